@@ -1,1 +1,8 @@
-//! Skeleton.
+//! The signed record: what a gateway states, how it is written down, chained, signed, verified and receipted.
+//!
+//! One record is one JWS compact line. The gateway and the central side share this crate and nothing else. Pure: no
+//! clock, no file, no socket, no randomness; keys and times are arguments. What is absent on purpose: storage,
+//! transport, any second way to encode a record.
+
+pub mod body;
+pub mod kind;

@@ -1,0 +1,124 @@
+//! The closed tree of record kinds, and how severe a record is.
+
+/// How severe: 0 information, 1 notice, 2 fault, 3 security, 4 life safety.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Severity {
+    /// Nobody has to act.
+    Info = 0,
+    /// Worth a look at the next shift.
+    Notice = 1,
+    /// Equipment or the agent does not do its work.
+    Fault = 2,
+    /// Somebody has to act now.
+    Security = 3,
+    /// Somebody's life may depend on it.
+    Life = 4,
+}
+
+impl Severity {
+    /// From the integer in a record.
+    pub fn from_int(n: u64) -> Option<Self> {
+        Some(match n {
+            0 => Self::Info,
+            1 => Self::Notice,
+            2 => Self::Fault,
+            3 => Self::Security,
+            4 => Self::Life,
+            _ => return None,
+        })
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// What a record states. Closed: a verifier refuses any other word.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind { $($(#[$doc])* $name,)+ }
+
+        impl Kind {
+            /// Every kind, in the order of the documentation.
+            pub const ALL: &'static [Kind] = &[$(Kind::$name,)+];
+
+            /// The dotted name in the record.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Kind::$name => $text,)+ }
+            }
+
+            /// From the dotted name in a record.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Kind::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// First record of a gateway's life; its `prev` is the hash of the acceptance.
+    LogGenesis = "log.genesis",
+    /// An epoch begins: carries the epoch's public key, signed by the identity key.
+    EpochOpen = "epoch.open",
+    /// An epoch ends in order.
+    EpochClose = "epoch.close",
+    /// Regular sign of life with counters and health numbers.
+    Heartbeat = "heartbeat",
+    /// Digest of the state rows, so that a start can trust them.
+    Snapshot = "snapshot",
+    /// Events that were dropped before they got a number, counted.
+    GapDropped = "gap.dropped",
+    /// The wall clock was stepped.
+    ClockStep = "clock.step",
+    /// The journal was damaged and put right; says what was set aside.
+    JournalRecovered = "journal.recovered",
+    /// A receipt did not verify or contradicts the journal.
+    ReceiptBad = "receipt.bad",
+    /// A register came into force.
+    RegisterApplied = "register.applied",
+    /// A register was refused; the one before stays in force.
+    RegisterRejected = "register.rejected",
+    /// Settings came into force.
+    SettingsApplied = "settings.applied",
+    /// Records were disposed of by rule and authority.
+    RecordsDisposed = "records.disposed",
+    /// The next identity key is named.
+    IdNext = "id.next",
+    /// Changes of points of one device in one poll or message.
+    Readings = "readings",
+    /// An alarm began.
+    AlarmRaised = "alarm.raised",
+    /// The condition of an alarm went away.
+    AlarmCleared = "alarm.cleared",
+    /// An alarm is over: cleared and acknowledged, or closed by a guard.
+    AlarmClosed = "alarm.closed",
+    /// A nonconformity of equipment was found.
+    NonconformityOpened = "nonconformity.opened",
+    /// Its reason no longer holds.
+    NonconformityClosed = "nonconformity.closed",
+    /// A line or device lost or regained, a counter worth keeping.
+    HealthLine = "health.line",
+    /// A message that could not be read, or was too large.
+    HealthInput = "health.input",
+    /// A guard acknowledged an alarm.
+    ActAcknowledged = "act.acknowledged",
+    /// The agent started.
+    ActStarted = "act.started",
+    /// The agent stopped in order.
+    ActStopped = "act.stopped",
+    /// A seal was read and is the one in the manifest.
+    SealChecked = "seal.checked",
+    /// A seal was read that is not the one in the manifest, or that no manifest names.
+    SealMismatch = "seal.mismatch",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_back_from_its_name() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.as_str()), Some(*kind));
+        }
+        assert_eq!(Kind::parse("alarm.invented"), None);
+    }
+}
