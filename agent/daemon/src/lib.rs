@@ -1,1 +1,10 @@
-//! Skeleton.
+//! What the agent does: each file owns one piece of the world and decides nothing.
+//!
+//! A library beside the binary so that the deterministic simulation drives the real journal, and tests the real lines.
+
+pub mod central;
+pub mod clock;
+pub mod console;
+pub mod journal;
+pub mod line;
+pub mod settings;

@@ -1,0 +1,296 @@
+//! The calibration and inventory register: the plan of what equipment there is, and each piece's standing.
+
+use jiff::civil::Date;
+use picket_record::body;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+pub mod dates;
+pub mod rows;
+
+pub use dates::{Due, Interval};
+
+/// Id of a piece of equipment: a GS1 GIAI or a site id, `[A-Za-z0-9._:/-]{1,64}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EquipmentId(Arc<str>);
+
+impl EquipmentId {
+    /// `None` where the text is no id.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b':' | b'/' | b'-');
+        ((1..=64).contains(&text.len()) && text.bytes().all(fits)).then(|| Self(text.into()))
+    }
+
+    /// The id for something heard on a wire that no row names: `unlisted:` and the sender, other characters as `-`.
+    pub fn unlisted(sender: &str) -> Self {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let name: String = sender.chars().take(50).map(|c| if fits(c) { c } else { '-' }).collect();
+        Self(format!("unlisted:{name}").into())
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EquipmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All equipment of a site.
+#[derive(Debug, Clone, Default)]
+pub struct Register {
+    version: u64,
+    digest: [u8; 32],
+    equipment: BTreeMap<EquipmentId, Equipment>,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Equipment {
+    /// Unique id.
+    pub id: EquipmentId,
+    /// What it is.
+    pub kind: EquipmentKind,
+    /// Where it is, for people.
+    pub place: String,
+    /// Who owns it: `own` or `contractor:<name>`.
+    pub owner: String,
+    /// Make on the type plate; empty = not stated.
+    pub make: String,
+    /// Model on the type plate.
+    pub model: String,
+    /// Serial number.
+    pub serial: String,
+    /// Firmware that was commissioned.
+    pub firmware: String,
+    /// How much depends on it.
+    pub criticality: Criticality,
+    /// Calibration scheme; `None` where none is needed.
+    pub calibration: Option<Scheme>,
+    /// Maintenance scheme.
+    pub maintenance: Option<Scheme>,
+    /// Inspection scheme.
+    pub inspection: Option<Scheme>,
+    /// Out of use: tag and reason.
+    pub withdrawn: Option<String>,
+}
+
+/// What a piece of equipment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EquipmentKind {
+    /// Door, gate, barrier, cover.
+    Door,
+    /// Camera.
+    Camera,
+    /// Alarm panel.
+    AlarmPanel,
+    /// Seal or barcode reader.
+    SealReader,
+    /// Input/output module, controller, gateway.
+    Module,
+    /// Sensor or detector.
+    Sensor,
+    /// Power supply.
+    Power,
+}
+
+impl EquipmentKind {
+    /// Every kind, for messages.
+    pub const ALL: &'static [(&'static str, EquipmentKind)] = &[
+        ("door", EquipmentKind::Door),
+        ("camera", EquipmentKind::Camera),
+        ("alarm-panel", EquipmentKind::AlarmPanel),
+        ("seal-reader", EquipmentKind::SealReader),
+        ("module", EquipmentKind::Module),
+        ("sensor", EquipmentKind::Sensor),
+        ("power", EquipmentKind::Power),
+    ];
+
+    /// The word in registers and records.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// How much depends on a piece of equipment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Criticality {
+    /// Nice to have.
+    Low,
+    /// One of several measures.
+    Normal,
+    /// The only measure against a threat.
+    High,
+    /// Protects lives.
+    Life,
+}
+
+/// Work that comes back: calibration, maintenance or inspection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheme {
+    /// When it was last done; `None` = not known.
+    pub last: Option<Date>,
+    /// How often.
+    pub interval: Option<Interval>,
+    /// A stated end of validity, which wins over `last` + `interval`.
+    pub stated: Option<Due>,
+    /// Certificate or report number.
+    pub certificate: String,
+}
+
+impl Scheme {
+    /// When it falls due, if that can be known.
+    pub fn due(&self) -> Option<Due> {
+        self.stated.or_else(|| Some(Due::end_of(self.interval?.after(self.last?)?)))
+    }
+}
+
+/// Standing of a piece of equipment, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Everything in order.
+    Good,
+    /// Some work falls due soon.
+    Due,
+    /// Some work is overdue.
+    Overdue,
+    /// Its status is not known.
+    Unknown,
+    /// No row names it.
+    Unlisted,
+    /// It is not what its row says.
+    Mismatched,
+    /// Out of use by order.
+    Withdrawn,
+}
+
+impl Standing {
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Good => "good",
+            Standing::Due => "due",
+            Standing::Overdue => "overdue",
+            Standing::Unknown => "unknown",
+            Standing::Unlisted => "unlisted",
+            Standing::Mismatched => "mismatched",
+            Standing::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Whether its silence is trusted: may its return to normal clear an alarm without a guard.
+    pub fn may_clear(self) -> bool {
+        matches!(self, Standing::Good | Standing::Due)
+    }
+
+    /// Whether its alarm rings; life safety always does, whatever the standing.
+    pub fn rings(self) -> bool {
+        self != Standing::Withdrawn
+    }
+}
+
+/// Standing with everything that led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The worst that holds.
+    pub standing: Standing,
+    /// Every reason with the standing it leads to, worst first.
+    pub reasons: Vec<(Standing, String)>,
+    /// Next date that matters.
+    pub due: Option<Due>,
+    /// Certificate of the calibration in force.
+    pub certificate: String,
+}
+
+impl Verdict {
+    /// The verdict on something no row names.
+    pub fn unlisted() -> Self {
+        let reasons = vec![(Standing::Unlisted, "unlisted".to_owned())];
+        Self { standing: Standing::Unlisted, reasons, due: None, certificate: String::new() }
+    }
+
+    /// As a record states it.
+    pub fn stated(&self) -> body::Standing {
+        body::Standing {
+            st: self.standing.as_str(),
+            why: self.reasons.iter().map(|(_, why)| why.clone()).collect(),
+            due: self.due.map(|due| due.date().to_string()),
+            cert: Some(self.certificate.clone()).filter(|cert| !cert.is_empty()),
+        }
+    }
+}
+
+impl Register {
+    /// A register of checked rows; `version` rises with each one that comes into force. See [`rows::build`].
+    pub(crate) fn new(version: u64, digest: [u8; 32], equipment: BTreeMap<EquipmentId, Equipment>) -> Self {
+        Self { version, digest, equipment }
+    }
+
+    /// Version in force; 0 = none.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// SHA-256 of the text it was read from.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// One row.
+    pub fn get(&self, id: &EquipmentId) -> Option<&Equipment> {
+        self.equipment.get(id)
+    }
+
+    /// All rows, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Equipment> {
+        self.equipment.values()
+    }
+
+    /// Standing at a moment. `judged_ms` is a trusted wall time, or the latest one that was; `None` = never known.
+    /// `mismatched` lists identity fields that the device reports otherwise than its row.
+    pub fn verdict(
+        &self,
+        id: &EquipmentId,
+        judged_ms: Option<i64>,
+        ahead_days: u16,
+        mismatched: &[&'static str],
+    ) -> Verdict {
+        let Some(row) = self.equipment.get(id) else { return Verdict::unlisted() };
+        let mut reasons = Vec::new();
+        if let Some(why) = &row.withdrawn {
+            reasons.push((Standing::Withdrawn, format!("withdrawn: {why}")));
+        }
+        reasons.extend(mismatched.iter().map(|field| (Standing::Mismatched, format!("{field} differs"))));
+        let schemes =
+            [("calibration", &row.calibration), ("maintenance", &row.maintenance), ("inspection", &row.inspection)];
+        let mut next: Option<Due> = None;
+        for (work, scheme) in schemes.iter().filter_map(|(work, scheme)| Some((work, scheme.as_ref()?))) {
+            let due = scheme.due();
+            if let Some(reason) = judge(work, due, judged_ms, ahead_days) {
+                reasons.push(reason);
+            }
+            next = match (next, due) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        reasons.sort_by(|a, b| b.0.cmp(&a.0));
+        let standing = reasons.first().map_or(Standing::Good, |(standing, _)| *standing);
+        let certificate = row.calibration.as_ref().map(|c| c.certificate.clone()).unwrap_or_default();
+        Verdict { standing, reasons, due: next, certificate }
+    }
+}
+
+fn judge(work: &str, due: Option<Due>, judged_ms: Option<i64>, ahead_days: u16) -> Option<(Standing, String)> {
+    let Some(due) = due else { return Some((Standing::Unknown, format!("{work} date unknown"))) };
+    let Some(now) = judged_ms else { return Some((Standing::Unknown, format!("{work}: clock never set"))) };
+    if due.passed(now) {
+        return Some((Standing::Overdue, format!("{work} overdue")));
+    }
+    due.within_days(now, ahead_days).then(|| (Standing::Due, format!("{work} due")))
+}

@@ -1,0 +1,235 @@
+//! From rows of text, as TOML and CSV give them, to a register: every fault at once, each with row and field.
+
+use super::{Criticality, Due, Equipment, EquipmentId, EquipmentKind, Interval, Register, Scheme};
+use jiff::civil::Date;
+use std::collections::BTreeMap;
+
+/// One row as it was written: field name to text. Empty text = not stated.
+pub type Row = BTreeMap<String, String>;
+
+/// What is wrong with one field of one row. The daemon adds file and line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFault {
+    /// Index of the row, from 0.
+    pub row: usize,
+    /// Field name; empty = the row as a whole.
+    pub field: String,
+    /// What is wrong, lower-case, no full stop.
+    pub cause: String,
+    /// What to do, lower-case, no full stop.
+    pub remedy: String,
+}
+
+/// Every field a row may have, with what it holds: the one list behind TOML, CSV and messages.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("id", "unique id: GIAI or site id"),
+    ("kind", "door, camera, alarm-panel, seal-reader, module, sensor or power"),
+    ("place", "where it is"),
+    ("owner", "own or contractor:<name>"),
+    ("make", "make on the type plate"),
+    ("model", "model on the type plate"),
+    ("serial", "serial number or MAC"),
+    ("firmware", "firmware that was commissioned"),
+    ("criticality", "low, normal, high or life"),
+    ("calibration_last", "date of the last calibration, YYYY-MM-DD, or 'unknown'"),
+    ("calibration_interval", "such as '12 months'; empty = needs no calibration"),
+    ("calibration_due", "stated end of validity, date or RFC 3339 moment"),
+    ("calibration_certificate", "certificate number"),
+    ("maintenance_last", "date"),
+    ("maintenance_interval", "interval"),
+    ("maintenance_due", "date"),
+    ("inspection_last", "date"),
+    ("inspection_interval", "interval"),
+    ("inspection_due", "date"),
+    ("withdrawn", "tag number and reason while out of use"),
+];
+
+/// Most rows of one register: the largest site asked for has ten thousand pieces of equipment.
+pub const MAX_ROWS: usize = 20_000;
+
+/// Longest text of a field, in bytes.
+pub const MAX_FIELD: usize = 200;
+
+/// Builds a register, or tells every fault.
+pub fn build(version: u64, digest: [u8; 32], rows: &[Row]) -> Result<Register, Vec<RowFault>> {
+    let mut faults = Vec::new();
+    let mut equipment: BTreeMap<EquipmentId, Equipment> = BTreeMap::new();
+    let mut first_row: BTreeMap<EquipmentId, usize> = BTreeMap::new();
+    if rows.len() > MAX_ROWS {
+        let cause = format!("{} rows; at most {MAX_ROWS} are allowed", rows.len());
+        return Err(vec![RowFault { row: MAX_ROWS, field: String::new(), cause, remedy: "split the site".into() }]);
+    }
+    for (index, row) in rows.iter().enumerate() {
+        let mut reader = Reader { row, index, faults: &mut faults };
+        let Some(built) = reader.equipment() else { continue };
+        if let Some(first) = first_row.get(&built.id) {
+            let cause = format!("id {} is used twice; first in row {}", built.id, first + 1);
+            reader.fault("id", cause, "give each piece of equipment its own id");
+            continue;
+        }
+        first_row.insert(built.id.clone(), index);
+        equipment.insert(built.id.clone(), built);
+    }
+    if faults.is_empty() { Ok(Register::new(version, digest, equipment)) } else { Err(faults) }
+}
+
+struct Reader<'a> {
+    row: &'a Row,
+    index: usize,
+    faults: &'a mut Vec<RowFault>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, field: &str, cause: String, remedy: &str) {
+        self.faults.push(RowFault { row: self.index, field: field.into(), cause, remedy: remedy.into() });
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.row.get(field).map_or("", |text| text.trim())
+    }
+
+    fn equipment(&mut self) -> Option<Equipment> {
+        let before = self.faults.len();
+        self.unknown_and_long_fields();
+        let id = self.id();
+        let kind = self.word("kind", EquipmentKind::ALL, None);
+        let criticality = self.word("criticality", CRITICALITIES, Some(Criticality::Normal));
+        let owner = self.owner();
+        let calibration = self.scheme("calibration");
+        let maintenance = self.scheme("maintenance");
+        let inspection = self.scheme("inspection");
+        if self.faults.len() > before {
+            return None;
+        }
+        let own = |field: &str| self.text(field).to_owned();
+        Some(Equipment {
+            id: id?,
+            kind: kind?,
+            criticality: criticality?,
+            owner,
+            calibration,
+            maintenance,
+            inspection,
+            place: own("place"),
+            make: own("make"),
+            model: own("model"),
+            serial: own("serial"),
+            firmware: own("firmware"),
+            withdrawn: Some(own("withdrawn")).filter(|tag| !tag.is_empty()),
+        })
+    }
+
+    fn unknown_and_long_fields(&mut self) {
+        let row = self.row;
+        for (field, text) in row {
+            if !FIELDS.iter().any(|(known, _)| known == field) {
+                let near = nearest(field).map_or_else(
+                    || "see the annotated register for the fields".to_owned(),
+                    |known| format!("did you mean {known}?"),
+                );
+                self.fault(field, format!("unknown field {field}"), &near);
+            } else if text.len() > MAX_FIELD || text.chars().any(char::is_control) {
+                let cause = format!("longer than {MAX_FIELD} bytes or with control characters");
+                self.fault(field, cause, "shorten the text");
+            }
+        }
+    }
+
+    fn id(&mut self) -> Option<EquipmentId> {
+        let text = self.text("id");
+        let id = EquipmentId::parse(text).filter(|_| !text.starts_with("unlisted:"));
+        if id.is_none() {
+            let cause = if text.is_empty() { "id is missing".into() } else { format!("{text:?} is no equipment id") };
+            self.fault("id", cause, "1 to 64 of A-Z a-z 0-9 . _ : / - (not starting with unlisted:)");
+        }
+        id
+    }
+
+    fn word<T: Copy>(&mut self, field: &str, words: &[(&str, T)], missing: Option<T>) -> Option<T> {
+        let text = self.text(field);
+        if text.is_empty() && missing.is_some() {
+            return missing;
+        }
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let cause =
+                if text.is_empty() { format!("{field} is missing") } else { format!("unknown {field} {text:?}") };
+            self.fault(field, cause, &format!("one of {}", all.join(", ")));
+        }
+        found
+    }
+
+    fn owner(&mut self) -> String {
+        let text = self.text("owner").to_owned();
+        let stated =
+            text.is_empty() || text == "own" || text.strip_prefix("contractor:").is_some_and(|n| !n.is_empty());
+        if !stated {
+            self.fault("owner", format!("unknown owner {text:?}"), "own, or contractor:<name>");
+        }
+        if text.is_empty() { "own".into() } else { text }
+    }
+
+    fn scheme(&mut self, work: &str) -> Option<Scheme> {
+        let name = |part: &str| format!("{work}_{part}");
+        let last = self.date(&name("last"));
+        let interval = self.parsed(&name("interval"), Interval::parse, "a number and days, weeks, months or years");
+        let stated = self.parsed(&name("due"), Due::parse, "YYYY-MM-DD, or an RFC 3339 moment with Z");
+        let certificate = self.text(&name("certificate")).to_owned();
+        let needed = [name("last"), name("interval"), name("due")].iter().any(|field| !self.text(field).is_empty());
+        needed.then_some(Scheme { last, interval, stated, certificate })
+    }
+
+    fn date(&mut self, field: &str) -> Option<Date> {
+        if self.text(field) == "unknown" {
+            return None;
+        }
+        let iso = |text: &str| if text.len() == 10 { text.parse::<Date>().ok() } else { None };
+        self.parsed(field, iso, "YYYY-MM-DD (day and month are never guessed), or 'unknown'")
+    }
+
+    fn parsed<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>, remedy: &str) -> Option<T> {
+        let text = self.text(field);
+        if text.is_empty() {
+            return None;
+        }
+        let found = parse(text);
+        if found.is_none() {
+            self.fault(field, format!("cannot read {text:?}"), remedy);
+        }
+        found
+    }
+}
+
+const CRITICALITIES: &[(&str, Criticality)] = &[
+    ("low", Criticality::Low),
+    ("normal", Criticality::Normal),
+    ("high", Criticality::High),
+    ("life", Criticality::Life),
+];
+
+/// The known field that a mistyped one is nearest to: same letters but one or two.
+fn nearest(field: &str) -> Option<&'static str> {
+    FIELDS
+        .iter()
+        .map(|(known, _)| (distance(field, known), *known))
+        .filter(|(d, _)| *d <= 2)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein distance; fields are short.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(MAX_FIELD).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(ca != *cb)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,155 @@
+//! What people see: one snapshot of everything, made on demand, for the page, `picket status` and tests.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole site at one moment. Times are milliseconds since 1970 UTC; `None` where the clock was never set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Rises with every change worth showing.
+    pub revision: u64,
+    /// Site name.
+    pub site: String,
+    /// Gateway name.
+    pub gateway: String,
+    /// When this was made.
+    pub at_ms: Option<i64>,
+    /// Whether dates are judged by that clock.
+    pub clock_trusted: bool,
+    /// Register in force.
+    pub register: u64,
+    /// Why a newer register was refused, if one was.
+    pub register_refused: Option<String>,
+    /// Link to the central side.
+    pub link: LinkStatus,
+    /// The journal.
+    pub journal: JournalStatus,
+    /// Open alarms, worst and newest first.
+    pub alarms: Vec<AlarmStatus>,
+    /// Open nonconformities, oldest first.
+    pub nonconformities: Vec<NonconformityStatus>,
+    /// All equipment of the register, and what was heard beside it.
+    pub equipment: Vec<EquipmentStatus>,
+    /// Lines.
+    pub lines: Vec<LineStatus>,
+}
+
+/// The link to the central side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// Connected now.
+    pub up: bool,
+    /// Since when it is so.
+    pub since_ms: Option<i64>,
+    /// Why it is down.
+    pub cause: Option<String>,
+    /// Records without a receipt.
+    pub waiting: u64,
+    /// Records up to here are verified and stored at the central side.
+    pub receipted: u64,
+    /// When the last receipt came.
+    pub receipt_ms: Option<i64>,
+}
+
+/// The journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalStatus {
+    /// Number of the last stored record.
+    pub head: u64,
+    /// Events not yet stored.
+    pub not_stored: u64,
+    /// Events dropped since start, counted in signed gaps.
+    pub dropped: u64,
+    /// Share of the budget in use, in thousandths.
+    pub fill_permille: u16,
+    /// Why storing fails now.
+    pub fault: Option<String>,
+}
+
+/// One open alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmStatus {
+    /// Id, unique while open.
+    pub id: String,
+    /// Rule, such as `door-forced`.
+    pub rule: String,
+    /// Equipment id.
+    pub equipment: String,
+    /// Where it is.
+    pub place: String,
+    /// 0..=4.
+    pub severity: u8,
+    /// First raised.
+    pub since_ms: Option<i64>,
+    /// How often it came while open.
+    pub times: u32,
+    /// The condition holds now (`false`: went away, not yet acknowledged).
+    pub active: bool,
+    /// Who acknowledged.
+    pub acknowledged_by: Option<String>,
+    /// Standing of the equipment when raised.
+    pub standing: String,
+    /// It rings; `false` for withdrawn equipment.
+    pub rings: bool,
+    /// The record that states it is stored. Until then it is shown as not yet recorded.
+    pub recorded: bool,
+    /// The central side has a receipt for that record.
+    pub reported: bool,
+    /// The equipment's silence is not trusted: only a guard closes it.
+    pub guard_must_close: bool,
+    /// Arguments of the text, such as the seal read and the seal expected.
+    pub facts: std::collections::BTreeMap<String, String>,
+}
+
+/// One open nonconformity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NonconformityStatus {
+    /// Id, unique while open.
+    pub id: String,
+    /// Reason, such as `calibration-overdue`.
+    pub reason: String,
+    /// Equipment id.
+    pub equipment: String,
+    /// Opened.
+    pub since_ms: Option<i64>,
+    /// Arguments of the text.
+    pub facts: std::collections::BTreeMap<String, String>,
+}
+
+/// One piece of equipment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EquipmentStatus {
+    /// Id.
+    pub id: String,
+    /// Kind, such as `door`.
+    pub kind: String,
+    /// Where it is.
+    pub place: String,
+    /// `good`, `due`, `overdue`, `unknown`, `withdrawn`, `unlisted`, `mismatched`.
+    pub standing: String,
+    /// Every reason.
+    pub why: Vec<String>,
+    /// Next date that matters.
+    pub due: Option<String>,
+    /// `seen`, `silent`, `stale` (its line or module is lost), `never` (not heard since start), `unwatched` (no device
+    /// or point in the settings tells about it).
+    pub contact: String,
+    /// Last good answer or message.
+    pub seen_ms: Option<i64>,
+    /// Last value per signal, such as `open: yes`; stale ones end in ` (stale)`.
+    pub signals: std::collections::BTreeMap<String, String>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineStatus {
+    /// Name.
+    pub name: String,
+    /// Driver.
+    pub driver: String,
+    /// Good answers or messages since start.
+    pub good: u64,
+    /// Faults since start.
+    pub faults: u64,
+    /// Last fault, while it lasts.
+    pub fault: Option<String>,
+}

@@ -1,0 +1,234 @@
+//! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
+
+use crate::plan::LineId;
+use picket_device::modbus::{Answer, Fault, Read};
+use picket_device::seal_reader::{Scan, ScanFault};
+use picket_record::body::Body;
+
+/// What carriers bring.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The one open ask of a line ended.
+    Outcome {
+        /// Which line.
+        line: LineId,
+        /// The number of [`Output::Ask`].
+        ask: u64,
+        /// Answer, or the fault of the wire.
+        result: Result<Answer, Fault>,
+    },
+    /// Something spoke unasked. Every token comes back in exactly one [`Output::Confirm`].
+    Heard {
+        /// Which line.
+        line: LineId,
+        /// Rises by one per line.
+        token: u64,
+        /// What it said.
+        heard: Heard,
+    },
+    /// A speaking line was opened or lost (a subscription stands, a port is open).
+    Line {
+        /// Which line.
+        line: LineId,
+        /// `None` = open; else why not.
+        fault: Option<String>,
+    },
+    /// The journal stored everything up to the draft with this number.
+    Stored {
+        /// [`Output::Append::through`] of the append.
+        through: u64,
+        /// Number of the last record.
+        head: u64,
+        /// Numbers of the records in it of severity 3 and up, to be sent first.
+        urgent: Vec<u64>,
+        /// Share of the budget in use, in thousandths.
+        fill_permille: u16,
+    },
+    /// The journal could not store; the drafts are kept and tried again after a pause.
+    StoreFailed {
+        /// The fault, for people.
+        cause: String,
+    },
+    /// The central link is up; `session` rises with every connection.
+    LinkUp {
+        /// Session number.
+        session: u32,
+    },
+    /// The central link is down.
+    LinkDown {
+        /// Why, for people.
+        cause: String,
+    },
+    /// A batch left (the broker has it), or could not be sent.
+    Sent {
+        /// Session it was sent in.
+        session: u32,
+        /// Which lane.
+        lane: Lane,
+        /// Last record of the batch (0 = nothing was to be sent), or why it failed.
+        result: Result<u64, String>,
+    },
+    /// The central side sent a receipt, not yet verified.
+    ReceiptHeard {
+        /// The line as received.
+        line: String,
+    },
+    /// The journal verified and stored a receipt.
+    Receipted {
+        /// Every record up to here is verified and stored at the central side.
+        upto: u64,
+        /// Ranges beyond `upto` that it also has, inclusive.
+        have: Vec<(u64, u64)>,
+        /// Ranges it asks for again, inclusive.
+        resend: Vec<(u64, u64)>,
+    },
+    /// The journal refused a receipt; nothing was pruned.
+    ReceiptRefused {
+        /// Why.
+        cause: String,
+    },
+    /// A guard acted on the page.
+    Act(Act),
+    /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].
+    Stop,
+}
+
+/// What a guard did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// "I have seen it and deal with it."
+    Acknowledge {
+        /// Id of the alarm.
+        alarm: String,
+        /// Name the guard gave, 1..=64 bytes.
+        by: String,
+        /// What the guard adds, at most 500 bytes.
+        note: String,
+        /// Address of the terminal.
+        terminal: String,
+    },
+}
+
+/// What was heard on a speaking line.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    /// A reader sent a frame, or bytes that are none.
+    Scan(Result<Scan, ScanFault>),
+    /// A broker delivered a message.
+    Message {
+        /// Its topic.
+        topic: String,
+        /// Its payload; cut to 0 bytes where `oversize` says how large it was.
+        payload: Vec<u8>,
+        /// Retained by the broker from before.
+        retained: bool,
+        /// Payload size where it was above the line's limit.
+        oversize: Option<u64>,
+    },
+}
+
+/// What carriers shall do.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Ask a device. Never more than one open per line.
+    Ask {
+        /// Which line.
+        line: LineId,
+        /// Number, unique for the process.
+        ask: u64,
+        /// Modbus unit id.
+        unit: u8,
+        /// What to read.
+        read: Read,
+        /// Longest wait in milliseconds, connecting included.
+        patience_ms: u32,
+    },
+    /// Store drafts in one transaction. Never more than one open.
+    Append {
+        /// Number of the last draft in it; drafts count up over the process.
+        through: u64,
+        /// What to store, in order.
+        bodies: Vec<Body>,
+    },
+    /// What was heard is stored (or needs no record): acknowledge it on the wire.
+    Confirm {
+        /// Which line.
+        line: LineId,
+        /// Everything up to this token.
+        token: u64,
+    },
+    /// Read records and publish them. Never more than one open per lane.
+    Send {
+        /// Session it is meant for.
+        session: u32,
+        /// Which lane and records.
+        batch: Batch,
+    },
+    /// Ask the central side for its last receipt.
+    AskReceipt {
+        /// Session it is meant for.
+        session: u32,
+    },
+    /// Verify a receipt against the journal and store it.
+    CheckReceipt {
+        /// The line as received.
+        line: String,
+    },
+    /// Everything is stored: the process may end.
+    Stopped,
+}
+
+/// A lane to the central side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Severity 3 and up, ahead of any backlog, each epoch's `epoch.open` in front.
+    Urgent,
+    /// Everything, in order.
+    Record,
+}
+
+/// What to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Batch {
+    /// These records, each with its `epoch.open` unless that has a receipt.
+    Urgent {
+        /// Record numbers, rising.
+        seqs: Vec<u64>,
+        /// Epochs opened up to this record need not be sent along.
+        receipted: u64,
+    },
+    /// Records `from..=to`, cut at the size limit of a message.
+    Range {
+        /// First.
+        from: u64,
+        /// Last.
+        to: u64,
+    },
+}
+
+impl Batch {
+    /// Its lane.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Batch::Urgent { .. } => Lane::Urgent,
+            Batch::Range { .. } => Lane::Record,
+        }
+    }
+}
+
+/// What the journal recovered at start: the agent's memory.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// Number of the last record, the `epoch.open` of this start included.
+    pub head: u64,
+    /// Everything up to here has a receipt.
+    pub receipted: u64,
+    /// Records of severity 3 and up beyond `receipted`.
+    pub urgent: Vec<u64>,
+    /// State rows, by key.
+    pub rows: Vec<(String, String)>,
+    /// Share of the budget in use, in thousandths.
+    pub fill_permille: u16,
+    /// How the last run ended, as `epoch.open` states it.
+    pub tail: String,
+}

@@ -1,0 +1,104 @@
+//! Lines: one task per port or endpoint. A line carries one ask at a time, or what is said unasked under a credit; it
+//! reopens what breaks and decides nothing.
+
+use picket_core::plan::LineId;
+use picket_core::wire::Input;
+use picket_device::modbus::Read;
+use picket_device::seal_reader::Framing;
+use std::path::PathBuf;
+use tokio::sync::mpsc;
+
+/// How a line is reached.
+#[derive(Debug, Clone)]
+pub enum Carrier {
+    /// Modbus TCP.
+    ModbusTcp(TcpEndpoint),
+    /// Modbus RTU on a serial bus.
+    ModbusRtu(SerialPort),
+    /// A seal reader on a serial port.
+    SealReader(SerialPort, Framing),
+    /// A site broker.
+    Mqtt(BrokerSession),
+}
+
+/// A TCP endpoint.
+#[derive(Debug, Clone)]
+pub struct TcpEndpoint {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// A serial port.
+#[derive(Debug, Clone)]
+pub struct SerialPort {
+    /// Device file, best a stable name below `/dev/serial/by-path`.
+    pub path: PathBuf,
+    /// Bits per second.
+    pub baud: u32,
+    /// Parity.
+    pub parity: Parity,
+    /// Stop bits, 1 or 2.
+    pub stop_bits: u8,
+    /// Data bits, 7 or 8.
+    pub data_bits: u8,
+}
+
+/// Parity of a serial port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parity {
+    /// None.
+    None,
+    /// Even: the Modbus default.
+    Even,
+    /// Odd.
+    Odd,
+}
+
+/// A session at a site broker.
+#[derive(Debug, Clone)]
+pub struct BrokerSession {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Client id; the session outlives a restart of the agent under this name.
+    pub client_id: String,
+    /// User and password, if the broker asks for them.
+    pub login: Option<(String, String)>,
+    /// Topic filters.
+    pub topics: Vec<String>,
+}
+
+/// What `think` orders a line to do.
+#[derive(Debug, Clone)]
+pub enum Order {
+    /// Ask once; exactly one [`Input::Outcome`] follows.
+    Ask {
+        /// Number to bring back.
+        ask: u64,
+        /// Modbus unit id.
+        unit: u8,
+        /// What to read.
+        read: Read,
+        /// Longest wait in milliseconds, connecting included.
+        patience_ms: u32,
+    },
+    /// What was heard up to this token is stored: acknowledge it on the wire, give back its credit.
+    Confirm {
+        /// Last token.
+        token: u64,
+    },
+}
+
+/// Carries a line until `orders` is closed.
+pub async fn run(
+    line: LineId,
+    carrier: Carrier,
+    orders: mpsc::Receiver<Order>,
+    inputs: mpsc::Sender<Input>,
+    seed: u64,
+) {
+    let _ = (line, carrier, orders, inputs, seed);
+}
