@@ -231,6 +231,11 @@ impl Register {
         Self { version, digest, equipment }
     }
 
+    /// The same rows under another version.
+    pub fn numbered(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
     /// Version in force; 0 = none.
     pub fn version(&self) -> u64 {
         self.version
