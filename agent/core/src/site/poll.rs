@@ -66,7 +66,8 @@ impl Site {
                     self.readings.stale(usize::from(device.0));
                 }
                 let name = self.device(device).map(|d| d.name.clone()).unwrap_or_default();
-                self.changed_if(self.tally.line_fault(line, &name, &fault));
+                let news = self.tally.line_fault(line, &name, &fault);
+                self.changed_if(news);
             }
             Event::Refused { device, point } => {
                 let Some(device) = self.device(device) else { return };
