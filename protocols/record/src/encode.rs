@@ -195,6 +195,20 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_rfc_8037_is_reproduced_byte_for_byte() {
+        // RFC 8037 appendix A.1 and A.4.
+        let seed = bytes32("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "d").unwrap();
+        let key = crate::keys::EpochKey::from_seed(seed);
+        assert_eq!(key.public().text(), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        let signed = assemble("eyJhbGciOiJFZERTQSJ9", b"Example of Ed25519 signing", |input| key.sign(input));
+        let expected = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIb\
+                        QR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        assert_eq!(signed.line, expected);
+        let token = Token::split(&signed.line).unwrap();
+        assert!(key.public().verifies(token.signing_input.as_bytes(), &token.signature));
+    }
+
+    #[test]
     fn a_line_is_exactly_three_parts() {
         assert_eq!(Token::split("a.b").unwrap_err(), Refusal::NotThreeParts);
         assert_eq!(Token::split("a.b.c.d").unwrap_err(), Refusal::NotThreeParts);

@@ -133,9 +133,8 @@ fn a_dropped_swapped_or_repeated_line_contradicts() {
     swapped.swap(1, 2);
     assert_eq!(walk(&swapped).1.len(), 3);
     let mut repeated = all.clone();
-    repeated.insert(1, all[1].clone());
-    repeated.swap(0, 1);
-    assert_eq!(walk(&repeated).1[0], Contradiction::Start { seq: 2 });
+    repeated.insert(2, all[1].clone());
+    assert_eq!(walk(&repeated).1[0], Contradiction::Backwards { found: 2, last: 2 });
     assert_eq!(walk(&all[1..]).1[0], Contradiction::Start { seq: 2 });
 }
 
