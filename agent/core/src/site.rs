@@ -48,7 +48,7 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Site {
     plan: Plan,
-    chance: Chance,
+
     standings: Standings,
     rules: Rules,
     alarms: Alarms,
@@ -110,7 +110,7 @@ impl Site {
             register_refused,
             store_fault: None,
             stopping: None,
-            chance,
+
             plan,
         };
         site.recall();
@@ -256,9 +256,8 @@ impl Site {
         match turn {
             Turn::Began(facts) => {
                 let severity = self.severity(rule, &equipment);
-                let raised = self.alarms.raise(now, rule, &equipment, severity, standing, facts);
-                for statement in raised {
-                    self.record_alarm(now, statement.from(evidence.as_ref()));
+                if let Some(raised) = self.alarms.raise(now, rule, &equipment, severity, standing, facts) {
+                    self.record_alarm(now, raised.from(evidence.as_ref()));
                 }
             }
             Turn::Ended => {

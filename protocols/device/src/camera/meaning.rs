@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn a_point_means_what_its_topic_means() {
-        for (topic, source) in [("VideoSource/GlobalSceneChange/ImagingService", "VS1"), ("Door/State/DoorTamper", "")] {
+        for (topic, source) in [("VideoSource/GlobalSceneChange/ImagingService", "VS1"), ("Door/State/DoorTamper", "")]
+        {
             let point = super::super::point_name(topic, source);
             assert_eq!(of_point(&point).map(|m| m.signal), of(topic).map(|m| m.signal), "{point}");
         }
