@@ -157,3 +157,6 @@ impl AsyncWrite for AnswerStream {
         Pin::new(&mut self.stream).poll_shutdown(task)
     }
 }
+
+#[cfg(test)]
+mod tests;
