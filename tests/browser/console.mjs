@@ -1,14 +1,15 @@
-// Pictures of the guards' page, and what axe-core says of it: node console.mjs URL OUTDIR
-// Ends with 1 when the page breaks its own security policy, throws, or fails a check at level A or AA.
+// Pictures of the guards' page, and what axe-core says of it: node console.mjs URL OUTDIR [PID]
+// With the process id of the gateway it also acknowledges the first alarm, stops the process without closing anything,
+// and expects the page to say NOT LIVE, then to come back by itself. Ends with 1 when the page breaks its own security policy, throws, or fails a check at level A or AA.
 
 import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const [url, out] = process.argv.slice(2);
+const [url, out, pid] = process.argv.slice(2);
 if (!url || !out) {
-  console.error("usage: node console.mjs URL OUTDIR");
+  console.error("usage: node console.mjs URL OUTDIR [PID]");
   process.exit(2);
 }
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -62,6 +63,29 @@ for (const size of Object.keys(SIZES)) {
     }
     await page.context().close();
   }
+}
+/** What a guard lives through: one acknowledgement, and a gateway that falls silent with its connections open. */
+async function livedThrough() {
+  const page = await opened("drive", "phone", "light");
+  const card = page.locator(".alarm").filter({ has: page.locator("button") }).first();
+  const key = await card.getAttribute("data-key");
+  await card.locator("button").click();
+  await page.keyboard.press("Enter");
+  await page.locator("#ask-fault", { hasText: "Write your name" }).waitFor();
+  await page.locator("#ask-by").fill("Ana Ferreira");
+  await page.keyboard.press("Enter");
+  await page.locator(`.alarm[data-key="${key}"] .pending`).waitFor();
+  await page.locator(`.alarm[data-key="${key}"] .seen`, { hasText: "Ana Ferreira" }).waitFor();
+  process.kill(Number(pid), "SIGSTOP");
+  await page.locator("#dead", { hasText: "NOT LIVE since" }).waitFor({ timeout: 20000 });
+  await page.screenshot({ path: join(out, "phone-light-not-live.png") });
+  process.kill(Number(pid), "SIGCONT");
+  await page.locator("#dead").waitFor({ state: "hidden", timeout: 20000 });
+}
+
+if (pid) {
+  await livedThrough().catch((error) => faults.push(`drive: ${error.message}`));
+  process.kill(Number(pid), "SIGCONT");
 }
 await browser.close();
 for (const fault of faults) console.error(fault);

@@ -71,6 +71,10 @@ fn sample(scene: &str, now: i64) -> Result<Status, serde_json::Error> {
 fn cut(status: &mut Value, now: i64) {
     let ago = |s: i64| now - s * 1_000;
     status["alarms"] = alarms(now);
+    let fire = alarm("a0", "panel-alarm", 4, "PANEL-OFFICE", "Office, ground floor", ago(15));
+    if let Some(open) = status["alarms"].as_array_mut() {
+        open.insert(0, fire);
+    }
     status["clock_trusted"] = json!(false);
     status["register_refused"] = json!("row 14: equipment id GATE-2-DOOR stands twice");
     status["link"] = json!({ "up": false, "since_ms": ago(4_020), "cause": "no route to sms.example:8883",

@@ -70,7 +70,8 @@ impl Hosts {
     /// The names of the settings, `localhost` and the loopback addresses. `port` is the one that is listened at.
     pub(super) fn new(address: &Address, port: u16) -> Self {
         let mut listed = Vec::new();
-        let own = [address.listen.ip().to_canonical().to_string(), "localhost".into(), "127.0.0.1".into(), "::1".into()];
+        let own =
+            [address.listen.ip().to_canonical().to_string(), "localhost".into(), "127.0.0.1".into(), "::1".into()];
         for name in own.iter().map(|name| if name.contains(':') { format!("[{name}]") } else { name.clone() }) {
             list(&mut listed, name, port);
         }
@@ -153,7 +154,8 @@ mod tests {
     #[test]
     fn own_addresses_localhost_and_listed_names_are_hosts() {
         let hosts = hosts(8080);
-        let own = ["192.0.2.7:8080", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "GATE.example", "gate.example:8443"];
+        let own =
+            ["192.0.2.7:8080", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "GATE.example", "gate.example:8443"];
         for host in own.into_iter().chain(["gate.example:8080"]) {
             assert!(admitted(&hosts, host, "192.0.2.7:8080"), "{host}");
         }

@@ -53,10 +53,7 @@ pub(super) struct Feed {
 
 impl Feed {
     /// With the status of this moment as the first snapshot.
-    pub(super) fn open(
-        status: &mut watch::Receiver<Arc<Status>>,
-        pace: Duration,
-    ) -> (Self, watch::Receiver<Snapshot>) {
+    pub(super) fn open(status: &mut watch::Receiver<Arc<Status>>, pace: Duration) -> (Self, watch::Receiver<Snapshot>) {
         let (out, snapshots) = watch::channel(Snapshot::new(Arc::clone(&status.borrow_and_update())));
         (Self { out, pace }, snapshots)
     }

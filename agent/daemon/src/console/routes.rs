@@ -164,9 +164,10 @@ impl Page {
         if request.body().size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
             return Err(Refusal::TooLarge);
         }
-        let body = Limited::new(request.into_body(), most).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { Refusal::TooLarge } else { Refusal::Malformed }
-        })?;
+        let body = Limited::new(request.into_body(), most)
+            .collect()
+            .await
+            .map_err(|error| if error.is::<LengthLimitError>() { Refusal::TooLarge } else { Refusal::Malformed })?;
         let wish = Wish::parse(&body.to_bytes())?;
         let act = wish.act(&self.token, &self.snapshots.borrow(), caller.peer)?;
         acknowledge::hand_on(&self.acts, act)?;
