@@ -58,7 +58,14 @@ fn sample(scene: &str, now: i64) -> Result<Status, serde_json::Error> {
         ],
     });
     match scene {
-        "quiet" => status["nonconformities"] = json!([]),
+        "quiet" => {
+            status["nonconformities"] = json!([]);
+            for item in status["equipment"].as_array_mut().into_iter().flatten() {
+                item["standing"] = json!("good");
+                item["why"] = json!([]);
+                item["contact"] = json!("seen");
+            }
+        }
         "cut" => cut(&mut status, now),
         _ => {
             status["alarms"] = alarms(now);
@@ -144,8 +151,8 @@ fn equipment(now: i64) -> Value {
     json!([
         one("GATE-1-DOOR", "door", "Gate 1", "good", "seen", json!({ "open": "no", "released": "no" })),
         one("GATE-2-DOOR", "door", "Gate 2, north side", "good", "seen", json!({ "open": "yes", "released": "no" })),
-        one("DOCK-3-DOOR", "door", "Dock 3", "due", "seen", json!({ "open": "no" })),
-        one("DOCK-4-DOOR", "door", "Dock 4", "good", "stale", json!({ "open": "no (stale)", "tamper": "unknown" })),
+        one("DOCK-3-DOOR", "door", "Dock 3", "due", "seen", json!({ "open": "no", "tamper": "unknown" })),
+        one("DOCK-4-DOOR", "door", "Dock 4", "good", "stale", json!({ "open": "no (stale)", "tamper": "no (stale)" })),
         one("CAM-GATE-1", "camera", "Gate 1", "good", "seen", json!({ "view-lost": "no", "motion": "yes" })),
         one("CAM-YARD-2", "camera", "Yard, east mast", "mismatched", "seen", json!({ "view-lost": "no" })),
         one("CAM-YARD-3", "camera", "Yard, west mast", "good", "silent", json!({ "view-lost": "no (stale)" })),

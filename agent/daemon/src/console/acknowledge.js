@@ -36,7 +36,7 @@ export function ask(alarm) {
   byId("ask-what").textContent = `${ruleWords(alarm.rule)} — ${alarm.place || alarm.equipment}`;
   byId("ask-note").value = "";
   byId("ask-by").value = remembered();
-  fault("");
+  byId("ask-fault").textContent = "";
   byId("ask").showModal();
   byId(byId("ask-by").value ? "ask-send" : "ask-by").focus();
 }
@@ -58,12 +58,12 @@ async function send() {
   if (by === "" || bytes(by) > 64) return refuse("bad-name", "ask-by");
   if (bytes(note) > 500) return refuse("bad-note", "ask-note");
   const alarm = asked.id;
-  fault("");
+  byId("ask-fault").textContent = "";
   busy(true);
   const refused = await post({ alarm, by, note });
   busy(false);
   if (refused !== null) return refuse(refused, "ask-send");
-  remember(by);
+  remembered(by);
   const timer = setTimeout(() => late(alarm), PENDING_MS);
   pending.set(alarm, { by, at: currentTime(), late: false, timer });
   byId("ask").close();
@@ -91,12 +91,8 @@ async function post(wish, again = true) {
 }
 
 function refuse(word, field) {
-  fault(refusalWords(word));
+  byId("ask-fault").textContent = refusalWords(word);
   byId(field).focus();
-}
-
-function fault(text) {
-  byId("ask-fault").textContent = text;
 }
 
 function busy(yes) {
@@ -116,19 +112,13 @@ function forget(id) {
   pending.delete(id);
 }
 
-function remembered() {
+/** The name lasts as long as the tab. Where storage is switched off it is asked each time. */
+function remembered(name) {
   try {
+    if (name) sessionStorage.setItem(NAME_KEY, name);
     return sessionStorage.getItem(NAME_KEY) ?? "";
   } catch {
     return "";
-  }
-}
-
-function remember(name) {
-  try {
-    sessionStorage.setItem(NAME_KEY, name);
-  } catch {
-    // Storage is switched off: the name is asked each time.
   }
 }
 

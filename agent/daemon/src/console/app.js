@@ -89,24 +89,24 @@ function wake() {
 
 function tick() {
   const alive = heard !== null && since(heard) <= SILENCE_MS;
-  const now = serverNow();
-  const dead = byId("dead");
-  const told = heard === null ? "" : ` since ${clockTime(heard.at ?? heard.wall, heard.at ?? heard.wall)}`;
-  const text = alive || heard === null ? "" : `NOT LIVE${told}`;
-  if (dead.dataset.text !== text) {
-    dead.dataset.text = text;
-    dead.hidden = text === "";
-    dead.replaceChildren(...(text ? bannerParts(text) : []));
-    document.body.classList.toggle("is-dead", text !== "");
-  }
+  const now = alive ? serverNow() : heard?.at ?? null;
+  tellDead(heard === null || alive ? "" : `NOT LIVE since ${clockTime(heard.at ?? heard.wall)}`);
   byId("live").textContent = heard === null ? "Connecting…" : alive ? "Live" : "Not live";
   byId("live").dataset.live = String(alive);
-  byId("clock").textContent = now === null ? "--:--:--" : clockTime(now, now);
-  if (!alive) return;
-  for (const told of document.querySelectorAll("[data-age]")) {
+  byId("clock").textContent = now === null ? "--:--:--" : clockTime(now);
+  for (const told of alive ? document.querySelectorAll("[data-age]") : []) {
     const text = age(Number(told.dataset.age), now);
     if (told.textContent !== text) told.textContent = text;
   }
+}
+
+function tellDead(text) {
+  const dead = byId("dead");
+  if ((dead.dataset.text ?? "") === text) return;
+  dead.dataset.text = text;
+  dead.hidden = text === "";
+  dead.replaceChildren(...(text ? bannerParts(text) : []));
+  document.body.classList.toggle("is-dead", text !== "");
 }
 
 function bannerParts(text) {

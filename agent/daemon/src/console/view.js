@@ -78,16 +78,22 @@ export function draw(status, now) {
   byId("jump-findings").textContent = status.nonconformities.length;
 }
 
-function drawState({ alarms, nonconformities, site }) {
+/** "All quiet" only where everything that is watched is heard: from what is not heard, quiet says nothing. */
+function drawState({ alarms, nonconformities, equipment, site }) {
   const open = alarms.length;
   const unseen = alarms.filter((alarm) => alarm.acknowledged_by === null).length;
+  const unheard = equipment.filter((item) => !["seen", "unwatched"].includes(item.contact)).length;
   const worst = Math.max(-1, ...alarms.filter((alarm) => alarm.rings).map((alarm) => alarm.severity));
-  byId("state").dataset.worst = worst < 0 ? "none" : level(SEVERITIES, worst).tone;
-  byId("state-line").textContent = open === 0 ? "All quiet" : counted(open, "open alarm", "open alarms");
-  const findings = nonconformities.length === 0
-    ? "no nonconformities" : counted(nonconformities.length, "nonconformity", "nonconformities");
-  const seen = open === 0 ? "No open alarms" : unseen === 0 ? "All acknowledged" : `${unseen} not acknowledged`;
-  byId("state-more").textContent = `${seen}, ${findings}`;
+  const calm = unheard === 0 ? "none" : "warn";
+  byId("state").dataset.worst = worst < 0 ? calm : level(SEVERITIES, worst).tone;
+  byId("state-line").textContent = open > 0 ? counted(open, "open alarm", "open alarms")
+    : unheard > 0 ? "No open alarms" : "All quiet";
+  byId("state-more").textContent = sentence([
+    open === 0 ? "" : unseen === 0 ? "all acknowledged" : `${unseen} not acknowledged`,
+    unheard === 0 ? "" : `${counted(unheard, "piece", "pieces")} of equipment not heard: no alarm from there would show`,
+    nonconformities.length === 0 ? "no nonconformities"
+      : counted(nonconformities.length, "nonconformity", "nonconformities"),
+  ].filter(Boolean).join(", "));
   document.title = open === 0 ? `${site} – Picket` : `(${open}) ${site} – Picket`;
 }
 
@@ -123,18 +129,19 @@ function drawNotes(status) {
 
 function alarmCard(alarm, now) {
   const severity = level(SEVERITIES, alarm.severity);
-  const unseen = alarm.acknowledged_by === null;
   const title = `alarm-${alarm.id}`;
-  return el("li", { class: `alarm ${severity.tone}${unseen ? " unseen-yet" : ""}` },
+  return el("li", { class: `alarm ${severity.tone}${alarm.acknowledged_by === null ? " unseen-yet" : ""}` },
     el("article", { "aria-labelledby": title },
-      el("div", { class: "what" },
-        el("p", { class: "sign" }, shape(severity.shape), severity.word, alarm.rings ? null : " · silent"),
-        el("h3", { id: title }, ruleWords(alarm.rule)),
-        el("p", { class: "where" }, alarm.place || "place not stated", el("code", {}, alarm.equipment))),
-      el("p", { class: "when" }, el("span", {}, moment(alarm.since_ms, now)), aged(alarm.since_ms, now)),
-      facts(alarm.facts),
-      el("ul", { class: "marks" }, marks(alarm).map(([tone, text]) => el("li", { class: tone }, text))),
-      alarmFoot(alarm, now)));
+      el("div", { class: "body" },
+        el("div", { class: "what" },
+          el("p", { class: "sign" }, shape(severity.shape), severity.word, alarm.rings ? null : " · silent"),
+          el("h3", { id: title }, ruleWords(alarm.rule)),
+          el("p", { class: "where" }, alarm.place || "place not stated", el("code", {}, alarm.equipment))),
+        facts(alarm.facts),
+        el("ul", { class: "marks" }, marks(alarm).map(([tone, text]) => el("li", { class: tone }, text)))),
+      el("div", { class: "side" },
+        el("p", { class: "when" }, moment(alarm.since_ms, now), aged(alarm.since_ms, now)),
+        alarmFoot(alarm, now))));
 }
 
 function marks(alarm) {
@@ -171,14 +178,12 @@ function alarmFoot(alarm, now) {
   return el("div", { class: "foot" }, words, button);
 }
 
+/** Worst first. */
 const WORST = ["mismatched", "unlisted", "unknown", "overdue", "due", "withdrawn", "good"];
 const FARTHEST = ["silent", "stale", "never", "unwatched", "seen"];
-const trouble = (item) => [FARTHEST.indexOf(item.contact), WORST.indexOf(item.standing)];
-
-function worstFirst(a, b) {
-  const [left, right] = [trouble(a), trouble(b)];
-  return left[0] - right[0] || left[1] - right[1] || a.place.localeCompare(b.place) || a.id.localeCompare(b.id);
-}
+const worstFirst = (a, b) => FARTHEST.indexOf(a.contact) - FARTHEST.indexOf(b.contact)
+  || WORST.indexOf(a.standing) - WORST.indexOf(b.standing)
+  || a.place.localeCompare(b.place) || a.id.localeCompare(b.id);
 
 function drawEquipment(equipment, now) {
   byId("equipment-sum").replaceChildren(...sums(equipment));
@@ -245,15 +250,19 @@ function line(item) {
 
 /** Tells screen readers what changed: security and life at once, the rest when there is a pause. */
 export function announce(before, next) {
-  const name = (alarm) => `${level(SEVERITIES, alarm.severity).word}: ${ruleWords(alarm.rule)}, ${alarm.place || alarm.equipment}`;
-  const fresh = next.alarms.filter((alarm) => !before?.alarms.some((old) => old.id === alarm.id));
-  const urgent = fresh.filter((alarm) => alarm.severity >= 3 && alarm.rings).map(name);
-  const calm = fresh.filter((alarm) => !(alarm.severity >= 3 && alarm.rings)).map(name);
-  const closed = (before?.alarms ?? []).filter((old) => !next.alarms.some((alarm) => alarm.id === old.id));
-  calm.push(...closed.map((alarm) => `Closed: ${ruleWords(alarm.rule)}, ${alarm.place || alarm.equipment}`));
-  calm.push(...next.alarms.filter((alarm) => alarm.acknowledged_by !== null
-    && before?.alarms.some((old) => old.id === alarm.id && old.acknowledged_by === null))
-    .map((alarm) => `Acknowledged by ${alarm.acknowledged_by}: ${ruleWords(alarm.rule)}`));
+  const about = (alarm) => `${ruleWords(alarm.rule)}, ${alarm.place || alarm.equipment}`;
+  const name = (alarm) => `${level(SEVERITIES, alarm.severity).word}: ${about(alarm)}`;
+  const old = new Map((before?.alarms ?? []).map((alarm) => [alarm.id, alarm]));
+  const open = new Set(next.alarms.map((alarm) => alarm.id));
+  const rings = (alarm) => alarm.severity >= 3 && alarm.rings;
+  const fresh = next.alarms.filter((alarm) => !old.has(alarm.id));
+  const urgent = fresh.filter(rings).map(name);
+  const calm = fresh.filter((alarm) => !rings(alarm)).map(name);
+  for (const alarm of old.values()) if (!open.has(alarm.id)) calm.push(`Closed: ${about(alarm)}`);
+  for (const alarm of next.alarms) {
+    const by = alarm.acknowledged_by;
+    if (by !== null && old.get(alarm.id)?.acknowledged_by === null) calm.push(`Acknowledged by ${by}: ${about(alarm)}`);
+  }
   if (before && before.link.up !== next.link.up) calm.push(next.link.up ? "Reporting to centre again" : "Not reporting to centre");
   if (before === null && next.alarms.length === 0) calm.push("All quiet");
   if (urgent.length > 0) byId("say-now").textContent = urgent.join(". ");
