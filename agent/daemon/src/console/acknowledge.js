@@ -16,17 +16,14 @@ let currentTime = () => null;
 
 export const isAsking = () => byId("ask").open;
 
-/** What a card says instead of its button: `null`, or who, when and whether it takes too long. */
-export function pendingFor(id) {
-  const sent = pending.get(id);
-  return sent ? { by: sent.by, at: sent.at, late: sent.late } : null;
-}
+/** What was sent and is not yet seen in a status: who, when, and whether it takes too long. */
+export const pendingFor = (id) => pending.get(id);
 
 /** Forgets what the status shows as done, or what it does not show at all any more. */
 export function settle(status) {
   for (const id of pending.keys()) {
     const alarm = status.alarms.find((alarm) => alarm.id === id);
-    if (!alarm || alarm.acknowledged_by !== null) forget(id);
+    if (!alarm || alarm.acknowledged_by !== null) pending.delete(id);
   }
 }
 
@@ -64,8 +61,12 @@ async function send() {
   busy(false);
   if (refused !== null) return refuse(refused, "ask-send");
   remembered(by);
-  const timer = setTimeout(() => late(alarm), PENDING_MS);
-  pending.set(alarm, { by, at: currentTime(), late: false, timer });
+  const sent = { by, at: currentTime(), late: false };
+  pending.set(alarm, sent);
+  setTimeout(() => {
+    sent.late = true;
+    redraw();
+  }, PENDING_MS);
   byId("ask").close();
   redraw();
 }
@@ -98,18 +99,6 @@ function refuse(word, field) {
 function busy(yes) {
   byId("ask-send").disabled = yes;
   byId("ask-send").textContent = yes ? "Sending…" : "Acknowledge";
-}
-
-function late(id) {
-  const sent = pending.get(id);
-  if (!sent) return;
-  sent.late = true;
-  redraw();
-}
-
-function forget(id) {
-  clearTimeout(pending.get(id).timer);
-  pending.delete(id);
 }
 
 /** The name lasts as long as the tab. Where storage is switched off it is asked each time. */

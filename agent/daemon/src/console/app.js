@@ -10,13 +10,15 @@ const REOPEN_MS = 2000;
 const byId = (id) => document.getElementById(id);
 const own = document.querySelector("meta[name=picket-start]").content;
 
+/** Two clocks of the tablet: one of them may stand still while it sleeps. Neither tells the time of day here. */
+const moment = () => ({ steady: performance.now(), wall: Date.now() });
+
 let status = null;
 let source = null;
 let reopening = 0;
+let tried = moment();
 let heard = null;
 
-/** Two clocks of the tablet: one of them may stand still while it sleeps. Neither tells the time of day here. */
-const moment = () => ({ steady: performance.now(), wall: Date.now() });
 const since = (then) => {
   const now = moment();
   return Math.max(now.steady - then.steady, Math.abs(now.wall - then.wall));
@@ -49,6 +51,7 @@ function reopen(pause) {
 
 function open() {
   source?.close();
+  tried = moment();
   source = new EventSource("/api/v1/events");
   source.addEventListener("status", (event) => {
     const next = JSON.parse(event.data);
@@ -118,12 +121,10 @@ function bannerParts(text) {
   return [strong, rest];
 }
 
+/** Half open, or never opened: the network swallows the stream without a word. */
 function watch() {
   tick();
-  if (heard !== null && since(heard) > SILENCE_MS && source?.readyState === EventSource.OPEN) {
-    // Half open: the network swallowed the stream without ending it.
-    reopen(0);
-  }
+  if ((heard === null || since(heard) > SILENCE_MS) && since(tried) > SILENCE_MS) open();
 }
 
 startAsking(() => status, () => serverNow(), show);

@@ -56,7 +56,8 @@ function keyed(list, items, now, build, extra = () => "") {
   if (same) return;
   const inside = list.contains(document.activeElement);
   list.replaceChildren(...next);
-  if (inside) (next.find((child) => child.dataset.key === focused) ?? list).querySelector("button")?.focus();
+  const again = inside && next.find((child) => child.dataset.key === focused);
+  if (again) (again.querySelector("button") ?? again).focus();
 }
 
 /** Everything. `now` is the gateway's time, `null` where its clock was never set. */
@@ -88,11 +89,12 @@ function drawState({ alarms, nonconformities, equipment, site }) {
   byId("state").dataset.worst = worst < 0 ? calm : level(SEVERITIES, worst).tone;
   byId("state-line").textContent = open > 0 ? counted(open, "open alarm", "open alarms")
     : unheard > 0 ? "No open alarms" : "All quiet";
+  const silence = open > 0 ? "" : ": no alarm from there would show";
   byId("state-more").textContent = sentence([
     open === 0 ? "" : unseen === 0 ? "all acknowledged" : `${unseen} not acknowledged`,
-    unheard === 0 ? "" : `${counted(unheard, "piece", "pieces")} of equipment not heard: no alarm from there would show`,
     nonconformities.length === 0 ? "no nonconformities"
       : counted(nonconformities.length, "nonconformity", "nonconformities"),
+    unheard === 0 ? "" : `${counted(unheard, "piece", "pieces")} of equipment not heard${silence}`,
   ].filter(Boolean).join(", "));
   document.title = open === 0 ? `${site} – Picket` : `(${open}) ${site} – Picket`;
 }
@@ -112,16 +114,13 @@ function drawLink(link, now) {
 function drawNotes(status) {
   const { journal, register_refused: refused } = status;
   const notes = [
-    journal.fault && ["bad", "diamond", `Records cannot be stored: ${journal.fault}. Alarms still show here, but are `
-      + "not yet evidence. Tell the installer."],
-    journal.dropped > 0 && ["warn", "triangle", `${counted(journal.dropped, "event was", "events were")} dropped since `
-      + "start because too many waited. The count is in the signed records."],
-    journal.fill_permille >= 700 && ["warn", "triangle", `The record store is ${Math.floor(journal.fill_permille / 10)} `
-      + "% full."],
-    !status.clock_trusted && ["warn", "triangle", "The gateway's clock is not trusted: due dates are not judged by it, "
-      + "and times may be wrong."],
-    refused && ["warn", "triangle", `A newer register was refused: ${refused}. Register ${status.register} stays in `
-      + "force."],
+    journal.fault && ["bad", "diamond", `Records cannot be stored: ${journal.fault}. Tell the installer.`],
+    journal.dropped > 0 && ["warn", "triangle",
+      `${counted(journal.dropped, "event was", "events were")} dropped since start; the signed records count them.`],
+    journal.fill_permille >= 700 && ["warn", "triangle",
+      `The record store is ${Math.floor(journal.fill_permille / 10)} % full.`],
+    !status.clock_trusted && ["warn", "triangle", "Clock not trusted: times may be wrong, due dates are not judged."],
+    refused && ["warn", "triangle", `New register refused: ${refused}. Register ${status.register} stays in force.`],
   ].filter(Boolean);
   const made = notes.map(([tone, form, text]) => el("li", { class: `note ${tone}` }, shape(form), el("span", {}, text)));
   if (byId("notes").textContent !== notes.map((note) => note[2]).join("")) byId("notes").replaceChildren(...made);
@@ -130,7 +129,7 @@ function drawNotes(status) {
 function alarmCard(alarm, now) {
   const severity = level(SEVERITIES, alarm.severity);
   const title = `alarm-${alarm.id}`;
-  return el("li", { class: `alarm ${severity.tone}${alarm.acknowledged_by === null ? " unseen-yet" : ""}` },
+  return el("li", { class: `alarm ${severity.tone}${alarm.acknowledged_by === null ? " unseen-yet" : ""}`, tabindex: -1 },
     el("article", { "aria-labelledby": title },
       el("div", { class: "body" },
         el("div", { class: "what" },

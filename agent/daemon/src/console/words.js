@@ -73,7 +73,6 @@ const REFUSALS = {
   "busy": "The gateway is busy. Wait a few seconds and send again.",
   "too-slow": "The gateway did not get the whole message. Check the network of this device and send again.",
   "foreign-origin": "This page was opened under an address that the gateway does not know. Open it as the installer told you.",
-  "foreign-host": "This page was opened under an address that the gateway does not know. Open it as the installer told you.",
   "unreached": "The gateway did not answer: nothing was acknowledged. Check the network of this device and send again.",
 };
 
