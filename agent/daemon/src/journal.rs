@@ -11,7 +11,7 @@
 //! is needed; close the epoch at a stop in order.
 
 mod append;
-mod bundle;
+pub mod bundle;
 mod memory;
 mod open;
 mod prune;
@@ -20,10 +20,10 @@ mod receipts;
 mod store;
 pub mod thread;
 
-pub use bundle::export;
 pub use open::identity;
 pub use read::Lines;
 pub use receipts::{Accepted, ReceiptFault};
+pub use thread::told;
 
 use picket_record::chain::{Origin, Sealer};
 use picket_record::encode::Link;

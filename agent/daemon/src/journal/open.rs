@@ -219,7 +219,8 @@ fn own(store: &Store, credentials: &Credentials) -> Result<(), Fault> {
     }
 }
 
-/// Verifies the last records, link by link and signature by signature; what follows the last good one is set aside.
+/// Verifies the last records, link by link and signature by signature. What follows the last good one is set aside; a
+/// damaged one before it stays where it is and is told: numbers that were sent must never be given again.
 fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
     let last: Option<u64> =
         store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
@@ -232,19 +233,31 @@ fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> 
     )?;
     let mut epochs = known_epochs(store, credentials)?;
     let mut head: Option<Head> = None;
+    let mut before: Option<Head> = None;
+    let mut bad: Vec<(u64, String)> = Vec::new();
     for (seq, line) in &lines {
-        match tail_step(*seq, line, head, &mut epochs, credentials) {
-            Ok(next) => head = Some(next),
+        match tail_step(*seq, line, before, &mut epochs, credentials) {
+            Ok(next) => {
+                head = Some(next);
+                before = head;
+            }
             Err(cause) => {
-                set_tail_aside(store, *seq, &cause)?;
-                damage.push(json!({ "what": "tail", "from": seq, "to": last, "cause": cause }));
-                break;
+                before = None;
+                bad.push((*seq, cause));
             }
         }
     }
+    let good_to = head.map_or(0, |head| head.seq);
+    for (seq, cause) in bad.iter().filter(|(seq, _)| *seq < good_to) {
+        damage.push(json!({ "what": "record", "seq": seq, "cause": cause }));
+    }
+    if let Some((from, cause)) = bad.iter().find(|(seq, _)| *seq > good_to) {
+        set_tail_aside(store, *from, cause)?;
+        damage.push(json!({ "what": "tail", "from": from, "to": last, "cause": cause }));
+    }
     match head {
         Some(head) => Ok(head),
-        // Not one good record in the tail: everything is set aside piece by piece at the next starts, from the end.
+        // Not one good record among the last ones: they are set aside, and the ones before are looked at.
         None => check_tail(store, credentials, damage),
     }
 }
@@ -252,7 +265,7 @@ fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> 
 fn tail_step(
     seq: u64,
     line: &[u8],
-    head: Option<Head>,
+    before: Option<Head>,
     epochs: &mut Epochs,
     credentials: &Credentials,
 ) -> Result<Head, String> {
@@ -260,8 +273,7 @@ fn tail_step(
     if record.seq != seq {
         return Err(format!("row {seq} holds record {}", record.seq));
     }
-    let before = head.map(|head| (head.seq, head.link));
-    let expected = if seq == 1 { Some((0, credentials.acceptance)) } else { before };
+    let expected = if seq == 1 { Some((0, credentials.acceptance)) } else { before.map(|head| (head.seq, head.link)) };
     if let Some((before, link)) = expected {
         if before + 1 != seq || record.prev != link {
             return Err(format!("record {seq} does not follow record {before}"));
@@ -269,7 +281,7 @@ fn tail_step(
     }
     let opened = verify(&record, epochs).map_err(|refusal| refusal.to_string())?;
     if let Some(opened) = opened {
-        epochs.admit(&opened).map_err(|refusal| refusal.to_string())?;
+        epochs.restore(opened.ep(), opened.key().clone());
     }
     Ok(Head::after(&record))
 }
