@@ -6,6 +6,7 @@
 
 pub mod camera;
 pub mod modbus;
+mod payload;
 pub mod pointer_map;
 pub mod profile;
 pub mod quantity;

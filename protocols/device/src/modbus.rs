@@ -1,5 +1,9 @@
 //! Modbus without a wire: which reads cover a device's points, and what their answers mean.
 
+mod decode;
+mod identity;
+mod plan;
+
 use crate::profile::{Identity, ModbusSpeech, Table};
 use crate::quantity::Observation;
 
@@ -59,17 +63,24 @@ pub enum Fault {
     Unreachable(String),
 }
 
-/// The reads of one device and how their answers become observations.
+/// The reads of one device and how their answers become observations. Every point stands in exactly one read, and no
+/// value is spread over two. Lives as long as the device's settings; [`ReadPlan::split`] makes it fit the device.
 #[derive(Debug, Clone)]
 pub struct ReadPlan {
     speech: ModbusSpeech,
+    /// In the order of `members`, table and address.
     reads: Vec<Read>,
+    /// For each read the points it is made for, as indices, in address order; never empty.
+    members: Vec<Vec<usize>>,
 }
 
 impl ReadPlan {
-    /// Plans the fewest reads that cover all points within the device's limits and its hole limit.
+    /// Plans the fewest reads that cover all points within the device's limits and its hole limit. The speech comes
+    /// from a profile without faults; limits above the protocol's are read as the protocol's.
     pub fn new(speech: &ModbusSpeech) -> Self {
-        Self { speech: speech.clone(), reads: Vec::new() }
+        let members = plan::groups(speech);
+        let reads = members.iter().filter_map(|group| plan::read(&speech.points, group)).collect();
+        Self { speech: speech.clone(), reads, members }
     }
 
     /// The reads of one poll, in order.
@@ -77,28 +88,50 @@ impl ReadPlan {
         &self.reads
     }
 
-    /// Observations of the points that `read` covers whole.
+    /// Observations of the points that stand in `read`, one each. Points that the answer does not hold (another kind
+    /// or count of items) are unknown and bad. Empty where the plan has no such read: it was split since.
     pub fn decode(&self, read: Read, answer: &Answer) -> Vec<Observation> {
-        let _ = (read, answer, &self.speech);
-        Vec::new()
+        let members = self.position(read).map_or(&[][..], |at| &self.members[at]);
+        members.iter().map(|index| decode::observe(&self.speech.points[*index], read, answer)).collect()
     }
 
-    /// Splits a refused read (exception 02 or 03) so that the bad point is found in a few polls. A read of one point
-    /// is taken out of the plan and its point is returned by name: it does not exist on this device.
+    /// Splits a refused read (exception 02 or 03) so that the bad point is found in a few polls: each half is asked
+    /// for by itself, without addresses that only joined them. A read of one point is taken out of the plan and its
+    /// point is returned by name: it does not exist on this device. Several points can stand on one register; they
+    /// are taken out one a call while the read stays, so a caller may call until it gets `None`.
     pub fn split(&mut self, read: Read) -> Option<String> {
-        let _ = read;
-        None
+        let at = self.position(read)?;
+        if let Some((first, second)) = plan::halves(&self.speech.points, &self.members[at]) {
+            let halves = [&first, &second].into_iter().filter_map(|half| plan::read(&self.speech.points, half));
+            self.reads.splice(at..=at, halves);
+            self.members.splice(at..=at, [first, second]);
+            return None;
+        }
+        let gone = self.members[at].pop()?;
+        if self.members[at].is_empty() {
+            self.members.remove(at);
+            self.reads.remove(at);
+        }
+        Some(self.speech.points[gone].name.clone())
+    }
+
+    fn position(&self, read: Read) -> Option<usize> {
+        self.reads.iter().position(|planned| *planned == read)
     }
 }
 
 /// The reads that tell who the device is, one per identity row.
 pub fn identity_reads(speech: &ModbusSpeech) -> Vec<Read> {
-    let _ = speech;
-    Vec::new()
+    let read =
+        |entry: &crate::profile::IdentityPoint| Read { table: entry.table, start: entry.address, count: entry.count };
+    speech.identity.iter().map(read).collect()
 }
 
-/// Joins identity answers, in the order of [`identity_reads`]; `None` where a read was refused.
+/// Joins identity answers, in the order of [`identity_reads`]; `None` where a read was refused. Texts are printable
+/// ASCII; a field stays empty where the registers were never written (all zero or all ones).
 pub fn identity(speech: &ModbusSpeech, answers: &[Option<Answer>]) -> Identity {
-    let _ = (speech, answers);
-    Identity::default()
+    identity::join(&speech.identity, answers)
 }
+
+#[cfg(test)]
+mod tests;

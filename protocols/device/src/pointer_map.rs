@@ -1,7 +1,10 @@
 //! Plain JSON messages: points by JSON pointer (RFC 6901), liveness by last will.
 
-use crate::quantity::{Observation, Signal};
+use crate::camera::CameraFault;
+use crate::payload;
+use crate::quantity::{Observation, Quality, Signal, Value};
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 /// How one kind of message becomes observations. Topics are relative to the device's topic prefix in the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -28,7 +31,7 @@ pub struct PointerPoint {
     pub topic: String,
     /// JSON pointer, such as `/di1`; empty for the whole payload.
     pub pointer: String,
-    /// What it stands for.
+    /// What it stands for. A measured point is never read as true or false, a seal always as text.
     #[serde(default)]
     pub signal: Option<Signal>,
     /// The value that means true; booleans, numbers and strings are compared by their text, case ignored. Left out:
@@ -60,9 +63,79 @@ pub struct Heard {
 }
 
 impl PointerMap {
-    /// Decodes a message on `topic` (below the prefix). An empty payload makes every point of that topic unknown.
-    pub fn decode(&self, topic: &str, payload: &[u8]) -> Result<Heard, crate::camera::CameraFault> {
-        let _ = (topic, payload);
-        Ok(Heard::default())
+    /// Decodes a message on `topic` (below the prefix). An empty payload makes every point of that topic unknown, and
+    /// says nothing of presence. A point that the message does not have is not observed; one whose value is no plain
+    /// value, or too long, is unknown and bad. A payload that is not JSON is a text where no pointer looks into it.
+    pub fn decode(&self, topic: &str, payload: &[u8]) -> Result<Heard, CameraFault> {
+        let points: Vec<&PointerPoint> = self.points.iter().filter(|point| point.topic == topic).collect();
+        let will = self.will.as_ref().filter(|will| will.topic == topic);
+        if points.is_empty() && will.is_none() {
+            return Ok(Heard::default());
+        }
+        if payload.is_empty() {
+            let observations = points.iter().map(|point| observation(point, Value::Unknown, Quality::Good)).collect();
+            return Ok(Heard { observations, present: None });
+        }
+        let looks_inside =
+            points.iter().any(|point| !point.pointer.is_empty()) || will.is_some_and(|will| !will.pointer.is_empty());
+        let body = body(payload, looks_inside)?;
+        let observations = points.iter().filter_map(|point| point.observe(&body)).collect();
+        Ok(Heard { observations, present: will.and_then(|will| will.present(&body)) })
     }
 }
+
+/// The message as a tree; a payload that is not JSON is one text where that is allowed.
+fn body(payload: &[u8], must_be_json: bool) -> Result<Json, CameraFault> {
+    payload::within_size(payload)?;
+    match payload::parse(payload) {
+        Err(_) if !must_be_json => std::str::from_utf8(payload)
+            .map(|text| Json::String(text.to_owned()))
+            .map_err(|fault| CameraFault::Unreadable(fault.to_string())),
+        parsed => parsed,
+    }
+}
+
+impl PointerPoint {
+    fn observe(&self, body: &Json) -> Option<Observation> {
+        let leaf = body.pointer(&self.pointer)?;
+        let value = match payload::leaf_text(leaf) {
+            Some(text) => self.value(&text),
+            None if leaf.is_null() => Some(Value::Unknown),
+            None => None,
+        };
+        Some(match value {
+            Some(value) => observation(self, value, Quality::Good),
+            None => observation(self, Value::Unknown, Quality::Bad),
+        })
+    }
+
+    fn value(&self, text: &str) -> Option<Value> {
+        if let Some(word) = &self.true_when {
+            return Some(Value::Bit(same(word, text)));
+        }
+        match self.signal {
+            Some(Signal::Seal) => Value::text(text),
+            Some(Signal::Measured) => payload::number_or_text(text),
+            Some(_) | None => payload::flag(text).map(Value::Bit).or_else(|| payload::number_or_text(text)),
+        }
+    }
+}
+
+impl Will {
+    /// `None` where the message does not have the value.
+    fn present(&self, body: &Json) -> Option<bool> {
+        let text = body.pointer(&self.pointer).and_then(payload::leaf_text)?;
+        Some(!same(&self.gone, &text))
+    }
+}
+
+fn same(word: &str, text: &str) -> bool {
+    word.trim().to_lowercase() == text.to_lowercase()
+}
+
+fn observation(point: &PointerPoint, value: Value, quality: Quality) -> Observation {
+    Observation { point: point.name.clone(), value, quality }
+}
+
+#[cfg(test)]
+mod tests;

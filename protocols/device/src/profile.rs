@@ -1,12 +1,18 @@
 //! A profile: what one make and model of equipment offers on its wire. Read from `config/profiles/*.toml`; every row
 //! cites the page of the manual it comes from.
+//!
+//! The file names the device at its top and then says how it speaks in exactly one table: `[modbus]`, `[seal-reader]`,
+//! `[onvif-events]` or `[json]`. A key that is not known there is refused by name.
+
+mod faults;
+mod written;
 
 use crate::quantity::Signal;
 use serde::Deserialize;
 
 /// A device description. Construct with serde (TOML), then [`Profile::faults`] must be empty before use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "written::Written")]
 pub struct Profile {
     /// Name that settings refer to, such as `moxa-e1210`; `[a-z0-9-]{1,48}`.
     pub name: String,
@@ -17,25 +23,22 @@ pub struct Profile {
     /// Manual, edition and page range this profile was written from, or `unconfirmed: ...`.
     pub manual: String,
     /// How the device speaks.
-    #[serde(flatten)]
     pub speech: Speech,
 }
 
 /// How the device speaks; each with its own points.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "speaks", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Speech {
-    /// Polled over Modbus TCP or RTU.
+    /// Polled over Modbus TCP or RTU; the table `[modbus]`.
     Modbus(ModbusSpeech),
-    /// A seal reader that sends lines unasked.
+    /// A seal reader that sends lines unasked; the table `[seal-reader]`.
     SealReader(crate::seal_reader::Framing),
-    /// A camera that publishes ONVIF `onvif-ej` events.
+    /// A camera that publishes ONVIF `onvif-ej` events; the table `[onvif-events]`.
     OnvifEvents {
         /// Longest silence in seconds after which the camera counts as silent, if the settings name none; 0 = no limit.
-        #[serde(default)]
         silence_s: u32,
     },
-    /// Equipment that publishes JSON; points are found by JSON pointer.
+    /// Equipment that publishes JSON, points found by JSON pointer; the table `[json]`.
     Json(crate::pointer_map::PointerMap),
 }
 
@@ -120,6 +123,11 @@ impl Coding {
             Coding::U32 | Coding::U32LowFirst | Coding::I32 | Coding::I32LowFirst => 2,
         }
     }
+
+    /// True where the value is a flag and not a number.
+    pub fn is_flag(self) -> bool {
+        matches!(self, Coding::Bit | Coding::RegisterBit(_))
+    }
 }
 
 /// One polled point.
@@ -132,10 +140,10 @@ pub struct Point {
     pub table: Table,
     /// 0-based protocol address.
     pub address: u16,
-    /// How the items become a value; `bit` where left out.
+    /// How the items become a value; `bit` where left out. One bit of a register is `{ register-bit = 3 }`.
     #[serde(default = "Point::default_coding")]
     pub coding: Coding,
-    /// Power of ten the integer is multiplied with.
+    /// Power of ten the integer is multiplied with, -9..=9; numbers only.
     #[serde(default)]
     pub exponent: i8,
     /// Unit after UCUM (`Cel`, `V`, `%`), empty for none.
@@ -222,6 +230,6 @@ pub struct Identity {
 impl Profile {
     /// Every fault of the profile at once, as sentences that name the point; empty when it may be used.
     pub fn faults(&self) -> Vec<String> {
-        Vec::new()
+        faults::of(self)
     }
 }

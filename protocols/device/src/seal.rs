@@ -5,8 +5,81 @@ pub fn normalise_seal(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, ' ' | '-')).flat_map(char::to_uppercase).collect()
 }
 
-/// True where the text is a container number with a right check digit (ISO 6346).
+/// True where the text is a container number with a right check digit (ISO 6346): three letters of the owner, one of
+/// U, J or Z, six digits, the check digit. Case, blanks and hyphens do not count (`CSQU 305438-3`).
 pub fn is_container_number(text: &str) -> bool {
-    let _ = text;
-    false
+    let number = normalise_seal(text);
+    let Some((head, check)) = number.as_bytes().split_last_chunk::<1>().filter(|_| number.len() == 11) else {
+        return false;
+    };
+    let (owner, serial) = head.split_at(4);
+    let well_formed = owner.iter().all(u8::is_ascii_uppercase)
+        && matches!(owner[3], b'U' | b'J' | b'Z')
+        && serial.iter().all(u8::is_ascii_digit)
+        && check[0].is_ascii_digit();
+    well_formed && check_digit(head) == check[0] - b'0'
+}
+
+/// ISO 6346, annex A: the sum of the values, each times two to the power of its place, modulo 11, a remainder of 10
+/// counting as 0.
+fn check_digit(head: &[u8]) -> u8 {
+    let sum = head.iter().fold((0u32, 1u32), |(sum, weight), byte| (sum + value(*byte) * weight, weight * 2)).0;
+    u8::try_from(sum % 11 % 10).expect("a remainder of ten is below 256")
+}
+
+/// ISO 6346, annex A: digits count as themselves, letters from A = 10 upwards leaving out 11, 22 and 33.
+fn value(byte: u8) -> u32 {
+    match byte {
+        b'0'..=b'9' => u32::from(byte - b'0'),
+        b'A' => 10,
+        b'B'..=b'K' => u32::from(byte - b'B') + 12,
+        b'L'..=b'U' => u32::from(byte - b'L') + 23,
+        _ => u32::from(byte.saturating_sub(b'V')) + 34,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn container_numbers_with_a_right_check_digit_are_known() {
+        for number in ["CSQU3054383", "MSKU9070323", "APZU4812090", "CSQU 305438-3", "msku907032-3"] {
+            assert!(is_container_number(number), "{number}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_check_digit_is_refused() {
+        for digit in "012456789".chars() {
+            assert!(!is_container_number(&format!("CSQU305438{digit}")), "{digit}");
+        }
+    }
+
+    #[test]
+    fn two_digits_in_the_wrong_order_are_refused() {
+        assert!(!is_container_number("CSQU3504383"));
+    }
+
+    #[test]
+    fn what_has_another_shape_is_no_container_number() {
+        for text in
+            ["", "CSQU305438", "CSQU30543833", "CSQA3054383", "CS1U3054383", "CSQU30543X3", "ÄÖÜU305438", "ﬃU3054383"]
+        {
+            assert!(!is_container_number(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_seal_number_is_compared_without_blanks_hyphens_and_case() {
+        assert_eq!(normalise_seal(" abc-123 456"), "ABC123456");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in ".{0,20}") {
+            is_container_number(&text);
+        }
+    }
 }
