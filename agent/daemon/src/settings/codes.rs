@@ -87,7 +87,8 @@ codes! {
     BadEquipmentId = 410, Error, "a text that is no equipment id";
     UnknownPoint = 411, Error, "a binding of a point that the profile does not have";
     PointTwice = 412, Error, "a point bound twice";
-    SameEquipment = 413, Warning, "two devices that are the same equipment";
+    WrongSignal = 413, Error, "a signal that its point cannot tell";
+    SameEquipment = 414, Warning, "two devices that are the same equipment";
     BadProfile = 501, Error, "a profile that cannot be used";
     ProfileName = 502, Error, "a profile whose name is not that of its file";
     RegisterRow = 601, Error, "a row of the register with a wrong field";

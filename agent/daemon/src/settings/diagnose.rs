@@ -131,13 +131,6 @@ impl Findings {
         });
     }
 
-    pub(super) fn absorb(&mut self, other: Findings) {
-        self.errors += other.errors;
-        self.warnings += other.warnings;
-        let room = MAX_KEPT.saturating_sub(self.kept.len());
-        self.kept.extend(other.kept.into_iter().take(room));
-    }
-
     /// How many keep the settings from coming into force.
     pub fn errors(&self) -> usize {
         self.errors

@@ -42,12 +42,7 @@ struct Tables<'a, 's> {
 }
 
 impl<'a> Tables<'a, '_> {
-    fn open<'f>(
-        &self,
-        name: &'static str,
-        keys: &[&'static str],
-        findings: &'f mut Findings,
-    ) -> Section<'a, 'f> {
+    fn open<'f>(&self, name: &'static str, keys: &[&'static str], findings: &'f mut Findings) -> Section<'a, 'f> {
         let (table, span) = self.found.get(name).cloned().unwrap_or((self.empty, 0..0));
         Section::open(self.source, table, span, format!("[{name}]"), keys, findings)
     }
@@ -162,7 +157,8 @@ fn console_address(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<c
             section.refuse(Code::BadEndpoint, text.span(), "no address", cause, remedy);
         }
         Some(address) if !address.ip().is_loopback() => {
-            let cause = format!("the guards' page listens at {address}: whoever reaches it can read alarms and answer them");
+            let cause =
+                format!("the guards' page listens at {address}: whoever reaches it can read alarms and answer them");
             let remedy = "keep 127.0.0.1, or let a firewall admit only the guards' terminals and name them in hosts";
             section.refuse(Code::OpenConsole, text.span(), "not loopback", cause, remedy);
         }

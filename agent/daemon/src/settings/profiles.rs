@@ -12,8 +12,25 @@ use std::path::{Path, PathBuf};
 /// Most profiles of one folder.
 const MAX_PROFILES: usize = 256;
 
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../../config/profiles/", $name, ".toml")))),*]
+    };
+}
+
 /// Profiles that came with the program: name and text.
-pub(super) const SHIPPED: &[(&str, &str)] = &[];
+pub(super) const SHIPPED: &[(&str, &str)] = shipped![
+    "adam-6050-mqtt",
+    "advantech-adam-6050",
+    "alarm-panel-contacts",
+    "generic-door-contact",
+    "generic-door-loop",
+    "line-seal-reader-crlf",
+    "line-seal-reader-stx",
+    "moxa-e1210",
+    "moxa-e1212",
+    "onvif-camera",
+];
 
 /// Every profile that may be named, with the text it came from.
 #[derive(Default)]
@@ -106,7 +123,12 @@ fn parse(source: &Source, name: &str, findings: &mut Findings) -> Option<Profile
         Err(fault) => {
             let place = source.at(fault.span().unwrap_or(0..0), "here");
             let cause = format!("profile `{name}` cannot be used: {}", fault.message().replace('\n', ", "));
-            findings.add(Code::BadProfile, place, cause, "correct it, or remove the file to use the one that is shipped");
+            findings.add(
+                Code::BadProfile,
+                place,
+                cause,
+                "correct it, or remove the file to use the one that is shipped",
+            );
             return None;
         }
     };
@@ -126,7 +148,10 @@ fn parse(source: &Source, name: &str, findings: &mut Findings) -> Option<Profile
 }
 
 fn value_of_name(text: &str) -> std::ops::Range<usize> {
-    toml::de::DeTable::parse(text).ok().and_then(|root| root.get_ref().get("name").map(toml::Spanned::span)).unwrap_or(0..0)
+    toml::de::DeTable::parse(text)
+        .ok()
+        .and_then(|root| root.get_ref().get("name").map(toml::Spanned::span))
+        .unwrap_or(0..0)
 }
 
 /// Faults name their point in backquotes: that is where the caret goes.

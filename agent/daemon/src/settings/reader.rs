@@ -77,7 +77,12 @@ impl<'a, 'f> Section<'a, 'f> {
             (_, None) => did_you_mean(key, keys.iter().copied(), &known),
         };
         let what = self.what.clone();
-        self.findings.add(Code::UnknownKey, self.source.at(span, "unknown"), format!("unknown key `{key}` in {what}"), remedy);
+        self.findings.add(
+            Code::UnknownKey,
+            self.source.at(span, "unknown"),
+            format!("unknown key `{key}` in {what}"),
+            remedy,
+        );
     }
 
     /// A table below this one, or its own array element, by the value that holds it.
@@ -119,8 +124,8 @@ impl<'a, 'f> Section<'a, 'f> {
 
     /// Keys that are there out of `keys`, with their places.
     pub(super) fn present<'k>(&self, keys: &'k [&'static str]) -> Vec<(&'k &'static str, Range<usize>)> {
-        let there = |key: &&'static str| self.table.get_key_value(**key).map(|(name, _)| name.span());
-        keys.iter().filter_map(|key| Some((key, there(&key)?))).collect()
+        let there = |key: &&'static str| self.table.get_key_value(*key).map(|(name, _)| name.span());
+        keys.iter().filter_map(|key| Some((key, there(key)?))).collect()
     }
 
     /// The table of a key; `None` where it is absent or no table.
