@@ -23,7 +23,8 @@ mod records;
 mod refused;
 
 pub(crate) use alarms::{fold, show_ahead, withdraw};
-pub(crate) use gateways::{Accepted, accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
+pub use gateways::Accepted;
+pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
 pub(crate) use records::{Table, ahead_count, ahead_ranges, delete_ahead, fork_count, head, insert, link_at, waiting};
 pub(crate) use refused::quarantine;
 
