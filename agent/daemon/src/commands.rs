@@ -44,7 +44,7 @@ pub(crate) fn check(config: &Path, format: &str) -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(2) }
+    if report.passes() { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
 /// Prints the public identity key, and makes the key file if it is missing.
