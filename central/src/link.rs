@@ -100,10 +100,16 @@ impl Session {
             if matches!(ended, Ended::Worker) {
                 return;
             }
-            let source = std::error::Error::source(&ended).map(ToString::to_string);
-            tracing::warn!(lane = self.lane.word(), because = source, "link ended: {ended}");
             if start.elapsed() > BACK_OFF_LAST {
                 back_off = BACK_OFF_FIRST;
+            }
+            let lane = self.lane.word();
+            let because = std::error::Error::source(&ended).map(ToString::to_string);
+            // Said once for each outage, however often it is tried.
+            if back_off == BACK_OFF_FIRST {
+                tracing::warn!(lane, because, "link ended: {ended}");
+            } else {
+                tracing::debug!(lane, because, "link ended: {ended}");
             }
             tokio::time::sleep(jittered(back_off)).await;
             back_off = (back_off * 2).min(BACK_OFF_LAST);
