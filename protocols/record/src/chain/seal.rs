@@ -86,6 +86,7 @@ pub struct Found {
 pub struct Sealer {
     key: EpochKey,
     head: Head,
+    /// Number of the `epoch.open`.
     opened: u64,
     header: String,
     /// `{"v":1,"site":"..","gw":"..","ep":N,"seq":`
@@ -149,13 +150,17 @@ impl Sealer {
     ///
     /// On a head that is not of this epoch or lies ahead: the journal has lost track of its own records.
     pub fn rewind(&mut self, head: Head) {
-        assert!(head.ep == self.head.ep && head.seq > self.opened && head.seq <= self.head.seq, "a head of this epoch");
+        assert!(
+            head.ep == self.head.ep && head.seq >= self.opened && head.seq <= self.head.seq,
+            "a head of this epoch"
+        );
         self.head = head;
     }
 
     /// Whether the epoch is full but for its `epoch.close`, so that the next one must be opened.
     pub fn is_full(&self) -> bool {
-        self.head.seq - self.opened + 1 >= EPOCH_RECORDS_MAX
+        let records = self.head.seq - self.opened + 1;
+        records + 1 >= EPOCH_RECORDS_MAX
     }
 }
 
