@@ -196,3 +196,23 @@ fn jittered(wait: Duration) -> Duration {
     let share = getrandom::fill(&mut byte).map_or(255, |()| u32::from(byte[0]));
     wait / 2 + wait / 2 * share / 255
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sessions_never_share_a_client_id() {
+        let broker = Broker { host: "h".into(), port: 1883 };
+        let id = |lane| Session { lane, client: "sms".into(), broker: broker.clone() }.options().client_id();
+        assert_eq!((id(Lane::Urgent), id(Lane::Record)), ("sms-urgent".into(), "sms-record".into()));
+    }
+
+    #[test]
+    fn a_wait_is_between_a_half_and_the_whole() {
+        for _ in 0..100 {
+            let wait = jittered(BACK_OFF_LAST);
+            assert!((BACK_OFF_LAST / 2..=BACK_OFF_LAST).contains(&wait), "{wait:?}");
+        }
+    }
+}
