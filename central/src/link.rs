@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Largest message taken, announced to the broker so that it never sends one which would end the link (R6). A gateway
+/// Largest message taken, announced to the broker so that it never sends one which would end the link. A gateway
 /// sends at most 64 KiB before compression.
 const PACKET_MAX: u32 = 1024 * 1024;
 /// Messages that the broker may send before the first is acknowledged: bounds the memory to 32 packets for each lane.
@@ -25,9 +25,9 @@ const REQUESTS: usize = 512;
 const INFLIGHT_MAX: u16 = 256;
 /// The broker keeps what comes while this program is away for a week.
 const SESSION_EXPIRY_S: u32 = 7 * 24 * 3600;
-/// A half-open link is noticed after twice this (R9).
+/// A half-open link is noticed after twice this.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// Covers TCP, CONNECT and every flush (R8).
+/// Covers TCP, CONNECT and every flush.
 const PATIENCE_S: u64 = 30;
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_LAST: Duration = Duration::from_secs(2);
@@ -156,9 +156,9 @@ impl Session {
         }
     }
 
-    /// Subscribes anew whatever the broker says of the session (R13).
+    /// Subscribes anew whatever the broker says of the session.
     fn subscribe(&self, connack: &ConnAck, client: &AsyncClient, events: &mut EventLoop) -> Option<Ended> {
-        // A keep-alive of zero from the broker makes rumqttc ping without end (R18).
+        // A keep-alive of zero from the broker makes rumqttc ping without end.
         if events.options.keep_alive() < Duration::from_secs(10) {
             tracing::warn!(lane = self.lane.word(), "the broker demands too short a keep-alive; 20 s is kept");
             events.options.set_keep_alive(KEEP_ALIVE);
