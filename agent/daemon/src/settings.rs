@@ -139,6 +139,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { lines, devices, bindings, profiles, equipment, seals } = self.summary;
         writeln!(f, "{}", self.findings)?;
+        if !self.passes() {
+            return f.write_str("these files do not come into force as they are");
+        }
         write!(
             f,
             "read: {lines} lines, {devices} devices, {bindings} bindings, {profiles} profiles, {equipment} pieces of \
@@ -152,7 +155,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Faults> {
     let mut findings = Findings::default();
     let reading = agent_file::read(dir, &mut findings);
     findings.sort();
-    match reading.loaded.filter(|_| findings.errors() == 0) {
+    match reading.loaded {
         Some(loaded) => Ok(Loaded { warnings: findings, ..loaded }),
         None => Err(Faults { findings }),
     }

@@ -40,6 +40,7 @@ struct Intent {
 
 /// Reads everything but the register.
 pub(super) fn read(dir: &Path, findings: &mut Findings) -> Reading {
+    let errors = findings.errors();
     let profiles = profiles::read(dir, findings);
     let mut reading = Reading { profiles: profiles.count(), ..Reading::default() };
     let path = dir.join("agent.toml");
@@ -51,6 +52,9 @@ pub(super) fn read(dir: &Path, findings: &mut Findings) -> Reading {
         readers.map(|device| device.equipment.clone()).collect()
     });
     let manifest = manifest::read(dir, readers.as_ref(), findings);
+    if findings.errors() > errors {
+        return reading;
+    }
     if let (Some(source), Some(intent), Some(manifest)) = (source, intent, manifest) {
         reading.loaded = Some(loaded(intent, manifest, &source, &profiles));
     }

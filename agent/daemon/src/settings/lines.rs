@@ -4,7 +4,7 @@ use super::codes::Code;
 use super::endpoint::{self, Login};
 use super::gateway;
 use super::nearest::nearest;
-use super::reader::Section;
+use super::reader::{Section, called};
 use super::source::Source;
 use crate::line::{BrokerSession, Parity, SerialPort, TcpEndpoint};
 use picket_core::plan::Driver;
@@ -99,7 +99,7 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, dir: &Path, gate
     }
     let mut lines = Vec::new();
     for (table, span) in tables.into_iter().take(MAX_LINES) {
-        let mut section = Section::open(source, table, span.clone(), "a line", KEYS, root.findings);
+        let mut section = Section::open(source, table, span.clone(), called("line", table), KEYS, root.findings);
         lines.push(line(&mut section, span, dir, gateway));
     }
     refuse_twins(root, &lines);
@@ -108,9 +108,6 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, dir: &Path, gate
 
 fn line(section: &mut Section<'_, '_>, header: Range<usize>, dir: &Path, gateway: &str) -> WrittenLine {
     let name = gateway::name(section, "name");
-    if let Some(name) = &name {
-        section.named(format!("line `{}`", name.get_ref()));
-    }
     section.missing("kind", "add kind = \"modbus-tcp\", \"modbus-rtu\", \"seal-reader\" or \"mqtt\"");
     let kind = section.word("kind", KINDS);
     let errors = section.findings.errors();
