@@ -4,8 +4,22 @@
 //! and any failure replays by its seed. [`site::Site`] routes between the machines below and owns no rule itself.
 //! What is absent on purpose: sockets, files, settings text, numbers of records (the journal gives them).
 
+pub mod alarm;
+pub mod bus;
+pub mod confirm;
+pub mod contact;
+pub mod drafts;
+pub mod memory;
+pub mod nonconformity;
 pub mod plan;
+pub mod readings;
 pub mod register;
+pub mod rules;
+pub mod seals;
+pub mod site;
+pub mod standing;
+pub mod statement;
 pub mod status;
 pub mod time;
+pub mod uplink;
 pub mod wire;

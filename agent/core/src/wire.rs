@@ -4,6 +4,7 @@ use crate::plan::LineId;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
+use std::sync::Arc;
 
 /// What carriers bring.
 #[derive(Debug, Clone)]
@@ -147,8 +148,8 @@ pub enum Output {
     Append {
         /// Number of the last draft in it; drafts count up over the process.
         through: u64,
-        /// What to store, in order.
-        bodies: Vec<Body>,
+        /// What to store, in order; shared, because the drafts are kept until they are stored.
+        bodies: Arc<Vec<Body>>,
     },
     /// What was heard is stored (or needs no record): acknowledge it on the wire.
     Confirm {
@@ -226,9 +227,20 @@ pub struct Recovered {
     /// Records of severity 3 and up beyond `receipted`.
     pub urgent: Vec<u64>,
     /// State rows, by key.
-    pub rows: Vec<(String, String)>,
+    pub rows: Vec<StateRow>,
     /// Share of the budget in use, in thousandths.
     pub fill_permille: u16,
     /// How the last run ended, as `epoch.open` states it.
     pub tail: String,
+}
+
+/// One row of the agent's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateRow {
+    /// Its key, such as `alarm/door-forced/DOOR-N1`.
+    pub key: String,
+    /// JSON text.
+    pub body: String,
+    /// Record that wrote it.
+    pub seq: u64,
 }

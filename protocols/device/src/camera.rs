@@ -84,6 +84,11 @@ pub fn signal_of(topic: &str) -> Option<Signal> {
     meaning::of(topic).and_then(|meaning| meaning.signal)
 }
 
+/// What a point named by [`point_name`] stands for: the same as the topic it was named after.
+pub fn signal_of_point(point: &str) -> Option<Signal> {
+    meaning::of_point(point).and_then(|meaning| meaning.signal)
+}
+
 /// The point of a topic without namespaces and a source: `[a-z0-9_]`, at most [`MAX_POINT_NAME`] bytes, the same for
 /// the same two for ever. Letters are lowered and runs of ASCII punctuation become one `_`
 /// (`device_trigger_relay_relay_1`); names that would lose more end in eight digits of a hash of the whole.

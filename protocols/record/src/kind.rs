@@ -54,7 +54,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// First record of a gateway's life; its `prev` is the hash of the acceptance.
+    /// The log of a gateway begins: follows record 1, which opens epoch 1 and names the acceptance.
     LogGenesis = "log.genesis",
     /// An epoch begins: carries the epoch's public key, signed by the identity key.
     EpochOpen = "epoch.open",

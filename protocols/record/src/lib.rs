@@ -4,5 +4,13 @@
 //! clock, no file, no socket, no randomness; keys and times are arguments. What is absent on purpose: storage,
 //! transport, any second way to encode a record.
 
+pub mod acceptance;
 pub mod body;
+pub mod chain;
+pub mod encode;
+pub mod json;
+pub mod keys;
 pub mod kind;
+pub mod receipt;
+pub mod refusal;
+pub mod wall;

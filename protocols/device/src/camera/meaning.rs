@@ -84,6 +84,16 @@ pub(super) fn of(topic: &str) -> Option<&'static Meaning> {
     MEANINGS.iter().find(is_or_below)
 }
 
+/// The meaning of a point, by the topic that its name begins with.
+pub(super) fn of_point(point: &str) -> Option<&'static Meaning> {
+    let is_or_below = |meaning: &&Meaning| {
+        let folded = meaning.topic.bytes().map(|b| if b == b'/' { b'_' } else { b.to_ascii_lowercase() });
+        let same = folded.clone().zip(point.bytes()).all(|(a, b)| a == b) && point.len() >= meaning.topic.len();
+        same && matches!(point.as_bytes().get(meaning.topic.len()), None | Some(b'_'))
+    };
+    MEANINGS.iter().find(is_or_below)
+}
+
 impl Meaning {
     /// The value of a data item's text; `None` where it is none of the words the topic allows.
     pub(super) fn read(&self, text: &str) -> Option<(Value, Quality)> {
@@ -120,6 +130,16 @@ mod tests {
         assert!(of("Device/HardwareFailure/FanFailure").is_some());
         assert!(of("VideoSource/GlobalSceneChangeX").is_none());
         assert!(of("VideoSource").is_none());
+    }
+
+    #[test]
+    fn a_point_means_what_its_topic_means() {
+        for (topic, source) in [("VideoSource/GlobalSceneChange/ImagingService", "VS1"), ("Door/State/DoorTamper", "")]
+        {
+            let point = super::super::point_name(topic, source);
+            assert_eq!(of_point(&point).map(|m| m.signal), of(topic).map(|m| m.signal), "{point}");
+        }
+        assert!(of_point("videosource_globalscenechangex").is_none());
     }
 
     #[test]

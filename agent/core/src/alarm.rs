@@ -1,0 +1,307 @@
+//! Alarms: raised, seen, gone, closed. Acknowledging is not fixing; equipment without good standing cannot close one.
+
+use crate::register::{EquipmentId, Standing};
+use crate::statement::{Facts, Statement};
+use crate::time::Now;
+use crate::wire::StateRow;
+use picket_record::kind::{Kind, Severity};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What led to an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// A door opened without a release.
+    DoorForced,
+    /// A door stands open too long.
+    DoorHeld,
+    /// Tamper contact.
+    Tamper,
+    /// A camera lost its view.
+    ViewLost,
+    /// An alarm panel is in alarm.
+    PanelAlarm,
+    /// Mains supply lost.
+    MainsLost,
+    /// Battery low.
+    BatteryLow,
+    /// Equipment reports a fault of its own.
+    DeviceFault,
+    /// A seal is not the one in the manifest.
+    SealMismatch,
+    /// Equipment does not answer or is not heard.
+    Silent,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: &'static [Rule] = &[
+        Rule::DoorForced,
+        Rule::DoorHeld,
+        Rule::Tamper,
+        Rule::ViewLost,
+        Rule::PanelAlarm,
+        Rule::MainsLost,
+        Rule::BatteryLow,
+        Rule::DeviceFault,
+        Rule::SealMismatch,
+        Rule::Silent,
+    ];
+
+    /// The word in records and on the page.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rule::DoorForced => "door-forced",
+            Rule::DoorHeld => "door-held",
+            Rule::Tamper => "tamper",
+            Rule::ViewLost => "view-lost",
+            Rule::PanelAlarm => "panel-alarm",
+            Rule::MainsLost => "mains-lost",
+            Rule::BatteryLow => "battery-low",
+            Rule::DeviceFault => "device-fault",
+            Rule::SealMismatch => "seal-mismatch",
+            Rule::Silent => "silent",
+        }
+    }
+
+    /// From the word in a record.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.as_str() == text)
+    }
+
+    /// How severe, before the criticality of the equipment raises it.
+    pub fn severity(self) -> Severity {
+        match self {
+            Rule::DoorForced | Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::SealMismatch => {
+                Severity::Security
+            }
+            Rule::DoorHeld | Rule::MainsLost | Rule::Silent | Rule::DeviceFault => Severity::Fault,
+            Rule::BatteryLow => Severity::Notice,
+        }
+    }
+}
+
+/// One open alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// What led to it.
+    pub rule: Rule,
+    /// Which equipment.
+    pub equipment: EquipmentId,
+    /// How severe.
+    pub severity: Severity,
+    /// First raised.
+    pub since_ms: Option<i64>,
+    /// How often it came while open.
+    pub times: u32,
+    /// The condition holds.
+    pub active: bool,
+    /// Who acknowledged.
+    pub acknowledged_by: Option<String>,
+    /// Standing when last raised.
+    pub standing: String,
+    /// It rings.
+    pub rings: bool,
+    /// Only a guard closes it.
+    pub guard_must_close: bool,
+    /// Arguments of the text.
+    pub facts: Facts,
+    /// Draft that states it last; 0 after a start (it is in the journal).
+    pub draft: u64,
+    /// Record that states it, once stored.
+    pub seq: Option<u64>,
+}
+
+impl Alarm {
+    /// Unique while open.
+    pub fn id(&self) -> String {
+        id(self.rule, &self.equipment)
+    }
+
+    fn data(&self) -> Map<String, Value> {
+        let json = json!({
+            "alarm": self.id(),
+            "rule": self.rule.as_str(),
+            "times": self.times,
+            "active": self.active,
+            "since_ms": self.since_ms,
+            "rings": self.rings,
+            "guard_must_close": self.guard_must_close,
+            "facts": self.facts,
+        });
+        match json {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    fn statement(&self, kind: Kind) -> Statement {
+        let mut statement = Statement::new(kind, self.severity, Value::Null).about(&self.equipment);
+        statement.data = self.data();
+        statement
+    }
+}
+
+fn id(rule: Rule, equipment: &EquipmentId) -> String {
+    format!("{}/{}", rule.as_str(), equipment)
+}
+
+/// Draft number of what has none yet.
+const NOT_DRAFTED: u64 = u64::MAX;
+
+/// Every open alarm of the site: at most one per rule and piece of equipment, so the register bounds it.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    open: BTreeMap<String, Alarm>,
+}
+
+impl Alarms {
+    /// From the rows the journal recovered (`alarm/...` and `ack/...`).
+    pub fn recover(rows: &[StateRow]) -> Self {
+        let mut alarms = Self::default();
+        for row in rows {
+            if let Some(alarm) = row.key.strip_prefix("alarm/").and_then(|_| read_row(row)) {
+                alarms.open.insert(alarm.id(), alarm);
+            }
+        }
+        for row in rows {
+            let alarm = row.key.strip_prefix("ack/").and_then(|id| alarms.open.get_mut(id));
+            let by = serde_json::from_str::<Value>(&row.body).ok();
+            if let (Some(alarm), Some(by)) = (alarm, by.as_ref().and_then(|v| v.get("by")).and_then(Value::as_str)) {
+                alarm.acknowledged_by = Some(by.to_owned());
+            }
+        }
+        alarms
+    }
+
+    /// The condition of a rule holds. A statement, unless it was known to hold.
+    pub fn raise(
+        &mut self,
+        now: &Now,
+        rule: Rule,
+        equipment: &EquipmentId,
+        severity: Severity,
+        standing: Standing,
+        facts: Facts,
+    ) -> Option<Statement> {
+        let key = id(rule, equipment);
+        let alarm = self.open.entry(key).or_insert_with(|| Alarm {
+            rule,
+            equipment: equipment.clone(),
+            severity,
+            since_ms: now.utc_ms,
+            times: 0,
+            active: false,
+            acknowledged_by: None,
+            standing: String::new(),
+            rings: true,
+            guard_must_close: false,
+            facts: Facts::new(),
+            draft: NOT_DRAFTED,
+            seq: None,
+        });
+        let repeats = rule == Rule::SealMismatch && alarm.facts != facts;
+        if alarm.active && !repeats {
+            return None;
+        }
+        alarm.active = true;
+        alarm.times = alarm.times.saturating_add(1);
+        alarm.severity = alarm.severity.max(severity);
+        standing.as_str().clone_into(&mut alarm.standing);
+        alarm.rings = standing.rings() || severity == Severity::Life;
+        alarm.facts = facts;
+        alarm.seq = None;
+        alarm.draft = NOT_DRAFTED;
+        Some(alarm.statement(Kind::AlarmRaised))
+    }
+
+    /// The condition went away. Statements: cleared, and closed where a guard had acknowledged and the equipment's
+    /// silence is trusted.
+    pub fn clear(&mut self, rule: Rule, equipment: &EquipmentId, standing: Standing) -> Vec<Statement> {
+        let key = id(rule, equipment);
+        let Some(alarm) = self.open.get_mut(&key).filter(|alarm| alarm.active) else { return Vec::new() };
+        alarm.active = false;
+        // What is silent has no standing to lose: its return is itself the proof.
+        alarm.guard_must_close = !standing.may_clear() && rule != Rule::Silent;
+        if alarm.guard_must_close {
+            alarm.acknowledged_by = None;
+        }
+        let mut statements = vec![alarm.statement(Kind::AlarmCleared)];
+        if alarm.acknowledged_by.is_some() {
+            statements.push(alarm.statement(Kind::AlarmClosed));
+            self.open.remove(&key);
+        }
+        statements
+    }
+
+    /// A guard acknowledges. Statements: the act, and closed where the condition is already gone. Empty for an alarm
+    /// that is not open or has been acknowledged.
+    pub fn acknowledge(&mut self, key: &str, by: &str, note: &str, terminal: &str) -> Vec<Statement> {
+        let Some(alarm) = self.open.get_mut(key).filter(|alarm| alarm.acknowledged_by.is_none()) else {
+            return Vec::new();
+        };
+        alarm.acknowledged_by = Some(by.to_owned());
+        let data = json!({
+            "alarm": key,
+            "by": by,
+            "note": note,
+            "terminal": terminal,
+            "saw": alarm.seq,
+            "times": alarm.times,
+        });
+        let mut statements =
+            vec![Statement::new(Kind::ActAcknowledged, Severity::Notice, data).about(&alarm.equipment)];
+        if !alarm.active {
+            statements.push(alarm.statement(Kind::AlarmClosed));
+            self.open.remove(key);
+        }
+        statements
+    }
+
+    /// The newest statement of an alarm got this draft number.
+    pub fn drafted(&mut self, key: &str, draft: u64) {
+        if let Some(alarm) = self.open.get_mut(key) {
+            alarm.draft = draft;
+        }
+    }
+
+    /// Drafts up to `through` are stored; `head` is the number of the last.
+    pub fn stored(&mut self, through: u64, head: u64) {
+        for alarm in self.open.values_mut() {
+            if alarm.seq.is_none() && alarm.draft <= through {
+                alarm.seq = Some(head.saturating_sub(through - alarm.draft));
+            }
+        }
+    }
+
+    /// Whether the condition of a rule is known to hold.
+    pub fn holds(&self, rule: Rule, equipment: &EquipmentId) -> bool {
+        self.open.get(&id(rule, equipment)).is_some_and(|alarm| alarm.active)
+    }
+
+    /// Every open alarm, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Alarm> {
+        self.open.values()
+    }
+}
+
+fn read_row(stored: &StateRow) -> Option<Alarm> {
+    let row: Value = serde_json::from_str(&stored.body).ok()?;
+    let text = |field: &str| row.get(field).and_then(Value::as_str);
+    let facts = row.get("facts").and_then(Value::as_object);
+    Some(Alarm {
+        rule: Rule::parse(text("rule")?)?,
+        equipment: EquipmentId::parse(text("eq")?)?,
+        severity: Severity::from_int(row.get("sev")?.as_u64()?)?,
+        since_ms: row.get("since_ms").and_then(Value::as_i64),
+        times: row.get("times").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())?,
+        active: row.get("active").and_then(Value::as_bool)?,
+        acknowledged_by: None,
+        standing: text("st")?.to_owned(),
+        rings: row.get("rings").and_then(Value::as_bool)?,
+        guard_must_close: row.get("guard_must_close").and_then(Value::as_bool)?,
+        facts: facts.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect(),
+        draft: 0,
+        seq: Some(stored.seq),
+    })
+}

@@ -1,0 +1,318 @@
+//! One line that is asked: which device is due, one ask at a time, and no dead unit that delays the others.
+
+use crate::plan::{Device, DeviceId, DeviceSpeech, Driver, LineId};
+use crate::time::{Chance, Now, ms, s};
+use picket_device::modbus::{self, Answer, Fault, Read, ReadPlan};
+use picket_device::profile::{Identity, ModbusSpeech, Table};
+use picket_device::quantity::Observation;
+use sha2::{Digest, Sha256};
+
+/// Tries in a row that may fail before a unit counts as dead.
+const DEAD_AFTER: u32 = 3;
+/// A dead unit is tried so seldom that it takes at most a tenth of the bus: after `patience` follow nine without it.
+const DEAD_SHARE: u64 = 9;
+
+/// What an outcome led to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A whole poll came in.
+    Polled {
+        /// Which device.
+        device: DeviceId,
+        /// Every point that could be read.
+        observations: Vec<Observation>,
+        /// SHA-256 over the response PDUs of the poll, in order.
+        raw: [u8; 32],
+    },
+    /// The device said who it is.
+    Identified {
+        /// Which device.
+        device: DeviceId,
+        /// What it said.
+        identity: Identity,
+    },
+    /// A try failed.
+    Failed {
+        /// Which device.
+        device: DeviceId,
+        /// Why.
+        fault: Fault,
+        /// Tries failed in a row.
+        failures: u32,
+    },
+    /// The device has no such point: it is no longer asked for it.
+    Refused {
+        /// Which device.
+        device: DeviceId,
+        /// Name of the point.
+        point: String,
+    },
+}
+
+/// An ask, before the line's name is put to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// Unit id.
+    pub unit: u8,
+    /// What to read.
+    pub read: Read,
+    /// Longest wait.
+    pub patience_ms: u32,
+}
+
+/// A line with its devices.
+#[derive(Debug)]
+pub struct Bus {
+    driver: Driver,
+    devices: Vec<Polled>,
+    /// Index into `devices` of the one being asked, with what was asked.
+    open: Option<(usize, Work)>,
+    /// A fault happened on an RTU bus: a late answer may still come and be taken for another register's, so the next
+    /// answer is thrown away and the same is asked again (reliability M1).
+    suspect: bool,
+}
+
+/// What a device is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Poll(usize),
+    Identity(usize),
+    /// The first ask after a fault; its answer is thrown away.
+    Probe,
+}
+
+#[derive(Debug)]
+struct Polled {
+    id: DeviceId,
+    unit: u8,
+    poll_us: u64,
+    patience_ms: u32,
+    speech: ModbusSpeech,
+    plan: ReadPlan,
+    due_us: u64,
+    identity_due_us: u64,
+    failures: u32,
+    observations: Vec<Observation>,
+    raw: Sha256,
+    told: Vec<Option<Answer>>,
+    /// Where a poll or an identity check stands between two asks.
+    next: Option<Work>,
+}
+
+impl Bus {
+    /// A bus of the plan's devices on `line`; first polls are spread over one interval, so that a start is no burst.
+    pub fn new(line: LineId, driver: Driver, devices: &[Device], now: &Now, chance: &mut Chance) -> Self {
+        let mut polled = Vec::new();
+        for (index, device) in devices.iter().enumerate() {
+            let DeviceSpeech::Modbus { speech, unit, poll_ms, patience_ms } = &device.speech else { continue };
+            if device.line != line {
+                continue;
+            }
+            let spread = if polled.is_empty() { 0 } else { chance.below(ms(*poll_ms).min(s(1))) };
+            polled.push(Polled {
+                id: DeviceId(u16::try_from(index).unwrap_or(u16::MAX)),
+                unit: *unit,
+                poll_us: ms(*poll_ms),
+                patience_ms: *patience_ms,
+                speech: speech.clone(),
+                plan: ReadPlan::new(speech),
+                due_us: now.mono_us + spread,
+                identity_due_us: if speech.identity.is_empty() { u64::MAX } else { now.mono_us },
+                failures: 0,
+                observations: Vec::new(),
+                raw: Sha256::new(),
+                told: Vec::new(),
+                next: None,
+            });
+        }
+        Self { driver, devices: polled, open: None, suspect: false }
+    }
+
+    /// True while an ask is open.
+    pub fn is_busy(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The next ask, if the line is free and a device is due: the one that waits longest.
+    pub fn next_ask(&mut self, now: &Now) -> Option<Ask> {
+        if self.open.is_some() {
+            return None;
+        }
+        let index = self.under_way().or_else(|| self.due(now))?;
+        let device = &mut self.devices[index];
+        let work = device.next.take().unwrap_or_else(|| device.begin(now));
+        let Some(read) = device.read(work) else {
+            device.due_us = now.mono_us + device.poll_us;
+            return None;
+        };
+        let ask = Ask { unit: device.unit, read, patience_ms: device.patience_ms };
+        if self.suspect {
+            device.next = Some(work);
+            self.open = Some((index, Work::Probe));
+        } else {
+            self.open = Some((index, work));
+        }
+        Some(ask)
+    }
+
+    fn under_way(&self) -> Option<usize> {
+        self.devices.iter().position(|device| device.next.is_some())
+    }
+
+    fn due(&self, now: &Now) -> Option<usize> {
+        let due = self.devices.iter().enumerate().filter(|(_, device)| device.due_us <= now.mono_us);
+        due.min_by_key(|(_, device)| device.due_us).map(|(index, _)| index)
+    }
+
+    /// When a device falls due; `None` while an ask is open or there are no devices.
+    pub fn deadline(&self) -> Option<u64> {
+        if self.open.is_some() {
+            return None;
+        }
+        if self.under_way().is_some() {
+            return Some(0);
+        }
+        self.devices.iter().map(|device| device.due_us).min()
+    }
+
+    /// The one open ask ended.
+    pub fn outcome(&mut self, now: &Now, identity_us: u64, result: Result<Answer, Fault>) -> Vec<Event> {
+        let Some((index, work)) = self.open.take() else { return Vec::new() };
+        let device = &mut self.devices[index];
+        match result {
+            Ok(_) if work == Work::Probe => {
+                self.suspect = false;
+                Vec::new()
+            }
+            Ok(answer) => device.answered(now, work, answer, identity_us).into_iter().collect(),
+            Err(Fault::Exception(code @ 1..=3)) => {
+                self.suspect = false;
+                let work = if work == Work::Probe { device.next.take().unwrap_or(Work::Poll(0)) } else { work };
+                device.refused(now, work, code, identity_us)
+            }
+            Err(fault) => {
+                self.suspect = self.driver == Driver::ModbusRtu && !matches!(fault, Fault::Exception(_));
+                vec![device.failed(now, fault)]
+            }
+        }
+    }
+}
+
+impl Polled {
+    fn begin(&mut self, now: &Now) -> Work {
+        self.observations.clear();
+        self.raw = Sha256::new();
+        self.told.clear();
+        // Identity first: what a poll says is worth little while it is not known who says it.
+        if now.mono_us >= self.identity_due_us { Work::Identity(0) } else { Work::Poll(0) }
+    }
+
+    fn read(&self, work: Work) -> Option<Read> {
+        match work {
+            Work::Poll(n) => self.plan.reads().get(n).copied(),
+            Work::Identity(n) => modbus::identity_reads(&self.speech).get(n).copied(),
+            Work::Probe => None,
+        }
+    }
+
+    fn answered(&mut self, now: &Now, work: Work, answer: Answer, identity_us: u64) -> Option<Event> {
+        match work {
+            Work::Poll(n) => {
+                let read = self.plan.reads()[n];
+                hash_pdu(&mut self.raw, read.table, &answer);
+                self.observations.extend(self.plan.decode(read, &answer));
+                self.advance(now, n + 1)
+            }
+            Work::Identity(n) => {
+                self.told.push(Some(answer));
+                self.identity_step(now, n + 1, identity_us)
+            }
+            Work::Probe => None,
+        }
+    }
+
+    fn advance(&mut self, now: &Now, next: usize) -> Option<Event> {
+        if next < self.plan.reads().len() {
+            self.next = Some(Work::Poll(next));
+            return None;
+        }
+        self.failures = 0;
+        self.due_us += self.poll_us;
+        if self.due_us <= now.mono_us {
+            self.due_us = now.mono_us + self.poll_us;
+        }
+        let observations = std::mem::take(&mut self.observations);
+        Some(Event::Polled { device: self.id, observations, raw: std::mem::take(&mut self.raw).finalize().into() })
+    }
+
+    fn identity_step(&mut self, now: &Now, next: usize, identity_us: u64) -> Option<Event> {
+        if next < self.speech.identity.len() {
+            self.next = Some(Work::Identity(next));
+            return None;
+        }
+        self.identity_due_us = now.mono_us + identity_us;
+        if !self.plan.reads().is_empty() {
+            self.next = Some(Work::Poll(0));
+        } else {
+            self.due_us = now.mono_us + self.poll_us;
+        }
+        let identity = modbus::identity(&self.speech, &self.told);
+        Some(Event::Identified { device: self.id, identity })
+    }
+
+    /// Exceptions 1 to 3: the device is there and says that it has no such thing.
+    fn refused(&mut self, now: &Now, work: Work, code: u8, identity_us: u64) -> Vec<Event> {
+        match work {
+            Work::Identity(n) => {
+                self.told.push(None);
+                self.identity_step(now, n + 1, identity_us).into_iter().collect()
+            }
+            Work::Poll(n) => {
+                let read = self.plan.reads()[n];
+                let refused = self.plan.split(read).map(|point| Event::Refused { device: self.id, point });
+                let mut events: Vec<Event> = refused.into_iter().collect();
+                if self.plan.reads().is_empty() {
+                    events.push(self.failed(now, Fault::Exception(code)));
+                } else {
+                    events.extend(self.advance(now, n));
+                }
+                events
+            }
+            Work::Probe => Vec::new(),
+        }
+    }
+
+    fn failed(&mut self, now: &Now, fault: Fault) -> Event {
+        self.next = None;
+        self.failures = self.failures.saturating_add(1);
+        let pause = match self.failures {
+            0..DEAD_AFTER => self.poll_us,
+            _ => self.poll_us.max(DEAD_SHARE * ms(u64::from(self.patience_ms))),
+        };
+        self.due_us = now.mono_us + pause;
+        // A unit that was away may come back as another one.
+        if !self.speech.identity.is_empty() && self.failures == DEAD_AFTER {
+            self.identity_due_us = now.mono_us;
+        }
+        Event::Failed { device: self.id, fault, failures: self.failures }
+    }
+}
+
+/// Hashes the response PDU as the device sent it (Modbus 1.1b3, sections 6.1 to 6.4): function, byte count, data; bits
+/// packed from the least significant, registers high byte first.
+fn hash_pdu(raw: &mut Sha256, table: Table, answer: &Answer) {
+    let function = match table {
+        Table::Coil => 1,
+        Table::DiscreteInput => 2,
+        Table::HoldingRegister => 3,
+        Table::InputRegister => 4,
+    };
+    let data: Vec<u8> = match answer {
+        Answer::Bits(bits) => {
+            bits.chunks(8).map(|eight| eight.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect()
+        }
+        Answer::Words(words) => words.iter().flat_map(|word| word.to_be_bytes()).collect(),
+    };
+    raw.update([function, u8::try_from(data.len()).unwrap_or(u8::MAX)]);
+    raw.update(&data);
+}

@@ -1,0 +1,235 @@
+//! What waits to be journaled. One append is open at a time; under pressure routine changes are dropped first, alarms
+//! last, and every drop is counted into a signed gap.
+
+use crate::statement::Commit;
+use crate::time::{Now, s};
+use picket_record::body::{Body, Mode};
+use picket_record::kind::{Kind, Severity};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Most drafts that wait: ten minutes of a site at sixteen events a second, about 8 MiB.
+pub const MAX_WAITING: usize = 10_000;
+/// Above this many, routine records are dropped and counted, so that room is left for alarms.
+const ROUTINE_MARK: usize = 5_000;
+/// Routine records are stored at the latest after this time ...
+const ROUTINE_WAIT_US: u64 = s(3);
+/// ... or when so many wait.
+const ROUTINE_GROUP: usize = 64;
+/// Most records of one transaction: bounds how long an alarm waits behind one.
+const MAX_APPEND: usize = 256;
+/// Pause before a failed append is tried again.
+const RETRY_US: u64 = s(1);
+/// Most kinds and pieces of equipment that a gap names; the rest are in its sums.
+const NAMED_IN_GAP: usize = 16;
+
+/// The queue in front of the journal.
+#[derive(Debug)]
+pub struct Drafts {
+    waiting: VecDeque<(Body, Commit)>,
+    /// Number of the last draft that was handed out in an append.
+    handed: u64,
+    open: Option<Open>,
+    routine_since: Option<u64>,
+    now_waiting: usize,
+    fill_permille: u16,
+    gap: Gap,
+    dropped_total: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    through: u64,
+    bodies: Arc<Vec<Body>>,
+    retry_at: Option<u64>,
+}
+
+/// Counters of what was dropped since the last gap record.
+#[derive(Debug, Default)]
+struct Gap {
+    count: u64,
+    by_severity: [u64; 5],
+    by_kind: BTreeMap<&'static str, u64>,
+    equipment: BTreeMap<String, u64>,
+    first_us: u64,
+    last_us: u64,
+}
+
+impl Drafts {
+    /// Nothing waits; drafts count from 1.
+    pub fn new(fill_permille: u16) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            handed: 0,
+            open: None,
+            routine_since: None,
+            now_waiting: 0,
+            fill_permille,
+            gap: Gap::default(),
+            dropped_total: 0,
+        }
+    }
+
+    /// Takes a draft. Its number, or `None` where it was dropped and counted.
+    pub fn push(&mut self, now: &Now, body: Body, commit: Commit) -> Option<u64> {
+        if !self.admits(&body, commit) {
+            self.gap.count(now, &body);
+            self.dropped_total += 1;
+            return None;
+        }
+        match commit {
+            Commit::Now => self.now_waiting += 1,
+            Commit::Routine => {
+                self.routine_since.get_or_insert(now.mono_us);
+            }
+        }
+        self.waiting.push_back((body, commit));
+        Some(self.last_number())
+    }
+
+    /// Number of the newest draft.
+    pub fn last_number(&self) -> u64 {
+        self.handed + self.waiting.len() as u64
+    }
+
+    /// The disk budget (records.md, "Full disk or overload"): from 70 % no severity 0, from 85 % severity 3 and up
+    /// only, with heartbeats and gaps; and the length of the queue.
+    fn admits(&self, body: &Body, commit: Commit) -> bool {
+        let vital = matches!(body.kind, Kind::Heartbeat | Kind::GapDropped | Kind::EpochClose | Kind::Snapshot);
+        let floor = match self.fill_permille {
+            0..=699 => Severity::Info,
+            700..=849 => Severity::Notice,
+            _ => Severity::Security,
+        };
+        let queued = match commit {
+            Commit::Routine => self.waiting.len() < ROUTINE_MARK,
+            Commit::Now => self.waiting.len() < MAX_WAITING,
+        };
+        queued && (vital || body.severity >= floor)
+    }
+
+    /// The next append, if one is due and none is open.
+    pub fn next_append(&mut self, now: &Now) -> Option<(u64, Arc<Vec<Body>>)> {
+        if let Some(open) = &mut self.open {
+            let due = open.retry_at.is_some_and(|at| now.mono_us >= at);
+            open.retry_at = open.retry_at.filter(|_| !due);
+            return due.then(|| (open.through, Arc::clone(&open.bodies)));
+        }
+        self.state_gap(now);
+        let routine_due = self.routine_since.is_some_and(|since| now.mono_us >= since + ROUTINE_WAIT_US);
+        if self.now_waiting == 0 && !routine_due && self.waiting.len() < ROUTINE_GROUP {
+            return None;
+        }
+        let count = self.waiting.len().min(MAX_APPEND);
+        let taken: Vec<(Body, Commit)> = self.waiting.drain(..count).collect();
+        self.now_waiting -= taken.iter().filter(|(_, commit)| *commit == Commit::Now).count();
+        self.routine_since = self.routine_since.filter(|_| self.waiting.iter().any(|(_, c)| *c == Commit::Routine));
+        self.handed += count as u64;
+        let bodies = Arc::new(taken.into_iter().map(|(body, _)| body).collect::<Vec<_>>());
+        self.open = Some(Open { through: self.handed, bodies: Arc::clone(&bodies), retry_at: None });
+        Some((self.handed, bodies))
+    }
+
+    /// Everything waiting shall be stored without waiting for company.
+    pub fn flush(&mut self, now: &Now) {
+        self.routine_since = (!self.waiting.is_empty()).then(|| now.mono_us.saturating_sub(ROUTINE_WAIT_US));
+    }
+
+    /// The open append is stored.
+    pub fn stored(&mut self, through: u64, fill_permille: u16) {
+        if self.open.as_ref().is_some_and(|open| open.through <= through) {
+            self.open = None;
+        }
+        self.fill_permille = fill_permille;
+    }
+
+    /// The open append was not stored: the same again after a pause.
+    pub fn failed(&mut self, now: &Now) {
+        if let Some(open) = &mut self.open {
+            open.retry_at = Some(now.mono_us + RETRY_US);
+        }
+    }
+
+    /// When [`Drafts::next_append`] wants to be asked again.
+    pub fn deadline(&self) -> Option<u64> {
+        match &self.open {
+            Some(open) => open.retry_at,
+            None if self.now_waiting > 0 || self.gap.count > 0 => Some(0),
+            None => self.routine_since.map(|since| since + ROUTINE_WAIT_US),
+        }
+    }
+
+    /// Number up to which everything handed out is stored.
+    pub fn stored_through(&self) -> u64 {
+        self.handed - self.open.as_ref().map_or(0, |open| open.bodies.len() as u64)
+    }
+
+    /// Drafts not yet stored.
+    pub fn not_stored(&self) -> u64 {
+        self.waiting.len() as u64 + self.open.as_ref().map_or(0, |open| open.bodies.len() as u64)
+    }
+
+    /// Events dropped since start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_total
+    }
+
+    /// Share of the journal's budget in use.
+    pub fn fill_permille(&self) -> u16 {
+        self.fill_permille
+    }
+
+    /// Turns the counters into a record as soon as there is room for it.
+    fn state_gap(&mut self, now: &Now) {
+        if self.gap.count == 0 || self.waiting.len() >= ROUTINE_MARK {
+            return;
+        }
+        let gap = std::mem::take(&mut self.gap);
+        let data = gap.data(self.dropped_total);
+        let body = Body {
+            when: now.when(),
+            mode: Mode::Live,
+            kind: Kind::GapDropped,
+            severity: Severity::Fault,
+            about: None,
+            device_time: None,
+            data,
+        };
+        self.waiting.push_back((body, Commit::Now));
+        self.now_waiting += 1;
+    }
+}
+
+impl Gap {
+    fn count(&mut self, now: &Now, body: &Body) {
+        if self.count == 0 {
+            self.first_us = now.mono_us;
+        }
+        self.last_us = now.mono_us;
+        self.count += 1;
+        self.by_severity[body.severity as usize] += 1;
+        *self.by_kind.entry(body.kind.as_str()).or_default() += 1;
+        if let Some(about) = &body.about {
+            if self.equipment.len() < NAMED_IN_GAP || self.equipment.contains_key(&about.equipment) {
+                *self.equipment.entry(about.equipment.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    fn data(self, total: u64) -> Map<String, Value> {
+        let json = json!({
+            "n": self.count,
+            "total": total,
+            "by_sev": self.by_severity,
+            "by_kind": self.by_kind,
+            "eqs": self.equipment,
+            "first_us": self.first_us,
+            "last_us": self.last_us,
+        });
+        match json {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+}

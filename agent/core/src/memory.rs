@@ -1,0 +1,139 @@
+//! The agent's memory as a fold of its own records: which state rows a record writes or drops.
+//!
+//! The journal applies the same function in the transaction of the record, and again over old records when the rows do
+//! not match their signed digest. A row is therefore never more than what records say.
+
+use picket_record::body::Body;
+use picket_record::kind::Kind;
+use serde_json::{Map, Value, json};
+
+/// One change of a state row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The row says this from here on.
+    Put {
+        /// Its key, such as `alarm/door-forced/DOOR-N1`.
+        key: String,
+        /// JSON text.
+        body: String,
+    },
+    /// The row is gone.
+    Drop {
+        /// Its key.
+        key: String,
+    },
+}
+
+/// The parts of a record that memory depends on: taken from a draft, or from a stored line.
+#[derive(Debug, Clone, Copy)]
+pub struct Stated<'a> {
+    /// Kind.
+    pub kind: Kind,
+    /// Severity as integer.
+    pub severity: u64,
+    /// Equipment id.
+    pub equipment: Option<&'a str>,
+    /// Standing word.
+    pub standing: Option<&'a str>,
+    /// Driver of the source.
+    pub driver: Option<&'a str>,
+    /// Time of the device.
+    pub device_time: Option<&'a str>,
+    /// Data of the kind.
+    pub data: &'a Map<String, Value>,
+}
+
+impl<'a> Stated<'a> {
+    /// Of a draft.
+    pub fn of(body: &'a Body) -> Self {
+        let about = body.about.as_ref();
+        Self {
+            kind: body.kind,
+            severity: body.severity as u64,
+            equipment: about.map(|a| a.equipment.as_str()),
+            standing: about.map(|a| a.standing.st),
+            driver: about.and_then(|a| a.source.as_ref()).map(|s| s.driver),
+            device_time: body.device_time.as_deref(),
+            data: &body.data,
+        }
+    }
+
+    /// Of a stored payload. `None` where it is no record of this version.
+    pub fn read(payload: &'a Map<String, Value>, data: &'a Map<String, Value>) -> Option<Self> {
+        Some(Self {
+            kind: Kind::parse(payload.get("kind")?.as_str()?)?,
+            severity: payload.get("sev")?.as_u64()?,
+            equipment: payload.get("eq").and_then(Value::as_str),
+            standing: payload.get("standing").and_then(|s| s.get("st")).and_then(Value::as_str),
+            driver: payload.get("src").and_then(|s| s.get("drv")).and_then(Value::as_str),
+            device_time: payload.get("dev_ts").and_then(Value::as_str),
+            data,
+        })
+    }
+
+    fn text(&self, field: &str) -> &'a str {
+        self.data.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// What a record changes in memory, in order.
+pub fn changes(stated: Stated<'_>) -> Vec<Change> {
+    match stated.kind {
+        Kind::AlarmRaised => vec![alarm_row(stated)],
+        Kind::AlarmCleared if stated.data.get("guard_must_close") == Some(&Value::Bool(true)) => {
+            vec![alarm_row(stated), Change::Drop { key: format!("ack/{}", stated.text("alarm")) }]
+        }
+        Kind::AlarmCleared => vec![alarm_row(stated)],
+        Kind::AlarmClosed => {
+            let id = stated.text("alarm");
+            vec![Change::Drop { key: format!("alarm/{id}") }, Change::Drop { key: format!("ack/{id}") }]
+        }
+        Kind::ActAcknowledged => {
+            vec![put(format!("ack/{}", stated.text("alarm")), &json!({ "by": stated.text("by") }))]
+        }
+        Kind::NonconformityOpened => {
+            let row = with_about(stated);
+            vec![put(format!("nonconformity/{}", stated.text("nonconformity")), &row)]
+        }
+        Kind::NonconformityClosed => {
+            vec![Change::Drop { key: format!("nonconformity/{}", stated.text("nonconformity")) }]
+        }
+        Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
+        Kind::RegisterApplied => vec![put("register".into(), &Value::Object(stated.data.clone()))],
+        Kind::SettingsApplied => vec![put("settings".into(), &Value::Object(stated.data.clone()))],
+        Kind::Heartbeat => stated.data.get("judged_ms").map(|ms| put("floor".into(), ms)).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn put(key: String, body: &Value) -> Change {
+    Change::Put { key, body: body.to_string() }
+}
+
+fn alarm_row(stated: Stated<'_>) -> Change {
+    put(format!("alarm/{}", stated.text("alarm")), &with_about(stated))
+}
+
+fn with_about(stated: Stated<'_>) -> Value {
+    let mut row = stated.data.clone();
+    row.insert("sev".into(), stated.severity.into());
+    row.insert("eq".into(), stated.equipment.unwrap_or_default().into());
+    row.insert("st".into(), stated.standing.unwrap_or_default().into());
+    Value::Object(row)
+}
+
+/// Last value heard per point with the device's own time: tells a message delivered twice from a new one.
+fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
+    let device = stated.text("dev");
+    let points = stated.data.get("p").and_then(Value::as_object);
+    points
+        .into_iter()
+        .flatten()
+        .map(|(point, value)| put(heard_key(device, point), &json!([value, stated.device_time])))
+        .collect()
+}
+
+/// Key of the row that remembers a heard point.
+pub fn heard_key(device: &str, point: &str) -> String {
+    format!("heard/{device}/{point}")
+}

@@ -1,0 +1,205 @@
+//! From observations to conditions: what holds at this moment, with hysteresis and hold times. Decides nothing about
+//! ringing, standing or records.
+
+use crate::alarm::Rule;
+use crate::plan::Limits;
+use crate::register::EquipmentId;
+use crate::statement::{Evidence, Facts};
+use crate::time::{Now, ms};
+use picket_device::quantity::{Quality, Signal, Value};
+use std::collections::BTreeMap;
+
+mod door;
+mod hold;
+
+use door::Door;
+use hold::Hold;
+
+/// A condition began or ended.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Which rule.
+    pub rule: Rule,
+    /// Which equipment.
+    pub equipment: EquipmentId,
+    /// Began (with arguments of the text) or ended.
+    pub turn: Turn,
+    /// The frame it follows from; `None` where time alone decided.
+    pub evidence: Option<Evidence>,
+}
+
+/// Which way a condition turned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// It holds.
+    Began(Facts),
+    /// It no longer holds.
+    Ended,
+}
+
+/// One observation with its place.
+#[derive(Debug, Clone)]
+pub struct Sighting<'a> {
+    /// Device name, unique in the settings.
+    pub device: &'a str,
+    /// Point of the device.
+    pub point: &'a str,
+    /// Equipment it tells about.
+    pub equipment: &'a EquipmentId,
+    /// What it tells.
+    pub signal: Signal,
+    /// Value, already turned the right way round.
+    pub value: &'a Value,
+    /// How good.
+    pub quality: Quality,
+}
+
+/// Every rule of the site.
+#[derive(Debug)]
+pub struct Rules {
+    limits: Limits,
+    doors: BTreeMap<EquipmentId, Door>,
+    contacts: BTreeMap<(EquipmentId, Signal), Contact>,
+}
+
+/// All points that tell one signal of one piece of equipment.
+#[derive(Debug, Default)]
+struct Contact {
+    points: BTreeMap<(String, String), bool>,
+    hold: Hold,
+    evidence: Option<Evidence>,
+}
+
+impl Rules {
+    /// Nothing observed yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, doors: BTreeMap::new(), contacts: BTreeMap::new() }
+    }
+
+    /// After a start: an alarm that was open is taken to hold until the equipment says otherwise.
+    pub fn recover(&mut self, rule: Rule, equipment: &EquipmentId) {
+        match rule {
+            Rule::DoorForced | Rule::DoorHeld => self.doors.entry(equipment.clone()).or_default().recover(rule),
+            _ => {
+                if let Some(signal) = signal_of(rule) {
+                    self.contacts.entry((equipment.clone(), signal)).or_default().hold = Hold::holding();
+                }
+            }
+        }
+    }
+
+    /// After a start: what a speaking device last said of a point, which it may not repeat.
+    pub fn recall(&mut self, seen: &Sighting<'_>) {
+        if let Value::Bit(state) = seen.value {
+            let contact = self.contacts.entry((seen.equipment.clone(), seen.signal)).or_default();
+            contact.points.insert((seen.device.to_owned(), seen.point.to_owned()), *state);
+        }
+    }
+
+    /// Takes one observation. `Unknown`, stale and bad values change nothing: they are neither good nor alarm.
+    pub fn observe(&mut self, now: &Now, seen: &Sighting<'_>, evidence: &Evidence) -> Vec<Finding> {
+        let Value::Bit(state) = seen.value else { return Vec::new() };
+        if seen.quality != Quality::Good {
+            return Vec::new();
+        }
+        match seen.signal {
+            Signal::Open | Signal::Released => {
+                let door = self.doors.entry(seen.equipment.clone()).or_default();
+                let turns = door.observe(now, seen.signal, *state, &self.limits);
+                turns.into_iter().map(|(rule, turn)| finding(seen.equipment, rule, turn, Some(evidence))).collect()
+            }
+            signal => self.contact(now, seen, signal, *state, evidence),
+        }
+    }
+
+    fn contact(&mut self, now: &Now, seen: &Sighting<'_>, signal: Signal, state: bool, by: &Evidence) -> Vec<Finding> {
+        let Some(rule) = rule_of(signal) else { return Vec::new() };
+        let contact = self.contacts.entry((seen.equipment.clone(), signal)).or_default();
+        contact.points.insert((seen.device.to_owned(), seen.point.to_owned()), state);
+        let any = contact.points.values().any(|point| *point);
+        let (on, off) = delays(signal, &self.limits);
+        if any != contact.hold.wanted() {
+            contact.evidence = Some(by.clone());
+        }
+        let turned = contact.hold.set(now.mono_us, any, on, off);
+        let evidence = contact.evidence.clone();
+        let facts = contact.facts();
+        turned.map(|holds| finding(seen.equipment, rule, turn(holds, facts), evidence.as_ref())).into_iter().collect()
+    }
+
+    /// Time passed.
+    pub fn timeout(&mut self, now: &Now) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (equipment, door) in &mut self.doors {
+            if let Some((rule, turn)) = door.timeout(now, &self.limits) {
+                findings.push(finding(equipment, rule, turn, None));
+            }
+        }
+        for ((equipment, signal), contact) in &mut self.contacts {
+            let Some(rule) = rule_of(*signal) else { continue };
+            let (on, off) = delays(*signal, &self.limits);
+            if let Some(holds) = contact.hold.timeout(now.mono_us, on, off) {
+                findings.push(finding(equipment, rule, turn(holds, contact.facts()), contact.evidence.as_ref()));
+            }
+        }
+        findings
+    }
+
+    /// When [`Rules::timeout`] wants to be called.
+    pub fn deadline(&self) -> Option<u64> {
+        let doors = self.doors.values().filter_map(|door| door.deadline(&self.limits));
+        let contacts = self.contacts.iter().filter_map(|((_, signal), contact)| {
+            let (on, off) = delays(*signal, &self.limits);
+            contact.hold.deadline(on, off)
+        });
+        doors.chain(contacts).min()
+    }
+}
+
+impl Contact {
+    fn facts(&self) -> Facts {
+        let on: Vec<&str> = self.points.iter().filter(|(_, on)| **on).map(|((_, point), _)| point.as_str()).collect();
+        if on.is_empty() { Facts::new() } else { Facts::from([("points".to_owned(), on.join(", "))]) }
+    }
+}
+
+fn turn(holds: bool, facts: Facts) -> Turn {
+    if holds { Turn::Began(facts) } else { Turn::Ended }
+}
+
+fn finding(equipment: &EquipmentId, rule: Rule, turn: Turn, evidence: Option<&Evidence>) -> Finding {
+    Finding { rule, equipment: equipment.clone(), turn, evidence: evidence.cloned() }
+}
+
+/// How long a signal must hold, and be away. A camera debounces itself, and its message is confirmed only with a
+/// record, so nothing may hang on time there.
+fn delays(signal: Signal, limits: &Limits) -> (u64, u64) {
+    match signal {
+        Signal::ViewLost | Signal::Fault => (0, 0),
+        _ => (ms(limits.contact_hold_ms), ms(limits.contact_clear_ms)),
+    }
+}
+
+fn rule_of(signal: Signal) -> Option<Rule> {
+    Some(match signal {
+        Signal::Alarm => Rule::PanelAlarm,
+        Signal::Tamper => Rule::Tamper,
+        Signal::MainsLost => Rule::MainsLost,
+        Signal::BatteryLow => Rule::BatteryLow,
+        Signal::ViewLost => Rule::ViewLost,
+        Signal::Fault => Rule::DeviceFault,
+        Signal::Open | Signal::Released | Signal::Motion | Signal::Seal | Signal::Measured => return None,
+    })
+}
+
+fn signal_of(rule: Rule) -> Option<Signal> {
+    Some(match rule {
+        Rule::PanelAlarm => Signal::Alarm,
+        Rule::Tamper => Signal::Tamper,
+        Rule::MainsLost => Signal::MainsLost,
+        Rule::BatteryLow => Signal::BatteryLow,
+        Rule::ViewLost => Signal::ViewLost,
+        Rule::DeviceFault => Signal::Fault,
+        Rule::DoorForced | Rule::DoorHeld | Rule::SealMismatch | Rule::Silent => return None,
+    })
+}

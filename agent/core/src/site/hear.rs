@@ -1,0 +1,185 @@
+//! Hearing: what speaks unasked, listed or not.
+
+use super::Site;
+use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
+use crate::register::EquipmentId;
+use crate::rules::{Finding, Sighting};
+use crate::seals::Seals;
+use crate::statement::{Evidence, Statement};
+use crate::time::Now;
+use crate::wire::{Heard, Output};
+use picket_device::camera;
+use picket_device::quantity::{Observation, Signal};
+use picket_device::seal_reader::{Scan, ScanFault};
+use picket_record::kind::{Kind, Severity};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// What a point stands for: the site's binding, or what its topic says where no binding is needed.
+pub(super) fn meaning<'a>(device: &'a Device, point: &str) -> Option<(&'a EquipmentId, Signal)> {
+    if let Some(binding) = device.bindings.get(point) {
+        return Some((&binding.equipment, binding.signal));
+    }
+    match &device.speech {
+        DeviceSpeech::Camera { .. } => camera::signal_of_point(point).map(|signal| (&device.equipment, signal)),
+        DeviceSpeech::Modbus { .. } | DeviceSpeech::SealReader | DeviceSpeech::Json { .. } => None,
+    }
+}
+
+impl Site {
+    pub(super) fn heard(&mut self, now: &Now, line: LineId, token: u64, heard: Heard) {
+        let before = self.drafts.last_number();
+        match heard {
+            Heard::Scan(Ok(scan)) => self.scanned(now, line, &scan),
+            Heard::Scan(Err(fault)) => self.scan_fault(now, line, &fault),
+            Heard::Message { topic, payload, oversize, .. } => match oversize {
+                Some(size) => self.unreadable(now, line, &topic, &format!("payload of {size} bytes")),
+                None => self.message(now, line, &topic, &payload),
+            },
+        }
+        let after = self.drafts.last_number();
+        let needs = if after > before { after } else { 0 };
+        self.confirms.heard(line, token, needs);
+        if needs == 0 {
+            // Nothing new to store; still in order behind what waits.
+            for (line, token) in self.confirms.stored(self.drafts.stored_through()) {
+                self.outputs.push_back(Output::Confirm { line, token });
+            }
+        }
+    }
+
+    fn device_on(&self, line: LineId) -> Option<DeviceId> {
+        let index = self.plan.devices.iter().position(|device| device.line == line)?;
+        u16::try_from(index).ok().map(DeviceId)
+    }
+
+    fn scanned(&mut self, now: &Now, line: LineId, scan: &Scan) {
+        let Some(id) = self.device_on(line) else { return };
+        let Some(reader) = self.device(id).map(|device| device.equipment.clone()) else { return };
+        let raw = Sha256::digest(&scan.raw).into();
+        let by = Evidence { driver: self.driver(line), raw, device_time: None };
+        self.good(now, id);
+        self.tally.line_outcome(line, None);
+        let (statement, turn) = self.seals.scanned(now, &reader, scan, &by);
+        self.record(now, statement);
+        if let Some(turn) = turn {
+            self.found(now, Finding { rule: Seals::RULE, equipment: reader, turn, evidence: Some(by) });
+        }
+    }
+
+    fn scan_fault(&mut self, now: &Now, line: LineId, fault: &ScanFault) {
+        self.unreadable(now, line, "", &fault.to_string());
+    }
+
+    fn message(&mut self, now: &Now, line: LineId, topic: &str, payload: &[u8]) {
+        let raw = Sha256::digest(payload).into();
+        let mut by = Evidence { driver: self.driver(line), raw, device_time: None };
+        if let Some((id, rest)) = self.json_device(line, topic) {
+            self.json_message(now, line, id, rest, payload, &by);
+            return;
+        }
+        let Some(prefix) = camera::prefix(topic) else {
+            self.unreadable(now, line, topic, "no device of the settings and no camera event");
+            return;
+        };
+        let event = match camera::decode(topic, payload) {
+            Ok(event) => event,
+            Err(fault) => return self.unreadable(now, line, topic, &fault.to_string()),
+        };
+        by.device_time = event.device_time.filter(|time| time.len() <= 64);
+        self.tally.line_outcome(line, None);
+        match self.camera(line, prefix) {
+            Some(id) => {
+                self.good(now, id);
+                self.observed(now, id, &event.observations, &by);
+            }
+            None => self.unlisted(now, prefix, &event.observations, &by),
+        }
+    }
+
+    fn json_message(&mut self, now: &Now, line: LineId, id: DeviceId, rest: &str, payload: &[u8], by: &Evidence) {
+        let Some(DeviceSpeech::Json { map, .. }) = self.speech(id) else { return };
+        let heard = match map.decode(rest, payload) {
+            Ok(heard) => heard,
+            Err(fault) => return self.unreadable(now, line, rest, &fault.to_string()),
+        };
+        self.tally.line_outcome(line, None);
+        if heard.present == Some(false) {
+            if self.contacts.gone(id) {
+                self.silent(now, id, true);
+            }
+            return;
+        }
+        if heard.present == Some(true) || !heard.observations.is_empty() {
+            self.good(now, id);
+        }
+        self.observed(now, id, &heard.observations, by);
+    }
+
+    /// What no row and no device names is heard all the same: a nonconformity, and its alarms ring, marked.
+    fn unlisted(&mut self, now: &Now, sender: &str, seen: &[Observation], by: &Evidence) {
+        let (equipment, statement) = self.standings.heard_unlisted(now, sender, &mut self.nonconformities);
+        self.changed_if(statement.is_some());
+        self.record_all(now, statement.map(|s| s.from(Some(by))));
+        for observation in seen {
+            let Some(signal) = camera::signal_of_point(&observation.point) else { continue };
+            let sighting = Sighting {
+                device: sender,
+                point: &observation.point,
+                equipment: &equipment,
+                signal,
+                value: &observation.value,
+                quality: observation.quality,
+            };
+            for finding in self.rules.observe(now, &sighting, by) {
+                self.found(now, finding);
+            }
+        }
+    }
+
+    fn json_device<'t>(&self, line: LineId, topic: &'t str) -> Option<(DeviceId, &'t str)> {
+        let devices = self.plan.devices.iter().enumerate().filter(|(_, device)| device.line == line);
+        devices
+            .filter_map(|(index, device)| match &device.speech {
+                DeviceSpeech::Json { prefix, .. } => {
+                    let rest = topic.strip_prefix(prefix.as_str())?.strip_prefix('/')?;
+                    Some((DeviceId(u16::try_from(index).ok()?), rest))
+                }
+                DeviceSpeech::Camera { .. } | DeviceSpeech::Modbus { .. } | DeviceSpeech::SealReader => None,
+            })
+            .min_by_key(|(_, rest)| rest.len())
+    }
+
+    fn camera(&self, line: LineId, heard: &str) -> Option<DeviceId> {
+        let is_it = |device: &Device| matches!(&device.speech, DeviceSpeech::Camera { prefix } if prefix == heard);
+        let index = self.plan.devices.iter().position(|device| device.line == line && is_it(device))?;
+        u16::try_from(index).ok().map(DeviceId)
+    }
+
+    /// Bytes that say nothing: counted, and recorded at most once a minute per line.
+    fn unreadable(&mut self, now: &Now, line: LineId, topic: &str, cause: &str) {
+        let Some(since_last) = self.tally.unreadable(now, line, cause) else { return };
+        let topic: String = topic.chars().take(200).collect();
+        let name = &self.plan.lines[usize::from(line.0)].name;
+        let data = json!({ "what": "unreadable", "line": name, "topic": topic, "cause": cause, "n": since_last });
+        self.record(now, Statement::new(Kind::HealthInput, Severity::Notice, data));
+        self.changed_if(true);
+    }
+
+    pub(super) fn line_turned(&mut self, now: &Now, line: LineId, fault: Option<String>) {
+        if fault.is_none() {
+            self.confirms.reopened(line);
+        }
+        let Some(name) = self.plan.lines.get(usize::from(line.0)).map(|l| l.name.clone()) else { return };
+        if self.tally.line_turned(line, fault.clone()) {
+            let severity = if fault.is_some() { Severity::Fault } else { Severity::Notice };
+            let data = json!({ "line": name, "up": fault.is_none(), "cause": fault });
+            self.record(now, Statement::new(Kind::HealthLine, severity, data));
+            self.changed_if(true);
+        }
+    }
+
+    fn driver(&self, line: LineId) -> &'static str {
+        self.plan.lines.get(usize::from(line.0)).map_or("", |l| l.driver.as_str())
+    }
+}

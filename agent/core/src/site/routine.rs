@@ -1,0 +1,223 @@
+//! What comes back by itself: start, heartbeat, snapshot; and the counters behind them.
+
+use super::Site;
+use crate::plan::LineId;
+use crate::register::Register;
+use crate::statement::Statement;
+use crate::time::{Now, s};
+use crate::wire::StateRow;
+use picket_device::modbus::Fault;
+use picket_record::kind::{Kind, Severity};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// A snapshot of the state rows is signed so often, and at every stop in order.
+const SNAPSHOT_US: u64 = s(3_600);
+/// Unreadable input of one line is recorded at most so often; in between it is counted.
+const UNREADABLE_US: u64 = s(60);
+
+/// Counters of one run, and when the next routine work is due.
+#[derive(Debug)]
+pub(super) struct Tally {
+    heartbeat_us: u64,
+    snapshot_us: u64,
+    pub(super) last_try_us: u64,
+    by_severity: [u64; 5],
+    faults: BTreeMap<&'static str, u64>,
+    lines: Vec<LineTally>,
+}
+
+/// Counters of one line.
+#[derive(Debug, Default, Clone)]
+pub(super) struct LineTally {
+    pub(super) good: u64,
+    pub(super) faults: u64,
+    pub(super) fault: Option<String>,
+    open_ask: Option<u64>,
+    unreadable: u64,
+    unreadable_from: Option<u64>,
+}
+
+impl Tally {
+    pub(super) fn new(now: &Now, lines: usize) -> Self {
+        Self {
+            heartbeat_us: now.mono_us,
+            snapshot_us: now.mono_us + SNAPSHOT_US,
+            last_try_us: u64::MAX,
+            by_severity: [0; 5],
+            faults: BTreeMap::new(),
+            lines: vec![LineTally::default(); lines],
+        }
+    }
+
+    pub(super) fn deadline(&self) -> u64 {
+        self.heartbeat_us.min(self.snapshot_us).min(self.last_try_us)
+    }
+
+    pub(super) fn recorded(&mut self, severity: Severity) {
+        self.by_severity[severity as usize] += 1;
+    }
+
+    pub(super) fn line(&self, index: usize) -> Option<&LineTally> {
+        self.lines.get(index)
+    }
+
+    pub(super) fn asked(&mut self, line: LineId, ask: u64) {
+        if let Some(tally) = self.lines.get_mut(usize::from(line.0)) {
+            tally.open_ask = Some(ask);
+        }
+    }
+
+    /// Whether this is the outcome that is waited for; it closes the ask.
+    pub(super) fn is_open(&mut self, line: LineId, ask: u64) -> bool {
+        let tally = self.lines.get_mut(usize::from(line.0));
+        tally.is_some_and(|tally| tally.open_ask.take_if(|open| *open == ask).is_some())
+    }
+
+    /// Counts an outcome. True where a good one ends a fault that was shown.
+    pub(super) fn line_outcome(&mut self, line: LineId, fault: Option<&Fault>) -> bool {
+        let Some(tally) = self.lines.get_mut(usize::from(line.0)) else { return false };
+        match fault {
+            None => {
+                tally.good += 1;
+                tally.fault.take().is_some()
+            }
+            Some(fault) => {
+                tally.faults += 1;
+                *self.faults.entry(class(fault)).or_default() += 1;
+                false
+            }
+        }
+    }
+
+    /// Remembers a fault for people. True where it is another than before.
+    pub(super) fn line_fault(&mut self, line: LineId, device: &str, fault: &Fault) -> bool {
+        let Some(tally) = self.lines.get_mut(usize::from(line.0)) else { return false };
+        let mut text = String::new();
+        let _ = write!(text, "{device}: {fault}");
+        let changed = tally.fault.as_ref() != Some(&text);
+        tally.fault = Some(text);
+        changed
+    }
+
+    /// A speaking line was opened or lost. True where that is news.
+    pub(super) fn line_turned(&mut self, line: LineId, fault: Option<String>) -> bool {
+        let Some(tally) = self.lines.get_mut(usize::from(line.0)) else { return false };
+        let news = tally.fault.is_some() != fault.is_some();
+        tally.faults += u64::from(fault.is_some());
+        tally.fault = fault;
+        news
+    }
+
+    /// Counts unreadable input; how many since the last record where one is due.
+    pub(super) fn unreadable(&mut self, now: &Now, line: LineId, cause: &str) -> Option<u64> {
+        let class = if cause.starts_with("payload of") { "oversize" } else { "unreadable" };
+        *self.faults.entry(class).or_default() += 1;
+        let tally = self.lines.get_mut(usize::from(line.0))?;
+        tally.faults += 1;
+        tally.unreadable += 1;
+        if tally.unreadable_from.is_some_and(|from| now.mono_us < from) {
+            return None;
+        }
+        tally.unreadable_from = Some(now.mono_us + UNREADABLE_US);
+        Some(std::mem::take(&mut tally.unreadable))
+    }
+}
+
+fn class(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Timeout(_) => "timeout",
+        Fault::Exception(_) => "exception",
+        Fault::WrongCount { .. } => "wrong-count",
+        Fault::WrongUnit => "wrong-unit",
+        Fault::Damaged(_) => "damaged",
+        Fault::Closed => "closed",
+        Fault::Unreachable(_) => "unreachable",
+    }
+}
+
+impl Site {
+    pub(super) fn started(&mut self, now: &Now, version: &str, tail: &str, rows: &[StateRow], register_changed: bool) {
+        let lines = self.plan.lines.len();
+        let data = json!({ "version": version, "tail": tail, "lines": lines, "devices": self.plan.devices.len() });
+        self.record(now, Statement::new(Kind::ActStarted, Severity::Notice, data));
+        let digest = hex(&self.plan.settings_digest);
+        if row(rows, "settings").and_then(|r| r.get("digest").cloned()) != Some(Value::String(digest.clone())) {
+            self.record(now, Statement::new(Kind::SettingsApplied, Severity::Notice, json!({ "digest": digest })));
+        }
+        if register_changed {
+            let register = self.standings.register();
+            let data = json!({
+                "version": register.version(),
+                "digest": hex(register.digest()),
+                "equipment": register.iter().count(),
+            });
+            self.record(now, Statement::new(Kind::RegisterApplied, Severity::Notice, data));
+        }
+        if let Some(cause) = self.register_refused.clone() {
+            let cause: String = cause.chars().take(500).collect();
+            let data = json!({ "cause": cause, "in_force": self.standings.register().version() });
+            self.record(now, Statement::new(Kind::RegisterRejected, Severity::Fault, data));
+        }
+    }
+
+    /// Heartbeats and snapshots that are due.
+    pub(super) fn routine(&mut self, now: &Now) {
+        if self.stopping.is_some() {
+            return;
+        }
+        if now.mono_us >= self.tally.heartbeat_us {
+            self.tally.heartbeat_us = now.mono_us + s(self.plan.limits.heartbeat_s);
+            let data = self.heartbeat(now);
+            self.record(now, Statement::new(Kind::Heartbeat, Severity::Info, data).routine());
+        }
+        if now.mono_us >= self.tally.snapshot_us {
+            self.tally.snapshot_us = now.mono_us + SNAPSHOT_US;
+            self.record(now, Statement::new(Kind::Snapshot, Severity::Info, json!({ "why": "hourly" })).routine());
+        }
+    }
+
+    fn heartbeat(&mut self, now: &Now) -> Value {
+        let lines_down = self.tally.lines.iter().filter(|line| line.fault.is_some()).count();
+        let good: u64 = self.tally.lines.iter().map(|line| line.good).sum();
+        let mut data = json!({
+            "by_sev": std::mem::take(&mut self.tally.by_severity),
+            "waiting": self.uplink.waiting(),
+            "receipted": self.uplink.receipted_upto(),
+            "dropped": self.drafts.dropped(),
+            "fill_permille": self.drafts.fill_permille(),
+            "not_stored": self.drafts.not_stored(),
+            "register": self.standings.register().version(),
+            "alarms": self.alarms.iter().count(),
+            "nonconformities": self.nonconformities.iter().count(),
+            "lines_down": lines_down,
+            "good": good,
+            "faults": self.tally.faults,
+        });
+        if let Some(judged) = now.judged_ms() {
+            data["judged_ms"] = judged.into();
+        }
+        data
+    }
+}
+
+/// Sets the register's version from the journal: the same text keeps its version, another gets the next one.
+pub(super) fn renumbered(register: Register, rows: &[StateRow]) -> (Register, bool) {
+    let before = row(rows, "register");
+    let digest = before.as_ref().and_then(|r| r.get("digest")).and_then(Value::as_str);
+    let version = before.as_ref().and_then(|r| r.get("version")).and_then(Value::as_u64).unwrap_or(0);
+    let same = digest == Some(hex(register.digest()).as_str());
+    (register.numbered(if same { version } else { version + 1 }), !same)
+}
+
+fn row(rows: &[StateRow], key: &str) -> Option<Value> {
+    rows.iter().find(|row| row.key == key).and_then(|row| serde_json::from_str(&row.body).ok())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

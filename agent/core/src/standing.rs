@@ -1,0 +1,236 @@
+//! Standing of all equipment, kept: judged when the register, an identity or a due date changes, not per reading.
+
+use crate::nonconformity::Nonconformities;
+use crate::register::{EquipmentId, Register, Standing, Verdict};
+use crate::statement::{Facts, Statement};
+use crate::time::{Now, s};
+use crate::wire::StateRow;
+use picket_device::profile::Identity;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most unlisted senders that are kept apart; the rest share one name. Bounds what a flood of names can cost.
+const MAX_UNLISTED: usize = 64;
+/// Judged again at least so often: a wall clock may be set at any time.
+const RECHECK_US: u64 = s(60);
+
+/// The book of standings.
+#[derive(Debug)]
+pub struct Standings {
+    register: Register,
+    ahead_days: u16,
+    verdicts: BTreeMap<EquipmentId, Verdict>,
+    mismatched: BTreeMap<EquipmentId, Vec<(&'static str, String, String)>>,
+    unlisted: BTreeSet<EquipmentId>,
+    /// Latest trusted wall time, which judges when the clock cannot.
+    floor_ms: Option<i64>,
+    next_us: u64,
+}
+
+impl Standings {
+    /// A book for a register; `rows` are the journal's, for the last trusted time and what was unlisted or mismatched.
+    pub fn new(register: Register, ahead_days: u16, rows: &[StateRow]) -> Self {
+        let floor = rows.iter().find(|row| row.key == "floor").and_then(|row| row.body.parse().ok());
+        let unlisted = rows
+            .iter()
+            .filter_map(|row| EquipmentId::parse(row.key.strip_prefix("nonconformity/unlisted/")?))
+            .filter(|id| register.get(id).is_none())
+            .collect();
+        let book = Self {
+            register,
+            ahead_days,
+            verdicts: BTreeMap::new(),
+            mismatched: BTreeMap::new(),
+            unlisted,
+            floor_ms: floor,
+            next_us: 0,
+        };
+        book.judged_unset()
+    }
+
+    /// Before the first look at a clock everything is judged by the last trusted time.
+    fn judged_unset(mut self) -> Self {
+        let ids: Vec<EquipmentId> = self.ids();
+        for id in ids {
+            let verdict = self.judge(&id, self.floor_ms);
+            self.verdicts.insert(id, verdict);
+        }
+        self
+    }
+
+    /// The register in force.
+    pub fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// Latest trusted wall time.
+    pub fn floor_ms(&self) -> Option<i64> {
+        self.floor_ms
+    }
+
+    /// Verdict on a piece of equipment, as last judged.
+    pub fn verdict(&self, id: &EquipmentId) -> Verdict {
+        self.verdicts.get(id).cloned().unwrap_or_else(Verdict::unlisted)
+    }
+
+    /// Its standing alone.
+    pub fn standing(&self, id: &EquipmentId) -> Standing {
+        self.verdicts.get(id).map_or(Standing::Unlisted, |verdict| verdict.standing)
+    }
+
+    /// What was heard without a row.
+    pub fn unlisted(&self) -> impl Iterator<Item = &EquipmentId> {
+        self.unlisted.iter()
+    }
+
+    /// When [`Standings::recheck`] wants to be called.
+    pub fn deadline(&self) -> u64 {
+        self.next_us
+    }
+
+    /// Judges everything again; statements for nonconformities that open or close by it.
+    pub fn recheck(&mut self, now: &Now, book: &mut Nonconformities) -> Vec<Statement> {
+        self.floor_ms = now.judged_ms().max(self.floor_ms);
+        let judged = now.judged_ms().or(self.floor_ms);
+        let mut statements = Vec::new();
+        for id in self.ids() {
+            let verdict = self.judge(&id, judged);
+            if self.verdicts.get(&id) != Some(&verdict) || self.next_us == 0 {
+                statements.extend(self.settle(now, &id, &verdict, book));
+                self.verdicts.insert(id, verdict);
+            }
+        }
+        self.next_us = now.mono_us + self.until_next_due(judged);
+        statements
+    }
+
+    /// Something spoke that no row names. Its id, and a statement the first time.
+    pub fn heard_unlisted(
+        &mut self,
+        now: &Now,
+        sender: &str,
+        book: &mut Nonconformities,
+    ) -> (EquipmentId, Option<Statement>) {
+        let mut id = EquipmentId::unlisted(sender);
+        if !self.unlisted.contains(&id) && self.unlisted.len() >= MAX_UNLISTED {
+            id = EquipmentId::unlisted("and-more");
+        }
+        self.unlisted.insert(id.clone());
+        self.verdicts.entry(id.clone()).or_insert_with(Verdict::unlisted);
+        let facts = Facts::from([("sender".to_owned(), sender.chars().take(100).collect())]);
+        let statement = book.open(now, "unlisted", &id, facts);
+        (id, statement)
+    }
+
+    /// A device that the settings name answers, but its row is missing.
+    pub fn seen(&mut self, now: &Now, id: &EquipmentId, book: &mut Nonconformities) -> Option<Statement> {
+        if self.register.get(id).is_some() || !self.unlisted.insert(id.clone()) {
+            return None;
+        }
+        self.verdicts.insert(id.clone(), Verdict::unlisted());
+        book.open(now, "unlisted", id, Facts::from([("sender".to_owned(), "named in the settings".to_owned())]))
+    }
+
+    /// The device said who it is: compared with its row, field by field. Case and blanks do not count.
+    pub fn identified(
+        &mut self,
+        now: &Now,
+        id: &EquipmentId,
+        told: &Identity,
+        book: &mut Nonconformities,
+    ) -> Vec<Statement> {
+        let Some(row) = self.register.get(id) else { return Vec::new() };
+        let pairs = [
+            ("make", &row.make, &told.make),
+            ("model", &row.model, &told.model),
+            ("serial", &row.serial, &told.serial),
+            ("firmware", &row.firmware, &told.firmware),
+        ];
+        let differing: Vec<(&'static str, String, String)> = pairs
+            .into_iter()
+            .filter_map(|(field, listed, told)| Some((field, listed, told.as_ref()?)))
+            .filter(|(_, listed, told)| !listed.is_empty() && plain(listed) != plain(told))
+            .map(|(field, listed, told)| (field, listed.clone(), told.clone()))
+            .collect();
+        if differing.is_empty() {
+            self.mismatched.remove(id);
+        } else {
+            self.mismatched.insert(id.clone(), differing);
+        }
+        self.next_us = now.mono_us;
+        let verdict = self.judge(id, now.judged_ms().or(self.floor_ms));
+        let statements = self.settle(now, id, &verdict, book);
+        self.verdicts.insert(id.clone(), verdict);
+        statements
+    }
+
+    fn ids(&self) -> Vec<EquipmentId> {
+        self.register.iter().map(|row| row.id.clone()).chain(self.unlisted.iter().cloned()).collect()
+    }
+
+    fn judge(&self, id: &EquipmentId, judged_ms: Option<i64>) -> Verdict {
+        let fields: Vec<&'static str> =
+            self.mismatched.get(id).into_iter().flatten().map(|(field, _, _)| *field).collect();
+        self.register.verdict(id, judged_ms, self.ahead_days, &fields)
+    }
+
+    /// Opens and closes the nonconformities that follow from a verdict.
+    fn settle(&self, now: &Now, id: &EquipmentId, verdict: &Verdict, book: &mut Nonconformities) -> Vec<Statement> {
+        let mut wanted: BTreeMap<String, Facts> = BTreeMap::new();
+        for (standing, why) in &verdict.reasons {
+            match standing {
+                Standing::Overdue => {
+                    let due = verdict.due.map(|due| due.date().to_string()).unwrap_or_default();
+                    wanted.insert(why.replace(' ', "-"), Facts::from([("due".to_owned(), due)]));
+                }
+                // A clock that was never set says nothing about the equipment.
+                Standing::Unknown if !why.contains("clock") => {
+                    wanted.insert(why.replace(' ', "-"), Facts::new());
+                }
+                Standing::Mismatched => {
+                    let facts = wanted.entry("identity-mismatch".into()).or_default();
+                    for (field, listed, told) in self.mismatched.get(id).into_iter().flatten() {
+                        facts.insert(format!("{field}_listed"), listed.clone());
+                        facts.insert(format!("{field}_reported"), told.clone());
+                    }
+                }
+                Standing::Unlisted | Standing::Unknown | Standing::Withdrawn | Standing::Due | Standing::Good => {}
+            }
+        }
+        if verdict.standing == Standing::Unlisted {
+            wanted.insert("unlisted".into(), Facts::new());
+        }
+        let held: Vec<String> = book
+            .iter()
+            .filter(|nc| nc.equipment == *id && FROM_STANDING.iter().any(|word| nc.reason.ends_with(word)))
+            .map(|nc| nc.reason.clone())
+            .collect();
+        let mut statements = Vec::new();
+        for reason in held.into_iter().filter(|reason| !wanted.contains_key(reason)) {
+            statements.extend(book.close(&reason, id));
+        }
+        for (reason, facts) in wanted {
+            statements.extend(book.open(now, &reason, id, facts));
+        }
+        statements
+    }
+
+    /// Microseconds until a due date or a due-soon date passes, at most [`RECHECK_US`].
+    fn until_next_due(&self, judged_ms: Option<i64>) -> u64 {
+        let Some(now_ms) = judged_ms else { return RECHECK_US };
+        let ahead = i64::from(self.ahead_days) * 86_400_000;
+        let dues = self.verdicts.values().filter_map(|verdict| verdict.due);
+        let soonest = dues
+            .flat_map(|due| [due.at_ms(), due.at_ms() - ahead])
+            .filter(|at| *at > now_ms)
+            .map(|at| (at - now_ms).unsigned_abs() * 1_000)
+            .min();
+        soonest.map_or(RECHECK_US, |wait| wait.min(RECHECK_US))
+    }
+}
+
+/// Endings of the reasons that follow from standing, and are closed with it.
+const FROM_STANDING: &[&str] = &["-overdue", "-unknown", "identity-mismatch", "unlisted"];
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | ':')).flat_map(char::to_lowercase).collect()
+}

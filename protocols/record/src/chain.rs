@@ -1,0 +1,112 @@
+//! The chain of one gateway's records: sealing, reading, verifying, and the walk along a file of them.
+//!
+//! Record 1 of a gateway is the `epoch.open` of epoch 1 (tail state `genesis`): its `prev` is the link of the signed
+//! acceptance, and the identity key signs it. `log.genesis`, if written, follows it as an ordinary record under the
+//! epoch key. Every epoch begins with an `epoch.open` one higher in `ep`; `seq` counts over all epochs without a hole.
+
+mod check;
+mod payload;
+mod read;
+mod seal;
+mod verify;
+
+pub use check::{ChainCheck, Contradiction, Summary};
+pub use payload::BodyRefusal;
+pub use read::Parsed;
+pub use seal::{Found, Opening, Origin, Sealed, Sealer, TailState};
+pub use verify::{Epochs, OpenedEpoch, verify};
+
+use crate::encode::Link;
+use crate::kind::Kind;
+
+/// An epoch ends after this many records at the latest, or after 24 hours, whichever comes first.
+pub const EPOCH_RECORDS_MAX: u64 = 65_536;
+
+/// Where a chain ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Epoch of the last record; 0 before record 1.
+    pub ep: u64,
+    /// Its number; 0 before record 1.
+    pub seq: u64,
+    /// Its link; before record 1 the link of the acceptance.
+    pub link: Link,
+}
+
+impl Head {
+    /// Before record 1: nothing but the acceptance.
+    pub fn genesis(acceptance: Link) -> Self {
+        Self { ep: 0, seq: 0, link: acceptance }
+    }
+
+    /// Where a record stands to this chain. `known` gives the link stored under a number up to `seq`.
+    ///
+    /// Only for records whose signature was verified: this looks at numbers and links alone.
+    pub fn place(&self, record: &Parsed<'_>, known: impl FnOnce(u64) -> Option<Link>) -> Verdict {
+        if record.seq > self.seq + 1 {
+            return Verdict::Ahead;
+        }
+        if record.seq <= self.seq {
+            return match known(record.seq) {
+                Some(stored) if stored != record.link => Verdict::Fork { stored },
+                Some(_) => Verdict::Duplicate,
+                None => Verdict::Forgotten,
+            };
+        }
+        let ep = if record.kind == Kind::EpochOpen { self.ep + 1 } else { self.ep };
+        if record.ep != ep {
+            return Verdict::Break(Break::Epoch { found: record.ep, expected: ep });
+        }
+        if record.prev != self.link {
+            return Verdict::Break(Break::Prev { seq: record.seq });
+        }
+        Verdict::Next
+    }
+
+    /// The head once this record is the last one.
+    pub fn after(record: &Parsed<'_>) -> Self {
+        Self { ep: record.ep, seq: record.seq, link: record.link }
+    }
+}
+
+/// Where a verified record stands to a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It continues the chain.
+    Next,
+    /// It is stored already, the same signed bytes.
+    Duplicate,
+    /// Its number was passed and what stood there is no longer kept.
+    Forgotten,
+    /// Records before it are missing.
+    Ahead,
+    /// Another record has its number: two histories exist.
+    Fork {
+        /// Link of the record that was there first.
+        stored: Link,
+    },
+    /// It has the next number and does not continue the chain.
+    Break(Break),
+}
+
+/// How a chain is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Break {
+    /// Its `prev` is not the link of the record before.
+    #[error("record {seq} does not name the record before it")]
+    Prev {
+        /// Its number.
+        seq: u64,
+    },
+    /// It belongs to an epoch that is not the one in force, nor its opening the next.
+    #[error("the record is of epoch {found} where epoch {expected} goes on")]
+    Epoch {
+        /// Its epoch.
+        found: u64,
+        /// The only one possible here.
+        expected: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Reading one line: strict text, header template, limits and fields. The signature is not looked at here.
+
+use super::payload::{BOOT_MAX, DEVICE_TIME_MAX, TEXT_MAX};
+use crate::encode::{Header, Link, Name, Token, bytes32, link};
+use crate::json::Members;
+use crate::kind::{Kind, Severity};
+use crate::refusal::Refusal;
+use crate::wall;
+use serde_json::{Map, Value};
+use std::ops::Range;
+
+/// A record as read from its line. Well formed, and not yet believed: [`super::verify`] decides that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed<'a> {
+    /// The line as received.
+    pub line: &'a str,
+    /// What is signed.
+    pub signing_input: &'a str,
+    /// The site it names.
+    pub site: Name,
+    /// The gateway it names.
+    pub gw: Name,
+    /// Its epoch, from 1.
+    pub ep: u64,
+    /// Its number, from 1.
+    pub seq: u64,
+    /// Link to the record before.
+    pub prev: Link,
+    /// Its own link.
+    pub link: Link,
+    /// Kernel boot id.
+    pub boot: String,
+    /// CLOCK_BOOTTIME in microseconds.
+    pub mono_us: u64,
+    /// Milliseconds since 1970 UTC.
+    pub wall_ms: Option<i64>,
+    /// `live`, `drill`, `test` or `maintenance`.
+    pub mode: String,
+    /// What it states.
+    pub kind: Kind,
+    /// How severe.
+    pub sev: Severity,
+    /// Which equipment.
+    pub eq: Option<String>,
+    pub(super) signature: [u8; 64],
+    payload: String,
+    data: Option<Range<usize>>,
+}
+
+impl<'a> Parsed<'a> {
+    /// Reads a line without its line feed.
+    pub fn read(line: &'a str) -> Result<Self, Refusal> {
+        let token = Token::split(line)?;
+        let payload = token.payload_bytes()?;
+        let members = Members::read(&payload)?;
+        let (gw, ep, kind) = identify(&members)?;
+        if kind == Kind::EpochOpen {
+            Header::Opening { gw: &gw }.check(&token)?;
+        } else {
+            Header::Record { gw: &gw, ep }.check(&token)?;
+        }
+        let mode = members.text("mode")?.into_owned();
+        if !["live", "drill", "test", "maintenance"].contains(&mode.as_str()) {
+            return Err(Refusal::Field { field: "mode", expected: "live, drill, test or maintenance" });
+        }
+        let sev = Severity::from_int(members.count("sev")?);
+        Ok(Self {
+            line,
+            signing_input: token.signing_input,
+            site: Name::parse(&members.text("site")?)?,
+            gw,
+            ep,
+            seq: from_one(&members, "seq")?,
+            prev: bytes32(&members.text("prev")?, "prev")?,
+            link: link(token.signing_input),
+            boot: bounded(&members, "boot", BOOT_MAX)?.ok_or(Refusal::Missing { field: "boot" })?,
+            mono_us: members.count("mono_us")?,
+            wall_ms: wall_ms(&members)?,
+            mode,
+            kind,
+            sev: sev.ok_or(Refusal::Field { field: "sev", expected: "0 to 4" })?,
+            eq: equipment(&members)?,
+            signature: token.signature,
+            data: object(&members, "data")?,
+            payload: String::from_utf8(payload).expect("the members were read from it as text"),
+        })
+    }
+
+    /// Reads a line of bytes, as they come from a file or a socket.
+    pub fn read_bytes(line: &'a [u8]) -> Result<Self, Refusal> {
+        Self::read(std::str::from_utf8(line).map_err(|_| Refusal::NotText)?)
+    }
+
+    /// The payload as it was signed.
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
+    /// What the kind defines; empty where the record has no `data`.
+    pub fn data(&self) -> Map<String, Value> {
+        let Some(range) = self.data.clone() else { return Map::new() };
+        serde_json::from_str(&self.payload[range]).expect("the payload was read as JSON, and data as an object")
+    }
+}
+
+/// Gateway, epoch and kind: what the header must agree with.
+fn identify(members: &Members<'_>) -> Result<(Name, u64, Kind), Refusal> {
+    let version = members.count("v")?;
+    if version != 1 {
+        return Err(Refusal::Version { found: version });
+    }
+    let gw = Name::parse(&members.text("gw")?)?;
+    let kind = members.text("kind")?;
+    let kind = Kind::parse(&kind).ok_or_else(|| Refusal::Kind { kind: kind.chars().take(80).collect() })?;
+    Ok((gw, from_one(members, "ep")?, kind))
+}
+
+fn from_one(members: &Members<'_>, field: &'static str) -> Result<u64, Refusal> {
+    match members.count(field)? {
+        0 => Err(Refusal::Field { field, expected: "an integer from one" }),
+        n => Ok(n),
+    }
+}
+
+fn wall_ms(members: &Members<'_>) -> Result<Option<i64>, Refusal> {
+    if members.is_null("wall") {
+        return Ok(None);
+    }
+    let expected = "null or a UTC time with milliseconds";
+    match members.maybe_text("wall") {
+        Ok(Some(text)) => wall::from_text(&text).map(Some).ok_or(Refusal::Field { field: "wall", expected }),
+        Ok(None) => Err(Refusal::Missing { field: "wall" }),
+        Err(_) => Err(Refusal::Field { field: "wall", expected }),
+    }
+}
+
+/// Equipment and what must stand beside it.
+fn equipment(members: &Members<'_>) -> Result<Option<String>, Refusal> {
+    object(members, "clk")?.ok_or(Refusal::Missing { field: "clk" })?;
+    object(members, "src")?;
+    bounded(members, "dev_ts", DEVICE_TIME_MAX)?;
+    let eq = bounded(members, "eq", TEXT_MAX)?;
+    if eq.is_some() {
+        members.count("reg")?;
+        object(members, "standing")?.ok_or(Refusal::Missing { field: "standing" })?;
+    }
+    Ok(eq)
+}
+
+fn bounded(members: &Members<'_>, field: &'static str, limit: usize) -> Result<Option<String>, Refusal> {
+    match members.maybe_text(field)? {
+        Some(text) if text.len() > limit => Err(Refusal::Field { field, expected: "a text of the allowed length" }),
+        text => Ok(text.map(|text| text.into_owned())),
+    }
+}
+
+fn object(members: &Members<'_>, field: &'static str) -> Result<Option<Range<usize>>, Refusal> {
+    match members.range(field) {
+        Some(_) if !members.is_object(field) => Err(Refusal::Field { field, expected: "an object" }),
+        range => Ok(range),
+    }
+}
