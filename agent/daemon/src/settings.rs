@@ -136,13 +136,14 @@ impl Report {
 }
 
 impl fmt::Display for Report {
+    /// As [`Findings`], and what was read; the last line is ended.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { lines, devices, bindings, profiles, equipment, seals } = self.summary;
-        writeln!(f, "{}", self.findings)?;
+        self.findings.fmt(f)?;
         if !self.passes() {
-            return f.write_str("these files do not come into force as they are");
+            return writeln!(f, "these files do not come into force as they are");
         }
-        write!(
+        writeln!(
             f,
             "read: {lines} lines, {devices} devices, {bindings} bindings, {profiles} profiles, {equipment} pieces of \
              equipment, {seals} seals"

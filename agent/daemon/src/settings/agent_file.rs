@@ -17,6 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::de::DeTable;
 
+/// Unlisted ids for which the whole register is searched for a similar one: each takes milliseconds in a large one.
+const MAX_GUESSES: usize = 10;
+
 /// What was read, whole or in part.
 #[derive(Default)]
 pub(super) struct Reading {
@@ -140,8 +143,9 @@ pub(super) fn warn_unlisted(
     register: &picket_core::register::Register,
     findings: &mut Findings,
 ) {
-    for (id, place) in equipment.into_iter().filter(|(id, _)| register.get(id).is_none()) {
-        let listed = register.iter().map(|row| row.id.as_str());
+    let unlisted = equipment.into_iter().filter(|(id, _)| register.get(id).is_none());
+    for (index, (id, place)) in unlisted.enumerate() {
+        let listed = register.iter().map(|row| row.id.as_str()).take(if index < MAX_GUESSES { usize::MAX } else { 0 });
         let otherwise = "add a row for it to the register";
         let remedy = super::nearest::did_you_mean(id.as_str(), listed, otherwise);
         let cause = format!("equipment `{id}` is not in the register: what it tells will be marked unlisted");

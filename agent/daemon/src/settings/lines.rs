@@ -195,7 +195,7 @@ fn session(section: &mut Section<'_, '_>, dir: &Path, gateway: &str) -> Option<B
     let login = endpoint::login(section, dir, broker.as_ref());
     let client_id = match section.text("client_id") {
         None => format!("picket-{gateway}"),
-        Some(text) => client_id(section, &text)?,
+        Some(text) => client_id(section, &text, gateway)?,
     };
     let login = match login {
         Login::None => None,
@@ -206,8 +206,15 @@ fn session(section: &mut Section<'_, '_>, dir: &Path, gateway: &str) -> Option<B
     Some(BrokerSession { host, port, client_id, login, topics: Vec::new() })
 }
 
-fn client_id(section: &mut Section<'_, '_>, text: &Spanned<&str>) -> Option<String> {
+fn client_id(section: &mut Section<'_, '_>, text: &Spanned<&str>, gateway: &str) -> Option<String> {
     let id = *text.get_ref();
+    if id == gateway {
+        let cause =
+            format!("`client_id` of {} is the gateway's name, under which the central link logs in", section.what());
+        let remedy = format!("write another, such as picket-{gateway}: a broker ends the session of a twin");
+        section.refuse(Code::BadText, text.span(), "taken", cause, remedy);
+        return None;
+    }
     let fits = id.len() <= 64 && id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
     if !fits {
         let cause = format!("`client_id` of {} is `{id}`", section.what());

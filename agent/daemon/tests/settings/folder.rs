@@ -95,7 +95,7 @@ impl Folder {
     /// As [`Self::whole`], with line `number` of `agent.toml` replaced.
     pub(crate) fn with_line(number: usize, text: &str) -> Self {
         let folder = Self::whole();
-        folder.write("agent.toml", &replaced(AGENT, number, text));
+        folder.write("agent.toml", replaced(AGENT, number, text));
         folder
     }
 

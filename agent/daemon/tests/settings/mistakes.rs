@@ -54,6 +54,7 @@ const SETTINGS: &[Mistake] = &[
     (15, "parity = \"evn\"", "PK-0205", 15, "is `evn`", "did you mean `even`?"),
     (8, "host = \"\"", "PK-0206", 8, "`host` of line `lan` is empty", "remove the key"),
     (8, "host = \"a\\u0007b\"", "PK-0206", 8, "control characters", "plain text"),
+    (26, "client_id = \"gw-1\"", "PK-0206", 26, "the central link logs in", "such as picket-gw-1"),
     (60, "prefix = \"cam/#\"", "PK-0206", 60, "is no topic", "without wildcards"),
     (60, "prefix = \"/cam-1\"", "PK-0206", 60, "is no topic", "without / at its ends"),
     (2, "name = \"Harbour East\"", "PK-0207", 2, "`Harbour East`, which is no name", "a-z 0-9 and -"),

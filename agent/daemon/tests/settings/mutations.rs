@@ -91,3 +91,26 @@ fn a_thousand_findings_are_kept_and_the_others_counted() {
     assert_eq!((report.findings.errors(), report.findings.iter().count()), (5_000, 1_000));
     assert!(report.to_string().contains("4000 more are not shown"));
 }
+
+#[test]
+fn a_large_site_is_read_in_seconds_right_or_wrong() {
+    let device = |n: usize, line: &str| {
+        format!(
+            "[[device]]\nname = \"d{n}\"\nline = \"{line}\"\nprofile = \"adam-6050-mqtt\"\nprefix = \"A/{n}\"\n\
+             equipment = \"E{n}\"\n"
+        )
+    };
+    let head = "[site]\nname = \"s\"\ngateway = \"g\"\n[[line]]\nname = \"b\"\nkind = \"mqtt\"\n\
+        broker = \"mqtt://127.0.0.1\"\n";
+    let rows: String = (0..20_000).map(|n| format!("X{n},door\n")).collect();
+    for (line, errors) in [("b", 0), ("c", 4_000)] {
+        let devices: String = (0..4_000).map(|n| device(n, line)).collect();
+        let folder = Folder::whole();
+        folder.write("agent.toml", format!("{head}{devices}"));
+        folder.write("register.csv", format!("id,kind\n{rows}"));
+        let started = Instant::now();
+        let report = settings::check(folder.path());
+        assert_eq!((report.findings.errors(), report.findings.warnings()), (errors, 4_000), "{line}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
+}

@@ -116,9 +116,9 @@ fn a_file_that_is_not_there() {
 fn the_end_of_a_report_counts() {
     let folder = Folder::with_line(32, "unit = 300");
     let text = settings::check(folder.path()).to_string();
-    assert!(text.ends_with("\n\n1 error, 0 warnings\nthese files do not come into force as they are"), "{text}");
+    assert!(text.ends_with("\n\n1 error, 0 warnings\nthese files do not come into force as they are\n"), "{text}");
     let text = settings::check(Folder::whole().path()).to_string();
     let wanted = "0 errors, 0 warnings\n\
-        read: 4 lines, 4 devices, 6 bindings, 10 profiles, 5 pieces of equipment, 0 seals";
+        read: 4 lines, 4 devices, 6 bindings, 10 profiles, 5 pieces of equipment, 0 seals\n";
     assert_eq!(text, wanted);
 }

@@ -63,7 +63,7 @@ fn each_line_has_its_carrier_in_the_same_order() {
     assert_eq!((bus.baud, bus.parity, bus.data_bits, bus.stop_bits), (9_600, Parity::None, 8, 1));
     assert_eq!((port.parity, port.data_bits), (Parity::Even, 7));
     assert!(first.aim, "the framing of the profile");
-    assert_eq!(broker.client_id, "picket-gw-gate-01-site");
+    assert_eq!(broker.client_id, "picket-gw-gate-01");
     let wanted = [
         "+/onvif-ej/#",
         "Advantech/00D0C9F1A2B3/Device_Status",
