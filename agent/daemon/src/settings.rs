@@ -136,10 +136,14 @@ impl Report {
 }
 
 impl fmt::Display for Report {
+    /// As [`Findings`], and what was read; the last line is ended.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { lines, devices, bindings, profiles, equipment, seals } = self.summary;
-        writeln!(f, "{}", self.findings)?;
-        write!(
+        self.findings.fmt(f)?;
+        if !self.passes() {
+            return writeln!(f, "these files do not come into force as they are");
+        }
+        writeln!(
             f,
             "read: {lines} lines, {devices} devices, {bindings} bindings, {profiles} profiles, {equipment} pieces of \
              equipment, {seals} seals"
@@ -152,7 +156,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Faults> {
     let mut findings = Findings::default();
     let reading = agent_file::read(dir, &mut findings);
     findings.sort();
-    match reading.loaded.filter(|_| findings.errors() == 0) {
+    match reading.loaded {
         Some(loaded) => Ok(Loaded { warnings: findings, ..loaded }),
         None => Err(Faults { findings }),
     }

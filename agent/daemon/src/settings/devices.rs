@@ -6,7 +6,7 @@ use super::gateway;
 use super::lines::{WrittenLine, kind_word};
 use super::nearest::did_you_mean;
 use super::profiles::Profiles;
-use super::reader::Section;
+use super::reader::{Section, called};
 use super::source::Source;
 use picket_core::plan::{Device, DeviceSpeech, Driver, LineId, ReadingsPolicy};
 use picket_core::register::EquipmentId;
@@ -64,7 +64,7 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, known: &Known<'_
     }
     let mut devices = Vec::new();
     for (table, span) in tables.into_iter().take(MAX_DEVICES) {
-        let mut section = Section::open(source, table, span.clone(), "a device", KEYS, root.findings);
+        let mut section = Section::open(source, table, span.clone(), called("device", table), KEYS, root.findings);
         devices.push(device(&mut section, span, source, known));
     }
     devices
@@ -73,9 +73,6 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, known: &Known<'_
 fn device(section: &mut Section<'_, '_>, header: Range<usize>, source: &Source, known: &Known<'_>) -> WrittenDevice {
     let before = section.findings.errors();
     let name = gateway::name(section, "name");
-    if let Some(name) = &name {
-        section.named(format!("device `{}`", name.get_ref()));
-    }
     let line = line(section, known);
     let kind = line.as_ref().and_then(|line| known.lines[*line.get_ref()].kind);
     let named = profile(section, known);

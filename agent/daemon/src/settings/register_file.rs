@@ -50,8 +50,9 @@ pub(super) fn read(dir: &Path, version: u64, findings: &mut Findings) -> Option<
     let register = match rows::build(version, file_digest(&source.text), &rows) {
         Ok(register) => register,
         Err(faults) => {
+            let first = first_rows(&rows);
             for fault in faults {
-                tell(&source, &spots, fault, findings);
+                tell(&source, &rows, &spots, &first, fault, findings);
             }
             return None;
         }
@@ -68,7 +69,20 @@ pub(super) fn read(dir: &Path, version: u64, findings: &mut Findings) -> Option<
     (findings.errors() == errors).then_some(register)
 }
 
-fn tell(source: &Source, spots: &[Spot], fault: RowFault, findings: &mut Findings) {
+/// The first row of each id.
+fn first_rows(rows: &[Row]) -> BTreeMap<&str, usize> {
+    let ids = rows.iter().enumerate().rev();
+    ids.filter_map(|(index, row)| Some((row.get("id")?.trim(), index))).collect()
+}
+
+fn tell(
+    source: &Source,
+    rows: &[Row],
+    spots: &[Spot],
+    first: &BTreeMap<&str, usize>,
+    fault: RowFault,
+    findings: &mut Findings,
+) {
     let RowFault { row, field, cause, remedy } = fault;
     let spot = spots.get(row);
     let code = if row >= MAX_ROWS {
@@ -79,8 +93,13 @@ fn tell(source: &Source, spots: &[Spot], fault: RowFault, findings: &mut Finding
         Code::RegisterRow
     };
     let span = spot.map_or(0..0, |spot| spot.fields.get(&field).unwrap_or(&spot.whole).clone());
-    let place = source.at(span, if field.is_empty() { String::new() } else { format!("field {field}") });
-    findings.add(code, place, format!("row {}: {cause}", row + 1), remedy);
+    let mut place = source.at(span, if field.is_empty() { String::new() } else { format!("field {field}") });
+    let id = rows.get(row).and_then(|row| row.get("id")).filter(|_| field == "id");
+    let earlier = id.and_then(|id| first.get(id.trim())).filter(|earlier| **earlier < row);
+    if let Some(span) = earlier.and_then(|earlier| spots[*earlier].fields.get("id")) {
+        place = place.and(source.at(span.clone(), "first here"));
+    }
+    findings.add(code, place, cause, remedy);
 }
 
 fn from_csv(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>> {
