@@ -16,9 +16,9 @@ pub(super) async fn call(context: &mut Context, read: Read) -> Result<Answer, Fa
         Ok(Ok(response)) => answer(read, response),
         Ok(Err(exception)) => Err(Fault::Exception(exception.into())),
         Err(Error::Transport(error)) => Err(fault(&error)),
-        Err(Error::Protocol(
-            ProtocolError::HeaderMismatch { .. } | ProtocolError::FunctionCodeMismatch { .. },
-        )) => Err(Fault::WrongUnit),
+        Err(Error::Protocol(ProtocolError::HeaderMismatch { .. } | ProtocolError::FunctionCodeMismatch { .. })) => {
+            Err(Fault::WrongUnit)
+        }
     }
 }
 

@@ -69,7 +69,9 @@ async fn a_late_tcp_answer_does_not_spoil_later_polls() {
 #[tokio::test]
 async fn an_answer_to_another_transaction_or_unit_is_a_fault_and_ends_the_connection() {
     let (listener, mut line) = line().await;
-    for wrong in [[0, 9, 0, 0, 0, 5, 1, 3, 2, 0, 1], [0, 0, 0, 0, 0, 5, 7, 3, 2, 0, 1], [0, 0, 0, 0, 0, 5, 1, 4, 2, 0, 1]] {
+    for wrong in
+        [[0, 9, 0, 0, 0, 5, 1, 3, 2, 0, 1], [0, 0, 0, 0, 0, 5, 7, 3, 2, 0, 1], [0, 0, 0, 0, 0, 5, 1, 4, 2, 0, 1]]
+    {
         line.ask(1, 1, LONG).await;
         let mut peer = accept(&listener).await;
         request(&mut peer).await;

@@ -155,9 +155,7 @@ impl Intake {
         let arrival = Arrival::from(publish);
         match arrival.qos() {
             QoS::ExactlyOnce => Err(SessionFault::Protocol("a message at QoS 2, 1 was asked for")),
-            QoS::AtLeastOnce => {
-                self.arrivals.try_send(arrival).map_err(|_| SessionFault::CreditExceeded(CREDIT))
-            }
+            QoS::AtLeastOnce => self.arrivals.try_send(arrival).map_err(|_| SessionFault::CreditExceeded(CREDIT)),
             QoS::AtMostOnce => {
                 self.take_unowed(arrival).await;
                 Ok(())
