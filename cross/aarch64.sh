@@ -148,7 +148,8 @@ part_check() {
 }
 
 part_test() {
-  cargo test --release --locked --target "$TARGET" --lib --bins --tests -p picket-record -p picket-device -p picket-core
+  # Without the link-time optimisation of the release build: it would be done again for each test program.
+  CARGO_PROFILE_RELEASE_LTO=off cargo test --release --locked --target "$TARGET" --lib --bins --tests -p picket-record -p picket-device -p picket-core
 }
 
 main() {
