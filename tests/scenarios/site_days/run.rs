@@ -7,7 +7,7 @@ use picket::journal::{Credentials, Journal, Place, ReceiptFault};
 use picket_central::clock::Now as CentralNow;
 use picket_central::ingest::Ingest;
 use picket_central::store::{Accepted, Store};
-use picket_core::plan::{DeviceSpeech, Driver, LineId, Plan, ReadingsPolicy};
+use picket_core::plan::{DeviceSpeech, Driver, LineId, Plan};
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::time::{Chance, Now};
@@ -112,13 +112,8 @@ impl Day {
     pub(crate) fn new(seed: u64) -> Self {
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
         let loaded = picket::settings::load(&config).expect("the shipped settings are whole");
-        let register = picket::settings::load_register(&config, 1).expect("the shipped register is whole");
-        let mut plan = loaded.plan;
-        for device in &mut plan.devices {
-            if matches!(device.speech, DeviceSpeech::Camera { .. }) {
-                device.readings = ReadingsPolicy::Now;
-            }
-        }
+        let (register, _) = picket::settings::load_register(&config, 1).expect("the shipped register is whole");
+        let plan = loaded.plan;
         let shared_memory = Path::new("/dev/shm");
         let folder = if shared_memory.is_dir() { tempfile::tempdir_in(shared_memory) } else { tempfile::tempdir() };
         let folder = folder.expect("a temporary folder");

@@ -87,7 +87,9 @@ fn device(section: &mut Section<'_, '_>, header: Range<usize>, source: &Source, 
     let unit = unit(section, profile, kind, &header);
     let prefix = prefix(section, profile);
     let silence_ms = silence(section, profile, &polling);
-    let readings = section.word("readings", READINGS).unwrap_or(ReadingsPolicy::Off);
+    // What speaks unasked is acknowledged on the wire by its record, so it is recorded unless the settings say no.
+    let unasked = if kind == Some(Driver::Mqtt) { ReadingsPolicy::Now } else { ReadingsPolicy::Off };
+    let readings = section.word("readings", READINGS).unwrap_or(unasked);
     let (bindings, bound) = bindings::read(section, source, profile, equipment.as_ref());
     let speech = profile.and_then(|profile| speech(profile, &polling, unit.as_ref(), prefix.as_ref()));
     let device = name.as_ref().zip(line.as_ref()).zip(equipment.as_ref()).zip(speech);
