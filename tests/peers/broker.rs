@@ -58,7 +58,9 @@ impl Broker {
     /// Publishes `payload` at QoS 1, with further arguments of `mosquitto_pub`.
     fn publish(&self, topic: &str, payload: &[u8], arguments: &[&str]) {
         let mut command = Command::new("mosquitto_pub");
-        command.args(["-h", "127.0.0.1", "-V", "5", "-q", "1", "-s", "-t", topic]).args(arguments);
+        command.args(["-h", "127.0.0.1", "-V", "5", "-q", "1", "-t", topic]).args(arguments);
+        // An empty standard input is an error to it.
+        command.arg(if payload.is_empty() { "-n" } else { "-s" });
         command.arg("-p").arg(self.port.to_string()).stdin(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("mosquitto_pub: {error}; {REMEDY}"));
         child.stdin.take().expect("its input").write_all(payload).expect("written");
@@ -91,22 +93,28 @@ async fn messages_of_every_kind_arrive_as_they_were_published() {
 
 #[tokio::test]
 async fn a_ten_mebibyte_message_does_not_stop_the_line() {
+    const SIZE: usize = 10 * 1024 * 1024;
     let broker = Broker::start();
-    let picture = vec![7; 10 * 1024 * 1024];
+    let picture = vec![7; SIZE];
+    let large = |topic: &str| Message { oversize: Some(SIZE as u64), ..message(topic, b"") };
     broker.publish("site/retained", &picture, &["-r"]);
     let mut line = broker.line(&["site/#"]);
     line.open().await;
-    broker.publish("site/picture", &picture, &[]);
+    let (token, first) = line.message().await;
+    assert_eq!(first, Message { retained: true, ..large("site/retained") });
+    line.confirm(token).await;
+    // More than the receive maximum: mosquitto 2.0.11 told a maximum packet size would go silent after 32 of them.
+    for _ in 0..40 {
+        broker.publish("site/picture", &picture, &[]);
+        let (token, heard) = line.message().await;
+        assert_eq!(heard, large("site/picture"));
+        line.confirm(token).await;
+    }
     broker.publish("site/door", b"open", &[]);
     let (token, heard) = line.message().await;
     assert_eq!(heard, message("site/door", b"open"));
     line.confirm(token).await;
     line.stop().await;
-
-    let mut line = broker.line(&["site/#"]);
-    line.open().await;
-    broker.publish("site/door", b"closed", &[]);
-    assert_eq!(line.message().await.1, message("site/door", b"closed"));
 }
 
 #[tokio::test]
@@ -121,6 +129,7 @@ async fn a_message_that_was_not_confirmed_comes_again_and_one_that_was_does_not(
     assert_eq!(line.message().await.1, message("site/door", b"second"));
     broker.running().wait_for("Received PUBACK from picket-peers");
     line.kill().await;
+    broker.running().wait_for("Client picket-peers ");
     broker.publish("site/door", b"while nobody listens", &[]);
 
     let mut line = broker.line(&["site/#"]);
@@ -176,7 +185,7 @@ async fn a_second_client_of_the_same_name_is_told() {
     let mut second = broker.line(&["site/#"]);
     second.open().await;
     let told = line.standing().await.expect("a fault");
-    assert!(told.contains("took over") || told.contains("lost"), "{told}");
+    assert_eq!(told, "another client took over the session: two gateways use this client id");
     second.kill().await;
     line.open().await;
 }

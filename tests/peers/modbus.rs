@@ -58,7 +58,8 @@ async fn modbus_rtu_reads_what_pymodbus_says_and_reopens_a_port_that_came_back()
     reads_as_the_device_says(&mut line).await;
 
     drop((device, socat));
-    assert_eq!(line.ask(Table::HoldingRegister, 0, 1).await, Err(Fault::Closed));
+    let gone = line.ask(Table::HoldingRegister, 0, 1).await;
+    assert_eq!(gone, Err(Fault::Closed));
     let gone = line.ask(Table::HoldingRegister, 0, 1).await;
     assert!(matches!(gone, Err(Fault::Unreachable(_))), "{gone:?}");
     line.stop().await;
