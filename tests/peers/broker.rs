@@ -17,7 +17,7 @@ struct Broker {
 }
 
 impl Broker {
-    fn start() -> Self {
+    async fn start() -> Self {
         let mut broker =
             Self { directory: tempfile::tempdir().expect("a directory"), port: free_port(), running: None };
         let directory = broker.directory.path().display();
@@ -27,22 +27,24 @@ impl Broker {
             broker.port
         );
         fs::write(broker.directory.path().join("mosquitto.conf"), settings).expect("written");
-        broker.restart();
+        broker.restart().await;
         broker
     }
 
-    /// Kills the broker, if it runs, and starts it over the same files.
-    fn restart(&mut self) {
-        self.running = None;
+    /// Ends the broker, if it runs, and starts it over the same files.
+    async fn restart(&mut self) {
+        if let Some(program) = self.running.take() {
+            program.terminate();
+        }
         let mut command = Command::new("/usr/sbin/mosquitto");
         command.arg("-c").arg(self.directory.path().join("mosquitto.conf"));
-        let program = Program::start(&mut command, REMEDY);
-        program.wait_for(" running");
+        let mut program = Program::start(&mut command, REMEDY);
+        program.wait_for(" running").await;
         self.running = Some(program);
     }
 
-    fn running(&self) -> &Program {
-        self.running.as_ref().expect("running")
+    async fn wait_for(&mut self, what: &str) {
+        self.running.as_mut().expect("running").wait_for(what).await;
     }
 
     fn line(&self, topics: &[&str]) -> Running {
@@ -58,7 +60,9 @@ impl Broker {
     /// Publishes `payload` at QoS 1, with further arguments of `mosquitto_pub`.
     fn publish(&self, topic: &str, payload: &[u8], arguments: &[&str]) {
         let mut command = Command::new("mosquitto_pub");
-        command.args(["-h", "127.0.0.1", "-V", "5", "-q", "1", "-s", "-t", topic]).args(arguments);
+        command.args(["-h", "127.0.0.1", "-V", "5", "-q", "1", "-t", topic]).args(arguments);
+        // An empty standard input is an error to it.
+        command.arg(if payload.is_empty() { "-n" } else { "-s" });
         command.arg("-p").arg(self.port.to_string()).stdin(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("mosquitto_pub: {error}; {REMEDY}"));
         child.stdin.take().expect("its input").write_all(payload).expect("written");
@@ -72,7 +76,7 @@ fn message(topic: &str, payload: &[u8]) -> Message {
 
 #[tokio::test]
 async fn messages_of_every_kind_arrive_as_they_were_published() {
-    let broker = Broker::start();
+    let broker = Broker::start().await;
     broker.publish("site/door", b"closed", &["-r"]);
     let mut line = broker.line(&["site/#"]);
     line.open().await;
@@ -91,27 +95,33 @@ async fn messages_of_every_kind_arrive_as_they_were_published() {
 
 #[tokio::test]
 async fn a_ten_mebibyte_message_does_not_stop_the_line() {
-    let broker = Broker::start();
-    let picture = vec![7; 10 * 1024 * 1024];
+    const SIZE: usize = 10 * 1024 * 1024;
+    let broker = Broker::start().await;
+    let picture = vec![7; SIZE];
+    let large = |topic: &str| Message { oversize: Some(SIZE as u64), ..message(topic, b"") };
     broker.publish("site/retained", &picture, &["-r"]);
     let mut line = broker.line(&["site/#"]);
     line.open().await;
-    broker.publish("site/picture", &picture, &[]);
+    let (token, first) = line.message().await;
+    assert_eq!(first, Message { retained: true, ..large("site/retained") });
+    line.confirm(token).await;
+    // More than the receive maximum: mosquitto 2.0.11 told a maximum packet size would go silent after 32 of them.
+    for _ in 0..40 {
+        broker.publish("site/picture", &picture, &[]);
+        let (token, heard) = line.message().await;
+        assert_eq!(heard, large("site/picture"));
+        line.confirm(token).await;
+    }
     broker.publish("site/door", b"open", &[]);
     let (token, heard) = line.message().await;
     assert_eq!(heard, message("site/door", b"open"));
     line.confirm(token).await;
     line.stop().await;
-
-    let mut line = broker.line(&["site/#"]);
-    line.open().await;
-    broker.publish("site/door", b"closed", &[]);
-    assert_eq!(line.message().await.1, message("site/door", b"closed"));
 }
 
 #[tokio::test]
 async fn a_message_that_was_not_confirmed_comes_again_and_one_that_was_does_not() {
-    let broker = Broker::start();
+    let mut broker = Broker::start().await;
     let mut line = broker.line(&["site/#"]);
     line.open().await;
     broker.publish("site/door", b"first", &[]);
@@ -119,8 +129,9 @@ async fn a_message_that_was_not_confirmed_comes_again_and_one_that_was_does_not(
     let (first, _) = line.message().await;
     line.confirm(first).await;
     assert_eq!(line.message().await.1, message("site/door", b"second"));
-    broker.running().wait_for("Received PUBACK from picket-peers");
+    broker.wait_for("Received PUBACK from picket-peers").await;
     line.kill().await;
+    broker.wait_for("Client picket-peers ").await;
     broker.publish("site/door", b"while nobody listens", &[]);
 
     let mut line = broker.line(&["site/#"]);
@@ -141,14 +152,14 @@ async fn a_message_that_was_not_confirmed_comes_again_and_one_that_was_does_not(
 }
 
 #[tokio::test]
-async fn a_broker_that_is_killed_delivers_again_from_its_disk() {
-    let mut broker = Broker::start();
+async fn a_broker_that_restarts_delivers_again_from_its_disk() {
+    let mut broker = Broker::start().await;
     let mut line = broker.line(&["site/#"]);
     line.open().await;
     broker.publish("site/door", b"open", &[]);
     let (token, heard) = line.message().await;
     assert_eq!(heard, message("site/door", b"open"));
-    broker.restart();
+    broker.restart().await;
     assert!(line.standing().await.is_some());
     // Confirmed too late for the wire: the broker, which wrote it to disk, delivers it once more.
     line.confirm(token).await;
@@ -169,14 +180,14 @@ async fn a_broker_that_is_killed_delivers_again_from_its_disk() {
 }
 
 #[tokio::test]
-async fn a_second_client_of_the_same_name_is_told() {
-    let broker = Broker::start();
+async fn a_second_client_of_the_same_name_takes_the_session_and_its_end_gives_it_back() {
+    let broker = Broker::start().await;
     let mut line = broker.line(&["site/#"]);
     line.open().await;
     let mut second = broker.line(&["site/#"]);
     second.open().await;
-    let told = line.standing().await.expect("a fault");
-    assert!(told.contains("took over") || told.contains("lost"), "{told}");
+    // mosquitto 2.0.11 closes without the DISCONNECT that would say why.
+    assert_eq!(line.standing().await.as_deref(), Some("connection to the broker lost"));
     second.kill().await;
     line.open().await;
 }

@@ -30,7 +30,7 @@ async fn a_late_answer_is_never_a_value(line: &mut Running) {
 async fn modbus_tcp_reads_what_pymodbus_says_and_survives_its_restart() {
     let port = free_port();
     let endpoint = TcpEndpoint { host: "127.0.0.1".into(), port };
-    let device = modbus_device(&["tcp", &port.to_string()]);
+    let device = modbus_device(&["tcp", &port.to_string()]).await;
     let mut line = Running::start(Carrier::ModbusTcp(endpoint));
     reads_as_the_device_says(&mut line).await;
     a_late_answer_is_never_a_value(&mut line).await;
@@ -38,27 +38,28 @@ async fn modbus_tcp_reads_what_pymodbus_says_and_survives_its_restart() {
     drop(device);
     let gone = line.ask(Table::HoldingRegister, 0, 1).await;
     assert!(matches!(gone, Err(Fault::Unreachable(_))), "{gone:?}");
-    let _device = modbus_device(&["tcp", &port.to_string()]);
+    let _device = modbus_device(&["tcp", &port.to_string()]).await;
     reads_as_the_device_says(&mut line).await;
     line.stop().await;
 }
 
 #[tokio::test]
 async fn modbus_rtu_reads_what_pymodbus_says_and_reopens_a_port_that_came_back() {
-    let (socat, ours, theirs) = wire();
+    let (socat, ours, theirs) = wire().await;
     let port = SerialPort { path: ours.into(), baud: 19_200, parity: Parity::None, stop_bits: 1, data_bits: 8 };
-    let device = modbus_device(&["rtu", &theirs]);
+    let device = modbus_device(&["rtu", &theirs]).await;
     let mut line = Running::start(Carrier::ModbusRtu(port));
     reads_as_the_device_says(&mut line).await;
     a_late_answer_is_never_a_value(&mut line).await;
 
     drop(device);
     assert_eq!(line.ask_within(Table::HoldingRegister, 0, 1, 100).await, Err(Fault::Timeout(100)));
-    let device = modbus_device(&["rtu", &theirs]);
+    let device = modbus_device(&["rtu", &theirs]).await;
     reads_as_the_device_says(&mut line).await;
 
     drop((device, socat));
-    assert_eq!(line.ask(Table::HoldingRegister, 0, 1).await, Err(Fault::Closed));
+    let gone = line.ask(Table::HoldingRegister, 0, 1).await;
+    assert_eq!(gone, Err(Fault::Closed));
     let gone = line.ask(Table::HoldingRegister, 0, 1).await;
     assert!(matches!(gone, Err(Fault::Unreachable(_))), "{gone:?}");
     line.stop().await;

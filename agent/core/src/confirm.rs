@@ -28,8 +28,8 @@ impl Confirms {
         confirmed
     }
 
-    /// A line was opened anew: what waits belongs to a session that is gone.
-    pub fn reopened(&mut self, line: LineId) {
+    /// A line was lost: what waits belongs to a session that is gone, and is given again in the next one.
+    pub fn lost(&mut self, line: LineId) {
         self.lines.remove(&line);
     }
 }

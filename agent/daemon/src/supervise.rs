@@ -77,15 +77,13 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let (inputs, taken) = mpsc::channel(INPUTS);
     let (requests, asked) = mpsc::channel(REQUESTS);
     let (parcels, carried) = mpsc::channel(4);
-    let (asks, asks_taken) = mpsc::channel(4);
     let mut owners = Owners { tasks: JoinSet::new(), threads: Vec::new() };
     owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
-    let asks = loaded.central.as_ref().map(|_| asks);
     if let Some(endpoint) = loaded.central.clone() {
         let link = central::Link::new(endpoint, gateway.clone(), inputs.clone());
         owners.tasks.spawn_local(async move {
-            link.run(carried, asks_taken, seed).await;
+            link.run(carried, seed).await;
             "the central link"
         });
     }
@@ -103,7 +101,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
             "the control socket"
         }
     });
-    let thinker = Thinker::new(site, clock, Carriers { lines, journal: requests, asks }, status);
+    let thinker = Thinker::new(site, clock, Carriers { lines, journal: requests }, status);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)

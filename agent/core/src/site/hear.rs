@@ -167,8 +167,8 @@ impl Site {
     }
 
     pub(super) fn line_turned(&mut self, now: &Now, line: LineId, fault: Option<String>) {
-        if fault.is_none() {
-            self.confirms.reopened(line);
+        if fault.is_some() {
+            self.confirms.lost(line);
         }
         let Some(name) = self.plan.lines.get(usize::from(line.0)).map(|l| l.name.clone()) else { return };
         if self.tally.line_turned(line, fault.clone()) {
