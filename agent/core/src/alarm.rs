@@ -318,3 +318,6 @@ fn read_row(stored: &StateRow) -> Option<Alarm> {
         seq: Some(stored.seq),
     })
 }
+
+#[cfg(test)]
+mod tests;

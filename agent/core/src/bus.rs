@@ -9,9 +9,8 @@ use sha2::{Digest, Sha256};
 
 /// Tries in a row that may fail before a unit counts as dead.
 const DEAD_AFTER: u32 = 3;
-/// Dead units are tried so seldom that all of them together take at most a tenth of the bus: after the `patience` for
-/// one follow nine without any (reliability M12).
-const DEAD_SHARE: u64 = 9;
+/// Dead units are tried so seldom that all of them together take at most a tenth of the bus (reliability M12).
+const DEAD_SHARE: u64 = 10;
 /// A device that is there but did not tell who it is, is asked again after this time: it is polled meanwhile.
 const IDENTITY_AGAIN_US: u64 = s(60);
 
@@ -205,7 +204,10 @@ impl Bus {
             }
         };
         if device.is_dead() && device.next.is_none() {
-            self.dead_from = now.mono_us + DEAD_SHARE * ms(u64::from(device.patience_ms));
+            let patience = ms(u64::from(device.patience_ms));
+            // A serial line then listens as long again, so that a late answer dies there.
+            let cost = if self.driver == Driver::ModbusRtu { 2 * patience } else { patience };
+            self.dead_from = now.mono_us + DEAD_SHARE * cost - patience;
         } else if no_unit_answered && !device.is_dead() {
             self.line_is_back(now);
         }

@@ -263,3 +263,6 @@ impl Gap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -291,3 +291,6 @@ const FROM_STANDING: &[&str] = &[
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | ':')).flat_map(char::to_lowercase).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,7 +150,9 @@ impl Uplink {
         };
         if range.again {
             // It says nothing about what lies between it and what was sent before.
-            self.resend.extend((through < range.to).then_some((through + 1, range.to)));
+            if through < range.to {
+                self.resend.push_front((through + 1, range.to));
+            }
         } else if range.from <= self.sent + 1 && through > self.sent {
             if self.sent <= self.receipted {
                 self.receipt_us = now.mono_us;
@@ -293,3 +295,6 @@ fn newest(mut urgent: BTreeSet<u64>) -> BTreeSet<u64> {
     }
     urgent
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,18 +14,21 @@ use std::fmt::Write;
 
 /// A snapshot of the state rows is signed so often, and at every stop in order.
 const SNAPSHOT_US: u64 = s(3_600);
-/// Unreadable input of one line is recorded at most so often; in between it is counted.
+/// Unreadable input of one line, and refused receipts, are recorded at most so often; in between they are counted.
 const UNREADABLE_US: u64 = s(60);
+/// Longest cause that a record quotes, in characters.
+pub(super) const MAX_CAUSE: usize = 500;
 
 /// Counters of one run, and when the next routine work is due.
 #[derive(Debug)]
 pub(super) struct Tally {
     heartbeat_us: u64,
     snapshot_us: u64,
-    pub(super) last_try_us: u64,
     by_severity: [u64; 5],
     faults: BTreeMap<&'static str, u64>,
     lines: Vec<LineTally>,
+    refused: u64,
+    refused_from: u64,
 }
 
 /// Counters of one line.
@@ -44,15 +47,16 @@ impl Tally {
         Self {
             heartbeat_us: now.mono_us,
             snapshot_us: now.mono_us + SNAPSHOT_US,
-            last_try_us: u64::MAX,
             by_severity: [0; 5],
             faults: BTreeMap::new(),
             lines: vec![LineTally::default(); lines],
+            refused: 0,
+            refused_from: 0,
         }
     }
 
     pub(super) fn deadline(&self) -> u64 {
-        self.heartbeat_us.min(self.snapshot_us).min(self.last_try_us)
+        self.heartbeat_us.min(self.snapshot_us)
     }
 
     pub(super) fn recorded(&mut self, severity: Severity) {
@@ -156,10 +160,22 @@ impl Site {
             self.record(now, Statement::new(Kind::RegisterApplied, Severity::Notice, data));
         }
         if let Some(cause) = self.register_refused.clone() {
-            let cause: String = cause.chars().take(500).collect();
+            let cause: String = cause.chars().take(MAX_CAUSE).collect();
             let data = json!({ "cause": cause, "in_force": self.standings.register().version() });
             self.record(now, Statement::new(Kind::RegisterRejected, Severity::Fault, data));
         }
+    }
+
+    /// A receipt that the journal refused.
+    pub(super) fn receipt_refused(&mut self, now: &Now, cause: &str) {
+        self.tally.refused += 1;
+        if now.mono_us < self.tally.refused_from {
+            return;
+        }
+        self.tally.refused_from = now.mono_us + UNREADABLE_US;
+        let cause: String = cause.chars().take(MAX_CAUSE).collect();
+        let data = json!({ "cause": cause, "n": std::mem::take(&mut self.tally.refused) });
+        self.record(now, Statement::new(Kind::ReceiptBad, Severity::Security, data));
     }
 
     /// Heartbeats and snapshots that are due.
@@ -168,7 +184,7 @@ impl Site {
             return;
         }
         if now.mono_us >= self.tally.heartbeat_us {
-            self.tally.heartbeat_us = now.mono_us + s(self.plan.limits.heartbeat_s);
+            self.tally.heartbeat_us = now.mono_us + s(self.plan.limits.heartbeat_s.max(1));
             let data = self.heartbeat(now);
             self.record(now, Statement::new(Kind::Heartbeat, Severity::Info, data).routine());
         }
