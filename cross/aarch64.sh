@@ -169,4 +169,5 @@ main() {
   printf '  %s\n' "${seconds[@]}"
 }
 
-main "$@"
+# One line: bash reads a script as it runs it, and an edit meanwhile must not be run.
+main "$@"; exit
