@@ -129,6 +129,10 @@ fn with_about(stated: Stated<'_>) -> Value {
 /// Last value heard per point with the device's own time; and, where the record counts its message, the message as one
 /// of the last [`MESSAGES`]: tells a message delivered twice from a new one.
 fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
+    // What is unlisted names itself: it may not grow the rows.
+    if stated.text("dev").is_empty() {
+        return Vec::new();
+    }
     let device = stated.text("dev");
     let Some(points) = stated.data.get("p").and_then(Value::as_object) else { return Vec::new() };
     let values = points.iter().map(|(point, value)| put(heard_key(device, point), &json!([value, stated.device_time])));

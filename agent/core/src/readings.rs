@@ -15,6 +15,9 @@ const MAX_BYTES: usize = 6_000;
 /// Most points of one device that are kept. A profile has fewer; a camera names its points itself.
 const MAX_POINTS: usize = 2_048;
 
+/// Most points of one message of something unlisted that are stated; a camera event has one.
+const MAX_UNLISTED_POINTS: usize = 8;
+
 /// What was last seen of each device.
 #[derive(Debug)]
 pub struct Readings {
@@ -118,6 +121,11 @@ impl Readings {
         for last in self.devices.get_mut(device).into_iter().flat_map(|d| d.points.values_mut()) {
             last.quality = Quality::Stale;
         }
+    }
+
+    /// Observations of something that is no device of the plan, as a record states them.
+    pub fn points(seen: &[Observation]) -> Map<String, Json> {
+        seen.iter().take(MAX_UNLISTED_POINTS).map(|o| (o.point.clone(), json_value(o, ""))).collect()
     }
 
     /// The records of a change, within the size limit of one. `slot` is the message's, see [`Readings::remember`].

@@ -3,6 +3,7 @@
 use super::Site;
 use super::routine::MAX_CAUSE;
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
+use crate::readings::Readings;
 use crate::register::EquipmentId;
 use crate::rules::{Finding, Sighting};
 use crate::seals::Seals;
@@ -134,6 +135,7 @@ impl Site {
         let (equipment, statement) = self.standings.heard_unlisted(now, sender, &mut self.nonconformities);
         self.changed_if(statement.is_some());
         self.record_all(now, statement.map(|s| s.from(Some(by))));
+        self.record_unlisted(now, (&equipment, sender), seen, by);
         for observation in seen {
             let Some(signal) = camera::signal_of_point(&observation.point) else { continue };
             let sighting = Sighting {
@@ -148,6 +150,20 @@ impl Site {
                 self.found(now, finding);
             }
         }
+    }
+
+    /// Its readings too, with their standing: so many a minute per sender, the rest counted in the next one.
+    fn record_unlisted(&mut self, now: &Now, who: (&EquipmentId, &str), seen: &[Observation], by: &Evidence) {
+        if seen.is_empty() {
+            return;
+        }
+        let Some(skipped) = self.tally.unlisted(now, who.0) else { return };
+        let sender: String = who.1.chars().take(100).collect();
+        let mut data = json!({ "from": sender, "p": Readings::points(seen) });
+        if skipped > 0 {
+            data["skipped"] = skipped.into();
+        }
+        self.record(now, Statement::new(Kind::Readings, Severity::Info, data).about(who.0).from(Some(by)));
     }
 
     fn json_device<'t>(&self, line: LineId, topic: &'t str) -> Option<(DeviceId, &'t str)> {

@@ -2,7 +2,7 @@
 
 use super::Site;
 use crate::plan::LineId;
-use crate::register::Register;
+use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use crate::time::{Now, s};
 use crate::wire::StateRow;
@@ -19,6 +19,9 @@ const UNREADABLE_US: u64 = s(60);
 /// Longest cause that a record quotes, in characters.
 pub(super) const MAX_CAUSE: usize = 500;
 
+/// Records of one unlisted sender in a minute: enough to see what it does, too few to fill a disk.
+const UNLISTED_A_MINUTE: u32 = 20;
+
 /// Counters of one run, and when the next routine work is due.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -29,6 +32,15 @@ pub(super) struct Tally {
     lines: Vec<LineTally>,
     refused: u64,
     refused_from: u64,
+    unlisted: BTreeMap<EquipmentId, Spoken>,
+}
+
+/// What one unlisted sender said in the minute that runs. There are as many as `crate::standing` tells apart.
+#[derive(Debug, Default)]
+struct Spoken {
+    until_us: u64,
+    recorded: u32,
+    skipped: u64,
 }
 
 /// Counters of one line.
@@ -52,6 +64,7 @@ impl Tally {
             lines: vec![LineTally::default(); lines],
             refused: 0,
             refused_from: 0,
+            unlisted: BTreeMap::new(),
         }
     }
 
@@ -112,6 +125,21 @@ impl Tally {
         tally.faults += u64::from(fault.is_some());
         tally.fault = fault;
         news
+    }
+
+    /// Whether something unlisted may be recorded once more in this minute; how much was skipped before.
+    pub(super) fn unlisted(&mut self, now: &Now, id: &EquipmentId) -> Option<u64> {
+        let spoken = self.unlisted.entry(id.clone()).or_default();
+        if now.mono_us >= spoken.until_us {
+            spoken.until_us = now.mono_us + UNREADABLE_US;
+            spoken.recorded = 0;
+        }
+        if spoken.recorded >= UNLISTED_A_MINUTE {
+            spoken.skipped += 1;
+            return None;
+        }
+        spoken.recorded += 1;
+        Some(std::mem::take(&mut spoken.skipped))
     }
 
     /// Counts unreadable input; how many since the last record where one is due.
