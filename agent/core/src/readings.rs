@@ -261,3 +261,6 @@ fn read_row(row: &str) -> Option<Last> {
     };
     Some(Last { value, quality, device_time: parsed.1 })
 }
+
+#[cfg(test)]
+mod tests;
