@@ -39,8 +39,8 @@ impl Confirms {
         confirmed
     }
 
-    /// A line was opened anew: what waits belongs to a session that is gone.
-    pub fn reopened(&mut self, line: LineId) {
+    /// A line was lost: what waits belongs to a session that is gone, and is given again in the next one.
+    pub fn lost(&mut self, line: LineId) {
         if let Some(waiting) = self.lines.get_mut(&line) {
             waiting.tokens.clear();
         }
@@ -77,7 +77,7 @@ mod tests {
     fn tokens_of_a_session_that_is_gone_are_never_confirmed() {
         let mut confirms = Confirms::default();
         confirms.heard(GATE, 1, Some(4));
-        confirms.reopened(GATE);
+        confirms.lost(GATE);
         assert_eq!(confirms.stored(4), []);
     }
 
@@ -85,7 +85,7 @@ mod tests {
     fn a_second_delivery_is_not_confirmed_before_the_record_of_the_first_is_stored() {
         let mut confirms = Confirms::default();
         confirms.heard(GATE, 1, Some(4));
-        confirms.reopened(GATE);
+        confirms.lost(GATE);
         confirms.heard(GATE, 2, None);
         assert_eq!(confirms.stored(3), []);
         assert_eq!(confirms.stored(4), [(GATE, 2)]);

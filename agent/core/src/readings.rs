@@ -67,10 +67,10 @@ impl Readings {
         known.messages.is_known(&message(seen, time))
     }
 
-    /// The sessions of these devices begin anew: what was not confirmed comes again.
-    pub fn reopened(&mut self, device: usize) {
+    /// The session of a device's line is gone: what was not confirmed comes again in the next one.
+    pub fn session_lost(&mut self, device: usize) {
         if let Some(known) = self.devices.get_mut(device) {
-            known.messages.reopened();
+            known.messages.session_lost();
         }
     }
 
@@ -210,7 +210,7 @@ impl Messages {
         slot
     }
 
-    fn reopened(&mut self) {
+    fn session_lost(&mut self) {
         self.before.append(&mut self.session);
         keep_newest(&mut self.before);
     }

@@ -58,14 +58,7 @@ fn sample(scene: &str, now: i64) -> Result<Status, serde_json::Error> {
         ],
     });
     match scene {
-        "quiet" => {
-            status["nonconformities"] = json!([]);
-            for item in status["equipment"].as_array_mut().into_iter().flatten() {
-                item["standing"] = json!("good");
-                item["why"] = json!([]);
-                item["contact"] = json!("seen");
-            }
-        }
+        "quiet" => quieten(&mut status),
         "cut" => cut(&mut status, now),
         _ => {
             status["alarms"] = alarms(now);
@@ -73,6 +66,20 @@ fn sample(scene: &str, now: i64) -> Result<Status, serde_json::Error> {
         }
     }
     serde_json::from_value(status)
+}
+
+fn quieten(status: &mut Value) {
+    status["nonconformities"] = json!([]);
+    for item in status["equipment"].as_array_mut().into_iter().flatten() {
+        item["standing"] = json!("good");
+        item["why"] = json!([]);
+        item["contact"] = json!("seen");
+        item["due"] = json!("2027-03-31");
+        for value in item["signals"].as_object_mut().into_iter().flat_map(|signals| signals.values_mut()) {
+            let fresh = value.as_str().map(|text| text.trim_end_matches(" (stale)").replace("unknown", "no"));
+            *value = json!(fresh);
+        }
+    }
 }
 
 fn cut(status: &mut Value, now: i64) {
@@ -145,7 +152,13 @@ fn equipment(now: i64) -> Value {
             "withdrawn" => json!(["withdrawn: tag 118, water damage"]),
             other => json!([format!("calibration {other}")]),
         };
-        json!({ "id": id, "kind": kind, "place": place, "standing": standing, "why": why, "due": "2027-03-31",
+        let due = match standing {
+            "overdue" => json!("2026-10-31"),
+            "unknown" => Value::Null,
+            "due" => json!("2026-12-04"),
+            _ => json!("2027-03-31"),
+        };
+        json!({ "id": id, "kind": kind, "place": place, "standing": standing, "why": why, "due": due,
             "contact": contact, "seen_ms": seen, "signals": signals })
     };
     json!([

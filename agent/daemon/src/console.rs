@@ -3,6 +3,7 @@
 //! Owns the listener and drives every connection inside one task, within stated limits. It decides nothing: what it
 //! shows is the last [`Status`] it was given, and an act is only a wish until a later status shows it.
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,8 +30,6 @@ use admission::{Hosts, Token};
 use feed::Feed;
 use routes::{Caller, Page};
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-
 /// Where the page is served.
 #[derive(Debug, Clone)]
 pub struct Address {
@@ -56,7 +55,7 @@ pub async fn run(
 /// (own accept loop: hyper alone cuts neither slow headers nor too many connections).
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Connections in all: a site has a few screens and phones; each costs at most about 40 KiB.
+    /// Connections in all: a site has a few screens and phones; an idle live view takes 12 KiB.
     connections: usize,
     /// Connections of one address, so that one machine cannot lock the others out.
     per_address: usize,
@@ -122,15 +121,8 @@ async fn serve(
             biased;
             () = &mut feed => break,
             Some(peer) = carried.next() => places.leave(peer),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => if let Some(streams) = places.take(peer.ip()) {
-                    carried.push(carry(stream, peer, streams, &page, stopped.clone()));
-                },
-                Err(error) => {
-                    // Out of file descriptors, or a client that left already: without the pause the first spins.
-                    tracing::warn!(%error, "the guards' page could not accept a connection");
-                    tokio::time::sleep(limits.pace).await;
-                }
+            (stream, peer) = next_client(&listener) => if let Some(streams) = places.take(peer.ip()) {
+                carried.push(carry(stream, peer, streams, &page, stopped.clone()));
             },
         }
     }
@@ -138,6 +130,19 @@ async fn serve(
     let rest = async { while carried.next().await.is_some() {} };
     if tokio::time::timeout(limits.end, rest).await.is_err() {
         tracing::info!(open = carried.len(), "connections to the guards' page were cut at the end");
+    }
+}
+
+/// A connection. Out of file descriptors is waited out: without the pause it would spin.
+async fn next_client(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(client) => return client,
+            Err(error) => {
+                tracing::warn!(%error, "the guards' page could not accept a connection");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
     }
 }
 

@@ -84,7 +84,12 @@ fn main() -> ExitCode {
 fn log() {
     let level = std::env::var("PICKET_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(tracing::Level::INFO);
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_max_level(level).with_ansi(ansi).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(ansi)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn ended(end: Result<End, String>) -> ExitCode {

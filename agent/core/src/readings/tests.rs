@@ -97,7 +97,7 @@ fn only_the_last_messages_are_remembered() {
         assert_eq!(readings.remember(0, &[bit("a", true)], Some(&time(n))), Some(n % 64));
     }
     assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(99))));
-    readings.reopened(0);
+    readings.session_lost(0);
     assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(35))));
     assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(&time(36))));
     assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(36))));

@@ -181,10 +181,10 @@ impl Site {
     }
 
     pub(super) fn line_turned(&mut self, now: &Now, line: LineId, fault: Option<String>) {
-        if fault.is_none() {
-            self.confirms.reopened(line);
+        if fault.is_some() {
+            self.confirms.lost(line);
             for (index, _) in self.plan.devices.iter().enumerate().filter(|(_, device)| device.line == line) {
-                self.readings.reopened(index);
+                self.readings.session_lost(index);
             }
         }
         let fault: Option<String> = fault.map(|cause| cause.chars().take(MAX_CAUSE).collect());

@@ -71,3 +71,16 @@ fn refused_receipts_are_recorded_once_a_minute_with_their_number() {
         world.journal.records.iter().filter(|b| b.kind == Kind::ReceiptBad).map(|b| b.data["n"].clone()).collect();
     assert_eq!(counts, [1, 100]);
 }
+
+#[test]
+fn refusals_do_not_open_the_way_for_a_flood_and_the_next_record_does_for_the_newest() {
+    let mut world = World::new();
+    world.journal.prompt = false;
+    for n in 0..100 {
+        world.give(Input::ReceiptHeard { line: format!("receipt {n}") });
+        world.give(Input::ReceiptRefused { cause: "bad signature".into() });
+    }
+    assert_eq!(world.checks, 8);
+    world.store();
+    assert_eq!(world.checks, 9);
+}

@@ -136,7 +136,10 @@ fn read(file: &PathBuf) -> Result<String, String> {
 }
 
 fn report(summary: &Summary, trusted: bool) {
-    println!("verified          {} records, {} to {}, in {} epochs", summary.records, summary.first, summary.last, summary.epochs);
+    println!(
+        "verified          {} records, {} to {}, in {} epochs",
+        summary.records, summary.first, summary.last, summary.epochs
+    );
     println!("receipts          {} agree with the records", summary.receipted);
     let unclosed: Vec<String> = summary.unclosed.iter().take(SHOWN).map(u64::to_string).collect();
     let crashes = if unclosed.is_empty() { "none".to_owned() } else { unclosed.join(", ") };

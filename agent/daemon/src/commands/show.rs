@@ -44,7 +44,8 @@ fn words(status: &Status) -> String {
     let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
     let journal = &status.journal;
     let full = journal.fill_permille / 10;
-    let _ = write!(text, "journal    {} records, {full} % full, {} events not stored", journal.head, journal.not_stored);
+    let _ =
+        write!(text, "journal    {} records, {full} % full, {} events not stored", journal.head, journal.not_stored);
     let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
     if !status.clock_trusted {
         text.push_str("clock      not synchronised: dates are not judged\n");
@@ -82,7 +83,11 @@ fn words(status: &Status) -> String {
     text.push('\n');
     for line in &status.lines {
         let fault = line.fault.as_ref().map(|fault| format!("  {fault}")).unwrap_or_default();
-        let _ = writeln!(text, "line {:<14} {:<10} good {:<8} faults {:<6}{fault}", line.name, line.driver, line.good, line.faults);
+        let _ = writeln!(
+            text,
+            "line {:<14} {:<10} good {:<8} faults {:<6}{fault}",
+            line.name, line.driver, line.good, line.faults
+        );
     }
     text
 }

@@ -8,7 +8,7 @@ use picket_core::status::Status;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 
 /// One status as it travels. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Feed {
         while status.changed().await.is_ok() {
             let newest = Arc::clone(&status.borrow_and_update());
             self.out.send_replace(Snapshot::new(newest));
-            sleep_until(Instant::now() + self.pace).await;
+            sleep(self.pace).await;
         }
     }
 }

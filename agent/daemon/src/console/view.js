@@ -79,21 +79,23 @@ export function draw(status, now) {
   byId("jump-findings").textContent = status.nonconformities.length;
 }
 
-/** "All quiet" only where everything that is watched is heard: from what is not heard, quiet says nothing. */
+/** "All quiet" only where something is watched, and all of it is heard: from what is not heard, quiet says nothing. */
 function drawState({ alarms, nonconformities, equipment, site }) {
   const open = alarms.length;
   const unseen = alarms.filter((alarm) => alarm.acknowledged_by === null).length;
   const unheard = equipment.filter((item) => !["seen", "unwatched"].includes(item.contact)).length;
   const worst = Math.max(-1, ...alarms.filter((alarm) => alarm.rings).map((alarm) => alarm.severity));
-  const calm = unheard === 0 ? "none" : "warn";
+  const quiet = unheard === 0 && equipment.some((item) => item.contact === "seen");
+  const calm = quiet ? "none" : "warn";
   byId("state").dataset.worst = worst < 0 ? calm : level(SEVERITIES, worst).tone;
   byId("state-line").textContent = open > 0 ? counted(open, "open alarm", "open alarms")
-    : unheard > 0 ? "No open alarms" : "All quiet";
+    : quiet ? "All quiet" : "No open alarms";
   const silence = open > 0 ? "" : ": no alarm from there would show";
   byId("state-more").textContent = sentence([
     open === 0 ? "" : unseen === 0 ? "all acknowledged" : `${unseen} not acknowledged`,
     nonconformities.length === 0 ? "no nonconformities"
       : counted(nonconformities.length, "nonconformity", "nonconformities"),
+    quiet || unheard > 0 ? "" : "nothing is heard",
     unheard === 0 ? "" : `${counted(unheard, "piece", "pieces")} of equipment not heard${silence}`,
   ].filter(Boolean).join(", "));
   document.title = open === 0 ? `${site} – Picket` : `(${open}) ${site} – Picket`;
@@ -249,9 +251,13 @@ function line(item) {
 
 /** Tells screen readers what changed: security and life at once, the rest when there is a pause. */
 export function announce(before, next) {
+  if (before === null) {
+    byId("say").textContent = byId("state-line").textContent;
+    return;
+  }
   const about = (alarm) => `${ruleWords(alarm.rule)}, ${alarm.place || alarm.equipment}`;
   const name = (alarm) => `${level(SEVERITIES, alarm.severity).word}: ${about(alarm)}`;
-  const old = new Map((before?.alarms ?? []).map((alarm) => [alarm.id, alarm]));
+  const old = new Map(before.alarms.map((alarm) => [alarm.id, alarm]));
   const open = new Set(next.alarms.map((alarm) => alarm.id));
   const rings = (alarm) => alarm.severity >= 3 && alarm.rings;
   const fresh = next.alarms.filter((alarm) => !old.has(alarm.id));
@@ -262,8 +268,7 @@ export function announce(before, next) {
     const by = alarm.acknowledged_by;
     if (by !== null && old.get(alarm.id)?.acknowledged_by === null) calm.push(`Acknowledged by ${by}: ${about(alarm)}`);
   }
-  if (before && before.link.up !== next.link.up) calm.push(next.link.up ? "Reporting to centre again" : "Not reporting to centre");
-  if (before === null && next.alarms.length === 0) calm.push("All quiet");
+  if (before.link.up !== next.link.up) calm.push(next.link.up ? "Reporting to centre again" : "Not reporting to centre");
   if (urgent.length > 0) byId("say-now").textContent = urgent.join(". ");
   if (calm.length > 0) byId("say").textContent = calm.join(". ");
 }
