@@ -349,3 +349,6 @@ fn hash_pdu(raw: &mut Sha256, table: Table, answer: &Answer) {
     raw.update([function, u8::try_from(data.len()).unwrap_or(u8::MAX)]);
     raw.update(&data);
 }
+
+#[cfg(test)]
+mod tests;

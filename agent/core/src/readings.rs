@@ -70,10 +70,10 @@ impl Readings {
         known.messages.is_known(&message(seen, time))
     }
 
-    /// The sessions of these devices begin anew: what was not confirmed comes again.
-    pub fn reopened(&mut self, device: usize) {
+    /// The session of a device's line is gone: what was not confirmed comes again in the next one.
+    pub fn session_lost(&mut self, device: usize) {
         if let Some(known) = self.devices.get_mut(device) {
-            known.messages.reopened();
+            known.messages.session_lost();
         }
     }
 
@@ -218,7 +218,7 @@ impl Messages {
         slot
     }
 
-    fn reopened(&mut self) {
+    fn session_lost(&mut self) {
         self.before.append(&mut self.session);
         keep_newest(&mut self.before);
     }
@@ -269,3 +269,6 @@ fn read_row(row: &str) -> Option<Last> {
     };
     Some(Last { value, quality, device_time: parsed.1 })
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ impl Seals {
     /// The rule behind its alarms.
     pub const RULE: Rule = Rule::SealMismatch;
 }
+
+#[cfg(test)]
+mod tests;

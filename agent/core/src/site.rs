@@ -147,11 +147,8 @@ impl Site {
                 self.check(check);
                 self.changed_if(true);
             }
-            Input::ReceiptRefused { cause } => {
-                self.receipt_refused(now, &cause);
-                let check = self.checks.answered();
-                self.check(check);
-            }
+            // No answer to a check for certain: the link too refuses receipts.
+            Input::ReceiptRefused { cause } => self.receipt_refused(now, &cause),
             Input::Act(act) => self.act(now, &act),
             Input::Stop => self.stop(now),
         }

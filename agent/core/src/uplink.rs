@@ -183,6 +183,7 @@ impl Uplink {
         resend.sort_unstable();
         self.resend = resend.into();
         self.have = have;
+        self.have.retain(|(from, to)| *from > upto && from <= to);
     }
 
     /// The next batch, if the link stands and a lane is free.
@@ -272,7 +273,7 @@ impl Uplink {
 
     /// Records without a receipt.
     pub fn waiting(&self) -> u64 {
-        let ahead: u64 = self.have.iter().filter(|(a, _)| *a > self.receipted).map(|(a, b)| b - a + 1).sum();
+        let ahead: u64 = self.have.iter().map(|(from, to)| to - from + 1).sum();
         (self.head - self.receipted.min(self.head)).saturating_sub(ahead)
     }
 

@@ -200,7 +200,7 @@ impl Site {
         if fault.is_some() {
             self.confirms.lost(line);
             for (index, _) in self.plan.devices.iter().enumerate().filter(|(_, device)| device.line == line) {
-                self.readings.reopened(index);
+                self.readings.session_lost(index);
             }
         }
         let fault: Option<String> = fault.map(|cause| cause.chars().take(MAX_CAUSE).collect());
