@@ -1,1 +1,14 @@
-//! Skeleton.
+//! The reference ingest: reads records from a broker, verifies, stores, and answers with signed receipts.
+//!
+//! [`ingest`] decides and stores, without a socket; [`link`] carries. What is absent on purpose: a page, a pager,
+//! enrolment over the network, orders.
+
+pub mod clock;
+pub mod custody;
+pub mod ingest;
+//pub mod link;
+pub mod settings;
+pub mod status;
+pub mod store;
+pub mod unpack;
+//pub mod work;

@@ -284,7 +284,7 @@ impl Register {
                 (a, b) => a.or(b),
             };
         }
-        reasons.sort_by(|a, b| b.0.cmp(&a.0));
+        reasons.sort_by_key(|(standing, _)| std::cmp::Reverse(*standing));
         let standing = reasons.first().map_or(Standing::Good, |(standing, _)| *standing);
         let certificate = row.calibration.as_ref().map(|c| c.certificate.clone()).unwrap_or_default();
         Verdict { standing, reasons, due: next, certificate }

@@ -1,5 +1,13 @@
 //! The only place that reads a clock.
 
+use picket_core::time::Now;
+use picket_record::body::{ClockQuality, ClockSource};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
 /// What the installer says of the gateway's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockPolicy {
@@ -7,4 +15,101 @@ pub enum ClockPolicy {
     Synchronised,
     /// The board's own clock is good enough for dates; records still say that it is not synchronised.
     AcceptUnsynchronised,
+}
+
+/// Touched by systemd-timesyncd at every synchronisation (systemd.special, "time-sync.target").
+const SYNC_MARK: &str = "/run/systemd/timesync/synchronized";
+/// `1` where the kernel set the clock from this RTC at boot.
+const RTC_MARK: &str = "/sys/class/rtc/rtc0/hctosys";
+/// What the kernel states as its largest error while nobody disciplines the clock (NTP_PHASE_LIMIT, 16 s).
+const UNKNOWN_ERROR_MS: u32 = 16_000;
+/// Wall times before this were never set: a board without RTC starts at 1970 (2020-01-01T00:00:00Z).
+const PLAUSIBLE_MS: i64 = 1_577_836_800_000;
+/// The marks are looked at so often, not per record.
+const QUALITY_AGE_US: u64 = 10_000_000;
+/// A wall clock that moved against the monotonic one by more than this was stepped (records.md, "Clock").
+const STEP_MS: i64 = 500;
+
+/// The gateway's clock.
+#[derive(Debug)]
+pub struct Clock {
+    policy: ClockPolicy,
+    boot: Arc<str>,
+    quality: ClockQuality,
+    looked_us: Option<u64>,
+    /// Wall minus monotonic time, in milliseconds, as last seen.
+    offset_ms: Option<i64>,
+}
+
+impl Clock {
+    /// A clock under a policy.
+    pub fn new(policy: ClockPolicy) -> Self {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot = boot.trim();
+        let quality = ClockQuality { src: ClockSource::None, sync: false, err_ms: UNKNOWN_ERROR_MS, age_s: 0, era: 0 };
+        let boot = if boot.is_empty() { "unknown" } else { boot };
+        Self { policy, boot: boot.into(), quality, looked_us: None, offset_ms: None }
+    }
+
+    /// This moment.
+    pub fn now(&mut self) -> Now {
+        let mono_us = micros(clock_gettime(ClockId::Boottime));
+        let wall_ms = i64::try_from(micros(clock_gettime(ClockId::Realtime)) / 1_000).unwrap_or(i64::MAX);
+        if self.looked_us.is_none_or(|at| mono_us.saturating_sub(at) >= QUALITY_AGE_US) {
+            self.looked_us = Some(mono_us);
+            self.look(wall_ms);
+        }
+        self.notice_step(mono_us, wall_ms);
+        let utc_ms = Some(wall_ms).filter(|ms| *ms >= PLAUSIBLE_MS);
+        let trusted = self.quality.sync || self.policy == ClockPolicy::AcceptUnsynchronised;
+        Now { mono_us, utc_ms, trusted, quality: self.quality, boot: Arc::clone(&self.boot) }
+    }
+
+    fn look(&mut self, wall_ms: i64) {
+        let synced = fs::metadata(SYNC_MARK).and_then(|mark| mark.modified()).ok();
+        let since = synced.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let rtc = || fs::read_to_string(Path::new(RTC_MARK)).is_ok_and(|text| text.trim() == "1");
+        let era = self.quality.era;
+        self.quality = match since {
+            Some(since) => {
+                ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: 0, age_s: age_s(wall_ms, since), era }
+            }
+            None => {
+                let src = if rtc() { ClockSource::Rtc } else { ClockSource::None };
+                ClockQuality { src, sync: false, err_ms: UNKNOWN_ERROR_MS, age_s: 0, era }
+            }
+        };
+    }
+
+    fn notice_step(&mut self, mono_us: u64, wall_ms: i64) {
+        let offset = wall_ms - i64::try_from(mono_us / 1_000).unwrap_or(i64::MAX);
+        if self.offset_ms.is_some_and(|before| (offset - before).abs() > STEP_MS) {
+            self.quality.era = self.quality.era.saturating_add(1);
+        }
+        self.offset_ms = Some(offset);
+    }
+}
+
+fn micros(time: Timespec) -> u64 {
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
+}
+
+fn age_s(wall_ms: i64, synced: Duration) -> u32 {
+    let age = wall_ms / 1_000 - i64::try_from(synced.as_secs()).unwrap_or(i64::MAX);
+    u32::try_from(age.max(0)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_wall_clock_begins_a_new_era() {
+        let mut clock = Clock::new(ClockPolicy::AcceptUnsynchronised);
+        clock.notice_step(1_000_000, 1_000_000);
+        clock.notice_step(2_000_000, 1_001_400);
+        assert_eq!(clock.quality.era, 0, "400 ms of drift is no step");
+        clock.notice_step(3_000_000, 1_002_950);
+        assert_eq!(clock.quality.era, 1);
+    }
 }

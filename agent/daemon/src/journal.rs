@@ -1,5 +1,34 @@
 //! The journal: the only owner of the database, the epoch key and the head of the chain.
+//!
+//! **Invariants.** A record is built, sealed, inserted and committed in one transaction together with the state rows it
+//! changes; nothing is told outside before the commit. Numbers have no hole. The head is the last row. A record without
+//! a receipt is never deleted. The epoch key never touches the disk.
+//!
+//! **Layout.** `record(seq, line)`; `state(key, body, seq)`; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day,
+//! line)`, the newest of each day; `quarantine(seq, line, why)`; `document(name, digest, body)`; `meta(key, value)`.
+//!
+//! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
+//! is needed; close the epoch at a stop in order.
 
+mod append;
+pub mod bundle;
+mod memory;
+mod open;
+mod prune;
+mod read;
+mod receipts;
+mod store;
+pub mod thread;
+
+pub use open::identity;
+pub use read::Lines;
+pub use receipts::{Accepted, ReceiptFault};
+pub use thread::told;
+
+use picket_record::chain::{Origin, Sealer};
+use picket_record::encode::Link;
+use picket_record::keys::{IdentityKey, PublicKey};
+use std::fmt;
 use std::path::PathBuf;
 
 /// Where the journal lies and how large it may become.
@@ -15,4 +44,88 @@ pub struct Place {
     pub acceptance: PathBuf,
     /// Public key that signed it (base64url).
     pub accept_key: PathBuf,
+}
+
+/// Who writes, and whose receipts count.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Names in every record.
+    pub origin: Origin,
+    /// Signs `epoch.open`.
+    pub identity: IdentityKey,
+    /// Key pinned for receipts.
+    pub receipt_key: PublicKey,
+    /// Link of the acceptance: `prev` of record 1.
+    pub acceptance: Link,
+    /// The acceptance as received, for exports.
+    pub acceptance_line: String,
+}
+
+/// Gives 32 fresh random bytes for each epoch key.
+pub type Entropy = Box<dyn FnMut() -> [u8; 32] + Send>;
+
+/// An append that was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Number of the last record.
+    pub head: u64,
+    /// Numbers of the records of severity 3 and up among them.
+    pub urgent: Vec<u64>,
+    /// Share of the budget in use, in thousandths.
+    pub fill_permille: u16,
+}
+
+/// Why the journal did not do something. The connection counts as broken after [`Fault::Disk`].
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// SQLite or the disk below it.
+    #[error("journal {file}: {doing}")]
+    Disk {
+        /// Database file.
+        file: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A file beside the database.
+    #[error("{file}: {doing}")]
+    File {
+        /// Which file.
+        file: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Keys and acceptance do not belong together, or the journal is another gateway's.
+    #[error("{0}")]
+    Refused(String),
+    /// The budget is used up.
+    #[error("journal is full: {used} of {budget} bytes are in use")]
+    Full {
+        /// Bytes in use.
+        used: u64,
+        /// Bytes allowed.
+        budget: u64,
+    },
+}
+
+/// An open journal.
+pub struct Journal {
+    store: store::Store,
+    credentials: Credentials,
+    sealer: Sealer,
+    entropy: Entropy,
+    version: String,
+    epoch_opened_us: u64,
+    receipts: receipts::Receipts,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("file", &self.store.file()).field("head", &self.sealer.head()).finish()
+    }
 }

@@ -5,6 +5,9 @@
 pub mod central;
 pub mod clock;
 pub mod console;
+pub mod control;
 pub mod journal;
 pub mod line;
 pub mod settings;
+pub mod supervise;
+pub mod think;

@@ -1,12 +1,23 @@
 //! Lines: one task per port or endpoint. A line carries one ask at a time, or what is said unasked under a credit; it
 //! reopens what breaks and decides nothing.
 
+mod modbus;
+mod modbus_rtu;
+mod modbus_tcp;
+mod mqtt;
+mod port;
+mod serial;
+#[cfg(test)]
+mod testbed;
+mod voice;
+
 use picket_core::plan::LineId;
 use picket_core::wire::Input;
 use picket_device::modbus::Read;
 use picket_device::seal_reader::Framing;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 /// How a line is reached.
 #[derive(Debug, Clone)]
@@ -19,6 +30,17 @@ pub enum Carrier {
     SealReader(SerialPort, Framing),
     /// A site broker.
     Mqtt(BrokerSession),
+}
+
+impl Carrier {
+    /// Whether the supervisor must give it a thread with a current-thread runtime: writing to a serial port ends in
+    /// tcdrain(3), which blocks for as long as the characters take, and opening one blocks too.
+    pub fn needs_own_thread(&self) -> bool {
+        match self {
+            Carrier::ModbusRtu(_) | Carrier::SealReader(..) => true,
+            Carrier::ModbusTcp(_) | Carrier::Mqtt(_) => false,
+        }
+    }
 }
 
 /// A TCP endpoint.
@@ -74,7 +96,9 @@ pub struct BrokerSession {
 /// What `think` orders a line to do.
 #[derive(Debug, Clone)]
 pub enum Order {
-    /// Ask once; exactly one [`Input::Outcome`] follows.
+    /// Ask once; exactly one [`Input::Outcome`] follows. Patience runs from when the line begins: after a fault a
+    /// serial bus first falls silent, for as long as the failed ask had patience, so the next outcome may take twice
+    /// that. A line that speaks unasked answers [`picket_device::modbus::Fault::Unreachable`].
     Ask {
         /// Number to bring back.
         ask: u64,
@@ -92,7 +116,8 @@ pub enum Order {
     },
 }
 
-/// Carries a line until `orders` is closed.
+/// Carries a line until `orders` is closed: that is the order to stop, and the open ask is finished first. Spawns
+/// nothing. `seed` only spreads the pauses between tries to reopen a speaking line; an asked line tries once per ask.
 pub async fn run(
     line: LineId,
     carrier: Carrier,
@@ -100,5 +125,15 @@ pub async fn run(
     inputs: mpsc::Sender<Input>,
     seed: u64,
 ) {
-    let _ = (line, carrier, orders, inputs, seed);
+    let span = tracing::info_span!("line", line = line.0);
+    async move {
+        match carrier {
+            Carrier::ModbusTcp(endpoint) => modbus_tcp::run(line, &endpoint, orders, inputs).await,
+            Carrier::ModbusRtu(port) => modbus_rtu::run(line, port, orders, inputs).await,
+            Carrier::SealReader(port, framing) => serial::run(line, &port, &framing, orders, inputs, seed).await,
+            Carrier::Mqtt(session) => mqtt::run(line, &session, orders, inputs, seed).await,
+        }
+    }
+    .instrument(span)
+    .await;
 }

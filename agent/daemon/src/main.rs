@@ -1,2 +1,107 @@
-//! Skeleton.
-fn main() {}
+//! `picket`: the edge agent's command line. Each command prints for people; exit codes: 0 fine, 1 findings, 2 wrong
+//! settings or usage, 3 cannot run.
+
+use clap::{Parser, Subcommand};
+use picket::supervise::{End, VERSION};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod commands;
+
+/// Edge agent for physical security equipment: polls, checks, signs, buffers and reports.
+#[derive(Debug, Parser)]
+#[command(name = "picket", version = VERSION)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Guard the site that the settings describe, until SIGTERM.
+    Run {
+        /// Folder with agent.toml and register.toml.
+        #[arg(long, value_name = "DIR", default_value = "/etc/picket")]
+        config: PathBuf,
+    },
+    /// Tell every fault of settings, profiles, register and manifest at once; opens no port.
+    Check {
+        /// Folder with agent.toml and register.toml.
+        #[arg(long, value_name = "DIR", default_value = "/etc/picket")]
+        config: PathBuf,
+        /// `text` or `json`.
+        #[arg(long, default_value = "text")]
+        format: String,
+    },
+    /// What the running agent sees.
+    Status {
+        /// Folder of the control socket.
+        #[arg(long, value_name = "DIR", default_value = "/run/picket")]
+        runtime: PathBuf,
+        /// The whole snapshot as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the records with all that a stranger needs to verify them; from the running agent, or from a stopped one.
+    Export {
+        /// Folder of the control socket of the running agent.
+        #[arg(long, value_name = "DIR", default_value = "/run/picket")]
+        runtime: PathBuf,
+        /// Folder to write.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
+    Verify {
+        /// Folder of an export, or a file of record lines.
+        path: PathBuf,
+        /// Public identity key of the gateway, from the paper you trust; left out: the one in the export, which proves
+        /// only that the export agrees with itself.
+        #[arg(long, value_name = "KEY")]
+        identity: Option<String>,
+    },
+    /// Print the gateway's public identity key; makes the key file if it is missing.
+    Identity {
+        /// Key file.
+        #[arg(value_name = "FILE", default_value = "/var/lib/picket/identity.key")]
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Run { config } => commands::run(&config),
+        Command::Check { config, format } => commands::check(&config, &format),
+        Command::Status { runtime, json } => commands::status(&runtime, json),
+        Command::Export { runtime, out } => commands::export(&runtime, &out),
+        Command::Verify { path, identity } => commands::verify(&path, identity.as_deref()),
+        Command::Identity { file } => commands::identity(&file),
+    }
+}
+
+/// Log level from `PICKET_LOG` (error, warn, info, debug); info where it is not set or no level.
+fn log() {
+    let level = std::env::var("PICKET_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(tracing::Level::INFO);
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(ansi)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+fn ended(end: Result<End, String>) -> ExitCode {
+    match end {
+        Ok(End::Stopped) => ExitCode::SUCCESS,
+        Ok(End::Failed(why)) => refuse(&why),
+        Err(why) => refuse(&why),
+    }
+}
+
+/// Says why, and that it cannot run.
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("picket: {why}");
+    ExitCode::from(3)
+}

@@ -1,10 +1,38 @@
 //! Settings, profiles, register and manifest: read from one folder, every fault told at once.
+//!
+//! What a file says exists only in here; everything else gets values that were checked. Nothing is opened but files of
+//! the folder and those it names: no port, no socket.
+
+mod agent_file;
+mod bindings;
+mod codes;
+mod devices;
+mod diagnose;
+mod endpoint;
+mod gateway;
+mod lines;
+mod manifest;
+mod nearest;
+mod profiles;
+mod reader;
+mod register_file;
+mod relations;
+mod secrets;
+mod sheet;
+mod source;
+mod topics;
+
+pub use codes::{Code, Level};
+pub use diagnose::{Finding, Findings};
 
 use crate::clock::ClockPolicy;
 use crate::line::Carrier;
 use crate::{central, console, journal};
 use picket_core::plan::Plan;
 use picket_core::register::Register;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Everything the agent needs, checked.
@@ -24,30 +52,143 @@ pub struct Loaded {
     pub runtime: PathBuf,
     /// Whether an unsynchronised clock may judge dates.
     pub clock: ClockPolicy,
+    /// What somebody should know all the same; holds no errors.
+    pub warnings: Findings,
 }
 
-/// Every fault found, ready to be shown.
+/// Every fault found, ready to be shown; warnings of the same run after the errors.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    findings: Vec<String>,
+    findings: Findings,
 }
 
 impl Faults {
-    /// How many.
+    /// How many errors.
     pub fn count(&self) -> usize {
-        self.findings.len()
+        self.findings.errors()
+    }
+
+    /// Errors and warnings one by one.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// For `--format json`; see [`Findings::to_json`].
+    pub fn to_json(&self) -> serde_json::Value {
+        self.findings.to_json()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.findings.fmt(f)
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// What `picket check` tells of a folder.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Errors and warnings of settings, profiles, register and manifest.
+    pub findings: Findings,
+    /// What was read without an error.
+    pub summary: Summary,
+}
+
+/// Counts for one look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Lines.
+    pub lines: usize,
+    /// Devices on them.
+    pub devices: usize,
+    /// Points that stand for something.
+    pub bindings: usize,
+    /// Profiles that devices may name.
+    pub profiles: usize,
+    /// Equipment in the register.
+    pub equipment: usize,
+    /// Seals on the manifest.
+    pub seals: usize,
+}
+
+impl Report {
+    /// Whether the agent would start with this folder.
+    pub fn passes(&self) -> bool {
+        self.findings.errors() == 0
+    }
+
+    /// For `picket check --format json`: as [`Findings::to_json`], and `summary`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let Summary { lines, devices, bindings, profiles, equipment, seals } = self.summary;
+        let mut whole = self.findings.to_json();
+        whole["summary"] = json!({
+            "lines": lines,
+            "devices": devices,
+            "bindings": bindings,
+            "profiles": profiles,
+            "equipment": equipment,
+            "seals": seals,
+        });
+        whole
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { lines, devices, bindings, profiles, equipment, seals } = self.summary;
+        writeln!(f, "{}", self.findings)?;
+        write!(
+            f,
+            "read: {lines} lines, {devices} devices, {bindings} bindings, {profiles} profiles, {equipment} pieces of \
+             equipment, {seals} seals"
+        )
     }
 }
 
 /// Reads `DIR/agent.toml` and what it names.
 pub fn load(dir: &Path) -> Result<Loaded, Faults> {
-    let _ = dir;
-    Err(Faults::default())
+    let mut findings = Findings::default();
+    let reading = agent_file::read(dir, &mut findings);
+    findings.sort();
+    match reading.loaded.filter(|_| findings.errors() == 0) {
+        Some(loaded) => Ok(Loaded { warnings: findings, ..loaded }),
+        None => Err(Faults { findings }),
+    }
 }
 
 /// Reads the register on its own (`DIR/register.toml` or `DIR/register.csv`): it may be wrong while the settings are
 /// right, and then the last good one stays in force.
 pub fn load_register(dir: &Path, version: u64) -> Result<Register, Faults> {
-    let _ = (dir, version);
-    Err(Faults::default())
+    let mut findings = Findings::default();
+    let register = register_file::read(dir, version, &mut findings);
+    findings.sort();
+    register.ok_or(Faults { findings })
+}
+
+/// Reads settings, profiles, register and manifest together and tells everything that is wrong with any of them.
+pub fn check(dir: &Path) -> Report {
+    let mut findings = Findings::default();
+    let reading = agent_file::read(dir, &mut findings);
+    let register = register_file::read(dir, 1, &mut findings);
+    if let Some(register) = &register {
+        agent_file::warn_unlisted(reading.equipment, register, &mut findings);
+    }
+    findings.sort();
+    let plan = reading.loaded.map(|loaded| loaded.plan);
+    let count = |count: fn(&Plan) -> usize| plan.as_ref().map_or(0, count);
+    let summary = Summary {
+        lines: count(|plan| plan.lines.len()),
+        devices: count(|plan| plan.devices.len()),
+        bindings: count(|plan| plan.devices.iter().map(|device| device.bindings.len()).sum()),
+        profiles: reading.profiles,
+        equipment: register.map_or(0, |register| register.iter().count()),
+        seals: count(|plan| plan.manifest.len()),
+    };
+    Report { findings, summary }
+}
+
+fn file_digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
 }

@@ -152,6 +152,11 @@ impl Sealer {
         self.head = head;
     }
 
+    /// Whether so many more records would not fit into the epoch together with its `epoch.close`.
+    pub fn is_nearly_full(&self, more: u64) -> bool {
+        self.head.seq - self.opened + 2 + more > EPOCH_RECORDS_MAX
+    }
+
     /// Whether the epoch has its full number of records, so that the next one must be opened.
     pub fn is_full(&self) -> bool {
         self.head.seq - self.opened + 1 >= EPOCH_RECORDS_MAX

@@ -1,0 +1,82 @@
+//! What each command does, and what it prints.
+
+use crate::{ended, log, refuse};
+use picket::settings;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+mod evidence;
+mod show;
+
+pub(crate) use evidence::{export, verify};
+pub(crate) use show::status;
+
+/// Guards the site.
+pub(crate) fn run(config: &Path) -> ExitCode {
+    log();
+    let loaded = match settings::load(config) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            eprint!("{faults}");
+            return ExitCode::from(2);
+        }
+    };
+    let register = settings::load_register(config, 0);
+    match picket::supervise::run(loaded, register) {
+        Err(picket::supervise::Refusal::NoRegister(faults)) => {
+            eprint!("{faults}");
+            ExitCode::from(2)
+        }
+        Err(picket::supervise::Refusal::Cannot(why)) => refuse(&why),
+        Ok(end) => ended(Ok(end)),
+    }
+}
+
+/// Tells every fault.
+pub(crate) fn check(config: &Path, format: &str) -> ExitCode {
+    let report = settings::check(config);
+    match format {
+        "json" => println!("{}", report.to_json()),
+        "text" => print!("{report}"),
+        other => {
+            eprintln!("picket check: unknown format {other:?}; use text or json");
+            return ExitCode::from(2);
+        }
+    }
+    if report.passes() { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+/// Prints the public identity key, and makes the key file if it is missing.
+pub(crate) fn identity(file: &Path) -> ExitCode {
+    match make_identity(file) {
+        Ok(true) => eprintln!("made {}; keep it: records are signed for this key", file.display()),
+        Ok(false) => {}
+        Err(error) => return refuse(&format!("{}: cannot make the identity key: {error}", file.display())),
+    }
+    match picket::journal::identity(file) {
+        Ok(key) => {
+            println!("{}", key.public().text());
+            ExitCode::SUCCESS
+        }
+        Err(fault) => refuse(&picket::journal::told(&fault)),
+    }
+}
+
+/// Whether a key was made. An existing file is never touched.
+fn make_identity(file: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let mut key = match made {
+        Ok(key) => key,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let seed = picket::supervise::random();
+    writeln!(key, "{}", picket_record::encode::base64url(&seed))?;
+    key.sync_all()?;
+    Ok(true)
+}

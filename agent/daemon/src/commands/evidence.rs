@@ -1,0 +1,154 @@
+//! `picket export` and `picket verify`.
+
+use crate::refuse;
+use picket::{control, journal};
+use picket_record::acceptance::Acceptance;
+use picket_record::chain::{ChainCheck, Summary};
+use picket_record::encode::Name;
+use picket_record::keys::PublicKey;
+use picket_record::receipt::Receipt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::io::AsyncReadExt;
+
+/// Contradictions that are printed one by one.
+const SHOWN: usize = 20;
+/// Bytes taken from the agent at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// Writes the records of the running agent as a bundle.
+pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
+    let tokio = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(tokio) => tokio,
+        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
+    };
+    let asked = tokio.block_on(control::records(runtime));
+    let (papers, mut records) = match asked {
+        Ok(answer) => answer,
+        Err(error) => {
+            let socket = runtime.join(control::SOCKET);
+            return refuse(&format!("no agent answers at {}: {error}; start it, then export again", socket.display()));
+        }
+    };
+    let mut cut = None;
+    let written = journal::bundle::export(out, &papers, || {
+        let mut chunk = vec![0; CHUNK];
+        match tokio.block_on(records.read(&mut chunk)) {
+            Ok(0) => Ok(None),
+            Ok(n) => {
+                chunk.truncate(n);
+                Ok(Some(chunk))
+            }
+            Err(error) => {
+                cut = Some(error.to_string());
+                Ok(None)
+            }
+        }
+    });
+    match (written, cut) {
+        (Ok(bytes), None) => {
+            println!("exported {bytes} bytes of records to {}", out.display());
+            println!("verify with: picket verify {} --identity {}", out.display(), papers.identity);
+            ExitCode::SUCCESS
+        }
+        (Ok(_), Some(cause)) => refuse(&format!("the agent stopped in the middle of the export: {cause}")),
+        (Err(fault), _) => refuse(&journal::told(&fault)),
+    }
+}
+
+/// Verifies an export, or a file of records.
+pub(crate) fn verify(path: &Path, identity: Option<&str>) -> ExitCode {
+    match checked(path, identity) {
+        Ok((summary, trusted)) => {
+            report(&summary, trusted);
+            if summary.contradictions == 0 && summary.records > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
+        Err(why) => refuse(&why),
+    }
+}
+
+fn checked(path: &Path, identity: Option<&str>) -> Result<(Summary, bool), String> {
+    let folder = path.is_dir();
+    let records = if folder { path.join("records.jws") } else { path.to_owned() };
+    let key = match identity {
+        Some(text) => text.to_owned(),
+        None if folder => own_identity(path)?,
+        None => return Err("a file of records says nothing about whose they are: add --identity KEY".into()),
+    };
+    let key = PublicKey::parse(key.trim()).map_err(|refusal| format!("the identity key: {refusal}"))?;
+    let mut check = ChainCheck::new(key);
+    if folder {
+        expect_receipts(path, &mut check)?;
+    }
+    let file = File::open(&records).map_err(|error| format!("{}: {error}", records.display()))?;
+    let mut reader = BufReader::new(file);
+    let (mut line, mut number, mut shown) = (Vec::new(), 0u64, 0);
+    loop {
+        line.clear();
+        // A line is bounded by the format; one that is longer is read whole only to be refused.
+        let read = reader.read_until(b'\n', &mut line).map_err(|error| format!("{}: {error}", records.display()))?;
+        if read == 0 {
+            break;
+        }
+        number += 1;
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if let Err(contradiction) = check.line(text) {
+            if shown < SHOWN {
+                println!("contradiction in line {number}: {contradiction}");
+            }
+            shown += 1;
+        }
+    }
+    Ok((check.finish(), identity.is_some()))
+}
+
+/// The identity that an export claims for itself.
+fn own_identity(folder: &Path) -> Result<String, String> {
+    let manifest = folder.join("MANIFEST.json");
+    let text = read(&manifest)?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", manifest.display()))?;
+    let identity = value.get("identity").and_then(serde_json::Value::as_str);
+    identity.map(str::to_owned).ok_or_else(|| format!("{}: names no identity; add --identity KEY", manifest.display()))
+}
+
+/// Holds the records to the receipts beside them. Receipts are verified with the key of the acceptance beside them.
+fn expect_receipts(folder: &Path, check: &mut ChainCheck) -> Result<(), String> {
+    let acceptance = read(&folder.join("enrol.jws"))?;
+    let (gw, key) = receipt_key(acceptance.trim())?;
+    for (number, line) in read(&folder.join("receipts.jws"))?.lines().enumerate() {
+        let receipt = Receipt::verify(line, &key, &gw);
+        let (receipt, _) = receipt.map_err(|refusal| format!("receipts.jws line {}: {refusal}", number + 1))?;
+        check.expect(&receipt);
+    }
+    Ok(())
+}
+
+fn receipt_key(acceptance: &str) -> Result<(Name, PublicKey), String> {
+    let claims = Acceptance::claims(acceptance).map_err(|refusal| format!("enrol.jws: {refusal}"))?;
+    Ok((claims.gw, claims.receipt_key))
+}
+
+fn read(file: &PathBuf) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn report(summary: &Summary, trusted: bool) {
+    println!(
+        "verified          {} records, {} to {}, in {} epochs",
+        summary.records, summary.first, summary.last, summary.epochs
+    );
+    println!("receipts          {} agree with the records", summary.receipted);
+    let unclosed: Vec<String> = summary.unclosed.iter().take(SHOWN).map(u64::to_string).collect();
+    let crashes = if unclosed.is_empty() { "none".to_owned() } else { unclosed.join(", ") };
+    println!("declared losses   {} events; epochs that were not closed: {crashes}", summary.declared_losses);
+    if summary.running {
+        println!("                  the last epoch is still open");
+    }
+    println!("contradictions    {}", summary.contradictions);
+    if !trusted {
+        println!("note: verified with the identity that the export names itself; compare it with the one you trust");
+    }
+}

@@ -1,0 +1,93 @@
+//! `picket status`.
+
+use crate::refuse;
+use picket::control;
+use picket_core::status::Status;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Prints what the running agent sees.
+pub(crate) fn status(runtime: &Path, json: bool) -> ExitCode {
+    let asked = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|tokio| tokio.block_on(control::status(runtime)));
+    match asked {
+        Ok(status) if json => match serde_json::to_string_pretty(&status) {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => refuse(&format!("cannot write the status: {error}")),
+        },
+        Ok(status) => {
+            print!("{}", words(&status));
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&format!(
+            "no agent answers at {}: {error}; is it running? try: systemctl status picket",
+            runtime.join(control::SOCKET).display()
+        )),
+    }
+}
+
+fn words(status: &Status) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} / {}, register {}", status.site, status.gateway, status.register);
+    let link = &status.link;
+    let centre = match (&link.up, &link.cause) {
+        (true, _) => format!("reporting; records to {} have a receipt", link.receipted),
+        (false, Some(cause)) => format!("NOT reporting: {cause}"),
+        (false, None) => "NOT reporting".to_owned(),
+    };
+    let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
+    let journal = &status.journal;
+    let full = journal.fill_permille / 10;
+    let _ =
+        write!(text, "journal    {} records, {full} % full, {} events not stored", journal.head, journal.not_stored);
+    let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
+    if !status.clock_trusted {
+        text.push_str("clock      not synchronised: dates are not judged\n");
+    }
+    if let Some(cause) = &status.register_refused {
+        let first = cause.lines().next().unwrap_or_default();
+        let _ = writeln!(text, "register   a newer one was refused, the last good one is in force: {first}");
+    }
+    let _ = writeln!(text, "\nalarms     {} open", status.alarms.len());
+    for alarm in &status.alarms {
+        let state = match (&alarm.acknowledged_by, alarm.active) {
+            (Some(by), _) => format!("acknowledged by {by}"),
+            (None, true) => "ACTIVE".to_owned(),
+            (None, false) => "gone, not acknowledged".to_owned(),
+        };
+        let _ = writeln!(text, "  {:<14} {:<16} {:<24} {state}", alarm.rule, alarm.equipment, alarm.place);
+    }
+    let _ = writeln!(text, "\nnonconformities {} open", status.nonconformities.len());
+    for found in &status.nonconformities {
+        let _ = writeln!(text, "  {:<26} {}", found.reason, found.equipment);
+    }
+    let _ = writeln!(text, "\nequipment  {}", status.equipment.len());
+    for item in &status.equipment {
+        let signals: Vec<String> = item.signals.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let _ = writeln!(
+            text,
+            "  {:<16} {:<12} {:<10} {:<9} {}",
+            item.id,
+            item.kind,
+            item.standing,
+            item.contact,
+            signals.join(", ")
+        );
+    }
+    text.push('\n');
+    for line in &status.lines {
+        let fault = line.fault.as_ref().map(|fault| format!("  {fault}")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "line {:<14} {:<10} good {:<8} faults {:<6}{fault}",
+            line.name, line.driver, line.good, line.faults
+        );
+    }
+    text
+}

@@ -1,0 +1,61 @@
+//! A guard's acknowledgement: checked at the door, handed on as an input, never claimed as done here.
+
+use super::admission::Token;
+use super::answer::Refusal;
+use super::feed::Snapshot;
+use picket_core::wire::{Act, Input};
+use serde::Deserialize;
+use std::net::IpAddr;
+use tokio::sync::mpsc;
+
+/// Longest name in bytes, as [`Act::Acknowledge`] states.
+const NAME: usize = 64;
+/// Longest note in bytes, as [`Act::Acknowledge`] states.
+const NOTE: usize = 500;
+
+/// What the page sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    alarm: String,
+    by: String,
+    #[serde(default)]
+    note: String,
+    token: String,
+}
+
+impl Wish {
+    /// From a request body.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body).map_err(|_| Refusal::Malformed)
+    }
+
+    /// The act it wishes for. Blanks around name and note are dropped before they are measured.
+    pub(super) fn act(self, token: &Token, snapshot: &Snapshot, terminal: IpAddr) -> Result<Act, Refusal> {
+        if !token.is(&self.token) {
+            return Err(Refusal::WrongToken);
+        }
+        let (by, note) = (self.by.trim(), self.note.trim());
+        if by.is_empty() || by.len() > NAME || has_control(by) {
+            return Err(Refusal::BadName);
+        }
+        if note.len() > NOTE || has_control(note) {
+            return Err(Refusal::BadNote);
+        }
+        if !snapshot.has_alarm(&self.alarm) {
+            return Err(Refusal::NoSuchAlarm);
+        }
+        let terminal = terminal.to_canonical().to_string();
+        Ok(Act::Acknowledge { alarm: self.alarm, by: by.to_owned(), note: note.to_owned(), terminal })
+    }
+}
+
+/// Control characters, and the marks that turn the direction of what follows: a name must read as it was written.
+fn has_control(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
+/// Hands an act to the decisions. The result is seen in a later status.
+pub(super) fn hand_on(acts: &mpsc::Sender<Input>, act: Act) -> Result<(), Refusal> {
+    acts.try_send(Input::Act(act)).map_err(|_| Refusal::Busy)
+}

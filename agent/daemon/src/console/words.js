@@ -1,0 +1,117 @@
+// Every word for rules, reasons, standings and refusals, and how moments are told. Knows no element of the page.
+
+const RULES = {
+  "door-forced": "Door forced open",
+  "door-held": "Door held open",
+  "tamper": "Tampering",
+  "view-lost": "Camera view lost",
+  "panel-alarm": "Alarm panel in alarm",
+  "mains-lost": "Mains power lost",
+  "battery-low": "Battery low",
+  "seal-mismatch": "Seal does not match",
+  "silent": "Equipment went silent",
+  "fault": "Equipment reports a fault",
+};
+
+const REASONS = {
+  "calibration-overdue": "Calibration overdue",
+  "calibration-unknown": "Calibration date unknown",
+  "maintenance-overdue": "Maintenance overdue",
+  "maintenance-unknown": "Maintenance date unknown",
+  "inspection-overdue": "Inspection overdue",
+  "inspection-unknown": "Inspection date unknown",
+  "identity-mismatch": "Not the device that the register names",
+  "mismatched": "Not the device that the register names",
+  "unlisted": "Heard, but not in the register",
+  "silent": "Not heard any more",
+  "missing": "In the register, but never heard",
+  "withdrawn-used": "Withdrawn, but still in use",
+  "clock-not-trusted": "Clock not trusted",
+};
+
+export const SEVERITIES = [
+  { word: "Information", shape: "circle", tone: "calm" },
+  { word: "Notice", shape: "circle", tone: "notice" },
+  { word: "Fault", shape: "triangle", tone: "warn" },
+  { word: "Security", shape: "diamond", tone: "bad" },
+  { word: "Life safety", shape: "diamond", tone: "life" },
+];
+
+export const STANDINGS = {
+  good: { word: "In order", shape: "tick", tone: "good" },
+  due: { word: "Due soon", shape: "circle", tone: "notice" },
+  overdue: { word: "Overdue", shape: "triangle", tone: "warn" },
+  unknown: { word: "Not known", shape: "triangle", tone: "warn" },
+  unlisted: { word: "Not listed", shape: "triangle", tone: "warn" },
+  mismatched: { word: "Wrong device", shape: "diamond", tone: "bad" },
+  withdrawn: { word: "Withdrawn", shape: "dash", tone: "calm" },
+};
+
+export const CONTACTS = {
+  seen: { word: "Heard", shape: "tick", tone: "good" },
+  silent: { word: "Silent", shape: "cross", tone: "bad" },
+  stale: { word: "Lost with its line", shape: "triangle", tone: "warn" },
+  never: { word: "Not heard yet", shape: "triangle", tone: "warn" },
+  unwatched: { word: "Not watched", shape: "dash", tone: "calm" },
+};
+
+export const KINDS = {
+  "door": "Doors",
+  "camera": "Cameras",
+  "alarm-panel": "Alarm panels",
+  "seal-reader": "Seal readers",
+  "module": "Modules",
+  "sensor": "Sensors",
+  "power": "Power supplies",
+};
+
+const REFUSALS = {
+  "wrong-token": "The gateway was restarted while this page was open. Reload the page and acknowledge again.",
+  "bad-name": "Write your name: 1 to 64 characters, on one line.",
+  "bad-note": "Shorten the note: at most 500 characters, on one line.",
+  "no-such-alarm": "This alarm is already closed. Nothing more to do.",
+  "busy": "The gateway is busy. Wait a few seconds and send again.",
+  "too-slow": "The gateway did not get the whole message. Check the network of this device and send again.",
+  "foreign-origin": "This page was opened under an address that the gateway does not know. Open it as the installer told you.",
+  "unreached": "The gateway did not answer: nothing was acknowledged. Check the network of this device and send again.",
+};
+
+export const ruleWords = (id) => RULES[id] ?? `Alarm “${id}”`;
+export const reasonWords = (id) => REASONS[id] ?? sentence(id);
+export const refusalWords = (id) => REFUSALS[id] ?? `The gateway refused (${id}). Reload the page and try again.`;
+
+/** A level from a table; what the table does not name is shown as it is, and never as good. */
+export const level = (table, id) => table[id] ?? { word: String(id), shape: "triangle", tone: "warn" };
+
+/** `seal_expected` as "Seal expected". */
+export function sentence(id) {
+  const words = String(id).replace(/[_-]+/g, " ").trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export const counted = (n, one, many) => `${n} ${n === 1 ? one : many}`;
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const LONG_AGO_MS = 300 * 86400000;
+
+/** Local time; with the day where it is another one than `now`. */
+export function clockTime(ms, now) {
+  if (ms === null || ms === undefined) return "unknown time";
+  const date = new Date(ms);
+  const sameDay = now === null || now === undefined || date.toDateString() === new Date(now).toDateString();
+  if (sameDay) return CLOCK.format(date);
+  const year = now - ms > LONG_AGO_MS ? ` ${date.getFullYear()}` : "";
+  return `${DAY.format(date)}${year}, ${CLOCK.format(date).slice(0, 5)}`;
+}
+
+/** How long ago, in one unit or two. */
+export function age(ms, now) {
+  if (ms === null || ms === undefined || now === null || now === undefined) return "";
+  const s = Math.max(0, Math.floor((now - ms) / 1000));
+  if (s < 10) return "just now";
+  if (s < 60) return `${s} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min ago`;
+  return `${counted(Math.floor(s / 86400), "day", "days")} ago`;
+}

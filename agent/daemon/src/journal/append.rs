@@ -1,0 +1,113 @@
+//! Appending: seal, insert, change the state, commit; then tell.
+
+use super::open::own_words;
+use super::{Fault, Journal, Stored, memory};
+use picket_core::memory::Stated;
+use picket_record::body::{Body, When};
+use picket_record::chain::{Opening, Sealer, TailState};
+use picket_record::kind::{Kind, Severity};
+use serde_json::json;
+use std::borrow::Cow;
+
+/// An epoch lasts at most this long (records.md, "Keys").
+const EPOCH_US: u64 = 24 * 3_600 * 1_000_000;
+
+impl Journal {
+    /// Stores bodies in one transaction, in order, one record each. On a fault nothing of them is stored, and the same
+    /// bodies may be handed in again.
+    pub fn append(&mut self, bodies: &[Body]) -> Result<Stored, Fault> {
+        if let Some(first) = bodies.first() {
+            self.make_ready(&first.when)?;
+        }
+        let before = self.sealer.head();
+        let stored = self.store_all(bodies);
+        if stored.is_err() {
+            self.sealer.rewind(before);
+        }
+        let urgent = stored?;
+        self.receipts.written();
+        Ok(Stored { head: self.sealer.head().seq, urgent, fill_permille: self.store.fill_permille() })
+    }
+
+    fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {
+        let Self { store, sealer, receipts, .. } = self;
+        store.transaction(|| {
+            receipts.write(store)?;
+            let mut urgent = Vec::new();
+            for body in bodies {
+                let seq = insert(store, sealer, body)?;
+                if body.severity >= Severity::Security {
+                    store.run("INSERT INTO urgent(seq) VALUES(?1)", [seq], "cannot mark a record urgent")?;
+                    urgent.push(seq);
+                }
+            }
+            Ok(urgent)
+        })
+    }
+
+    /// Room and a fresh epoch before the records that need them, so that an append stays one contiguous run.
+    fn make_ready(&mut self, when: &When) -> Result<(), Fault> {
+        self.prune_if_needed(when)?;
+        let old = when.mono_us.saturating_sub(self.epoch_opened_us) >= EPOCH_US;
+        if self.sealer.is_nearly_full(super::thread::APPEND_MAX) || old {
+            self.rotate(when)?;
+        }
+        Ok(())
+    }
+
+    fn rotate(&mut self, when: &When) -> Result<(), Fault> {
+        let before = self.sealer.head();
+        let close = own_words(when, Kind::EpochClose, Severity::Info, json!({ "why": "rotate" }));
+        let closed = self.sealer.seal(&close).map_err(|refusal| Fault::Refused(refusal.to_string()))?;
+        let opening = Opening {
+            tail_state: TailState::Rotate,
+            found: None,
+            last_receipt: self.receipts.last_link(),
+            version: self.version.clone(),
+        };
+        let (seed, head) = ((self.entropy)(), self.sealer.head());
+        let opened = Sealer::open(&self.credentials.origin, &self.credentials.identity, seed, head, &opening, when);
+        let (sealer, open) = opened.map_err(|refusal| Fault::Refused(refusal.to_string()))?;
+        let store = &self.store;
+        let done = store.transaction(|| {
+            for sealed in [&closed, &open] {
+                let values = (sealed.seq, &sealed.line);
+                store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a new epoch")?;
+            }
+            let values = (sealer.head().ep, open.seq);
+            store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store a new epoch")
+        });
+        if let Err(fault) = done {
+            self.sealer.rewind(before);
+            return Err(fault);
+        }
+        self.sealer = sealer;
+        self.epoch_opened_us = when.mono_us;
+        Ok(())
+    }
+}
+
+fn insert(store: &super::store::Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
+    let body = match body.kind {
+        Kind::Snapshot => {
+            let mut whole = body.clone();
+            whole.data.extend(memory::snapshot(store)?);
+            Cow::Owned(whole)
+        }
+        _ => Cow::Borrowed(body),
+    };
+    let sealed = match sealer.seal(&body) {
+        Ok(sealed) => sealed,
+        // What cannot be written is stated as lost, in its place: numbers of drafts and records stay in step.
+        Err(refusal) => {
+            tracing::error!(kind = body.kind.as_str(), %refusal, "a record could not be written");
+            let data = json!({ "n": 1, "by_kind": { body.kind.as_str(): 1 }, "cause": refusal.to_string() });
+            let gap = own_words(&body.when, Kind::GapDropped, Severity::Fault, data);
+            sealer.seal(&gap).map_err(|refusal| Fault::Refused(refusal.to_string()))?
+        }
+    };
+    let values = (sealed.seq, &sealed.line);
+    store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a record")?;
+    memory::apply(store, sealed.seq, Stated::of(&body))?;
+    Ok(sealed.seq)
+}

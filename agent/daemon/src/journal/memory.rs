@@ -1,0 +1,151 @@
+//! State rows: written with the record that changes them, checked at start against their records and the signed
+//! snapshot, folded again where they do not match.
+
+use super::Fault;
+use super::store::Store;
+use picket_core::memory::{Change, Stated, changes};
+use picket_core::wire::StateRow;
+use picket_record::chain::Parsed;
+use picket_record::kind::Kind;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// Rows that are read back at once when everything is folded again.
+const FOLD_PAGE: u64 = 1_000;
+
+/// Applies what a record says to the rows.
+pub(super) fn apply(store: &Store, seq: u64, stated: Stated<'_>) -> Result<(), Fault> {
+    for change in changes(stated) {
+        match change {
+            Change::Put { key, body } => {
+                let sql = "INSERT INTO state(key, body, seq) VALUES(?1, ?2, ?3)
+                           ON CONFLICT(key) DO UPDATE SET body = excluded.body, seq = excluded.seq";
+                store.run(sql, (key, body, seq), "cannot write a state row")?;
+            }
+            Change::Drop { key } => {
+                store.run("DELETE FROM state WHERE key = ?1", [key], "cannot drop a state row")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All rows, by key.
+pub(super) fn rows(store: &Store) -> Result<Vec<StateRow>, Fault> {
+    store.rows("SELECT key, body, seq FROM state ORDER BY key", [], "cannot read the state", |row| {
+        Ok(StateRow { key: row.get(0)?, body: row.get(1)?, seq: row.get(2)? })
+    })
+}
+
+/// What a snapshot states: how many rows, and SHA-256 over `key LF body LF` of each in order of keys.
+pub(super) fn snapshot(store: &Store) -> Result<Map<String, Value>, Fault> {
+    let rows = rows(store)?;
+    let mut data = Map::new();
+    data.insert("rows".into(), rows.len().into());
+    data.insert("digest".into(), digest(&rows).into());
+    Ok(data)
+}
+
+fn digest(rows: &[StateRow]) -> String {
+    let mut hash = Sha256::new();
+    for row in rows {
+        hash.update(row.key.as_bytes());
+        hash.update(b"\n");
+        hash.update(row.body.as_bytes());
+        hash.update(b"\n");
+    }
+    picket_record::encode::base64url(&hash.finalize())
+}
+
+/// The check of the rows at start.
+pub(super) struct StateCheck;
+
+impl StateCheck {
+    /// Every row must say what its signed record says; after a stop in order the digest must be the signed one. Where
+    /// either does not hold, all rows are folded again from the records.
+    pub(super) fn run(store: &Store, head: u64, damage: &mut Vec<Value>) -> Result<(), Fault> {
+        let Some(cause) = Self::mismatch(store, head)? else { return Ok(()) };
+        let folded = fold(store)?;
+        damage.push(json!({ "what": "state", "cause": cause, "rows": folded }));
+        Ok(())
+    }
+
+    fn mismatch(store: &Store, head: u64) -> Result<Option<String>, Fault> {
+        let rows = rows(store)?;
+        for row in &rows {
+            if row.seq > head || !written_by(store, row)? {
+                return Ok(Some(format!("row {} is not what record {} says", row.key, row.seq)));
+            }
+        }
+        // A stop in order ends with snapshot and epoch.close: nothing changed the rows since.
+        let Some(signed) = signed_digest(store, head)? else { return Ok(None) };
+        Ok((signed != digest(&rows)).then(|| "rows do not match the signed digest".to_owned()))
+    }
+}
+
+fn line(store: &Store, seq: u64) -> Result<Option<String>, Fault> {
+    store.row("SELECT line FROM record WHERE seq = ?1", [seq], "cannot read a record", |row| row.get(0))
+}
+
+/// Whether the record that a row names puts exactly this row. A pruned record leaves its rows believed: pruning does
+/// not pass the last snapshot.
+fn written_by(store: &Store, row: &StateRow) -> Result<bool, Fault> {
+    let Some(line) = line(store, row.seq)? else {
+        let first: Option<u64> =
+            store.row("SELECT min(seq) FROM record", [], "cannot read the first record", |r| r.get(0))?.flatten();
+        return Ok(first.is_some_and(|first| row.seq < first));
+    };
+    let mut same = false;
+    with_stated(&line, |stated| {
+        let put = Change::Put { key: row.key.clone(), body: row.body.clone() };
+        same = changes(stated).contains(&put);
+    });
+    Ok(same)
+}
+
+fn signed_digest(store: &Store, head: u64) -> Result<Option<String>, Fault> {
+    let (Some(last), Some(before)) = (line(store, head)?, line(store, head.saturating_sub(1))?) else {
+        return Ok(None);
+    };
+    let kinds = (Parsed::read(&last).ok(), Parsed::read(&before).ok());
+    Ok(match kinds {
+        (Some(last), Some(before)) if last.kind == Kind::EpochClose && before.kind == Kind::Snapshot => {
+            before.data().get("digest").and_then(Value::as_str).map(str::to_owned)
+        }
+        _ => None,
+    })
+}
+
+/// Folds every record again, oldest first, in pages.
+fn fold(store: &Store) -> Result<u64, Fault> {
+    store.transaction(|| {
+        store.run("DELETE FROM state", [], "cannot clear the state")?;
+        let mut after = 0u64;
+        loop {
+            let page: Vec<(u64, String)> = store.rows(
+                "SELECT seq, line FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+                (after, FOLD_PAGE),
+                "cannot read the records",
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            for (seq, line) in &page {
+                let mut outcome = Ok(());
+                with_stated(line, |stated| outcome = apply(store, *seq, stated));
+                outcome?;
+            }
+        }
+        let count = store.row("SELECT count(*) FROM state", [], "cannot count the state", |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
+    })
+}
+
+fn with_stated(line: &str, take: impl FnOnce(Stated<'_>)) {
+    let Ok(record) = Parsed::read(line) else { return };
+    let Ok(Value::Object(payload)) = serde_json::from_str::<Value>(record.payload()) else { return };
+    let data = record.data();
+    if let Some(stated) = Stated::read(&payload, &data) {
+        take(stated);
+    }
+}

@@ -1,0 +1,89 @@
+//! Reading for the uplink: lines in batches that fit a message.
+
+use super::{Fault, Journal};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use picket_core::wire::Batch;
+use std::io::Write;
+
+/// Most bytes of lines in one message: with the base64 of a record far below the 1 MiB that the central side takes,
+/// and a few milliseconds of reading and compressing.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Smaller batches are sent as they are: a deflate of one record saves nothing that matters.
+const DEFLATE_FROM: usize = 4 * 1024;
+
+/// A batch as it goes on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// Lines separated by LF, deflated where `deflated`.
+    pub payload: Vec<u8>,
+    /// Zlib format (RFC 1950).
+    pub deflated: bool,
+    /// Last record in it.
+    pub through: u64,
+}
+
+impl Journal {
+    /// Reads a batch; `None` where none of its records is there (pruned).
+    pub fn lines(&self, batch: &Batch) -> Result<Option<Lines>, Fault> {
+        match batch {
+            Batch::Range { from, to } => self.range(*from, *to),
+            Batch::Urgent { seqs, receipted } => self.urgent(seqs, *receipted),
+        }
+    }
+
+    fn range(&self, from: u64, to: u64) -> Result<Option<Lines>, Fault> {
+        let doing = "cannot read records";
+        let fault = |source| self.store.disk(doing, source);
+        let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
+        let mut rows = statement.query((from, to)).map_err(fault)?;
+        let mut text = Vec::new();
+        let mut through = 0;
+        while let Some(row) = rows.next().map_err(fault)? {
+            let line = row.get_ref(1).and_then(|value| Ok(value.as_str()?)).map_err(fault)?;
+            if through > 0 && text.len() + line.len() > BATCH_BYTES {
+                break;
+            }
+            text.extend_from_slice(line.as_bytes());
+            text.push(b'\n');
+            through = row.get(0).map_err(fault)?;
+        }
+        Ok((through > 0).then(|| packed(text, through)))
+    }
+
+    /// Each urgent record behind the `epoch.open` it is verified with, unless that has a receipt.
+    fn urgent(&self, seqs: &[u64], receipted: u64) -> Result<Option<Lines>, Fault> {
+        let doing = "cannot read urgent records";
+        let mut wanted = std::collections::BTreeSet::new();
+        for seq in seqs {
+            let open: Option<u64> =
+                self.store.row("SELECT max(seq) FROM epoch WHERE seq <= ?1", [seq], doing, |row| row.get(0))?.flatten();
+            wanted.extend(open.filter(|open| *open > receipted));
+            wanted.insert(*seq);
+        }
+        let mut text = Vec::new();
+        for seq in &wanted {
+            let line: Option<String> =
+                self.store.row("SELECT line FROM record WHERE seq = ?1", [seq], doing, |row| row.get(0))?;
+            text.extend(line.into_iter().flat_map(String::into_bytes));
+            text.push(b'\n');
+        }
+        let last = seqs.last().copied().unwrap_or(0);
+        Ok((!text.is_empty()).then(|| packed(text, last)))
+    }
+}
+
+fn packed(mut text: Vec<u8>, through: u64) -> Lines {
+    text.pop();
+    if text.len() < DEFLATE_FROM {
+        return Lines { payload: text, deflated: false, through };
+    }
+    let mut encoder = ZlibEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
+    let done = encoder.write_all(&text).and_then(|()| encoder.finish());
+    match done {
+        Ok(payload) => Lines { payload, deflated: true, through },
+        // Writing into memory does not fail; were it to, the plain lines are as good.
+        Err(_) => Lines { payload: text, deflated: false, through },
+    }
+}

@@ -1,0 +1,182 @@
+//! The database file: opened once, exclusively, with every pragma read back.
+
+use super::Fault;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params};
+use std::path::{Path, PathBuf};
+
+/// Oldest SQLite without the WAL-reset bug (sqlite.org, 3.51.3 release notes, 2026-03-13).
+const SQLITE_MIN: i32 = 3_051_003;
+/// Version of the layout in `user_version`.
+const LAYOUT: i64 = 1;
+/// Bytes of a database page: SQLite's default, and the block of the file systems we meet.
+const PAGE: u64 = 4_096;
+/// Page cache in KiB: the head of the tree and a batch; the rest is the kernel's to cache.
+const CACHE_KIB: i64 = 512;
+/// A write-ahead log is folded back after so many pages (1 MiB), and cut to this size.
+const CHECKPOINT_PAGES: i64 = 256;
+const LOG_LIMIT: i64 = 4 * 1024 * 1024;
+
+const TABLES: &str = "
+    CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE record(seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
+    CREATE TABLE state(key TEXT PRIMARY KEY, body TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE epoch(ep INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+    CREATE TABLE urgent(seq INTEGER PRIMARY KEY);
+    CREATE TABLE receipt(n INTEGER PRIMARY KEY, upto INTEGER NOT NULL, day INTEGER NOT NULL, line TEXT NOT NULL);
+    CREATE TABLE quarantine(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, line BLOB NOT NULL, why TEXT NOT NULL);
+    CREATE TABLE document(name TEXT PRIMARY KEY, digest TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+";
+
+/// The one connection.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) db: Connection,
+    file: PathBuf,
+    budget: u64,
+}
+
+impl Store {
+    /// Opens or makes the file. Fails where a pragma does not hold, rather than being less durable than promised.
+    pub(super) fn open(file: &Path, budget: u64) -> Result<Self, Fault> {
+        if rusqlite::version_number() < SQLITE_MIN {
+            return Err(Fault::Refused(format!("SQLite {} is too old: 3.51.3 is needed", rusqlite::version())));
+        }
+        let fault = |doing: &'static str| move |source| Fault::Disk { file: file.to_owned(), doing, source };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(file, flags).map_err(fault("cannot open"))?;
+        let store = Self { db, file: file.to_owned(), budget };
+        store.pragmas()?;
+        store.layout()?;
+        Ok(store)
+    }
+
+    fn pragmas(&self) -> Result<(), Fault> {
+        let pages = i64::try_from(self.budget / PAGE).unwrap_or(i64::MAX);
+        let wanted: [(&str, &str, String); 8] = [
+            ("locking_mode", "EXCLUSIVE", "exclusive".into()),
+            ("journal_mode", "WAL", "wal".into()),
+            ("synchronous", "FULL", "2".into()),
+            ("journal_size_limit", &LOG_LIMIT.to_string(), LOG_LIMIT.to_string()),
+            ("wal_autocheckpoint", &CHECKPOINT_PAGES.to_string(), CHECKPOINT_PAGES.to_string()),
+            ("max_page_count", &pages.to_string(), pages.to_string()),
+            ("trusted_schema", "OFF", "0".into()),
+            ("cache_size", &format!("-{CACHE_KIB}"), format!("-{CACHE_KIB}")),
+        ];
+        for (name, value, expected) in wanted {
+            self.pragma_set(name, value)?;
+            let found = self.pragma(name)?;
+            if found != expected {
+                let text = format!("journal {}: {name} is {found}, not {expected}", self.file.display());
+                return Err(Fault::Refused(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn pragma_set(&self, name: &str, value: &str) -> Result<(), Fault> {
+        let set = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+        self.db
+            .query_row(&format!("PRAGMA {name}={value}"), [], set)
+            .optional()
+            .map(drop)
+            .map_err(|source| self.disk("cannot set a pragma", source))
+    }
+
+    fn pragma(&self, name: &str) -> Result<String, Fault> {
+        use rusqlite::types::Value;
+        let text = |row: &rusqlite::Row<'_>| {
+            Ok(match row.get::<_, Value>(0)? {
+                Value::Integer(n) => n.to_string(),
+                Value::Text(text) => text,
+                Value::Null | Value::Real(_) | Value::Blob(_) => String::new(),
+            })
+        };
+        self.db
+            .query_row(&format!("PRAGMA {name}"), [], text)
+            .map_err(|source| self.disk("cannot read a pragma", source))
+    }
+
+    fn layout(&self) -> Result<(), Fault> {
+        let found: i64 = self.pragma("user_version")?.parse().unwrap_or(-1);
+        match found {
+            LAYOUT => Ok(()),
+            0 => {
+                let sql = format!("BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={LAYOUT};COMMIT;");
+                self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
+            }
+            other => {
+                let text = format!(
+                    "journal {}: layout {other} is not {LAYOUT}; use the agent that wrote it",
+                    self.file.display()
+                );
+                Err(Fault::Refused(text))
+            }
+        }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(super) fn disk(&self, doing: &'static str, source: rusqlite::Error) -> Fault {
+        if source.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            return Fault::Full { used: self.used().unwrap_or(self.budget), budget: self.budget };
+        }
+        Fault::Disk { file: self.file.clone(), doing, source }
+    }
+
+    /// Runs one statement.
+    pub(super) fn run(&self, sql: &str, values: impl Params, doing: &'static str) -> Result<usize, Fault> {
+        let statement = self.db.prepare_cached(sql);
+        statement.and_then(|mut s| s.execute(values)).map_err(|source| self.disk(doing, source))
+    }
+
+    /// One row, if there is one.
+    pub(super) fn row<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        doing: &'static str,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Fault> {
+        let statement = self.db.prepare_cached(sql);
+        statement.and_then(|mut s| s.query_row(values, read).optional()).map_err(|source| self.disk(doing, source))
+    }
+
+    /// All rows of a bounded query.
+    pub(super) fn rows<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        doing: &'static str,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Fault> {
+        let statement = self.db.prepare_cached(sql);
+        statement
+            .and_then(|mut s| s.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>())
+            .map_err(|source| self.disk(doing, source))
+    }
+
+    /// Everything inside is committed together, or nothing is.
+    pub(super) fn transaction<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        self.run("BEGIN IMMEDIATE", [], "cannot begin a transaction")?;
+        let done = work().and_then(|done| self.run("COMMIT", [], "cannot commit").map(|_| done));
+        if done.is_err() && !self.db.is_autocommit() {
+            let _ = self.run("ROLLBACK", [], "cannot roll back");
+        }
+        done
+    }
+
+    /// Bytes that hold something: pages of the file less the free ones.
+    pub(super) fn used(&self) -> Option<u64> {
+        let count = |sql| self.db.prepare_cached(sql).ok()?.query_row([], |row| row.get::<_, i64>(0)).ok();
+        let pages = count("PRAGMA page_count")? - count("PRAGMA freelist_count")?;
+        Some(u64::try_from(pages).ok()? * PAGE)
+    }
+
+    /// Share of the budget in use, in thousandths.
+    pub(super) fn fill_permille(&self) -> u16 {
+        let used = self.used().unwrap_or(self.budget);
+        u16::try_from(used.saturating_mul(1_000) / self.budget.max(1)).unwrap_or(u16::MAX)
+    }
+}

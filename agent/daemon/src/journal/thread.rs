@@ -1,0 +1,150 @@
+//! The journal's own thread: it blocks on the disk so that nothing else has to.
+
+use super::bundle::Papers;
+use super::{Fault, Journal, Lines, ReceiptFault};
+use picket_core::wire::{Batch, Input, Lane};
+use picket_record::body::Body;
+use std::error::Error as _;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Most bodies of one append: what `picket_core::drafts` hands out.
+pub const APPEND_MAX: u64 = 256;
+
+/// What is asked of the journal. At most one append, one send per lane, a few receipts and one export are open at a
+/// time, so the channel is short.
+#[derive(Debug)]
+pub enum Request {
+    /// Store.
+    Append {
+        /// Number of the last draft.
+        through: u64,
+        /// What.
+        bodies: Arc<Vec<Body>>,
+    },
+    /// Read records and hand them to the central link.
+    Send {
+        /// Session it is meant for.
+        session: u32,
+        /// Which.
+        batch: Batch,
+    },
+    /// Verify a receipt.
+    Receipt {
+        /// As received.
+        line: String,
+    },
+    /// Lines after a number, for an export.
+    Slice {
+        /// `None` = from the oldest record that a stranger can begin with.
+        after: Option<u64>,
+        /// The answer.
+        reply: oneshot::Sender<Result<Option<(u64, Vec<u8>)>, String>>,
+    },
+    /// What an export needs beside the records.
+    Papers {
+        /// The answer.
+        reply: oneshot::Sender<Result<Papers, String>>,
+    },
+}
+
+/// A batch on its way to the central link.
+#[derive(Debug)]
+pub struct Parcel {
+    /// Session it is meant for.
+    pub session: u32,
+    /// Its lane.
+    pub lane: Lane,
+    /// Its lines.
+    pub lines: Lines,
+}
+
+/// Serves requests until the channel is closed. Faults are answers: the live view goes on.
+pub fn serve(
+    mut journal: Journal,
+    mut requests: mpsc::Receiver<Request>,
+    inputs: &mpsc::Sender<Input>,
+    parcels: &mpsc::Sender<Parcel>,
+) {
+    while let Some(request) = requests.blocking_recv() {
+        let answer = match request {
+            Request::Append { through, bodies } => Some(append(&mut journal, through, &bodies)),
+            Request::Send { session, batch } => send(&journal, session, &batch, parcels),
+            Request::Receipt { line } => receipt(&mut journal, &line),
+            Request::Slice { after, reply } => {
+                let _ = reply.send(slice(&journal, after).map_err(|fault| told(&fault)));
+                None
+            }
+            Request::Papers { reply } => {
+                let papers = journal.receipt_lines().map(|receipts| Papers {
+                    receipts,
+                    acceptance: format!("{}\n", journal.acceptance_line()),
+                    identity: journal.identity_text(),
+                });
+                let _ = reply.send(papers.map_err(|fault| told(&fault)));
+                None
+            }
+        };
+        if let Some(input) = answer {
+            if inputs.blocking_send(input).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn slice(journal: &Journal, after: Option<u64>) -> Result<Option<(u64, Vec<u8>)>, Fault> {
+    let after = match after {
+        Some(after) => after,
+        None => journal.export_from()?,
+    };
+    journal.slice(after)
+}
+
+fn append(journal: &mut Journal, through: u64, bodies: &[Body]) -> Input {
+    match journal.append(bodies) {
+        Ok(stored) => {
+            Input::Stored { through, head: stored.head, urgent: stored.urgent, fill_permille: stored.fill_permille }
+        }
+        Err(fault) => {
+            tracing::warn!(cause = told(&fault), "events could not be stored; they are kept and tried again");
+            Input::StoreFailed { cause: told(&fault) }
+        }
+    }
+}
+
+fn send(journal: &Journal, session: u32, batch: &Batch, parcels: &mpsc::Sender<Parcel>) -> Option<Input> {
+    let lane = batch.lane();
+    let result = match journal.lines(batch) {
+        Ok(Some(lines)) => match parcels.try_send(Parcel { session, lane, lines }) {
+            Ok(()) => return None,
+            Err(_) => Err("the link does not take batches".to_owned()),
+        },
+        Ok(None) => Ok(0),
+        Err(fault) => Err(told(&fault)),
+    };
+    Some(Input::Sent { session, lane, result })
+}
+
+fn receipt(journal: &mut Journal, line: &str) -> Option<Input> {
+    match journal.receipt(line) {
+        Ok(accepted) => Some(Input::Receipted { upto: accepted.upto, have: accepted.have, resend: accepted.resend }),
+        Err(ReceiptFault::Old { .. }) => None,
+        Err(fault) => {
+            tracing::warn!(%fault, "a receipt was refused");
+            Some(Input::ReceiptRefused { cause: fault.to_string() })
+        }
+    }
+}
+
+/// A fault with its causes, as one line.
+pub fn told(fault: &Fault) -> String {
+    let mut text = fault.to_string();
+    let mut source = fault.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

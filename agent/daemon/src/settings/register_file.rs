@@ -1,0 +1,154 @@
+//! `register.toml` or `register.csv`: rows of text with their places, for `picket_core::register::rows`.
+
+use super::codes::Code;
+use super::reader::{self, Section};
+use super::sheet;
+use super::source::{MAX_REGISTER_BYTES, Place, Source};
+use super::{Findings, file_digest};
+use picket_core::register::Register;
+use picket_core::register::rows::{self, FIELDS, MAX_ROWS, Row, RowFault};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Where a row stands, and each of its fields.
+struct Spot {
+    whole: Range<usize>,
+    fields: BTreeMap<String, Range<usize>>,
+}
+
+/// Reads the one of both files that is there.
+pub(super) fn read(dir: &Path, version: u64, findings: &mut Findings) -> Option<Register> {
+    let (toml, csv) = (dir.join("register.toml"), dir.join("register.csv"));
+    let errors = findings.errors();
+    let (source, read) = match (toml.exists(), csv.exists()) {
+        (true, true) => {
+            let cause = format!("both register.toml and register.csv are in {}", dir.display());
+            findings.add(Code::TwoRegisters, Place::file(&toml), cause, "keep the one that is maintained");
+            return None;
+        }
+        (false, false) => {
+            let cause = format!("neither register.toml nor register.csv is in {}", dir.display());
+            let remedy = format!("copy the annotated example: cp config/register.toml {}", toml.display());
+            findings.add(Code::FileMissing, Place::file(&toml), cause, remedy);
+            return None;
+        }
+        (true, false) => {
+            let source = Source::read(&toml, MAX_REGISTER_BYTES, "put it back", findings)?;
+            let read = from_toml(&source, findings)?;
+            (source, read)
+        }
+        (false, true) => {
+            let source = Source::read(&csv, MAX_REGISTER_BYTES, "put it back", findings)?;
+            let read = from_csv(&source, findings)?;
+            (source, read)
+        }
+    };
+    let (rows, spots): (Vec<Row>, Vec<Spot>) = read.into_iter().unzip();
+    let register = match rows::build(version, file_digest(&source.text), &rows) {
+        Ok(register) => register,
+        Err(faults) => {
+            for fault in faults {
+                tell(&source, &spots, fault, findings);
+            }
+            return None;
+        }
+    };
+    if rows.is_empty() && findings.errors() == errors {
+        let place = source.at(0..0, "no rows");
+        findings.add(
+            Code::RegisterEmpty,
+            place,
+            "the register lists no equipment: all that is heard will be unlisted",
+            "add a row for each piece of equipment",
+        );
+    }
+    (findings.errors() == errors).then_some(register)
+}
+
+fn tell(source: &Source, spots: &[Spot], fault: RowFault, findings: &mut Findings) {
+    let RowFault { row, field, cause, remedy } = fault;
+    let spot = spots.get(row);
+    let code = if row >= MAX_ROWS {
+        Code::RegisterSize
+    } else if !field.is_empty() && !FIELDS.iter().any(|(known, _)| *known == field) {
+        Code::RegisterField
+    } else {
+        Code::RegisterRow
+    };
+    let span = spot.map_or(0..0, |spot| spot.fields.get(&field).unwrap_or(&spot.whole).clone());
+    let place = source.at(span, if field.is_empty() { String::new() } else { format!("field {field}") });
+    findings.add(code, place, format!("row {}: {cause}", row + 1), remedy);
+}
+
+fn from_csv(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>> {
+    let sheet = sheet::parse(source, MAX_ROWS, findings)?;
+    let known: Vec<&'static str> = FIELDS.iter().map(|(name, _)| *name).collect();
+    let columns = sheet::columns(source, &sheet.header, &known, Code::RegisterField, findings);
+    if !columns.contains(&Some("id")) {
+        let place = source.at(sheet.header[0].span.clone(), "the header");
+        findings.add(
+            Code::BadColumns,
+            place,
+            "there is no column id",
+            "add a column id with the unique id of each row",
+        );
+        return None;
+    }
+    let mut read = Vec::new();
+    for cells in sheet.rows {
+        let whole = cells[0].span.start..cells[cells.len() - 1].span.end;
+        let mut row = Row::new();
+        let mut fields = BTreeMap::new();
+        for (name, cell) in columns.iter().zip(cells) {
+            if let Some(name) = name {
+                row.insert((*name).to_owned(), cell.text);
+                fields.insert((*name).to_owned(), cell.span);
+            }
+        }
+        read.push((row, Spot { whole, fields }));
+    }
+    Some(read)
+}
+
+fn from_toml(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>> {
+    // Counted before it is parsed: a parsed table takes fifty times the memory of its text.
+    let headers = source.text.match_indices("[[").count();
+    if headers > MAX_ROWS {
+        let cause = format!("{headers} rows; at most {MAX_ROWS} are allowed");
+        findings.add(Code::RegisterSize, Place::file(&source.path), cause, "split the site");
+        return None;
+    }
+    let root = reader::parse(source, findings)?;
+    let what = "the register";
+    let mut section = Section::open(source, root.get_ref(), 0..0, what, &["equipment"], findings);
+    let tables = section.tables("equipment");
+    Some(tables.into_iter().map(|(table, span)| toml_row(&mut section, table, span)).collect())
+}
+
+fn toml_row(section: &mut Section<'_, '_>, table: &DeTable<'_>, whole: Range<usize>) -> (Row, Spot) {
+    let mut row = Row::new();
+    let mut fields = BTreeMap::new();
+    for (key, value) in table.iter() {
+        let name = key.get_ref().as_ref();
+        let known = FIELDS.iter().any(|(field, _)| *field == name);
+        fields.insert(name.to_owned(), if known { value.span() } else { key.span() });
+        if let Some(text) = cell(section, name, value) {
+            row.insert(name.to_owned(), text);
+        }
+    }
+    (row, Spot { whole, fields })
+}
+
+fn cell(section: &mut Section<'_, '_>, name: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
+    match value.get_ref() {
+        DeValue::String(text) => return Some(text.clone().into_owned()),
+        DeValue::Datetime(moment) => return Some(moment.to_string()),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => {}
+    }
+    let cause = format!("field {name} is neither a text nor a date");
+    section.refuse(Code::WrongType, value.span(), "not a text", cause, format!("put it in quotes: {name} = \"...\""));
+    None
+}

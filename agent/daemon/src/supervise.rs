@@ -1,0 +1,213 @@
+//! Starts every owner, waits for the first that ends, and stops the rest in order. The only place that spawns.
+
+use crate::journal::thread::{self, Request};
+use crate::journal::{Journal, told};
+use crate::settings::{Faults, Loaded};
+use crate::think::{Carriers, Thinker};
+use crate::{central, clock, console, control, line};
+use picket_core::plan::LineId;
+use picket_core::register::Register;
+use picket_core::site::{Site, Start};
+use picket_core::wire::Input;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinSet, LocalSet};
+
+/// Inputs: one outcome and sixteen heard per line at most, a few from journal and link; more waits in its sender.
+const INPUTS: usize = 256;
+/// Orders of one line: one ask, and a confirm for each heard under its credit.
+const ORDERS: usize = 64;
+/// Requests: one append, one send per lane, receipts as they come, one export.
+const REQUESTS: usize = 64;
+/// A serial line that is asked to stop finishes its exchange in this time, or is left behind.
+const LAST_EXCHANGE: Duration = Duration::from_secs(3);
+
+/// Version in records and on the page.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// In order, after SIGTERM or SIGINT.
+    Stopped,
+    /// An owner ended by itself: systemd starts the agent again.
+    Failed(String),
+}
+
+/// Why it does not begin.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The register is wrong, and no good one was ever in force.
+    NoRegister(Faults),
+    /// Something of the world is not there: a key, a port, the disk.
+    Cannot(String),
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::Cannot(why)
+    }
+}
+
+/// Runs the agent on this thread until it is stopped. A wrong register leaves the last good one in force.
+pub fn run(loaded: Loaded, register: Result<Register, Faults>) -> Result<End, Refusal> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
+    let local = LocalSet::new();
+    let end = runtime.block_on(local.run_until(agent(loaded, register)));
+    drop(local);
+    runtime.shutdown_timeout(LAST_EXCHANGE);
+    end
+}
+
+async fn agent(loaded: Loaded, register: Result<Register, Faults>) -> Result<End, Refusal> {
+    let mut clock = clock::Clock::new(loaded.clock);
+    let now = clock.now();
+    let (site_name, gateway) = (&loaded.plan.site, &loaded.plan.gateway);
+    let credentials = loaded.journal.credentials(site_name, gateway).map_err(|fault| told(&fault))?;
+    let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
+    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let (register, refused) = match register {
+        Ok(register) => (register, None),
+        Err(faults) => return Err(Refusal::NoRegister(faults)),
+    };
+    let control = control::bind(&loaded.runtime)
+        .map_err(|error| format!("{}: cannot make the control socket: {error}", loaded.runtime.display()))?;
+    let seed = u64::from_le_bytes(random()[..8].try_into().expect("eight of thirty-two bytes"));
+
+    let (inputs, taken) = mpsc::channel(INPUTS);
+    let (requests, asked) = mpsc::channel(REQUESTS);
+    let (parcels, carried) = mpsc::channel(4);
+    let (asks, asks_taken) = mpsc::channel(4);
+    let mut owners = Owners { tasks: JoinSet::new(), threads: Vec::new() };
+    owners.journal(journal, asked, inputs.clone(), parcels);
+    let lines = owners.lines(&loaded, &inputs, seed);
+    let asks = loaded.central.as_ref().map(|_| asks);
+    if let Some(endpoint) = loaded.central.clone() {
+        let link = central::Link::new(endpoint, gateway.clone(), inputs.clone());
+        owners.tasks.spawn_local(async move {
+            link.run(carried, asks_taken, seed).await;
+            "the central link"
+        });
+    }
+
+    let start = Start { plan: loaded.plan, register, register_refused: refused, recovered, seed, version: VERSION };
+    let site = Site::new(&now, start);
+    let (status, shown) = watch::channel(Arc::new(site.status(&now)));
+    if let Some(address) = loaded.console {
+        owners.console(address, status.clone(), inputs.clone()).await?;
+    }
+    owners.tasks.spawn_local({
+        let requests = requests.clone();
+        async move {
+            control::serve(control, shown, requests).await;
+            "the control socket"
+        }
+    });
+    let thinker = Thinker::new(site, clock, Carriers { lines, journal: requests, asks }, status);
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+    tracing::info!("ready");
+    Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// Everything that was started.
+struct Owners {
+    tasks: JoinSet<&'static str>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Owners {
+    fn journal(
+        &mut self,
+        journal: Journal,
+        asked: mpsc::Receiver<Request>,
+        inputs: mpsc::Sender<Input>,
+        parcels: mpsc::Sender<thread::Parcel>,
+    ) {
+        self.threads.push(std::thread::spawn(move || thread::serve(journal, asked, &inputs, &parcels)));
+    }
+
+    fn lines(&mut self, loaded: &Loaded, inputs: &mpsc::Sender<Input>, seed: u64) -> Vec<mpsc::Sender<line::Order>> {
+        let mut orders = Vec::new();
+        for (index, carrier) in loaded.carriers.iter().cloned().enumerate() {
+            let id = LineId(u16::try_from(index).expect("the settings bound the number of lines"));
+            let (sender, taken) = mpsc::channel(ORDERS);
+            orders.push(sender);
+            let inputs = inputs.clone();
+            let seed = seed.wrapping_add(u64::from(id.0));
+            // A serial flush blocks until the last byte is out: such a bus has a thread of its own.
+            if carrier.needs_own_thread() {
+                self.threads.push(std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    let runtime = runtime.expect("a second runtime starts where the first one did");
+                    runtime.block_on(line::run(id, carrier, taken, inputs, seed));
+                }));
+            } else {
+                self.tasks.spawn_local(async move {
+                    line::run(id, carrier, taken, inputs, seed).await;
+                    "a line"
+                });
+            }
+        }
+        orders
+    }
+
+    async fn console(
+        &mut self,
+        address: console::Address,
+        status: watch::Sender<Arc<picket_core::status::Status>>,
+        inputs: mpsc::Sender<Input>,
+    ) -> Result<(), String> {
+        let listener = tokio::net::TcpListener::bind(address.listen).await.map_err(|error| {
+            format!("cannot serve the page at {}: {error}; name another address under [console]", address.listen)
+        })?;
+        tracing::info!(address = %address.listen, "the guards' page is served");
+        self.tasks.spawn_local(async move {
+            console::run(listener, address, status.subscribe(), inputs).await;
+            "the page"
+        });
+        Ok(())
+    }
+
+    /// Thinks until a stop, a signal or the end of an owner.
+    async fn watch(mut self, thinker: Thinker, taken: mpsc::Receiver<Input>, inputs: mpsc::Sender<Input>) -> End {
+        let stop = inputs.clone();
+        self.tasks.spawn_local(async move {
+            let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+                return "the signal handler";
+            };
+            loop {
+                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+                let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+                if stop.send(Input::Stop).await.is_err() {
+                    return "the signal handler";
+                }
+            }
+        });
+        drop(inputs);
+        let thinking = thinker.run(taken);
+        tokio::pin!(thinking);
+        tokio::select! {
+            stopped = &mut thinking => {
+                if stopped { End::Stopped } else { End::Failed("every carrier is gone".into()) }
+            }
+            ended = self.tasks.join_next() => {
+                let who = match ended {
+                    Some(Ok(who)) => who.to_owned(),
+                    Some(Err(error)) => format!("a task: {error}"),
+                    None => "nothing".to_owned(),
+                };
+                End::Failed(format!("{who} ended by itself"))
+            }
+        }
+    }
+}
+
+/// Thirty-two bytes from the kernel.
+pub fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    bytes
+}

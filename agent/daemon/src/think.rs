@@ -1,0 +1,204 @@
+//! The one task that thinks: feeds the site with inputs and time, hands its outputs to the carriers, shows its status.
+
+use crate::clock::Clock;
+use crate::journal::thread::Request;
+use crate::line::Order;
+use picket_core::site::Site;
+use picket_core::status::Status;
+use picket_core::time::{Now, s};
+use picket_core::wire::{Input, Output};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// Where outputs go.
+#[derive(Debug)]
+pub struct Carriers {
+    /// One per line of the plan, same order.
+    pub lines: Vec<mpsc::Sender<Order>>,
+    /// The journal's thread.
+    pub journal: mpsc::Sender<Request>,
+    /// Asks of the central link, if there is one.
+    pub asks: Option<mpsc::Sender<u32>>,
+}
+
+/// Inputs taken in one turn before time and outputs are looked at again.
+const TURN: usize = 64;
+/// Ages on the page move while somebody looks.
+const SHOW_US: u64 = s(1);
+/// An append that takes longer than this means a stuck journal (reliability F10).
+const APPEND_LIMIT_US: u64 = s(30);
+/// An ask may take its patience, connecting and draining included, and this.
+const ASK_SLACK_US: u64 = s(30);
+
+/// The thinking task.
+#[derive(Debug)]
+pub struct Thinker {
+    site: Site,
+    clock: Clock,
+    carriers: Carriers,
+    status: watch::Sender<Arc<Status>>,
+    shown: (u64, u64),
+    watchdog: Watchdog,
+}
+
+impl Thinker {
+    /// Owns the site from here on.
+    pub fn new(site: Site, clock: Clock, carriers: Carriers, status: watch::Sender<Arc<Status>>) -> Self {
+        let watchdog = Watchdog::new();
+        Self { site, clock, carriers, status, shown: (0, 0), watchdog }
+    }
+
+    /// Thinks until the site has stopped in order (`true`) or its inputs are gone.
+    pub async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> bool {
+        let now = self.clock.now();
+        self.site.timeout(&now);
+        loop {
+            if self.hand_out() {
+                return true;
+            }
+            let now = self.clock.now();
+            self.show(&now);
+            self.watchdog.feed(&now);
+            let next = self.site.deadline().min(self.watchdog.next_us).min(self.next_show());
+            let wait = Duration::from_micros(next.saturating_sub(now.mono_us));
+            tokio::select! {
+                biased;
+                input = inputs.recv() => match input {
+                    Some(input) => self.take(input, &mut inputs),
+                    None => return false,
+                },
+                () = sleep_until(Instant::now() + wait) => {
+                    let now = self.clock.now();
+                    self.site.timeout(&now);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, first: Input, inputs: &mut mpsc::Receiver<Input>) {
+        let now = self.clock.now();
+        self.accept(&now, first);
+        for _ in 1..TURN {
+            let Ok(input) = inputs.try_recv() else { break };
+            self.accept(&now, input);
+        }
+        if now.mono_us >= self.site.deadline() {
+            self.site.timeout(&now);
+        }
+    }
+
+    fn accept(&mut self, now: &Now, input: Input) {
+        self.watchdog.answered(&input);
+        self.site.handle(now, input);
+    }
+
+    /// Hands every output to its carrier. "Full" is a bug: channels are sized by what may be open at a time.
+    fn hand_out(&mut self) -> bool {
+        let now = self.clock.now();
+        while let Some(output) = self.site.next_output() {
+            self.watchdog.asked(&now, &output);
+            match output {
+                Output::Ask { line, ask, unit, read, patience_ms } => {
+                    self.order(usize::from(line.0), Order::Ask { ask, unit, read, patience_ms });
+                }
+                Output::Confirm { line, token } => self.order(usize::from(line.0), Order::Confirm { token }),
+                Output::Append { through, bodies } => self.request(Request::Append { through, bodies }),
+                Output::Send { session, batch } => self.request(Request::Send { session, batch }),
+                Output::CheckReceipt { line } => self.request(Request::Receipt { line }),
+                Output::AskReceipt { session } => {
+                    if let Some(asks) = &self.carriers.asks {
+                        let _ = asks.try_send(session);
+                    }
+                }
+                Output::Stopped => return true,
+            }
+        }
+        false
+    }
+
+    fn order(&self, line: usize, order: Order) {
+        if let Some(Err(error)) = self.carriers.lines.get(line).map(|line| line.try_send(order)) {
+            assert!(matches!(error, mpsc::error::TrySendError::Closed(_)), "a line has room for what may be open");
+        }
+    }
+
+    fn request(&self, request: Request) {
+        if let Err(error) = self.carriers.journal.try_send(request) {
+            assert!(matches!(error, mpsc::error::TrySendError::Closed(_)), "the journal has room for what may be open");
+        }
+    }
+
+    fn next_show(&self) -> u64 {
+        if self.status.receiver_count() == 0 { u64::MAX } else { self.shown.1 + SHOW_US }
+    }
+
+    /// Shows a snapshot when something changed, and once a second while somebody looks.
+    fn show(&mut self, now: &Now) {
+        let changed = self.site.revision() != self.shown.0;
+        let aged = self.status.receiver_count() > 0 && now.mono_us >= self.shown.1 + SHOW_US;
+        if changed || aged {
+            self.shown = (self.site.revision(), now.mono_us);
+            self.status.send_replace(Arc::new(self.site.status(now)));
+        }
+    }
+}
+
+/// Tells systemd that every owner answers in its own deadline, and nothing when one does not.
+#[derive(Debug)]
+struct Watchdog {
+    interval_us: Option<u64>,
+    next_us: u64,
+    append_due: Option<u64>,
+    asks_due: BTreeMap<u16, u64>,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        let mut micros = 0;
+        let enabled = sd_notify::watchdog_enabled(false, &mut micros);
+        let interval_us = enabled.then_some(micros / 3);
+        Self { interval_us, next_us: if enabled { 0 } else { u64::MAX }, append_due: None, asks_due: BTreeMap::new() }
+    }
+
+    fn asked(&mut self, now: &Now, output: &Output) {
+        match output {
+            Output::Append { .. } => self.append_due = Some(now.mono_us + APPEND_LIMIT_US),
+            Output::Ask { line, patience_ms, .. } => {
+                let due = now.mono_us + u64::from(*patience_ms) * 3_000 + ASK_SLACK_US;
+                self.asks_due.insert(line.0, due);
+            }
+            Output::Confirm { .. }
+            | Output::Send { .. }
+            | Output::AskReceipt { .. }
+            | Output::CheckReceipt { .. }
+            | Output::Stopped => {}
+        }
+    }
+
+    fn answered(&mut self, input: &Input) {
+        match input {
+            Input::Stored { .. } | Input::StoreFailed { .. } => self.append_due = None,
+            Input::Outcome { line, .. } => {
+                self.asks_due.remove(&line.0);
+            }
+            _ => {}
+        }
+    }
+
+    fn feed(&mut self, now: &Now) {
+        let Some(interval) = self.interval_us else { return };
+        if now.mono_us < self.next_us {
+            return;
+        }
+        self.next_us = now.mono_us + interval;
+        let late = |due: &u64| now.mono_us > *due;
+        if self.append_due.as_ref().is_some_and(late) || self.asks_due.values().any(late) {
+            tracing::error!("an owner does not answer; the watchdog is not fed");
+            return;
+        }
+        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
+    }
+}

@@ -1,0 +1,166 @@
+//! The directory of a central system: its name, its keys, its store. Keys are files with mode 0600 in a directory 0700.
+
+use picket_record::encode::{Name, base64url, bytes32};
+use picket_record::keys::{AcceptKey, PublicKey, ReceiptKey};
+use picket_record::refusal::Refusal;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "sms.name";
+const RECEIPT_KEY: &str = "receipt.key";
+const ACCEPT_KEY: &str = "accept.key";
+/// Public half of the acceptance key, to be installed on gateways.
+pub const ACCEPT_PUB: &str = "accept.pub";
+const STORE: &str = "central.db";
+
+/// Why the directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CustodyError {
+    /// A file or the directory.
+    #[error("{}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What the file holds is not what it must be.
+    #[error("{}", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Refusal,
+    },
+    /// Others can read a private key.
+    #[error("{} can be read by others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// No randomness for keys.
+    #[error("the system gives no randomness for keys")]
+    Random(#[source] io::Error),
+}
+
+/// The directory with everything that a central system keeps.
+#[derive(Debug, Clone)]
+pub struct Custody {
+    dir: PathBuf,
+}
+
+impl Custody {
+    /// An existing directory.
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// Makes the directory and its keys. Refuses to touch keys that exist.
+    pub fn init(dir: &Path, sms: &Name) -> Result<Self, CustodyError> {
+        let custody = Self::at(dir);
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|source| CustodyError::Io { path: dir.to_owned(), source })?;
+        custody.write_new(RECEIPT_KEY, &base64url(&random_seed()?))?;
+        custody.write_new(ACCEPT_KEY, &base64url(&random_seed()?))?;
+        custody.write_new(NAME, sms.as_str())?;
+        custody.write_new(ACCEPT_PUB, &custody.accept_key()?.public().text())?;
+        Ok(custody)
+    }
+
+    /// The name of this central system.
+    pub fn sms(&self) -> Result<Name, CustodyError> {
+        let path = self.dir.join(NAME);
+        Name::parse(&read(&path)?).map_err(|source| CustodyError::Content { path, source })
+    }
+
+    /// The key for receipts.
+    pub fn receipt_key(&self) -> Result<ReceiptKey, CustodyError> {
+        self.seed(RECEIPT_KEY).map(ReceiptKey::from_seed)
+    }
+
+    /// The key for acceptances.
+    pub fn accept_key(&self) -> Result<AcceptKey, CustodyError> {
+        self.seed(ACCEPT_KEY).map(AcceptKey::from_seed)
+    }
+
+    /// The key that gateways get installed.
+    pub fn accept_pub(&self) -> Result<PublicKey, CustodyError> {
+        let path = self.dir.join(ACCEPT_PUB);
+        PublicKey::parse(&read(&path)?).map_err(|source| CustodyError::Content { path, source })
+    }
+
+    /// Where the store lies.
+    pub fn store(&self) -> PathBuf {
+        self.dir.join(STORE)
+    }
+
+    fn seed(&self, file: &str) -> Result<[u8; 32], CustodyError> {
+        let path = self.dir.join(file);
+        let mode =
+            fs::metadata(&path).map_err(|source| CustodyError::Io { path: path.clone(), source })?.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(CustodyError::Open { path, mode });
+        }
+        bytes32(&read(&path)?, "key").map_err(|source| CustodyError::Content { path, source })
+    }
+
+    fn write_new(&self, file: &str, text: &str) -> Result<(), CustodyError> {
+        let path = self.dir.join(file);
+        write_new(&path, text)
+    }
+}
+
+/// Writes a file that must not exist yet, and makes it durable.
+pub fn write_new(path: &Path, text: &str) -> Result<(), CustodyError> {
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        writeln!(file, "{text}")?;
+        file.sync_all()?;
+        match path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => fs::File::open(dir)?.sync_all(),
+            _ => Ok(()),
+        }
+    };
+    write().map_err(|source| CustodyError::Io { path: path.to_owned(), source })
+}
+
+fn read(path: &Path) -> Result<String, CustodyError> {
+    let text = fs::read_to_string(path).map_err(|source| CustodyError::Io { path: path.to_owned(), source })?;
+    Ok(text.trim_end().to_owned())
+}
+
+fn random_seed() -> Result<[u8; 32], CustodyError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| CustodyError::Random(error.into()))?;
+    Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn keys_are_made_once_and_only_for_their_owner() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("central");
+        let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
+        assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(dir.join(RECEIPT_KEY)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(custody.accept_pub().unwrap(), custody.accept_key().unwrap().public());
+        assert_eq!(custody.sms().unwrap().as_str(), "sms");
+        assert!(matches!(Custody::init(&dir, &Name::parse("sms").unwrap()), Err(CustodyError::Io { .. })));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let custody = Custody::init(home.path(), &Name::parse("sms").unwrap()).unwrap();
+        fs::set_permissions(home.path().join(RECEIPT_KEY), fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(custody.receipt_key(), Err(CustodyError::Open { mode: 0o640, .. })));
+    }
+}

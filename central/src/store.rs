@@ -1,0 +1,143 @@
+//! The store of a central system: one SQLite file, one writer, open to readers of other processes at any time.
+//!
+//! Tables, stable for readers by SQL:
+//!
+//! | table | one row is |
+//! |---|---|
+//! | `record(gw, seq, ep, kind, sev, eq, link, line, received_ms)` | a verified record in its place; 1 to the highest `seq` of a gateway without a hole |
+//! | `ahead(` as `record` `)` | a verified record whose turn has not come |
+//! | `fork(` as `record` `)` | a genuine record for a number that another record has |
+//! | `quarantine(id, gw, received_ms, reason, line)` | a refused line; `gw` is `?` for gateways never accepted |
+//! | `quarantined(gw, total, dropped)` | how many lines were ever refused, and how many of these are no longer kept |
+//! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
+//! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
+//! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
+//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record |
+//!
+//! `record` has a rowid: lines of many gateways are appended at one end of one tree and only the small entries of the
+//! key go elsewhere. Clustered by the key, every gateway would split pages of its own and leave them half full.
+
+mod alarms;
+mod gateways;
+mod records;
+mod refused;
+
+pub(crate) use alarms::{fold, show_ahead, withdraw};
+pub use gateways::Accepted;
+pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
+pub(crate) use records::{Table, ahead_count, ahead_ranges, delete_ahead, fork_count, head, insert, link_at, waiting};
+pub(crate) use refused::quarantine;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// SQLite before this has a bug that damages a WAL with two connections (`../shared/facts/reliability.md` Q5).
+const SQLITE_MIN: i32 = 3_051_003;
+/// Longest wait for another process that writes (`picket-central accept`).
+const BUSY: Duration = Duration::from_secs(5);
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS record(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
+  sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
+  PRIMARY KEY(gw, seq)) STRICT;
+CREATE TABLE IF NOT EXISTS ahead(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
+  sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
+  PRIMARY KEY(gw, seq)) STRICT;
+CREATE TABLE IF NOT EXISTS fork(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
+  sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
+  PRIMARY KEY(gw, seq, link)) STRICT;
+CREATE TABLE IF NOT EXISTS quarantine(id INTEGER PRIMARY KEY, gw TEXT NOT NULL, received_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL, line TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS quarantine_gw ON quarantine(gw, id);
+CREATE TABLE IF NOT EXISTS quarantined(gw TEXT PRIMARY KEY, total INTEGER NOT NULL, dropped INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS epoch(gw TEXT NOT NULL, ep INTEGER NOT NULL, epk BLOB NOT NULL, open_seq INTEGER NOT NULL,
+  PRIMARY KEY(gw, ep)) STRICT;
+CREATE TABLE IF NOT EXISTS receipt(gw TEXT NOT NULL, n INTEGER NOT NULL, upto INTEGER NOT NULL, state TEXT NOT NULL,
+  ts_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, n)) STRICT;
+CREATE TABLE IF NOT EXISTS gateway(gw TEXT PRIMARY KEY, site TEXT NOT NULL, identity BLOB NOT NULL,
+  accepted_line TEXT NOT NULL, accepted_link BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
+  sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
+  ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id)) STRICT;
+";
+
+/// A fault of the store. What was not committed is lost and nothing of it was acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} in the store {}", path.display())]
+pub struct StoreError {
+    path: PathBuf,
+    doing: &'static str,
+    source: rusqlite::Error,
+}
+
+/// The store, opened by its one writer or by a reader.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens for writing and makes what is missing.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        assert!(rusqlite::version_number() >= SQLITE_MIN, "the bundled SQLite is older than 3.51.3");
+        let connection = Connection::open(path).and_then(|connection| {
+            connection.busy_timeout(BUSY)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.execute_batch(SCHEMA)?;
+            let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+            let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+            // 2 is FULL. Read back, because SQLite ignores what it cannot do.
+            if mode != "wal" || synchronous != 2 {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            connection.set_prepared_statement_cache_capacity(64);
+            Ok(connection)
+        });
+        let fault = |source| StoreError { path: path.to_owned(), doing: "opening", source };
+        Ok(Self { connection: connection.map_err(fault)?, path: path.to_owned() })
+    }
+
+    /// Opens for reading, beside the writer or without one.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).and_then(|connection| {
+            connection.busy_timeout(BUSY)?;
+            Ok(connection)
+        });
+        let fault = |source| StoreError { path: path.to_owned(), doing: "opening", source };
+        Ok(Self { connection: connection.map_err(fault)?, path: path.to_owned() })
+    }
+
+    /// Registers an accepted gateway. Another acceptance of the same name is refused by the store.
+    pub fn accept(&mut self, accepted_line: &str, accepted: &Accepted) -> Result<(), StoreError> {
+        self.write("accepting a gateway", |connection| gateways::insert_accepted(connection, accepted_line, accepted))
+    }
+
+    /// One transaction: all of it is durable when this returns, or nothing of it ever was.
+    pub(crate) fn write<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let run = || {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        let result: rusqlite::Result<T> = run();
+        result.map_err(|source| StoreError { path: self.path.clone(), doing, source })
+    }
+
+    /// Reads.
+    pub(crate) fn read<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.connection).map_err(|source| StoreError { path: self.path.clone(), doing, source })
+    }
+}

@@ -1,0 +1,117 @@
+//! Rows of `gateway`, `epoch` and `receipt`.
+
+use picket_record::encode::{Link, Name};
+use picket_record::keys::PublicKey;
+use picket_record::receipt::State;
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+/// Receipts kept for each gateway beside the newest of each day.
+const RECEIPTS_KEPT: u64 = 1000;
+const DAY_MS: i64 = 86_400_000;
+
+/// An accepted gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its site.
+    pub site: Name,
+    /// Its name.
+    pub gw: Name,
+    /// Its identity.
+    pub identity: PublicKey,
+    /// Link of the acceptance.
+    pub link: Link,
+}
+
+/// The newest receipt of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LastReceipt {
+    pub(crate) n: u64,
+    pub(crate) line: String,
+}
+
+pub(crate) fn insert_accepted(db: &Connection, line: &str, accepted: &Accepted) -> Result<()> {
+    db.execute(
+        "INSERT INTO gateway(gw,site,identity,accepted_line,accepted_link) VALUES(?1,?2,?3,?4,?5)",
+        params![accepted.gw.as_str(), accepted.site.as_str(), accepted.identity.bytes(), line, accepted.link],
+    )?;
+    Ok(())
+}
+
+/// A gateway by name.
+pub(crate) fn accepted(db: &Connection, gw: &str) -> Result<Option<Accepted>> {
+    db.prepare_cached("SELECT gw,site,identity,accepted_link FROM gateway WHERE gw=?1")?
+        .query_row([gw], read_accepted)
+        .optional()
+}
+
+/// Every gateway.
+pub(crate) fn all_accepted(db: &Connection) -> Result<Vec<Accepted>> {
+    let mut statement = db.prepare("SELECT gw,site,identity,accepted_link FROM gateway ORDER BY gw")?;
+    let rows = statement.query_map([], read_accepted)?;
+    rows.collect()
+}
+
+fn read_accepted(row: &Row<'_>) -> Result<Accepted> {
+    Ok(Accepted { gw: name(row, 0)?, site: name(row, 1)?, identity: key(row, 2)?, link: row.get(3)? })
+}
+
+/// Keeps the key of an epoch. The first one stays.
+pub(crate) fn insert_epoch(db: &Connection, gw: &Name, ep: u64, key: &PublicKey, open_seq: u64) -> Result<()> {
+    db.prepare_cached("INSERT OR IGNORE INTO epoch(gw,ep,epk,open_seq) VALUES(?1,?2,?3,?4)")?.execute(params![
+        gw.as_str(),
+        ep,
+        key.bytes(),
+        open_seq
+    ])?;
+    Ok(())
+}
+
+/// The keys of every epoch of a gateway.
+pub(crate) fn epochs(db: &Connection, gw: &Name) -> Result<Vec<(u64, PublicKey)>> {
+    let mut statement = db.prepare_cached("SELECT ep,epk FROM epoch WHERE gw=?1 ORDER BY ep")?;
+    let rows = statement.query_map([gw.as_str()], |row| Ok((row.get(0)?, key(row, 1)?)))?;
+    rows.collect()
+}
+
+/// Keeps a receipt, and lets go of an old one that is not the newest of its day.
+pub(crate) fn insert_receipt(
+    db: &Connection,
+    gw: &Name,
+    (n, upto, state, ts_ms): (u64, u64, State, i64),
+    line: &str,
+) -> Result<()> {
+    db.prepare_cached("INSERT INTO receipt(gw,n,upto,state,ts_ms,line) VALUES(?1,?2,?3,?4,?5,?6)")?
+        .execute(params![gw.as_str(), n, upto, state.as_str(), ts_ms, line])?;
+    if n > RECEIPTS_KEPT {
+        let sql = "DELETE FROM receipt WHERE gw=?1 AND n=?2
+                   AND ts_ms/?3 = (SELECT ts_ms/?3 FROM receipt WHERE gw=?1 AND n=?2+1)";
+        db.prepare_cached(sql)?.execute(params![gw.as_str(), n - RECEIPTS_KEPT, DAY_MS])?;
+    }
+    Ok(())
+}
+
+/// The newest receipt.
+pub(crate) fn last_receipt(db: &Connection, gw: &Name) -> Result<Option<LastReceipt>> {
+    db.prepare_cached("SELECT n,line FROM receipt WHERE gw=?1 ORDER BY n DESC LIMIT 1")?
+        .query_row([gw.as_str()], |row| Ok(LastReceipt { n: row.get(0)?, line: row.get(1)? }))
+        .optional()
+}
+
+fn name(row: &Row<'_>, column: usize) -> Result<Name> {
+    let text: String = row.get(column)?;
+    Name::parse(&text).map_err(|refusal| foreign(column, rusqlite::types::Type::Text, refusal))
+}
+
+fn key(row: &Row<'_>, column: usize) -> Result<PublicKey> {
+    let bytes: [u8; 32] = row.get(column)?;
+    PublicKey::accept(&bytes).map_err(|refusal| foreign(column, rusqlite::types::Type::Blob, refusal))
+}
+
+/// Somebody else wrote into the store.
+fn foreign(
+    column: usize,
+    kind: rusqlite::types::Type,
+    refusal: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(refusal))
+}

@@ -1,0 +1,87 @@
+//! From a message to its lines: content type, inflation with a limit, splitting.
+
+use std::io::Read as _;
+
+/// Lines as they are.
+pub const PLAIN: &str = "application/jose-lines";
+/// Lines in the zlib format (RFC 1950).
+pub const DEFLATED: &str = "application/jose-lines+deflate";
+/// Largest batch once inflated: ten times what a gateway sends at most, and what one message may cost in memory.
+pub const INFLATED_MAX: usize = 8 * 1024 * 1024;
+
+/// Why a message has no lines.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnpackRefusal {
+    /// Another content type.
+    #[error("the content type {found:?} is not known")]
+    ContentType {
+        /// The first 80 characters.
+        found: String,
+    },
+    /// Not zlib, or damaged.
+    #[error("the message is not in the zlib format")]
+    Zlib,
+    /// Inflates beyond the limit.
+    #[error("the message inflates to more than {INFLATED_MAX} bytes")]
+    TooLarge,
+}
+
+/// The text of a message. A message without content type, as MQTT 3.1.1 sends it, is taken as plain lines.
+pub fn text(content_type: Option<&str>, payload: &[u8]) -> Result<Vec<u8>, UnpackRefusal> {
+    match content_type {
+        None | Some(PLAIN) if payload.len() > INFLATED_MAX => Err(UnpackRefusal::TooLarge),
+        None | Some(PLAIN) => Ok(payload.to_vec()),
+        Some(DEFLATED) => inflate(payload),
+        Some(other) => Err(UnpackRefusal::ContentType { found: other.chars().take(80).collect() }),
+    }
+}
+
+/// The lines of a text, without empty ones.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+fn inflate(payload: &[u8]) -> Result<Vec<u8>, UnpackRefusal> {
+    let mut text = Vec::with_capacity((payload.len() * 8).min(INFLATED_MAX));
+    let limit = u64::try_from(INFLATED_MAX).expect("8 MiB fit") + 1;
+    flate2::read::ZlibDecoder::new(payload).take(limit).read_to_end(&mut text).map_err(|_| UnpackRefusal::Zlib)?;
+    if text.len() > INFLATED_MAX { Err(UnpackRefusal::TooLarge) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn deflate(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn both_content_types_give_the_same_lines() {
+        // python3 -c 'import zlib; print(zlib.compress(b"a.b.c\nd.e.f\n").hex())'
+        let packed = [
+            0x78, 0x9c, 0x4b, 0xd4, 0x4b, 0xd2, 0x4b, 0xe6, 0x4a, 0xd1, 0x4b, 0xd5, 0x4b, 0xe3, 0x02, 0x00, 0x15, 0x94,
+            0x03, 0x22,
+        ];
+        let text = text(Some(DEFLATED), &packed).unwrap();
+        let plain = super::text(Some(PLAIN), b"a.b.c\nd.e.f\n").unwrap();
+        assert_eq!(lines(&text).collect::<Vec<_>>(), lines(&plain).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_bomb_is_refused_at_the_limit() {
+        let bomb = deflate(&vec![b'A'; INFLATED_MAX + 1]);
+        assert!(bomb.len() < 100_000);
+        assert_eq!(text(Some(DEFLATED), &bomb), Err(UnpackRefusal::TooLarge));
+        assert_eq!(text(Some(DEFLATED), &deflate(&vec![b'A'; INFLATED_MAX])).unwrap().len(), INFLATED_MAX);
+    }
+
+    #[test]
+    fn what_is_not_zlib_and_what_is_not_known_is_refused() {
+        assert_eq!(text(Some(DEFLATED), b"a.b.c"), Err(UnpackRefusal::Zlib));
+        assert_eq!(text(Some("text/plain"), b""), Err(UnpackRefusal::ContentType { found: "text/plain".into() }));
+    }
+}

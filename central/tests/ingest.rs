@@ -1,0 +1,389 @@
+//! The ingest without a socket, on a real SQLite file.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
+
+use picket_central::clock::Now;
+use picket_central::ingest::{Ingest, Tally};
+use picket_central::status;
+use picket_central::store::{Accepted, Store};
+use picket_record::acceptance::Acceptance;
+use picket_record::body::{Body, ClockQuality, ClockSource, Mode, When};
+use picket_record::chain::{Head, Opening, Origin, Sealed, Sealer, TailState};
+use picket_record::encode::{Link, Name};
+use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
+use picket_record::kind::{Kind, Severity};
+use picket_record::receipt::{Receipt, State};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+const GW: &str = "gate-7";
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn at(ms: u64) -> Now {
+    Now { wall_ms: 1_763_778_000_000 + ms as i64, mono_ms: ms }
+}
+
+fn body(kind: Kind, severity: Severity, data: Value) -> Body {
+    let clock = ClockQuality { src: ClockSource::None, sync: false, err_ms: 0, age_s: 0, era: 0 };
+    let when = When { boot: "b".into(), mono_us: 1, wall_ms: None, clock };
+    let data = data.as_object().unwrap().clone();
+    Body { when, mode: Mode::Live, kind, severity, about: None, device_time: None, data }
+}
+
+fn beat() -> Body {
+    body(Kind::Heartbeat, Severity::Info, json!({}))
+}
+
+fn raised(alarm: &str) -> Body {
+    body(Kind::AlarmRaised, Severity::Security, json!({"alarm": alarm, "rule": "door-forced"}))
+}
+
+fn about_alarm(kind: Kind, alarm: &str) -> Body {
+    body(kind, Severity::Info, json!({"alarm": alarm}))
+}
+
+struct Scene {
+    home: tempfile::TempDir,
+    ingest: Ingest,
+    acceptance: Link,
+    sealer: Sealer,
+    sent: Vec<Sealed>,
+}
+
+impl Scene {
+    /// An accepted gateway whose first record is sealed and not sent.
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let acceptance = Acceptance {
+            sms: name("sms"),
+            site: name("harbour"),
+            gw: name(GW),
+            identity: identity().public(),
+            receipt_key: key().public(),
+            ts_ms: 0,
+            by: "test".into(),
+        };
+        let signed = acceptance.sign(&AcceptKey::from_seed([5; 32])).unwrap();
+        let accepted =
+            Accepted { site: name("harbour"), gw: name(GW), identity: identity().public(), link: signed.link };
+        let path = home.path().join("central.db");
+        Store::open(&path).unwrap().accept(&signed.line, &accepted).unwrap();
+        let (sealer, opening) = open(2, Head::genesis(signed.link), TailState::Genesis);
+        let ingest = Ingest::open(&path, name("sms"), key()).unwrap();
+        Self { home, ingest, acceptance: signed.link, sealer, sent: vec![opening] }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.home.path().join("central.db")
+    }
+
+    fn seal(&mut self, body: &Body) -> usize {
+        self.sent.push(self.sealer.seal(body).unwrap());
+        self.sent.len() - 1
+    }
+
+    /// Seals until there are so many records.
+    fn fill(&mut self, count: usize) {
+        while self.sent.len() < count {
+            self.seal(&beat());
+        }
+    }
+
+    /// Sends the records with these numbers, from 1.
+    fn send(&mut self, seqs: impl IntoIterator<Item = usize>, ms: u64) -> Tally {
+        let lines: Vec<&[u8]> = seqs.into_iter().map(|seq| self.sent[seq - 1].line.as_bytes()).collect();
+        self.ingest.batch(GW, &lines, at(ms)).unwrap()
+    }
+
+    fn receipt(&mut self, ms: u64) -> Option<(Receipt, Link)> {
+        let out = self.ingest.receipts(at(ms)).unwrap();
+        assert!(out.len() < 2);
+        out.first().map(|out| Receipt::verify(&out.line, &key().public(), &name(GW)).unwrap())
+    }
+
+    fn reopen(&mut self) {
+        self.ingest = Ingest::open(&self.path(), name("sms"), key()).unwrap();
+    }
+
+    fn ask_store<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let db = rusqlite::Connection::open_with_flags(self.path(), flags).unwrap();
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+fn identity() -> IdentityKey {
+    IdentityKey::from_seed([1; 32])
+}
+
+fn key() -> ReceiptKey {
+    ReceiptKey::from_seed([4; 32])
+}
+
+fn open(seed: u8, head: Head, tail_state: TailState) -> (Sealer, Sealed) {
+    let origin = Origin { site: name("harbour"), gw: name(GW) };
+    let opening = Opening { tail_state, found: None, last_receipt: None, version: "0".into() };
+    Sealer::open(&origin, &identity(), [seed; 32], head, &opening, &beat().when).unwrap()
+}
+
+#[test]
+fn records_in_order_are_stored_and_receipted() {
+    let mut scene = Scene::new();
+    scene.fill(5);
+    assert_eq!(scene.send(1..=5, 0), Tally { stored: 5, ..Tally::default() });
+    let (receipt, _) = scene.receipt(0).unwrap();
+    let head = scene.sent[4].link;
+    assert_eq!((receipt.n, receipt.prev, receipt.upto, receipt.head), (1, scene.acceptance, 5, head));
+    assert_eq!((receipt.ep, receipt.state, receipt.have, receipt.resend), (1, State::Ok, vec![], vec![]));
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM record WHERE gw='gate-7' AND line LIKE 'ey%'"), 5);
+}
+
+#[test]
+fn a_routine_receipt_waits_a_second_and_an_alarm_does_not() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    scene.send(1..=1, 0);
+    assert!(scene.receipt(0).is_some(), "an opening is receipted at once");
+    scene.send(2..=3, 10);
+    assert!(scene.receipt(900).is_none());
+    assert!(scene.receipt(1000).is_some());
+    assert!(scene.receipt(9000).is_none(), "nothing was heard since");
+    scene.seal(&raised("a"));
+    scene.send(4..=4, 9000);
+    assert!(scene.receipt(9000).is_some());
+}
+
+#[test]
+fn a_record_twice_is_stored_once_and_receipted_again() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    scene.send(1..=3, 0);
+    scene.receipt(0).unwrap();
+    assert_eq!(scene.send(1..=3, 10), Tally { duplicates: 3, ..Tally::default() });
+    assert_eq!(scene.receipt(1010).unwrap().0.upto, 3);
+}
+
+#[test]
+fn records_ahead_wait_are_asked_for_and_take_their_place() {
+    let mut scene = Scene::new();
+    scene.fill(9);
+    scene.send(1..=2, 0);
+    scene.receipt(0).unwrap();
+    assert_eq!(scene.send([5, 6, 9], 10), Tally { ahead: 3, ..Tally::default() });
+    let (early, _) = scene.receipt(1000).unwrap();
+    assert_eq!((early.state, &early.have[..]), (State::Gap, &[(5, 6), (9, 9)][..]));
+    assert_eq!(early.resend, vec![(3, 4), (7, 8)]);
+    scene.send([6], 2000);
+    assert_eq!(scene.receipt(2000).unwrap().0.resend, vec![], "not asked for again before five seconds");
+    scene.send([6], 6000);
+    assert_eq!(scene.receipt(6000).unwrap().0.resend, vec![(3, 4), (7, 8)]);
+    assert_eq!(scene.send(3..=8, 7000), Tally { stored: 7, duplicates: 2, ..Tally::default() });
+    let (healed, _) = scene.receipt(8000).unwrap();
+    assert_eq!((healed.upto, healed.state, healed.have), (9, State::Ok, vec![]));
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM ahead"), 0);
+}
+
+#[test]
+fn an_alarm_with_its_opening_is_shown_before_the_backlog_and_folded_once() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    scene.send(1..=1, 0);
+    scene.receipt(0).unwrap();
+    scene.seal(&about_alarm(Kind::EpochClose, "-"));
+    let (sealer, opening) = open(3, scene.sealer.head(), TailState::Rotate);
+    scene.sealer = sealer;
+    scene.sent.push(opening);
+    let alarm = scene.seal(&raised("a1")) + 1;
+    assert_eq!(scene.send([5, alarm], 100), Tally { ahead: 2, ..Tally::default() });
+    assert_eq!(scene.ask_store::<u64>("SELECT ahead FROM open_alarm WHERE alarm_id='a1'"), 1);
+    let (receipt, _) = scene.receipt(100).unwrap();
+    assert_eq!((receipt.upto, receipt.have, receipt.resend), (1, vec![(5, 6)], vec![]), "the backlog is on its way");
+    scene.send(2..=6, 200);
+    assert_eq!(scene.ask_store::<u64>("SELECT ahead FROM open_alarm WHERE alarm_id='a1'"), 0);
+    assert_eq!(scene.ask_store::<i64>("SELECT received_ms FROM record WHERE seq=6"), at(100).wall_ms);
+    scene.seal(&about_alarm(Kind::AlarmClosed, "a1"));
+    scene.send([7, 6], 300);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
+}
+
+#[test]
+fn alarms_are_folded_in_the_order_of_their_numbers() {
+    let mut scene = Scene::new();
+    scene.seal(&raised("a"));
+    scene.seal(&about_alarm(Kind::AlarmCleared, "a"));
+    scene.seal(&about_alarm(Kind::ActAcknowledged, "a"));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "a"));
+    scene.seal(&raised("a"));
+    // The second alarm overtakes the whole life of the first.
+    scene.send([1, 6], 0);
+    scene.send(2..=4, 10);
+    assert_eq!(scene.ask_store::<u64>("SELECT raised_seq FROM open_alarm WHERE cleared_seq IS NULL"), 6);
+    scene.send(5..=5, 20);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm WHERE raised_seq=6 AND ahead=0"), 1);
+}
+
+#[test]
+fn another_history_is_kept_as_a_fork_and_the_first_stays() {
+    let mut scene = Scene::new();
+    scene.fill(2);
+    let head = scene.sealer.head();
+    scene.fill(3);
+    scene.send(1..=3, 0);
+    scene.receipt(0).unwrap();
+    let first = scene.sent[2].link;
+    scene.sealer.rewind(head);
+    scene.seal(&raised("other"));
+    assert_eq!(scene.send([4], 100), Tally { forks: 1, ..Tally::default() });
+    let (receipt, _) = scene.receipt(100).unwrap();
+    assert_eq!((receipt.state, receipt.upto, receipt.head), (State::Fork, 3, first));
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM fork WHERE seq=3"), 1);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
+}
+
+#[test]
+fn a_second_opening_of_an_epoch_is_a_fork_and_its_key_is_never_believed() {
+    let mut scene = Scene::new();
+    scene.fill(2);
+    scene.send(1..=2, 0);
+    let (mut other, opening) = open(9, Head::genesis(scene.acceptance), TailState::Genesis);
+    let beat = other.seal(&beat()).unwrap();
+    let lines = [opening.line.as_bytes(), beat.line.as_bytes()];
+    let tally = scene.ingest.batch(GW, &lines, at(10)).unwrap();
+    assert_eq!(tally, Tally { forks: 1, refused: 1, ..Tally::default() });
+    assert_eq!(scene.receipt(60).unwrap().0.state, State::Fork);
+}
+
+#[test]
+fn a_record_that_breaks_the_chain_is_refused_with_the_reason() {
+    let mut scene = Scene::new();
+    scene.fill(2);
+    scene.send(1..=2, 0);
+    scene.receipt(0).unwrap();
+    let (_, stray) = open(3, Head { ep: 1, seq: 2, link: [7; 32] }, TailState::Crash);
+    scene.sent.push(stray);
+    assert_eq!(scene.send([3], 100), Tally { refused: 1, ..Tally::default() });
+    assert_eq!(scene.receipt(100).unwrap().0.state, State::Bad);
+    let reason: String = scene.ask_store("SELECT reason FROM quarantine WHERE gw='gate-7'");
+    assert_eq!(reason, "record 3 does not name the record before it");
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM epoch"), 1, "the key of a stray opening is not kept");
+}
+
+#[test]
+fn a_waiting_record_that_breaks_the_chain_is_taken_back() {
+    let mut scene = Scene::new();
+    scene.fill(2);
+    let head = scene.sealer.head();
+    scene.fill(3);
+    let other = scene.seal(&raised("stray")) + 1;
+    scene.sealer.rewind(head);
+    scene.seal(&about_alarm(Kind::Snapshot, "-"));
+    scene.send([1, 2, other], 0);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 1);
+    assert_eq!(scene.send([5], 10), Tally { stored: 1, refused: 1, ..Tally::default() });
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
+    assert_eq!(scene.receipt(60).unwrap().0.state, State::Bad);
+}
+
+#[test]
+fn a_bad_signature_and_an_unreadable_line_are_refused_and_the_gateway_is_told() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    scene.send(1..=2, 0);
+    scene.receipt(0).unwrap();
+    let mut forged = scene.sent[2].line.clone();
+    let tail = forged.split_off(forged.len() - 10);
+    forged.push_str(&tail.chars().rev().collect::<String>());
+    let lines = [forged.as_bytes(), b"\xff\xfe", scene.sent[2].line.as_bytes()];
+    let tally = scene.ingest.batch(GW, &lines, at(100)).unwrap();
+    assert_eq!(tally, Tally { stored: 1, refused: 2, ..Tally::default() });
+    let (receipt, _) = scene.receipt(100).unwrap();
+    assert_eq!((receipt.state, receipt.upto), (State::Bad, 3));
+    scene.send([3], 5000);
+    assert_eq!(scene.receipt(5000).unwrap().0.state, State::Ok, "what was refused is said once");
+}
+
+#[test]
+fn a_record_of_an_unknown_epoch_is_refused_and_its_opening_asked_for() {
+    let mut scene = Scene::new();
+    scene.fill(4);
+    assert_eq!(scene.send([3], 0), Tally { refused: 1, ..Tally::default() });
+    let (receipt, _) = scene.receipt(0).unwrap();
+    assert_eq!((receipt.state, receipt.upto, receipt.head), (State::Gap, 0, scene.acceptance));
+    assert_eq!(receipt.resend, vec![(1, 3)]);
+    assert_eq!(scene.send(1..=4, 10).stored, 4);
+}
+
+#[test]
+fn a_gateway_never_accepted_gets_no_receipt_until_it_is() {
+    let mut scene = Scene::new();
+    let line = scene.sent[0].line.clone();
+    let tally = scene.ingest.batch("gate-8", &[line.as_bytes()], at(0)).unwrap();
+    assert_eq!(tally.refused, 1);
+    assert_eq!(scene.receipt(5000), None);
+    assert_eq!(scene.ask_store::<String>("SELECT gw FROM quarantine"), "?");
+    let accepted = Accepted { site: name("harbour"), gw: name("gate-8"), identity: identity().public(), link: [1; 32] };
+    Store::open(&scene.path()).unwrap().accept("line", &accepted).unwrap();
+    let tally = scene.ingest.batch("gate-8", &[line.as_bytes()], at(6000)).unwrap();
+    assert_eq!(tally.refused, 1, "the record names gate-7");
+    assert_eq!(scene.ingest.receipts(at(6000)).unwrap()[0].gw, name("gate-8"));
+}
+
+#[test]
+fn receipts_form_a_chain_over_a_restart_in_the_middle() {
+    let mut scene = Scene::new();
+    scene.fill(6);
+    scene.send([1, 2, 5], 0);
+    let (first, link) = scene.receipt(0).unwrap();
+    scene.reopen();
+    scene.send([3, 4, 6], 10_000);
+    let (second, _) = scene.receipt(10_000).unwrap();
+    assert_eq!((first.n, second.n, second.prev), (1, 2, link));
+    assert_eq!((second.upto, second.head, second.state), (6, scene.sent[5].link, State::Ok));
+}
+
+#[test]
+fn who_asks_is_answered_at_once() {
+    let mut scene = Scene::new();
+    scene.ingest.ask(GW, None, at(0)).unwrap();
+    let (receipt, _) = scene.receipt(0).unwrap();
+    assert_eq!((receipt.n, receipt.upto, receipt.head), (1, 0, scene.acceptance));
+    scene.ingest.ask("gate-9", None, at(0)).unwrap();
+    assert_eq!(scene.receipt(500), None);
+}
+
+#[test]
+fn a_store_restored_from_a_backup_says_less_and_is_healed() {
+    let mut scene = Scene::new();
+    scene.fill(8);
+    scene.send(1..=3, 0);
+    scene.receipt(0).unwrap();
+    let backup = scene.home.path().join("backup.db");
+    let db = rusqlite::Connection::open(scene.path()).unwrap();
+    db.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    drop(db);
+    scene.send(4..=8, 10);
+    let (newest, _) = scene.receipt(2000).unwrap();
+    assert_eq!((newest.n, newest.upto), (2, 8));
+    scene.ingest = Ingest::open(&backup, name("sms"), key()).unwrap();
+    scene.ingest.ask(GW, Some(2), at(9000)).unwrap();
+    let (lower, _) = scene.receipt(9000).unwrap();
+    assert_eq!((lower.n, lower.upto, lower.head), (3, 3, scene.sent[2].link));
+    assert_eq!(scene.send(4..=8, 9100).stored, 5);
+}
+
+#[test]
+fn the_store_is_read_by_another_process_beside_the_ingest_and_after_it() {
+    let mut scene = Scene::new();
+    scene.fill(4);
+    scene.send([1, 2, 4], 0);
+    let seen = status::gateways(&scene.path()).unwrap();
+    assert_eq!((seen[0].upto, seen[0].ahead, seen[0].missing, seen[0].ep), (2, 1, 1, 1));
+    let path = scene.path();
+    let Scene { home, ingest, .. } = scene;
+    drop(ingest);
+    assert_eq!(status::gateways(&path).unwrap(), seen);
+    assert!(status::table(&seen).contains("gate-7"));
+    drop(home);
+}
