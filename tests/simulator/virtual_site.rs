@@ -20,7 +20,7 @@ use crate::devices::{Adam6050, Framing, IoModule, RtuIo, SealReader, Speech, Uni
 use crate::ledger::Ledger;
 use crate::shells::ModbusLine;
 use crate::shells::publisher::Publisher;
-use crate::shells::pty::{Pty, Release};
+use crate::shells::pty::{Port, Pty};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ pub struct VirtualSite {
     bus: ModbusLine,
     seal_1: (Pty, SealReader),
     seal_2: (Pty, SealReader),
-    ports: Vec<Release>,
+    ports: Vec<Port>,
     cameras: Publisher,
     /// Alarms that a guard acknowledged and that have not cleared since.
     acknowledged: BTreeSet<String>,
@@ -86,7 +86,7 @@ impl VirtualSite {
             seal_2: pty_2.path().to_owned(),
             broker: broker.clone(),
         };
-        let ports = vec![bus_pty.release()?, pty_1.release()?, pty_2.release()?];
+        let ports = vec![bus_pty.port()?, pty_1.port()?, pty_2.port()?];
         // Tamper loop and mains relay are held closed while all is well.
         let panel = Unit::new(1, Speech::Plain(RtuIo::new(&[false, true, true, false])));
         let west = Unit::new(2, Speech::Plain(RtuIo::new(&[false, false])));
@@ -110,7 +110,22 @@ impl VirtualSite {
     /// Frees the ports that a killed agent held for itself alone: a real port is freed by the kernel, a
     /// pseudo-terminal is not while this side of it lives.
     pub fn free_ports(&self) -> io::Result<()> {
-        self.ports.iter().try_for_each(Release::free)
+        self.ports.iter().try_for_each(Port::free)
+    }
+
+    /// Whether the agent has opened every serial port.
+    pub fn ports_are_open(&self) -> io::Result<bool> {
+        for port in &self.ports {
+            if !port.is_open()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the last seal that a reader read was a wrong one.
+    pub fn is_mismatched(&self, reader: &str) -> bool {
+        self.mismatched.contains(reader)
     }
 
     /// The book, for what is not done to a device.

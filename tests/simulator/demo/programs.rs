@@ -3,6 +3,7 @@
 
 use crate::failure::{Doing, Failure};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use simulator::shells;
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
@@ -104,7 +105,7 @@ impl Program {
             .and_then(Pid::from_raw)
             .ok_or_else(|| Failure::new("a process without a number"))
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).doing(format!("watching {name}")))
-            .and_then(|handle| AsyncFd::with_interest(handle, Interest::READABLE).doing(format!("watching {name}")));
+            .and_then(|handle| shells::watched(handle, Interest::READABLE).doing(format!("watching {name}")));
         match handle {
             Ok(handle) => Ok(Self { name, child, handle }),
             Err(failure) => {
@@ -131,7 +132,7 @@ impl Program {
     }
 
     /// SIGKILL: no last words.
-    pub(crate) async fn kill(mut self) -> Result<(), Failure> {
+    pub(crate) fn kill(mut self) -> Result<(), Failure> {
         self.child.kill().doing(format!("killing {}", self.name))?;
         self.child.wait().doing(format!("waiting for {}", self.name)).map(drop)
     }

@@ -13,18 +13,31 @@ use tokio::io::unix::AsyncFd;
 #[derive(Debug)]
 pub struct Pty {
     master: AsyncFd<OwnedFd>,
-    port: OwnedFd,
+    port: Port,
     path: PathBuf,
 }
 
-/// Gives a port free again that a killed program held for itself alone.
-#[derive(Debug)]
-pub struct Release(OwnedFd);
+/// Speed of a port that nobody has opened; no line of a site is set to it.
+const IDLE_BAUD: u32 = 75;
 
-impl Release {
-    /// A program that opens a port exclusively and is killed leaves it so while the other side of the pair lives.
+/// The port as the system sees it: whether somebody has opened it, and how it is given free.
+#[derive(Debug)]
+pub struct Port(OwnedFd);
+
+impl Port {
+    /// A program that opens a port exclusively and is killed leaves it so while the other side of the pair lives: this
+    /// gives it free, as the kernel does with a real port.
     pub fn free(&self) -> io::Result<()> {
-        Ok(ioctl_tiocnxcl(&self.0)?)
+        ioctl_tiocnxcl(&self.0)?;
+        let mut idle = tcgetattr(&self.0)?;
+        idle.make_raw();
+        idle.set_speed(IDLE_BAUD)?;
+        Ok(tcsetattr(&self.0, OptionalActions::Now, &idle)?)
+    }
+
+    /// Whether a program has opened it since it was free: every program sets the speed.
+    pub fn is_open(&self) -> io::Result<bool> {
+        Ok(tcgetattr(&self.0)?.output_speed() != IDLE_BAUD)
     }
 }
 
@@ -37,11 +50,10 @@ impl Pty {
         let name = ptsname(&master, Vec::new())?;
         let path = PathBuf::from(name.to_string_lossy().into_owned());
         let port = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut raw = tcgetattr(&port)?;
-        raw.make_raw();
-        tcsetattr(&port, OptionalActions::Now, &raw)?;
+        let port = Port(port);
+        port.free()?;
         rustix::fs::fcntl_setfl(&master, OFlags::NONBLOCK)?;
-        let master = AsyncFd::with_interest(master, Interest::READABLE | Interest::WRITABLE)?;
+        let master = super::watched(master, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { master, port, path })
     }
 
@@ -50,9 +62,9 @@ impl Pty {
         &self.path
     }
 
-    /// See [`Release`].
-    pub fn release(&self) -> io::Result<Release> {
-        Ok(Release(self.port.try_clone()?))
+    /// The port as the system sees it.
+    pub fn port(&self) -> io::Result<Port> {
+        Ok(Port(self.port.0.try_clone()?))
     }
 
     /// Reads what was written to the port.
