@@ -77,13 +77,14 @@ impl Gateway {
         })
     }
 
-    pub(super) fn is(&self, gw: &str) -> bool {
-        self.accepted.gw.as_str() == gw
-    }
-
     pub(super) fn heard(&mut self, now: Now) {
         self.heard_ms = Some(now.mono_ms);
         self.pending.traffic = true;
+    }
+
+    /// Its last receipt may have been lost with the connection.
+    pub(super) fn repeat(&mut self, now: Now) {
+        self.pending.traffic |= self.is_listening(now);
     }
 
     /// The gateway waits for a receipt, and refuses one below the highest it knows: after this store was restored from

@@ -15,6 +15,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Publish;
 use session::{Arrival, Intake};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -77,7 +78,7 @@ async fn attend(
     rescue: &Rescue,
     voice: &mut Voice,
     orders: &mut mpsc::Receiver<Order>,
-) -> Result<(), End> {
+) -> Result<Infallible, End> {
     let (client, events) = session::client(session, rescue);
     let (arrivals_in, arrivals) = mpsc::channel(session::ARRIVALS);
     let (standings_in, standings) = mpsc::channel(session::STANDINGS);
@@ -173,13 +174,19 @@ impl Desk {
 
     /// After a lost session: says what came at QoS 0, as far as credit goes. The rest is delivered again.
     async fn clear(&mut self, voice: &mut Voice) -> Result<(), Deaf> {
-        while voice.has_credit() {
-            let Some(arrival) = self.next.take().or_else(|| self.arrivals.try_recv().ok()) else { break };
-            if arrival.qos() == QoS::AtMostOnce {
-                let (heard, _) = arrival.split();
-                let room = voice.room().await?;
-                voice.say(room, heard);
+        let mut lost = 0;
+        while let Some(arrival) = self.next.take().or_else(|| self.arrivals.try_recv().ok()) {
+            match arrival.qos() {
+                QoS::AtMostOnce if voice.has_credit() => {
+                    let room = voice.room().await?;
+                    voice.say(room, arrival.split().0);
+                }
+                QoS::AtMostOnce => lost += 1,
+                QoS::AtLeastOnce | QoS::ExactlyOnce => {}
             }
+        }
+        if lost > 0 {
+            tracing::warn!(lost, "messages at QoS 0 lost with the session");
         }
         Ok(())
     }

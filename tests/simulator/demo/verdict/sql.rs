@@ -48,7 +48,8 @@ LEFT JOIN happened AS first ON first.seq = (SELECT min(seq) FROM happened AS h W
   AND h.eq = expected.eq AND h.what = expected.what AND h.wall_ms >= event.at_ms - 20)
 LEFT JOIN ledger.seen AS seen ON seen.event = event.id
 LEFT JOIN central.record AS received ON received.gw = ?1 AND received.seq = first.seq
-WHERE expected.kind IN ('alarm.raised', 'nonconformity.opened') AND expected.must
+WHERE expected.must AND expected.id = (SELECT min(id) FROM ledger.expected AS e WHERE e.event = event.id
+  AND e.kind IN ('alarm.raised', 'nonconformity.opened'))
 ORDER BY event.id
 ";
 
@@ -135,7 +136,9 @@ pub(super) fn count(db: &Connection, gateway: &str, verdict: &mut Verdict) -> ru
     verdict.acts = one("SELECT count(*) FROM ledger.event")?;
     verdict.expected = one("SELECT count(*) FROM ledger.expected WHERE must")?;
     let compared = compare(db)?;
-    verdict.at_kill = compared.iter().map(|row| row.most.saturating_sub(row.told.max(row.least))).sum();
+    // What clears an alarm that was never raised is not an event of its own.
+    let raised = compared.iter().filter(|row| row.kind == "alarm.raised");
+    verdict.at_kill = raised.map(|row| row.most.saturating_sub(row.told.max(row.least))).sum();
     verdict.disagreements = compared.into_iter().filter(|row| row.missing() + row.surplus() > 0).collect();
     verdict.latencies = latencies(db, gateway)?;
     Ok(())
@@ -177,4 +180,106 @@ fn latencies(db: &Connection, gateway: &str) -> rusqlite::Result<Vec<Latency>> {
         known.received.extend(received);
     }
     Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two records of one forced door, as a sound run leaves them: an act, its record in both stores.
+    fn sound() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "ATTACH ':memory:' AS ledger; ATTACH ':memory:' AS journal; ATTACH ':memory:' AS central;
+            CREATE TABLE ledger.event(id INTEGER PRIMARY KEY, at_ms INTEGER, step TEXT, eq TEXT, what TEXT);
+            CREATE TABLE ledger.expected(id INTEGER PRIMARY KEY, event INTEGER, kind TEXT, eq TEXT, what TEXT, must);
+            CREATE TABLE ledger.seen(event INTEGER PRIMARY KEY, at_ms INTEGER);
+            CREATE TABLE journal.record(seq INTEGER PRIMARY KEY, line TEXT);
+            CREATE TABLE central.record(gw, seq, line, link, received_ms);
+            CREATE TABLE central.ahead(gw); CREATE TABLE central.fork(gw); CREATE TABLE central.quarantine(gw);
+            CREATE TABLE told(store, seq, verified, kind, eq, wall_ms, data);
+            INSERT INTO ledger.event VALUES (1, 1000, 'door forced', 'D', 'forced open');
+            INSERT INTO ledger.expected VALUES (1, 1, 'alarm.raised', 'D', 'door-forced', 1);
+            INSERT INTO ledger.expected VALUES (2, 1, 'readings', 'IO', 'di0=true', 1);
+            INSERT INTO ledger.seen VALUES (1, 1090);
+            INSERT INTO journal.record VALUES (1, 'one'), (2, 'two');
+            INSERT INTO central.record VALUES ('gw', 1, 'one', x'01', 1100), ('gw', 2, 'two', x'02', 1200);
+            INSERT INTO told VALUES ('journal', 1, 1, 'readings', 'IO', 1050, '{\"p\":{\"di0\":true,\"di1\":false}}');
+            INSERT INTO told VALUES ('journal', 2, 1, 'alarm.raised', 'D', 1050, '{\"rule\":\"door-forced\"}');",
+        )
+        .unwrap();
+        db
+    }
+
+    fn judged(change: &str) -> Verdict {
+        let db = sound();
+        db.execute_batch(change).unwrap();
+        let mut verdict = Verdict::default();
+        count(&db, "gw", &mut verdict).unwrap();
+        verdict
+    }
+
+    #[test]
+    fn a_sound_run_is_good_and_timed() {
+        let verdict = judged("");
+        assert!(verdict.is_good(), "{verdict:?}");
+        assert_eq!(verdict.latencies.len(), 1);
+        let times = &verdict.latencies[0];
+        assert_eq!((&times.recorded[..], &times.shown[..], &times.received[..]), (&[50][..], &[90][..], &[200][..]));
+    }
+
+    #[test]
+    fn every_way_to_lose_a_record_is_missing() {
+        for change in [
+            "DELETE FROM central.record WHERE seq = 2",
+            "UPDATE central.record SET line = 'other' WHERE seq = 2",
+            "DELETE FROM journal.record WHERE seq = 1",
+            "DELETE FROM told WHERE kind = 'alarm.raised'",
+            "DELETE FROM told WHERE kind = 'readings'",
+            "INSERT INTO ledger.expected VALUES (3, 1, 'alarm.raised', 'D', 'door-forced', 1)",
+        ] {
+            let verdict = judged(change);
+            assert!(verdict.missing() > 0 && !verdict.is_good(), "{change}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_tell_twice_is_doubled() {
+        for change in [
+            "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data FROM told WHERE kind = 'alarm.raised'",
+            "INSERT INTO told VALUES ('journal', 3, 1, 'alarm.raised', 'E', 1, '{\"rule\":\"silent\"}')",
+            "UPDATE central.record SET link = x'01'",
+        ] {
+            let verdict = judged(change);
+            assert!(verdict.doubled() > 0 && !verdict.is_good(), "{change}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_central_side_keeps_apart_is_unverified() {
+        for table in ["ahead", "fork", "quarantine"] {
+            let verdict = judged(&format!("INSERT INTO central.{table} VALUES ('gw')"));
+            assert!(verdict.unverified == 1 && !verdict.is_good(), "{table}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn an_alarm_at_the_kill_may_be_there_or_not_but_not_twice() {
+        let uncertain = "UPDATE ledger.expected SET must = 0 WHERE kind = 'alarm.raised';";
+        let there = judged(uncertain);
+        assert!(there.is_good() && there.at_kill == 0, "{there:?}");
+        let lost = judged(&format!("{uncertain} DELETE FROM told WHERE kind = 'alarm.raised'"));
+        assert!(lost.is_good() && lost.at_kill == 1, "{lost:?}");
+        let again = "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data FROM told WHERE kind = 'alarm.raised'";
+        assert!(!judged(&format!("{uncertain} {again}")).is_good());
+    }
+
+    #[test]
+    fn a_point_that_says_the_same_again_after_a_start_has_not_turned() {
+        let again = "INSERT INTO told VALUES ('journal', 3, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":true}}')";
+        assert!(judged(again).is_good());
+        let off_and_on = "INSERT INTO told VALUES ('journal', 3, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":false}}');
+            INSERT INTO told VALUES ('journal', 4, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":true}}')";
+        assert_eq!(judged(off_and_on).doubled(), 1);
+    }
 }

@@ -10,6 +10,7 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, Outgoing};
+use std::net::Ipv6Addr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -37,7 +38,10 @@ const REQUESTS: usize = CREDIT as usize + 2;
 
 /// A new client. Never reused: the library's state after a lost session loses or repeats what it holds.
 pub(super) fn client(session: &BrokerSession, rescue: &Rescue) -> (AsyncClient, EventLoop) {
-    let mut options = MqttOptions::new(&session.client_id, &session.host, session.port);
+    // The client joins host and port with a colon.
+    let is_v6 = session.host.parse::<Ipv6Addr>().is_ok();
+    let host = if is_v6 { format!("[{}]", session.host) } else { session.host.clone() };
+    let mut options = MqttOptions::new(&session.client_id, host, session.port);
     let mut properties = ConnectProperties::new();
     properties.session_expiry_interval = Some(SESSION_EXPIRY_S);
     properties.receive_maximum = Some(CREDIT);
