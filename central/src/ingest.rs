@@ -79,6 +79,11 @@ impl Ingest {
         Ok(())
     }
 
+    /// The way to the gateways was lost and is back: those heard of late get a receipt again.
+    pub fn repeat(&mut self, now: Now) {
+        self.gateways.values_mut().for_each(|gateway| gateway.repeat(now));
+    }
+
     /// The receipts that are due, signed and stored: to be sent now.
     pub fn receipts(&mut self, now: Now) -> Result<Vec<Outgoing>, StoreError> {
         if !self.gateways.values().any(|gateway| gateway.is_due(now)) {

@@ -6,9 +6,9 @@
 pub mod clock;
 pub mod custody;
 pub mod ingest;
-//pub mod link;
+pub mod link;
 pub mod settings;
 pub mod status;
 pub mod store;
 pub mod unpack;
-//pub mod work;
+pub mod work;

@@ -36,9 +36,18 @@ pub fn text(content_type: Option<&str>, payload: &[u8]) -> Result<Vec<u8>, Unpac
     }
 }
 
-/// The lines of a text, without empty ones.
-pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+/// The next lines of a text from `at` on, at most so many, without empty ones; moves `at` behind them.
+pub fn next_lines<'a>(text: &'a [u8], at: &mut usize, limit: usize) -> Vec<&'a [u8]> {
+    let mut lines = Vec::new();
+    while *at < text.len() && lines.len() < limit {
+        let rest = &text[*at..];
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        if end > 0 {
+            lines.push(&rest[..end]);
+        }
+        *at += end + 1;
+    }
+    lines
 }
 
 fn inflate(payload: &[u8]) -> Result<Vec<u8>, UnpackRefusal> {
@@ -68,7 +77,15 @@ mod tests {
         ];
         let text = text(Some(DEFLATED), &packed).unwrap();
         let plain = super::text(Some(PLAIN), b"a.b.c\nd.e.f\n").unwrap();
-        assert_eq!(lines(&text).collect::<Vec<_>>(), lines(&plain).collect::<Vec<_>>());
+        assert_eq!(text, plain);
+    }
+
+    #[test]
+    fn lines_are_taken_in_slices_without_empty_ones() {
+        let (text, mut at) = (b"a\n\nb\nc", 0);
+        assert_eq!(next_lines(text, &mut at, 2), [b"a", b"b"]);
+        assert_eq!(next_lines(text, &mut at, 2), [b"c"]);
+        assert!(next_lines(text, &mut at, 2).is_empty());
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Gateway {
         self.pending.traffic = true;
     }
 
+    /// Its last receipt may have been lost with the connection.
+    pub(super) fn repeat(&mut self, now: Now) {
+        self.pending.traffic |= self.is_listening(now);
+    }
+
     /// The gateway waits for a receipt, and refuses one below the highest it knows: after this store was restored from
     /// a backup, the count goes on after that.
     pub(super) fn asked(&mut self, n: Option<u64>) {
