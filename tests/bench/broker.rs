@@ -38,7 +38,8 @@ impl Broker {
              user root\n",
             kept.display()
         );
-        let write = std::fs::create_dir_all(&kept).and_then(|()| std::fs::write(folder.join("mosquitto.conf"), settings));
+        let write =
+            std::fs::create_dir_all(&kept).and_then(|()| std::fs::write(folder.join("mosquitto.conf"), settings));
         write.map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut broker = Self { folder: folder.to_owned(), port, running: None };
         broker.resume()?;
@@ -68,7 +69,11 @@ impl Broker {
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         wait::until("mosquitto listens", STARTS_IN, || {
             let heard = TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok();
-            if heard || process.is_running()? { Ok(heard.then_some(())) } else { Err("mosquitto ended: see its log".into()) }
+            if heard || process.is_running()? {
+                Ok(heard.then_some(()))
+            } else {
+                Err("mosquitto ended: see its log".into())
+            }
         })?;
         self.running = Some(process);
         Ok(())

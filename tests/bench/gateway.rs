@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Names in every record.
 pub(crate) const GATEWAY: &str = "gw-bench";
-const SITE: &str = "bench";
+pub(crate) const SITE: &str = "bench";
 
 /// Which points the devices have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,13 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Writes everything that both sides need.
-    pub(crate) fn set_up(programs: &Path, folder: &Path, task: Task, base_port: u16, broker: u16) -> Result<Self, String> {
+    pub(crate) fn set_up(
+        programs: &Path,
+        folder: &Path,
+        task: Task,
+        base_port: u16,
+        broker: u16,
+    ) -> Result<Self, String> {
         let runtime = tempfile::tempdir().map_err(|error| format!("no folder for the control socket: {error}"))?;
         let gateway = Self { programs: programs.to_owned(), folder: folder.to_owned(), runtime };
         gateway.write("profiles/bench.toml", &profile(task.points))?;

@@ -57,7 +57,7 @@ impl Process {
     }
 
     /// SIGKILL, and until it is gone. An error where it had ended before.
-    pub(crate) fn kill(mut self) -> Result<(), String> {
+    pub(crate) fn kill(&mut self) -> Result<(), String> {
         self.signal(Signal::KILL)?;
         let status = self.child.wait().map_err(|error| format!("{}: {error}", self.name))?;
         match status.signal() {

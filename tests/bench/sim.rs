@@ -93,8 +93,7 @@ async fn simulate(options: Options) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(told)?;
     for index in 0..options.devices {
         let port = options.base_port + u16::try_from(index).map_err(|_| "too many devices")?;
-        let listener =
-            TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| format!("port {port}: {error}"))?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| format!("port {port}: {error}"))?;
         spawn_local(device::listen(world.clone(), index, listener));
     }
     spawn_local(keep_log(world.clone(), options.flush_ms));
