@@ -1,0 +1,143 @@
+//! `bench`: the figures of the agent, each beside the floor in the same run; one command for each job. Times are printed
+//! and never asserted; with `--assert` counts that must be zero are.
+
+mod append;
+mod broker;
+mod chance;
+mod gateway;
+mod kills;
+mod latency;
+mod leg;
+mod load;
+mod logs;
+mod outage;
+mod process;
+mod programs;
+mod record_line;
+mod stopwatch;
+mod stores;
+mod table;
+mod wait;
+
+use clap::{Parser, ValueEnum};
+use programs::Programs;
+use std::process::ExitCode;
+
+/// Measures the agent beside the floor, on loopback, with mosquitto as broker.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Options {
+    /// What to measure.
+    #[arg(value_enum, ignore_case = true)]
+    job: Job,
+    /// Short windows and one round: shows that it works, not how fast.
+    #[arg(long)]
+    quick: bool,
+    /// Exit with 1 where a count is not zero that must be.
+    #[arg(long)]
+    assert: bool,
+    /// How often each product runs; they take turns.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Kills of the job `kills`; else what PICKET_KILLS says, or 200.
+    #[arg(long)]
+    kills: Option<usize>,
+    /// Seed of what is random; from the clock where it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Keep the folder with settings, databases and logs; it is kept anyhow where something is wrong.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// The jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Job {
+    /// 1,000 points at 1 Hz, 6,000 changes a minute: CPU and memory
+    J1,
+    /// A flip at a 100 ms poll to its arrival: latency
+    J2,
+    /// The broker away for a minute at 50 events a second
+    J3,
+    /// The same, with SIGKILL in the middle
+    J4,
+    /// Signed, chained and durable records per second in groups of 64
+    Records,
+    /// Many SIGKILLs under load: nothing stored is lost or doubled
+    Kills,
+    /// J1 to J4 and records
+    All,
+}
+
+/// What the jobs need to know.
+#[derive(Debug)]
+struct Bench {
+    programs: Programs,
+    quick: bool,
+    rounds: Option<usize>,
+    kills: usize,
+    seed: u64,
+}
+
+impl Bench {
+    /// Rounds asked for, or one where it is quick, or so many.
+    fn rounds(&self, usual: usize) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { usual })
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match measure(&options) {
+        Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
+        Ok(broken) => {
+            println!("\nwrong:");
+            broken.iter().for_each(|line| println!("  {line}"));
+            if options.assert { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        }
+        Err(why) => {
+            eprintln!("bench: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn measure(options: &Options) -> Result<Vec<String>, String> {
+    wait::heed_signals()?;
+    let programs = Programs::build()?;
+    let seed = options.seed.unwrap_or_else(stopwatch::mono_ns);
+    programs.print_versions(seed);
+    let asked = std::env::var("PICKET_KILLS").ok().and_then(|text| text.parse().ok());
+    let kills = options.kills.or(asked).unwrap_or(200);
+    let bench = Bench { programs, quick: options.quick, rounds: options.rounds, kills, seed };
+    let jobs = match options.job {
+        Job::All => vec![Job::J1, Job::J2, Job::J3, Job::J4, Job::Records],
+        job => vec![job],
+    };
+    let mut broken = Vec::new();
+    for job in jobs {
+        let folder = bench.programs.folder(&format!("{job:?}-"))?;
+        let before = programs::load();
+        // An early end keeps the folder: its logs say why.
+        let result = run(job, &bench, folder.path());
+        println!("load average {before} before, {} after", programs::load());
+        let wrong = result.as_ref().map_or(true, |broken| !broken.is_empty());
+        if options.keep || wrong {
+            println!("kept: {}", folder.keep().display());
+        }
+        broken.extend(result?);
+    }
+    Ok(broken)
+}
+
+fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Vec<String>, String> {
+    match job {
+        Job::J1 => load::j1(bench, folder),
+        Job::J2 => latency::j2(bench, folder),
+        Job::J3 => outage::run(bench, folder, outage::Kill::Never),
+        Job::J4 => outage::run(bench, folder, outage::Kill::InTheMiddle),
+        Job::Records => append::records(bench, folder),
+        Job::Kills => kills::run(bench, folder),
+        Job::All => unreachable!("all is a list of jobs"),
+    }
+}

@@ -1,0 +1,78 @@
+//! The programs under measurement: built before anything is measured, by the profile that the driver was built with.
+
+use crate::process::output;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Packages and programs that a job starts.
+const PACKAGES: [&str; 3] = ["picket", "picket-central", "picket-tests"];
+const BINARIES: [&str; 5] = ["picket", "picket-central", "bench-sim", "bench-sub", "bench-barepoll"];
+
+/// Where they lie.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Builds what is not up to date.
+    pub(crate) fn build() -> Result<Self, String> {
+        let own = std::env::current_exe().map_err(|error| format!("where am I: {error}"))?;
+        let folder = own.parent().ok_or("the driver lies in no folder")?.to_owned();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+        cargo.args(BINARIES.iter().flat_map(|binary| ["--bin", binary]));
+        output(&mut cargo)?;
+        for binary in BINARIES {
+            let path = folder.join(binary);
+            if !path.exists() {
+                return Err(format!("{} was not built: is another target directory set?", path.display()));
+            }
+        }
+        Ok(Self { folder })
+    }
+
+    /// The folder they lie in.
+    pub(crate) fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A new folder beside them, on the disk and not in memory, removed when dropped.
+    pub(crate) fn folder(&self, prefix: &str) -> Result<TempDir, String> {
+        let parent = self.folder.join("bench-runs");
+        let made =
+            std::fs::create_dir_all(&parent).and_then(|()| tempfile::Builder::new().prefix(prefix).tempdir_in(&parent));
+        made.map_err(|error| format!("{}: {error}", parent.display()))
+    }
+
+    /// One line about what is measured.
+    pub(crate) fn print_versions(&self, seed: u64) {
+        let ask = |program: &str, arguments: &[&str]| {
+            let mut command = Command::new(program);
+            output(command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"))).unwrap_or_else(|_| "unknown".into())
+        };
+        // mosquitto prints its version with its help, which it ends with 3.
+        let help = Command::new("/usr/sbin/mosquitto").arg("-h").output().map(|done| done.stdout).unwrap_or_default();
+        let help = String::from_utf8_lossy(&help).into_owned();
+        println!(
+            "tree {}, {} build, {}, {}, SQLite {}, Linux {}, seed {seed}",
+            ask("git", &["describe", "--always", "--dirty"]),
+            if cfg!(debug_assertions) { "debug" } else { "release" },
+            ask("rustc", &["--version"]),
+            help.lines().next().unwrap_or("mosquitto of unknown version"),
+            rusqlite::version(),
+            ask("uname", &["-r"]),
+        );
+    }
+}
+
+/// How busy the machine is: the load average of one minute.
+pub(crate) fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
