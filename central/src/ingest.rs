@@ -46,7 +46,7 @@ impl Ingest {
         if !self.know(gw)? {
             return self.refuse_unknown(gw, lines, now);
         }
-        let gateway = self.gateways.values_mut().find(|gateway| gateway.is(gw)).expect("it is known");
+        let gateway = self.gateways.get_mut(gw).expect("it is known");
         gateway.heard(now);
         self.store.write("storing records", |db| {
             let mut turn = Turn::new(db, gateway, now);
@@ -62,7 +62,7 @@ impl Ingest {
         self.store.write("keeping a refused message", |db| {
             store::quarantine(db, under, now.wall_ms, &format!("{gw}: {reason}"), payload)
         })?;
-        if let Some(gateway) = self.gateways.values_mut().find(|gateway| gateway.is(gw)) {
+        if let Some(gateway) = self.gateways.get_mut(gw) {
             gateway.heard(now);
             gateway.pending.bad = true;
         }
@@ -72,7 +72,7 @@ impl Ingest {
     /// A gateway asks for the last receipt; `n` is the highest it ever had. Answered by the next [`Ingest::receipts`].
     pub fn ask(&mut self, gw: &str, n: Option<u64>, now: Now) -> Result<(), StoreError> {
         if self.know(gw)? {
-            let gateway = self.gateways.values_mut().find(|gateway| gateway.is(gw)).expect("it is known");
+            let gateway = self.gateways.get_mut(gw).expect("it is known");
             gateway.heard(now);
             gateway.asked(n);
         }
@@ -96,7 +96,7 @@ impl Ingest {
 
     /// Whether a gateway is accepted. One that was accepted since the start by another process is taken up here.
     fn know(&mut self, gw: &str) -> Result<bool, StoreError> {
-        if self.gateways.values().any(|gateway| gateway.is(gw)) {
+        if self.gateways.contains_key(gw) {
             return Ok(true);
         }
         let found = self.store.read("reading a gateway", |db| match store::accepted(db, gw)? {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Largest message taken, announced to the broker so that it never sends one which would end the link (R6). A gateway
+/// Largest message taken, announced to the broker so that it never sends one which would end the link. A gateway
 /// sends at most 64 KiB before compression.
 const PACKET_MAX: u32 = 1024 * 1024;
 /// Messages that the broker may send before the first is acknowledged: bounds the memory to 32 packets for each lane.
@@ -25,9 +25,9 @@ const REQUESTS: usize = 512;
 const INFLIGHT_MAX: u16 = 256;
 /// The broker keeps what comes while this program is away for a week.
 const SESSION_EXPIRY_S: u32 = 7 * 24 * 3600;
-/// A half-open link is noticed after twice this (R9).
+/// A half-open link is noticed after twice this.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// Covers TCP, CONNECT and every flush (R8).
+/// Covers TCP, CONNECT and every flush.
 const PATIENCE_S: u64 = 30;
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_LAST: Duration = Duration::from_secs(2);
@@ -100,10 +100,16 @@ impl Session {
             if matches!(ended, Ended::Worker) {
                 return;
             }
-            let source = std::error::Error::source(&ended).map(ToString::to_string);
-            tracing::warn!(lane = self.lane.word(), because = source, "link ended: {ended}");
             if start.elapsed() > BACK_OFF_LAST {
                 back_off = BACK_OFF_FIRST;
+            }
+            let lane = self.lane.word();
+            let because = std::error::Error::source(&ended).map(ToString::to_string);
+            // Said once for each outage, however often it is tried.
+            if back_off == BACK_OFF_FIRST {
+                tracing::warn!(lane, because, "link ended: {ended}");
+            } else {
+                tracing::debug!(lane, because, "link ended: {ended}");
             }
             tokio::time::sleep(jittered(back_off)).await;
             back_off = (back_off * 2).min(BACK_OFF_LAST);
@@ -150,9 +156,9 @@ impl Session {
         }
     }
 
-    /// Subscribes anew whatever the broker says of the session (R13).
+    /// Subscribes anew whatever the broker says of the session.
     fn subscribe(&self, connack: &ConnAck, client: &AsyncClient, events: &mut EventLoop) -> Option<Ended> {
-        // A keep-alive of zero from the broker makes rumqttc ping without end (R18).
+        // A keep-alive of zero from the broker makes rumqttc ping without end.
         if events.options.keep_alive() < Duration::from_secs(10) {
             tracing::warn!(lane = self.lane.word(), "the broker demands too short a keep-alive; 20 s is kept");
             events.options.set_keep_alive(KEEP_ALIVE);
@@ -189,4 +195,24 @@ fn jittered(wait: Duration) -> Duration {
     // Without randomness everybody waits the whole time, which is safe.
     let share = getrandom::fill(&mut byte).map_or(255, |()| u32::from(byte[0]));
     wait / 2 + wait / 2 * share / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sessions_never_share_a_client_id() {
+        let broker = Broker { host: "h".into(), port: 1883 };
+        let id = |lane| Session { lane, client: "sms".into(), broker: broker.clone() }.options().client_id();
+        assert_eq!((id(Lane::Urgent), id(Lane::Record)), ("sms-urgent".into(), "sms-record".into()));
+    }
+
+    #[test]
+    fn a_wait_is_between_a_half_and_the_whole() {
+        for _ in 0..100 {
+            let wait = jittered(BACK_OFF_LAST);
+            assert!((BACK_OFF_LAST / 2..=BACK_OFF_LAST).contains(&wait), "{wait:?}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use picket_record::acceptance::Acceptance;
 use picket_record::encode::Name;
 use picket_record::keys::PublicKey;
 use std::error::Error;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -75,7 +76,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let level = tracing_subscriber::filter::LevelFilter::INFO;
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).init();
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).with_max_level(level).init();
     let result = match Cli::parse().command {
         Command::Init { dir, sms } => init(&dir, &sms),
         Command::Accept { dir, site, gateway, identity, by, out } => {
@@ -159,6 +161,7 @@ fn run(config: &std::path::Path) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             ended = &mut worker => return Ok(ended??),
+            Some(ended) = sessions.join_next() => return Ok(ended?),
         }
         tracing::info!("stopping after the open transaction");
         stop.send_replace(true);

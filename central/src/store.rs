@@ -32,7 +32,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// SQLite before this has a bug that damages a WAL with two connections (`../shared/facts/reliability.md` Q5).
+/// Before 3.51.3 (2026-03-13) two connections that write and checkpoint can damage a WAL while it is reset.
 const SQLITE_MIN: i32 = 3_051_003;
 /// Longest wait for another process that writes (`picket-central accept`).
 const BUSY: Duration = Duration::from_secs(5);

@@ -210,6 +210,9 @@ impl Alarms {
         standing.as_str().clone_into(&mut alarm.standing);
         alarm.rings = standing.rings() || severity == Severity::Life;
         alarm.facts = facts;
+        // What is raised anew was not seen by a guard yet.
+        alarm.acknowledged_by = None;
+        alarm.guard_must_close = false;
         alarm.seq = None;
         alarm.draft = NOT_DRAFTED;
         Some(alarm.statement(Kind::AlarmRaised))
@@ -265,13 +268,23 @@ impl Alarms {
         }
     }
 
-    /// Drafts up to `through` are stored; `head` is the number of the last.
-    pub fn stored(&mut self, through: u64, head: u64) {
-        for alarm in self.open.values_mut() {
-            if alarm.seq.is_none() && alarm.draft <= through {
-                alarm.seq = Some(head.saturating_sub(through - alarm.draft));
-            }
+    /// Drafts up to `through` are stored; `head` is the number of the last. True where an alarm is recorded by it.
+    pub fn stored(&mut self, through: u64, head: u64) -> bool {
+        let mut recorded = false;
+        for alarm in self.open.values_mut().filter(|alarm| alarm.seq.is_none() && alarm.draft <= through) {
+            alarm.seq = Some(head.saturating_sub(through - alarm.draft));
+            recorded = true;
         }
+        recorded
+    }
+
+    /// The condition can no longer be observed: nothing of the plan tells about it. A guard closes it.
+    pub fn unwatch(&mut self, rule: Rule, equipment: &EquipmentId) -> Option<Statement> {
+        let alarm = self.open.get_mut(&id(rule, equipment)).filter(|alarm| alarm.active)?;
+        alarm.active = false;
+        alarm.guard_must_close = true;
+        alarm.acknowledged_by = None;
+        Some(alarm.statement(Kind::AlarmCleared))
     }
 
     /// Whether the condition of a rule is known to hold.
@@ -305,3 +318,6 @@ fn read_row(stored: &StateRow) -> Option<Alarm> {
         seq: Some(stored.seq),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 
 /// Tries in a row that may fail before a unit counts as dead.
 const DEAD_AFTER: u32 = 3;
-/// A dead unit is tried so seldom that it takes at most a tenth of the bus: after `patience` follow nine without it.
-const DEAD_SHARE: u64 = 9;
+/// Dead units are tried so seldom that all of them together take at most a tenth of the bus (reliability M12).
+const DEAD_SHARE: u64 = 10;
+/// A device that is there but did not tell who it is, is asked again after this time: it is polled meanwhile.
+const IDENTITY_AGAIN_US: u64 = s(60);
 
 /// What an outcome led to.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +72,8 @@ pub struct Bus {
     /// A fault happened on an RTU bus: a late answer may still come and be taken for another register's, so the next
     /// answer is thrown away and the same is asked again (reliability M1).
     suspect: bool,
+    /// No dead unit is tried before.
+    dead_from: u64,
 }
 
 /// What a device is asked for.
@@ -125,7 +129,7 @@ impl Bus {
                 next: None,
             });
         }
-        Self { driver, devices: polled, open: None, suspect: false }
+        Self { driver, devices: polled, open: None, suspect: false, dead_from: 0 }
     }
 
     /// True while an ask is open.
@@ -138,21 +142,23 @@ impl Bus {
         if self.open.is_some() {
             return None;
         }
-        let index = self.under_way().or_else(|| self.due(now))?;
-        let device = &mut self.devices[index];
-        let work = device.next.take().unwrap_or_else(|| device.begin(now));
-        let Some(read) = device.read(work) else {
-            device.due_us = now.mono_us + device.poll_us;
-            return None;
-        };
-        let ask = Ask { unit: device.unit, read, patience_ms: device.patience_ms };
-        if self.suspect {
-            device.next = Some(work);
-            self.open = Some((index, Work::Probe));
-        } else {
-            self.open = Some((index, work));
+        loop {
+            let index = self.under_way().or_else(|| self.due(now))?;
+            let device = &mut self.devices[index];
+            let work = device.next.take().unwrap_or_else(|| device.begin(now));
+            let Some(read) = device.read(work) else {
+                device.due_us = now.mono_us + device.poll_us;
+                continue;
+            };
+            let ask = Ask { unit: device.unit, read, patience_ms: device.patience_ms };
+            if self.suspect {
+                device.next = Some(work);
+                self.open = Some((index, Work::Probe));
+            } else {
+                self.open = Some((index, work));
+            }
+            return Some(ask);
         }
-        Some(ask)
     }
 
     fn under_way(&self) -> Option<usize> {
@@ -160,8 +166,12 @@ impl Bus {
     }
 
     fn due(&self, now: &Now) -> Option<usize> {
-        let due = self.devices.iter().enumerate().filter(|(_, device)| device.due_us <= now.mono_us);
+        let due = self.devices.iter().enumerate().filter(|(_, device)| self.due_us(device) <= now.mono_us);
         due.min_by_key(|(_, device)| device.due_us).map(|(index, _)| index)
+    }
+
+    fn due_us(&self, device: &Polled) -> u64 {
+        if device.is_dead() { device.due_us.max(self.dead_from) } else { device.due_us }
     }
 
     /// When a device falls due; `None` while an ask is open or there are no devices.
@@ -172,28 +182,43 @@ impl Bus {
         if self.under_way().is_some() {
             return Some(0);
         }
-        self.devices.iter().map(|device| device.due_us).min()
+        self.devices.iter().map(|device| self.due_us(device)).min()
     }
 
     /// The one open ask ended.
     pub fn outcome(&mut self, now: &Now, identity_us: u64, result: Result<Answer, Fault>) -> Vec<Event> {
         let Some((index, work)) = self.open.take() else { return Vec::new() };
+        let no_unit_answered = self.devices.iter().all(Polled::is_dead);
         let device = &mut self.devices[index];
-        match result {
-            Ok(_) if work == Work::Probe => {
+        let events = match result {
+            // The answer to a probe says only that the line is quiet: even a refusal may be a late one.
+            Ok(_) | Err(Fault::Exception(_)) if work == Work::Probe => {
                 self.suspect = false;
                 Vec::new()
             }
             Ok(answer) => device.answered(now, work, answer, identity_us).into_iter().collect(),
-            Err(Fault::Exception(code @ 1..=3)) => {
-                self.suspect = false;
-                let work = if work == Work::Probe { device.next.take().unwrap_or(Work::Poll(0)) } else { work };
-                device.refused(now, work, code, identity_us)
-            }
+            Err(Fault::Exception(code @ 1..=3)) => device.refused(now, work, code, identity_us),
             Err(fault) => {
                 self.suspect = self.driver == Driver::ModbusRtu && !matches!(fault, Fault::Exception(_));
-                vec![device.failed(now, fault)]
+                vec![device.failed(now, work, fault)]
             }
+        };
+        if device.is_dead() && device.next.is_none() {
+            let patience = ms(u64::from(device.patience_ms));
+            // A serial line then listens as long again, so that a late answer dies there.
+            let cost = if self.driver == Driver::ModbusRtu { 2 * patience } else { patience };
+            self.dead_from = now.mono_us + DEAD_SHARE * cost - patience;
+        } else if no_unit_answered && !device.is_dead() {
+            self.line_is_back(now);
+        }
+        events
+    }
+
+    /// All units were dead and one is not: the line was, and nobody else need wait any longer.
+    fn line_is_back(&mut self, now: &Now) {
+        self.dead_from = now.mono_us;
+        for device in &mut self.devices {
+            device.due_us = device.due_us.min(now.mono_us + device.poll_us);
         }
     }
 }
@@ -205,6 +230,10 @@ impl Polled {
         self.told.clear();
         // Identity first: what a poll says is worth little while it is not known who says it.
         if now.mono_us >= self.identity_due_us { Work::Identity(0) } else { Work::Poll(0) }
+    }
+
+    fn is_dead(&self) -> bool {
+        self.failures >= DEAD_AFTER
     }
 
     fn read(&self, work: Work) -> Option<Read> {
@@ -236,6 +265,10 @@ impl Polled {
             self.next = Some(Work::Poll(next));
             return None;
         }
+        // A unit that was away may come back as another one.
+        if self.is_dead() && !self.speech.identity.is_empty() {
+            self.identity_due_us = now.mono_us;
+        }
         self.failures = 0;
         self.due_us += self.poll_us;
         if self.due_us <= now.mono_us {
@@ -250,11 +283,14 @@ impl Polled {
             self.next = Some(Work::Identity(next));
             return None;
         }
-        self.identity_due_us = now.mono_us + identity_us;
-        if !self.plan.reads().is_empty() {
-            self.next = Some(Work::Poll(0));
-        } else {
+        if self.plan.reads().is_empty() {
+            // It has nothing else to say: its identity is what is polled.
+            self.failures = 0;
             self.due_us = now.mono_us + self.poll_us;
+            self.identity_due_us = self.due_us;
+        } else {
+            self.next = Some(Work::Poll(0));
+            self.identity_due_us = now.mono_us + identity_us;
         }
         let identity = modbus::identity(&self.speech, &self.told);
         Some(Event::Identified { device: self.id, identity })
@@ -272,7 +308,7 @@ impl Polled {
                 let refused = self.plan.split(read).map(|point| Event::Refused { device: self.id, point });
                 let mut events: Vec<Event> = refused.into_iter().collect();
                 if self.plan.reads().is_empty() {
-                    events.push(self.failed(now, Fault::Exception(code)));
+                    events.push(self.failed(now, work, Fault::Exception(code)));
                 } else {
                     events.extend(self.advance(now, n));
                 }
@@ -282,18 +318,15 @@ impl Polled {
         }
     }
 
-    fn failed(&mut self, now: &Now, fault: Fault) -> Event {
+    fn failed(&mut self, now: &Now, work: Work, fault: Fault) -> Event {
+        // Who does not tell its identity is polled all the same.
+        if matches!(work, Work::Identity(_)) || matches!(self.next, Some(Work::Identity(_))) {
+            let again = if self.plan.reads().is_empty() { self.poll_us } else { IDENTITY_AGAIN_US };
+            self.identity_due_us = now.mono_us + again;
+        }
         self.next = None;
         self.failures = self.failures.saturating_add(1);
-        let pause = match self.failures {
-            0..DEAD_AFTER => self.poll_us,
-            _ => self.poll_us.max(DEAD_SHARE * ms(u64::from(self.patience_ms))),
-        };
-        self.due_us = now.mono_us + pause;
-        // A unit that was away may come back as another one.
-        if !self.speech.identity.is_empty() && self.failures == DEAD_AFTER {
-            self.identity_due_us = now.mono_us;
-        }
+        self.due_us = now.mono_us + self.poll_us;
         Event::Failed { device: self.id, fault, failures: self.failures }
     }
 }
@@ -316,3 +349,6 @@ fn hash_pdu(raw: &mut Sha256, table: Table, answer: &Answer) {
     raw.update([function, u8::try_from(data.len()).unwrap_or(u8::MAX)]);
     raw.update(&data);
 }
+
+#[cfg(test)]
+mod tests;

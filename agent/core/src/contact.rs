@@ -99,3 +99,62 @@ impl Contact {
         (self.limit_us > 0 && !self.silent).then(|| self.since_us + self.limit_us)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{DeviceSpeech, LineId, ReadingsPolicy};
+    use crate::testbed::{at, id};
+    use std::collections::BTreeMap;
+
+    const READER: DeviceId = DeviceId(0);
+
+    fn contacts(silence_ms: u64) -> Contacts {
+        let device = Device {
+            name: "reader".into(),
+            line: LineId(0),
+            equipment: id("READER-1"),
+            speech: DeviceSpeech::SealReader,
+            silence_ms,
+            bindings: BTreeMap::new(),
+            readings: ReadingsPolicy::Off,
+        };
+        Contacts::new(&at(0), &[device])
+    }
+
+    #[test]
+    fn a_device_is_silent_once_and_exactly_when_its_limit_passes() {
+        let mut contacts = contacts(1_000);
+        assert_eq!(contacts.deadline(), Some(1_000_000));
+        assert_eq!(contacts.timeout(&at(999_999)), []);
+        assert_eq!(contacts.timeout(&at(1_000_000)), [READER]);
+        assert_eq!(contacts.timeout(&at(2_000_000)), []);
+        assert_eq!(contacts.deadline(), None);
+    }
+
+    #[test]
+    fn a_good_word_ends_a_silence_once() {
+        let mut contacts = contacts(1_000);
+        contacts.timeout(&at(1_000_000));
+        assert!(contacts.good(&at(1_500_000), READER));
+        assert!(!contacts.good(&at(1_600_000), READER));
+        assert_eq!(contacts.deadline(), Some(2_600_000));
+    }
+
+    #[test]
+    fn a_silence_that_was_open_before_the_start_does_not_begin_again() {
+        let mut contacts = contacts(1_000);
+        contacts.recover_silent(READER);
+        assert_eq!(contacts.timeout(&at(9_000_000)), []);
+        assert!(!contacts.gone(READER));
+        assert!(contacts.good(&at(9_000_000), READER));
+    }
+
+    #[test]
+    fn without_a_limit_only_its_last_will_makes_a_device_silent() {
+        let mut contacts = contacts(0);
+        assert_eq!((contacts.timeout(&at(u64::MAX / 2_000)), contacts.deadline()), (Vec::new(), None));
+        assert!(contacts.gone(READER));
+        assert_eq!(contacts.presence(READER).0, Presence::Silent);
+    }
+}

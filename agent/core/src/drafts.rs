@@ -11,8 +11,13 @@ use std::sync::Arc;
 
 /// Most drafts that wait: ten minutes of a site at sixteen events a second, about 8 MiB.
 pub const MAX_WAITING: usize = 10_000;
-/// Above this many, routine records are dropped and counted, so that room is left for alarms.
+/// Above this many, routine records and readings are dropped and counted, so that room is left for alarms.
 const ROUTINE_MARK: usize = 5_000;
+/// Above this many, everything below severity 3 is dropped and counted: alarms go last.
+const ALARM_MARK: usize = 9_000;
+/// Drops are stated at once, then at most so often (as often as a heartbeat): a gap record for every dropped event
+/// would fill the disk as fast as the events.
+const GAP_PAUSE_US: u64 = s(60);
 /// Routine records are stored at the latest after this time ...
 const ROUTINE_WAIT_US: u64 = s(3);
 /// ... or when so many wait.
@@ -35,6 +40,8 @@ pub struct Drafts {
     now_waiting: usize,
     fill_permille: u16,
     gap: Gap,
+    /// The next gap record is stated from here on.
+    gap_from: u64,
     dropped_total: u64,
 }
 
@@ -67,6 +74,7 @@ impl Drafts {
             now_waiting: 0,
             fill_permille,
             gap: Gap::default(),
+            gap_from: 0,
             dropped_total: 0,
         }
     }
@@ -94,19 +102,21 @@ impl Drafts {
     }
 
     /// The disk budget (records.md, "Full disk or overload"): from 70 % no severity 0, from 85 % severity 3 and up
-    /// only, with heartbeats and gaps; and the length of the queue.
+    /// only, with heartbeats and gaps, and what a start would otherwise misread (a register whose version is not
+    /// declared, a stop in order); and the length of the queue.
     fn admits(&self, body: &Body, commit: Commit) -> bool {
-        let vital = matches!(body.kind, Kind::Heartbeat | Kind::GapDropped | Kind::EpochClose | Kind::Snapshot);
         let floor = match self.fill_permille {
             0..=699 => Severity::Info,
             700..=849 => Severity::Notice,
             _ => Severity::Security,
         };
-        let queued = match commit {
-            Commit::Routine => self.waiting.len() < ROUTINE_MARK,
-            Commit::Now => self.waiting.len() < MAX_WAITING,
+        let vital = is_vital(body.kind);
+        let most = match commit {
+            Commit::Now if vital || body.severity >= Severity::Security => MAX_WAITING,
+            Commit::Now if body.kind != Kind::Readings => ALARM_MARK,
+            Commit::Now | Commit::Routine => ROUTINE_MARK,
         };
-        queued && (vital || body.severity >= floor)
+        self.waiting.len() < most && (vital || body.severity >= floor)
     }
 
     /// The next append, if one is due and none is open.
@@ -116,7 +126,9 @@ impl Drafts {
             open.retry_at = open.retry_at.filter(|_| !due);
             return due.then(|| (open.through, Arc::clone(&open.bodies)));
         }
-        self.state_gap(now);
+        if now.mono_us >= self.gap_from && self.waiting.len() < ROUTINE_MARK {
+            self.state_gap(now);
+        }
         let routine_due = self.routine_since.is_some_and(|since| now.mono_us >= since + ROUTINE_WAIT_US);
         if self.now_waiting == 0 && !routine_due && self.waiting.len() < ROUTINE_GROUP {
             return None;
@@ -155,8 +167,12 @@ impl Drafts {
     pub fn deadline(&self) -> Option<u64> {
         match &self.open {
             Some(open) => open.retry_at,
-            None if self.now_waiting > 0 || self.gap.count > 0 => Some(0),
-            None => self.routine_since.map(|since| since + ROUTINE_WAIT_US),
+            None if self.now_waiting > 0 => Some(0),
+            None => {
+                let routine = self.routine_since.map(|since| since + ROUTINE_WAIT_US);
+                let gap = (self.gap.count > 0).then_some(self.gap_from);
+                routine.into_iter().chain(gap).min()
+            }
         }
     }
 
@@ -180,11 +196,12 @@ impl Drafts {
         self.fill_permille
     }
 
-    /// Turns the counters into a record as soon as there is room for it.
-    fn state_gap(&mut self, now: &Now) {
-        if self.gap.count == 0 || self.waiting.len() >= ROUTINE_MARK {
+    /// Turns the counters into a record, whatever its turn: before the last words of a stop, and when it is due.
+    pub fn state_gap(&mut self, now: &Now) {
+        if self.gap.count == 0 {
             return;
         }
+        self.gap_from = now.mono_us + GAP_PAUSE_US;
         let gap = std::mem::take(&mut self.gap);
         let data = gap.data(self.dropped_total);
         let body = Body {
@@ -199,6 +216,19 @@ impl Drafts {
         self.waiting.push_back((body, Commit::Now));
         self.now_waiting += 1;
     }
+}
+
+fn is_vital(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Heartbeat
+            | Kind::GapDropped
+            | Kind::Snapshot
+            | Kind::ActStopped
+            | Kind::EpochClose
+            | Kind::RegisterApplied
+            | Kind::SettingsApplied
+    )
 }
 
 impl Gap {
@@ -233,3 +263,6 @@ impl Gap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

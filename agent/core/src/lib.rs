@@ -13,6 +13,7 @@ pub mod memory;
 pub mod nonconformity;
 pub mod plan;
 pub mod readings;
+pub mod receipts;
 pub mod register;
 pub mod rules;
 pub mod seals;
@@ -20,6 +21,8 @@ pub mod site;
 pub mod standing;
 pub mod statement;
 pub mod status;
+#[cfg(test)]
+mod testbed;
 pub mod time;
 pub mod uplink;
 pub mod wire;

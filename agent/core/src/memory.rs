@@ -79,7 +79,8 @@ impl<'a> Stated<'a> {
 /// What a record changes in memory, in order.
 pub fn changes(stated: Stated<'_>) -> Vec<Change> {
     match stated.kind {
-        Kind::AlarmRaised => vec![alarm_row(stated)],
+        // What is raised anew was not seen by a guard yet.
+        Kind::AlarmRaised => vec![alarm_row(stated), Change::Drop { key: format!("ack/{}", stated.text("alarm")) }],
         Kind::AlarmCleared if stated.data.get("guard_must_close") == Some(&Value::Bool(true)) => {
             vec![alarm_row(stated), Change::Drop { key: format!("ack/{}", stated.text("alarm")) }]
         }
@@ -93,7 +94,10 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         }
         Kind::NonconformityOpened => {
             let row = with_about(stated);
-            vec![put(format!("nonconformity/{}", stated.text("nonconformity")), &row)]
+            let mut rows = vec![put(format!("nonconformity/{}", stated.text("nonconformity")), &row)];
+            // What a trusted clock has seen expire stays expired, whatever the clock is worth after the next start.
+            rows.extend(stated.data.get("judged_ms").map(|ms| put("floor".into(), ms)));
+            rows
         }
         Kind::NonconformityClosed => {
             vec![Change::Drop { key: format!("nonconformity/{}", stated.text("nonconformity")) }]
@@ -122,15 +126,29 @@ fn with_about(stated: Stated<'_>) -> Value {
     Value::Object(row)
 }
 
-/// Last value heard per point with the device's own time: tells a message delivered twice from a new one.
+/// Last value heard per point with the device's own time; and, where the record counts its message, the message as one
+/// of the last [`MESSAGES`]: tells a message delivered twice from a new one.
 fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
+    // What is unlisted names itself: it may not grow the rows.
+    if stated.text("dev").is_empty() {
+        return Vec::new();
+    }
     let device = stated.text("dev");
-    let points = stated.data.get("p").and_then(Value::as_object);
-    points
-        .into_iter()
-        .flatten()
-        .map(|(point, value)| put(heard_key(device, point), &json!([value, stated.device_time])))
-        .collect()
+    let Some(points) = stated.data.get("p").and_then(Value::as_object) else { return Vec::new() };
+    let values = points.iter().map(|(point, value)| put(heard_key(device, point), &json!([value, stated.device_time])));
+    let mut rows: Vec<Change> = values.collect();
+    if let (Some(slot), Some(time)) = (stated.data.get("slot").and_then(Value::as_u64), stated.device_time) {
+        rows.push(put(message_key(device, slot), &json!([time, points])));
+    }
+    rows
+}
+
+/// Messages of one device that are remembered: more than a carrier may have unconfirmed at a time.
+pub const MESSAGES: u64 = 64;
+
+/// Key of the row that remembers a heard message.
+pub fn message_key(device: &str, slot: u64) -> String {
+    format!("message/{device}/{:02}", slot % MESSAGES)
 }
 
 /// Key of the row that remembers a heard point.

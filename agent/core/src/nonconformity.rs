@@ -85,3 +85,6 @@ impl Nonconformities {
         self.open.values()
     }
 }
+
+#[cfg(test)]
+mod tests;

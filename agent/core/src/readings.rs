@@ -1,22 +1,33 @@
 //! Last value of every point, and `readings` records of what changed.
 
 use crate::memory;
-use crate::plan::{Device, DeviceSpeech, ReadingsPolicy};
+use crate::plan::{self, DeviceSpeech, ReadingsPolicy};
 use crate::statement::{Commit, Evidence, Statement};
 use crate::wire::StateRow;
 use picket_device::quantity::{Observation, Quality, Value};
 use picket_record::body;
 use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-/// Most points of one record: keeps it under 8 KiB with the longest names and values a profile may have.
-const MAX_POINTS: usize = 100;
+/// Most bytes of points in one record: leaves room for everything else in its 8 KiB (records.md).
+const MAX_BYTES: usize = 6_000;
+/// Most points of one device that are kept. A profile has fewer; a camera names its points itself.
+const MAX_POINTS: usize = 2_048;
+
+/// Most points of one message of something unlisted that are stated; a camera event has one.
+const MAX_UNLISTED_POINTS: usize = 8;
 
 /// What was last seen of each device.
 #[derive(Debug)]
 pub struct Readings {
-    devices: Vec<BTreeMap<String, Last>>,
+    devices: Vec<Device>,
+}
+
+#[derive(Debug, Default)]
+struct Device {
+    points: BTreeMap<String, Last>,
+    messages: Messages,
 }
 
 /// Last value of a point.
@@ -31,29 +42,57 @@ pub struct Last {
 
 impl Readings {
     /// From the rows the journal recovered: what speaking devices said last.
-    pub fn new(devices: &[Device], rows: &[StateRow]) -> Self {
-        let mut readings = Self { devices: vec![BTreeMap::new(); devices.len()] };
-        for (index, device) in devices.iter().enumerate() {
+    pub fn new(devices: &[plan::Device], rows: &[StateRow]) -> Self {
+        let mut readings = Self { devices: Vec::new() };
+        for device in devices {
+            let mut known = Device { points: BTreeMap::new(), messages: Messages::recover(&device.name, rows) };
             let prefix = memory::heard_key(&device.name, "");
             for row in rows {
                 let Some(point) = row.key.strip_prefix(&prefix) else { continue };
                 if let Some(last) = read_row(&row.body) {
-                    readings.devices[index].insert(point.to_owned(), last);
+                    known.points.insert(point.to_owned(), last);
                 }
             }
+            readings.devices.push(known);
         }
         readings
     }
 
     /// Last values of a device.
     pub fn of(&self, device: usize) -> impl Iterator<Item = (&str, &Last)> {
-        self.devices.get(device).into_iter().flatten().map(|(point, last)| (point.as_str(), last))
+        self.devices.get(device).into_iter().flat_map(|d| &d.points).map(|(point, last)| (point.as_str(), last))
     }
 
-    /// Takes what was seen; gives the changed ones. A message that says the same at the same device time was delivered
-    /// twice and changes nothing.
+    /// Whether a message was taken before: it says the same at the same device time as one of a session that is gone,
+    /// and was not matched yet. Such a message was delivered twice; inside one session nothing is.
+    pub fn is_second_delivery(&mut self, device: usize, seen: &[Observation], time: Option<&String>) -> bool {
+        let (Some(known), Some(time)) = (self.devices.get_mut(device), time) else { return false };
+        known.messages.is_known(&message(seen, time))
+    }
+
+    /// The session of a device's line is gone: what was not confirmed comes again in the next one.
+    pub fn session_lost(&mut self, device: usize) {
+        if let Some(known) = self.devices.get_mut(device) {
+            known.messages.session_lost();
+        }
+    }
+
+    /// Whether all of these points are kept, or may be.
+    pub fn has_room(&self, device: usize, seen: &[Observation]) -> bool {
+        let Some(known) = self.devices.get(device) else { return false };
+        let fresh = seen.iter().filter(|o| !known.points.contains_key(&o.point)).count();
+        known.points.len() + fresh <= MAX_POINTS
+    }
+
+    /// Remembers a message; its slot among the last ones.
+    pub fn remember(&mut self, device: usize, seen: &[Observation], time: Option<&String>) -> Option<u64> {
+        let messages = &mut self.devices.get_mut(device)?.messages;
+        Some(messages.remember(message(seen, time?)))
+    }
+
+    /// Takes what was seen; gives the changed ones.
     pub fn take<'a>(&mut self, device: usize, seen: &'a [Observation], time: Option<&String>) -> Vec<&'a Observation> {
-        let Some(points) = self.devices.get_mut(device) else { return Vec::new() };
+        let Some(points) = self.devices.get_mut(device).map(|known| &mut known.points) else { return Vec::new() };
         let mut changed = Vec::new();
         for observation in seen {
             match points.get_mut(&observation.point) {
@@ -79,28 +118,39 @@ impl Readings {
 
     /// Every value of a device is old from here on.
     pub fn stale(&mut self, device: usize) {
-        for last in self.devices.get_mut(device).into_iter().flat_map(BTreeMap::values_mut) {
+        for last in self.devices.get_mut(device).into_iter().flat_map(|d| d.points.values_mut()) {
             last.quality = Quality::Stale;
         }
     }
 
-    /// The records of a change, within the size limit of one.
-    pub fn statements(device: &Device, changed: &[&Observation], evidence: &Evidence) -> Vec<Statement> {
+    /// Observations of something that is no device of the plan, as a record states them.
+    pub fn points(seen: &[Observation]) -> Map<String, Json> {
+        seen.iter().take(MAX_UNLISTED_POINTS).map(|o| (o.point.clone(), json_value(o, ""))).collect()
+    }
+
+    /// The records of a change, within the size limit of one. `slot` is the message's, see [`Readings::remember`].
+    pub fn statements(
+        device: &plan::Device,
+        changed: &[&Observation],
+        slot: Option<u64>,
+        evidence: &Evidence,
+    ) -> Vec<Statement> {
         let commit = match device.readings {
             ReadingsPolicy::Off => return Vec::new(),
             ReadingsPolicy::Routine => Commit::Routine,
             ReadingsPolicy::Now => Commit::Now,
         };
-        let parts = changed.chunks(MAX_POINTS);
+        let parts = parts(device, changed);
         let of = parts.len();
         parts
+            .into_iter()
             .enumerate()
-            .map(|(part, chunk)| {
-                let points: Map<String, Json> =
-                    chunk.iter().map(|o| (o.point.clone(), json_value(o, unit(device, &o.point)))).collect();
+            .map(|(part, points)| {
                 let mut data = json!({ "dev": device.name, "p": points });
                 if of > 1 {
                     data["part"] = json!([part + 1, of]);
+                } else if let Some(slot) = slot {
+                    data["slot"] = slot.into();
                 }
                 let mut statement = Statement::new(Kind::Readings, Severity::Info, data);
                 statement.commit = commit;
@@ -110,7 +160,77 @@ impl Readings {
     }
 }
 
-fn unit<'a>(device: &'a Device, point: &str) -> &'a str {
+fn parts(device: &plan::Device, changed: &[&Observation]) -> Vec<Map<String, Json>> {
+    let mut parts: Vec<Map<String, Json>> = Vec::new();
+    let mut bytes = MAX_BYTES;
+    for observation in changed {
+        let value = json_value(observation, unit(device, &observation.point));
+        let size = observation.point.len() + value.to_string().len() + 4;
+        if bytes + size > MAX_BYTES {
+            parts.push(Map::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(part) = parts.last_mut() {
+            part.insert(observation.point.clone(), value);
+        }
+    }
+    parts
+}
+
+/// A message as its row has it, see [`memory::changes`].
+fn message(seen: &[Observation], time: &str) -> String {
+    let points: Map<String, Json> = seen.iter().map(|o| (o.point.clone(), json_value(o, ""))).collect();
+    json!([time, points]).to_string()
+}
+
+/// The last messages of one device, in this session and in those before it.
+#[derive(Debug, Default)]
+struct Messages {
+    before: VecDeque<String>,
+    session: VecDeque<String>,
+    next: u64,
+}
+
+impl Messages {
+    fn recover(device: &str, rows: &[StateRow]) -> Self {
+        let prefix = memory::message_key(device, 0);
+        let prefix = prefix.trim_end_matches("00");
+        let mut known: Vec<(u64, u64, String)> = rows
+            .iter()
+            .filter_map(|row| Some((row.seq, row.key.strip_prefix(prefix)?.parse().ok()?, row.body.clone())))
+            .collect();
+        known.sort();
+        let next = known.last().map_or(0, |(_, slot, _)| slot + 1);
+        Self { before: known.into_iter().map(|(_, _, body)| body).collect(), session: VecDeque::new(), next }
+    }
+
+    fn is_known(&mut self, message: &str) -> bool {
+        let at = self.before.iter().position(|before| before == message);
+        at.is_some_and(|at| self.before.remove(at).is_some())
+    }
+
+    fn remember(&mut self, message: String) -> u64 {
+        self.session.push_back(message);
+        keep_newest(&mut self.session);
+        let slot = self.next % memory::MESSAGES;
+        self.next += 1;
+        slot
+    }
+
+    fn session_lost(&mut self) {
+        self.before.append(&mut self.session);
+        keep_newest(&mut self.before);
+    }
+}
+
+fn keep_newest(messages: &mut VecDeque<String>) {
+    while messages.len() as u64 > memory::MESSAGES {
+        messages.pop_front();
+    }
+}
+
+fn unit<'a>(device: &'a plan::Device, point: &str) -> &'a str {
     match &device.speech {
         DeviceSpeech::Modbus { speech, .. } => {
             speech.points.iter().find(|p| p.name == point).map_or("", |p| p.unit.as_str())
@@ -149,3 +269,6 @@ fn read_row(row: &str) -> Option<Last> {
     };
     Some(Last { value, quality, device_time: parsed.1 })
 }
+
+#[cfg(test)]
+mod tests;

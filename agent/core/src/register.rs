@@ -80,6 +80,15 @@ pub struct Equipment {
     pub withdrawn: Option<String>,
 }
 
+impl Equipment {
+    /// Every scheme it has, by the word in reasons.
+    pub fn schemes(&self) -> impl Iterator<Item = (&'static str, &Scheme)> {
+        let all =
+            [("calibration", &self.calibration), ("maintenance", &self.maintenance), ("inspection", &self.inspection)];
+        all.into_iter().filter_map(|(work, scheme)| Some((work, scheme.as_ref()?)))
+    }
+}
+
 /// What a piece of equipment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EquipmentKind {
@@ -271,10 +280,8 @@ impl Register {
             reasons.push((Standing::Withdrawn, format!("withdrawn: {why}")));
         }
         reasons.extend(mismatched.iter().map(|field| (Standing::Mismatched, format!("{field} differs"))));
-        let schemes =
-            [("calibration", &row.calibration), ("maintenance", &row.maintenance), ("inspection", &row.inspection)];
         let mut next: Option<Due> = None;
-        for (work, scheme) in schemes.iter().filter_map(|(work, scheme)| Some((work, scheme.as_ref()?))) {
+        for (work, scheme) in row.schemes() {
             let due = scheme.due();
             if let Some(reason) = judge(work, due, judged_ms, ahead_days) {
                 reasons.push(reason);

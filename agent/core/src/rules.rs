@@ -2,7 +2,7 @@
 //! ringing, standing or records.
 
 use crate::alarm::Rule;
-use crate::plan::Limits;
+use crate::plan::{Driver, Limits};
 use crate::register::EquipmentId;
 use crate::statement::{Evidence, Facts};
 use crate::time::{Now, ms};
@@ -65,9 +65,38 @@ pub struct Rules {
 /// All points that tell one signal of one piece of equipment.
 #[derive(Debug, Default)]
 struct Contact {
-    points: BTreeMap<(String, String), bool>,
+    points: Points,
     hold: Hold,
+    /// A device that speaks unasked tells it.
+    spoken: bool,
     evidence: Option<Evidence>,
+}
+
+/// Last state of every point behind a signal, by device and point.
+#[derive(Debug, Default)]
+struct Points(BTreeMap<(String, String), bool>);
+
+/// Most points that are kept apart for one signal; the rest share one name. Bounds what a flood of sources can cost.
+const MAX_POINTS: usize = 64;
+/// Most points that a text names.
+const NAMED_POINTS: usize = 16;
+
+impl Points {
+    /// Takes a state; whether any point is on.
+    fn set(&mut self, (device, point): (&str, &str), on: bool) -> bool {
+        let mut key = (device.to_owned(), point.to_owned());
+        if self.0.len() >= MAX_POINTS && !self.0.contains_key(&key) {
+            key = (String::new(), "and-more".to_owned());
+        }
+        self.0.insert(key, on);
+        self.0.values().any(|on| *on)
+    }
+
+    fn facts(&self) -> Facts {
+        let on = self.0.iter().filter(|(_, on)| **on).map(|((_, point), _)| point.as_str());
+        let on: Vec<&str> = on.take(NAMED_POINTS).collect();
+        if on.is_empty() { Facts::new() } else { Facts::from([("points".to_owned(), on.join(", "))]) }
+    }
 }
 
 impl Rules {
@@ -88,12 +117,19 @@ impl Rules {
         }
     }
 
-    /// After a start: what a speaking device last said of a point, which it may not repeat.
-    pub fn recall(&mut self, seen: &Sighting<'_>) {
-        if let Value::Bit(state) = seen.value {
-            let contact = self.contacts.entry((seen.equipment.clone(), seen.signal)).or_default();
-            contact.points.insert((seen.device.to_owned(), seen.point.to_owned()), *state);
+    /// After a start: what a speaking device last said of a point, which it may not repeat. What it meant and was not
+    /// concluded before the start, [`Rules::timeout`] concludes.
+    pub fn recall(&mut self, now: &Now, seen: &Sighting<'_>) {
+        let Value::Bit(state) = seen.value else { return };
+        let by = (seen.device, seen.point);
+        if matches!(seen.signal, Signal::Open | Signal::Released) {
+            self.doors.entry(seen.equipment.clone()).or_default().recall(now, seen.signal, by, *state);
+            return;
         }
+        let contact = self.contacts.entry((seen.equipment.clone(), seen.signal)).or_default();
+        contact.spoken = true;
+        let any = contact.points.set(by, *state);
+        contact.hold.want(now.mono_us, any);
     }
 
     /// Takes one observation. `Unknown`, stale and bad values change nothing: they are neither good nor alarm.
@@ -105,7 +141,7 @@ impl Rules {
         match seen.signal {
             Signal::Open | Signal::Released => {
                 let door = self.doors.entry(seen.equipment.clone()).or_default();
-                let turns = door.observe(now, seen.signal, *state, &self.limits);
+                let turns = door.observe(now, seen.signal, (seen.device, seen.point), *state, &self.limits);
                 turns.into_iter().map(|(rule, turn)| finding(seen.equipment, rule, turn, Some(evidence))).collect()
             }
             signal => self.contact(now, seen, signal, *state, evidence),
@@ -115,15 +151,15 @@ impl Rules {
     fn contact(&mut self, now: &Now, seen: &Sighting<'_>, signal: Signal, state: bool, by: &Evidence) -> Vec<Finding> {
         let Some(rule) = rule_of(signal) else { return Vec::new() };
         let contact = self.contacts.entry((seen.equipment.clone(), signal)).or_default();
-        contact.points.insert((seen.device.to_owned(), seen.point.to_owned()), state);
-        let any = contact.points.values().any(|point| *point);
-        let (on, off) = delays(signal, &self.limits);
+        contact.spoken |= by.driver == Driver::Mqtt.as_str();
+        let any = contact.points.set((seen.device, seen.point), state);
+        let (on, off) = contact.delays(&self.limits);
         if any != contact.hold.wanted() {
             contact.evidence = Some(by.clone());
         }
         let turned = contact.hold.set(now.mono_us, any, on, off);
         let evidence = contact.evidence.clone();
-        let facts = contact.facts();
+        let facts = contact.points.facts();
         turned.map(|holds| finding(seen.equipment, rule, turn(holds, facts), evidence.as_ref())).into_iter().collect()
     }
 
@@ -137,9 +173,9 @@ impl Rules {
         }
         for ((equipment, signal), contact) in &mut self.contacts {
             let Some(rule) = rule_of(*signal) else { continue };
-            let (on, off) = delays(*signal, &self.limits);
+            let (on, off) = contact.delays(&self.limits);
             if let Some(holds) = contact.hold.timeout(now.mono_us, on, off) {
-                findings.push(finding(equipment, rule, turn(holds, contact.facts()), contact.evidence.as_ref()));
+                findings.push(finding(equipment, rule, turn(holds, contact.points.facts()), contact.evidence.as_ref()));
             }
         }
         findings
@@ -148,8 +184,9 @@ impl Rules {
     /// When [`Rules::timeout`] wants to be called.
     pub fn deadline(&self) -> Option<u64> {
         let doors = self.doors.values().filter_map(|door| door.deadline(&self.limits));
-        let contacts = self.contacts.iter().filter_map(|((_, signal), contact)| {
-            let (on, off) = delays(*signal, &self.limits);
+        let telling = self.contacts.iter().filter(|((_, signal), _)| rule_of(*signal).is_some());
+        let contacts = telling.filter_map(|(_, contact)| {
+            let (on, off) = contact.delays(&self.limits);
             contact.hold.deadline(on, off)
         });
         doors.chain(contacts).min()
@@ -157,9 +194,10 @@ impl Rules {
 }
 
 impl Contact {
-    fn facts(&self) -> Facts {
-        let on: Vec<&str> = self.points.iter().filter(|(_, on)| **on).map(|((_, point), _)| point.as_str()).collect();
-        if on.is_empty() { Facts::new() } else { Facts::from([("points".to_owned(), on.join(", "))]) }
+    /// How long a signal must hold, and be away. What speaks unasked debounces itself, and its message may be confirmed
+    /// before the time is over: nothing may hang on time there, or a kill in between would lose it.
+    fn delays(&self, limits: &Limits) -> (u64, u64) {
+        if self.spoken { (0, 0) } else { (ms(limits.contact_hold_ms), ms(limits.contact_clear_ms)) }
     }
 }
 
@@ -171,16 +209,8 @@ fn finding(equipment: &EquipmentId, rule: Rule, turn: Turn, evidence: Option<&Ev
     Finding { rule, equipment: equipment.clone(), turn, evidence: evidence.cloned() }
 }
 
-/// How long a signal must hold, and be away. A camera debounces itself, and its message is confirmed only with a
-/// record, so nothing may hang on time there.
-fn delays(signal: Signal, limits: &Limits) -> (u64, u64) {
-    match signal {
-        Signal::ViewLost | Signal::Fault => (0, 0),
-        _ => (ms(limits.contact_hold_ms), ms(limits.contact_clear_ms)),
-    }
-}
-
-fn rule_of(signal: Signal) -> Option<Rule> {
+/// The rule behind a contact signal.
+pub(crate) fn rule_of(signal: Signal) -> Option<Rule> {
     Some(match signal {
         Signal::Alarm => Rule::PanelAlarm,
         Signal::Tamper => Rule::Tamper,
@@ -192,7 +222,8 @@ fn rule_of(signal: Signal) -> Option<Rule> {
     })
 }
 
-fn signal_of(rule: Rule) -> Option<Signal> {
+/// The contact signal behind a rule.
+pub(crate) fn signal_of(rule: Rule) -> Option<Signal> {
     Some(match rule {
         Rule::PanelAlarm => Signal::Alarm,
         Rule::Tamper => Signal::Tamper,
@@ -203,3 +234,6 @@ fn signal_of(rule: Rule) -> Option<Signal> {
         Rule::DoorForced | Rule::DoorHeld | Rule::SealMismatch | Rule::Silent => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! Seals against the manifest. A reader may read the container number first; then that container's seal is expected.
+//! Seals against the manifest. A reader may read the number of a container or another unit first; then that unit's
+//! seal is expected.
 
 use crate::alarm::Rule;
 use crate::plan::ManifestRow;
@@ -12,7 +13,7 @@ use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// A container number counts for the seals read within this time after it.
+/// A unit's number counts for the seals read within this time after it.
 const UNIT_HOLDS_US: u64 = s(60);
 
 /// Seal checks of every reader.
@@ -37,7 +38,8 @@ impl Seals {
         by: &Evidence,
     ) -> (Statement, Option<Turn>) {
         let read = normalise_seal(&scan.text);
-        if is_container_number(&read) {
+        let listed = self.manifest.iter().any(|row| row.unit == read);
+        if listed || is_container_number(&read) {
             let data = json!({ "read": read, "is": "unit", "aim": scan.aim });
             self.units.insert(reader.clone(), (now.mono_us, read));
             return (Statement::new(Kind::SealChecked, Severity::Info, data).about(reader).from(Some(by)), None);
@@ -66,3 +68,6 @@ impl Seals {
     /// The rule behind its alarms.
     pub const RULE: Rule = Rule::SealMismatch;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,12 @@
 //! Standing of all equipment, kept: judged when the register, an identity or a due date changes, not per reading.
 
 use crate::nonconformity::Nonconformities;
-use crate::register::{EquipmentId, Register, Standing, Verdict};
+use crate::register::{Equipment, EquipmentId, Register, Standing, Verdict};
 use crate::statement::{Facts, Statement};
 use crate::time::{Now, s};
 use crate::wire::StateRow;
 use picket_device::profile::Identity;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most unlisted senders that are kept apart; the rest share one name. Bounds what a flood of names can cost.
@@ -24,6 +25,8 @@ pub struct Standings {
     /// Latest trusted wall time, which judges when the clock cannot.
     floor_ms: Option<i64>,
     next_us: u64,
+    /// The nonconformities of the start were settled.
+    settled: bool,
 }
 
 impl Standings {
@@ -43,8 +46,27 @@ impl Standings {
             unlisted,
             floor_ms: floor,
             next_us: 0,
+            settled: false,
         };
-        book.judged_unset()
+        book.recover_mismatches(rows).judged_unset()
+    }
+
+    /// What devices reported before the start, compared with the rows of now.
+    fn recover_mismatches(mut self, rows: &[StateRow]) -> Self {
+        for row in rows {
+            let id = row.key.strip_prefix("nonconformity/identity-mismatch/").and_then(EquipmentId::parse);
+            let body = serde_json::from_str::<Value>(&row.body).ok();
+            let (Some(id), Some(facts)) = (id, body.as_ref().and_then(|body| body.get("facts"))) else { continue };
+            let told = |field: &str| facts.get(format!("{field}_reported"))?.as_str().map(str::to_owned);
+            let told = Identity {
+                make: told("make"),
+                model: told("model"),
+                serial: told("serial"),
+                firmware: told("firmware"),
+            };
+            self.compare(&id, &told);
+        }
+        self
     }
 
     /// Before the first look at a clock everything is judged by the last trusted time.
@@ -94,13 +116,25 @@ impl Standings {
         let mut statements = Vec::new();
         for id in self.ids() {
             let verdict = self.judge(&id, judged);
-            if self.verdicts.get(&id) != Some(&verdict) || self.next_us == 0 {
+            if self.verdicts.get(&id) != Some(&verdict) || !self.settled {
                 statements.extend(self.settle(now, &id, &verdict, book));
                 self.verdicts.insert(id, verdict);
             }
         }
+        if !self.settled {
+            statements.extend(self.close_removed(book));
+        }
+        self.settled = true;
         self.next_us = now.mono_us + self.until_next_due(judged);
         statements
+    }
+
+    /// A row that is gone takes with it what followed from its dates and its identity.
+    fn close_removed(&self, book: &mut Nonconformities) -> Vec<Statement> {
+        let gone = |id: &EquipmentId| self.register.get(id).is_none() && !self.unlisted.contains(id);
+        let of_rows = book.iter().filter(|nc| gone(&nc.equipment) && FROM_STANDING.contains(&nc.reason.as_str()));
+        let removed: Vec<_> = of_rows.map(|nc| (nc.reason.clone(), nc.equipment.clone())).collect();
+        removed.into_iter().filter_map(|(reason, id)| book.close(&reason, &id)).collect()
     }
 
     /// Something spoke that no row names. Its id, and a statement the first time.
@@ -138,7 +172,21 @@ impl Standings {
         told: &Identity,
         book: &mut Nonconformities,
     ) -> Vec<Statement> {
-        let Some(row) = self.register.get(id) else { return Vec::new() };
+        if self.register.get(id).is_none() {
+            return Vec::new();
+        }
+        self.compare(id, told);
+        let verdict = self.judge(id, now.judged_ms().or(self.floor_ms));
+        let statements = self.settle(now, id, &verdict, book);
+        self.verdicts.insert(id.clone(), verdict);
+        statements
+    }
+
+    /// Keeps what differs. A field that was not told this time stands as it was told last.
+    fn compare(&mut self, id: &EquipmentId, told: &Identity) {
+        let Some(row) = self.register.get(id) else { return };
+        let before = self.mismatched.remove(id).unwrap_or_default();
+        let last = |field: &str| before.iter().find(|(known, _, _)| *known == field).map(|(_, _, told)| told.clone());
         let pairs = [
             ("make", &row.make, &told.make),
             ("model", &row.model, &told.model),
@@ -147,20 +195,13 @@ impl Standings {
         ];
         let differing: Vec<(&'static str, String, String)> = pairs
             .into_iter()
-            .filter_map(|(field, listed, told)| Some((field, listed, told.as_ref()?)))
+            .filter_map(|(field, listed, told)| Some((field, listed, told.clone().or_else(|| last(field))?)))
             .filter(|(_, listed, told)| !listed.is_empty() && plain(listed) != plain(told))
-            .map(|(field, listed, told)| (field, listed.clone(), told.clone()))
+            .map(|(field, listed, told)| (field, listed.clone(), told))
             .collect();
-        if differing.is_empty() {
-            self.mismatched.remove(id);
-        } else {
+        if !differing.is_empty() {
             self.mismatched.insert(id.clone(), differing);
         }
-        self.next_us = now.mono_us;
-        let verdict = self.judge(id, now.judged_ms().or(self.floor_ms));
-        let statements = self.settle(now, id, &verdict, book);
-        self.verdicts.insert(id.clone(), verdict);
-        statements
     }
 
     fn ids(&self) -> Vec<EquipmentId> {
@@ -179,8 +220,7 @@ impl Standings {
         for (standing, why) in &verdict.reasons {
             match standing {
                 Standing::Overdue => {
-                    let due = verdict.due.map(|due| due.date().to_string()).unwrap_or_default();
-                    wanted.insert(why.replace(' ', "-"), Facts::from([("due".to_owned(), due)]));
+                    wanted.insert(why.replace(' ', "-"), Facts::from([("due".to_owned(), self.due_of(id, why))]));
                 }
                 // A clock that was never set says nothing about the equipment.
                 Standing::Unknown if !why.contains("clock") => {
@@ -199,27 +239,35 @@ impl Standings {
         if verdict.standing == Standing::Unlisted {
             wanted.insert("unlisted".into(), Facts::new());
         }
-        let held: Vec<String> = book
-            .iter()
-            .filter(|nc| nc.equipment == *id && FROM_STANDING.iter().any(|word| nc.reason.ends_with(word)))
-            .map(|nc| nc.reason.clone())
-            .collect();
         let mut statements = Vec::new();
-        for reason in held.into_iter().filter(|reason| !wanted.contains_key(reason)) {
-            statements.extend(book.close(&reason, id));
+        for reason in FROM_STANDING.iter().filter(|reason| !wanted.contains_key(**reason)) {
+            statements.extend(book.close(reason, id));
         }
         for (reason, facts) in wanted {
-            statements.extend(book.open(now, &reason, id, facts));
+            let overdue = reason.ends_with("-overdue");
+            let mut opened = book.open(now, &reason, id, facts);
+            if let (Some(statement), Some(judged), true) = (&mut opened, now.judged_ms(), overdue) {
+                statement.data.insert("judged_ms".into(), judged.into());
+            }
+            statements.extend(opened);
         }
         statements
+    }
+
+    /// The date behind a reason such as `calibration overdue`.
+    fn due_of(&self, id: &EquipmentId, why: &str) -> String {
+        let schemes = self.register.get(id).into_iter().flat_map(Equipment::schemes);
+        let due = schemes.filter(|(work, _)| why.starts_with(work)).find_map(|(_, scheme)| scheme.due());
+        due.map(|due| due.date().to_string()).unwrap_or_default()
     }
 
     /// Microseconds until a due date or a due-soon date passes, at most [`RECHECK_US`].
     fn until_next_due(&self, judged_ms: Option<i64>) -> u64 {
         let Some(now_ms) = judged_ms else { return RECHECK_US };
         let ahead = i64::from(self.ahead_days) * 86_400_000;
-        let dues = self.verdicts.values().filter_map(|verdict| verdict.due);
-        let soonest = dues
+        let schemes = self.register.iter().flat_map(Equipment::schemes);
+        let soonest = schemes
+            .filter_map(|(_, scheme)| scheme.due())
             .flat_map(|due| [due.at_ms(), due.at_ms() - ahead])
             .filter(|at| *at > now_ms)
             .map(|at| (at - now_ms).unsigned_abs() * 1_000)
@@ -228,9 +276,21 @@ impl Standings {
     }
 }
 
-/// Endings of the reasons that follow from standing, and are closed with it.
-const FROM_STANDING: &[&str] = &["-overdue", "-unknown", "identity-mismatch", "unlisted"];
+/// The reasons that follow from standing, and are closed with it.
+const FROM_STANDING: &[&str] = &[
+    "calibration-overdue",
+    "calibration-date-unknown",
+    "maintenance-overdue",
+    "maintenance-date-unknown",
+    "inspection-overdue",
+    "inspection-date-unknown",
+    "identity-mismatch",
+    "unlisted",
+];
 
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | ':')).flat_map(char::to_lowercase).collect()
 }
+
+#[cfg(test)]
+mod tests;

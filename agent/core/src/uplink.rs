@@ -3,7 +3,7 @@
 
 use crate::time::{Now, s};
 use crate::wire::{Batch, Lane};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Most records sent without a receipt: bounds what a slow central side must hold (records.md, "Receipts" 2).
 pub const WINDOW: u64 = 8_192;
@@ -11,6 +11,9 @@ pub const WINDOW: u64 = 8_192;
 pub const BATCH: u64 = 512;
 /// Most urgent records of one batch.
 const URGENT_BATCH: usize = 64;
+/// Most urgent records that are kept for their lane; older ones travel with the backlog. Bounds what a long outage
+/// costs in memory, and what the lane sends without a receipt.
+pub const MAX_URGENT: usize = 1_024;
 /// Without progress of receipts for so long everything after the last one is sent again.
 const RESEND_AFTER_US: u64 = s(60);
 /// A lane that failed while the session stands is tried again after this pause.
@@ -31,10 +34,21 @@ pub struct Uplink {
     urgent: BTreeSet<u64>,
     urgent_sent: BTreeSet<u64>,
     have: Vec<(u64, u64)>,
-    resend: Vec<(u64, u64)>,
-    urgent_busy: bool,
-    record_busy: bool,
+    /// Ranges asked for again, rising.
+    resend: VecDeque<(u64, u64)>,
+    /// Urgent records under way; empty = the lane is free.
+    urgent_open: Vec<u64>,
+    record_open: Option<Range>,
     paused_until: u64,
+}
+
+/// A range under way.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    from: u64,
+    to: u64,
+    /// Asked for by the central side; else the next of the backlog.
+    again: bool,
 }
 
 impl Uplink {
@@ -49,12 +63,12 @@ impl Uplink {
             receipt_ms: None,
             receipt_us: 0,
             sent: receipted,
-            urgent: urgent.into_iter().filter(|seq| *seq > receipted).collect(),
+            urgent: newest(urgent.into_iter().filter(|seq| *seq > receipted).collect()),
             urgent_sent: BTreeSet::new(),
             have: Vec::new(),
-            resend: Vec::new(),
-            urgent_busy: false,
-            record_busy: false,
+            resend: VecDeque::new(),
+            urgent_open: Vec::new(),
+            record_open: None,
             paused_until: 0,
         }
     }
@@ -69,6 +83,8 @@ impl Uplink {
         self.session = Some(session);
         self.since_ms = now.utc_ms;
         self.cause = None;
+        self.paused_until = 0;
+        self.lanes_free();
         self.forget_sent(now);
     }
 
@@ -78,23 +94,26 @@ impl Uplink {
             self.since_ms = now.utc_ms;
         }
         self.cause = Some(cause);
-        self.urgent_busy = false;
-        self.record_busy = false;
+        self.lanes_free();
+    }
+
+    fn lanes_free(&mut self) {
+        self.urgent_open.clear();
+        self.record_open = None;
     }
 
     fn forget_sent(&mut self, now: &Now) {
         self.sent = self.receipted;
-        self.urgent_sent.clear();
+        self.urgent_sent = self.urgent_open.iter().copied().collect();
         self.resend.clear();
-        self.urgent_busy = false;
-        self.record_busy = false;
         self.receipt_us = now.mono_us;
     }
 
     /// Records up to `head` are stored; `urgent` of them go first.
     pub fn stored(&mut self, head: u64, urgent: &[u64]) {
         self.head = self.head.max(head);
-        self.urgent.extend(urgent);
+        self.urgent.extend(urgent.iter().filter(|seq| **seq > self.receipted));
+        self.urgent = newest(std::mem::take(&mut self.urgent));
     }
 
     /// A batch left, or could not.
@@ -102,26 +121,53 @@ impl Uplink {
         if self.session != Some(session) {
             return;
         }
-        match lane {
-            Lane::Urgent => self.urgent_busy = false,
-            Lane::Record => self.record_busy = false,
+        if result.is_err() {
+            self.paused_until = now.mono_us + PAUSE_US;
         }
-        match (result, lane) {
-            (Ok(through), Lane::Record) => self.sent = self.sent.max(through),
-            (Ok(_), Lane::Urgent) => {}
-            (Err(_), Lane::Urgent) => {
-                self.urgent_sent.clear();
-                self.paused_until = now.mono_us + PAUSE_US;
+        match lane {
+            Lane::Urgent => {
+                // What did not leave goes again; nothing at all to be sent means that it is no longer there.
+                let through = result.map_or(Some(0), |through| (through > 0).then_some(through));
+                let open = std::mem::take(&mut self.urgent_open);
+                for seq in open.iter().filter(|seq| through.is_some_and(|through| **seq > through)) {
+                    self.urgent_sent.remove(seq);
+                }
             }
-            (Err(_), Lane::Record) => self.paused_until = now.mono_us + PAUSE_US,
+            Lane::Record => {
+                if let Some(range) = self.record_open.take() {
+                    self.range_left(now, range, result.ok());
+                }
+            }
+        }
+    }
+
+    /// `through` is the last record that left: 0 = the range holds none any more, `None` = it could not be sent.
+    fn range_left(&mut self, now: &Now, range: Range, through: Option<u64>) {
+        let through = match through {
+            Some(0) => range.to,
+            Some(through) => through.min(range.to),
+            None => range.from - 1,
+        };
+        if range.again {
+            // It says nothing about what lies between it and what was sent before.
+            if through < range.to {
+                self.resend.push_front((through + 1, range.to));
+            }
+        } else if range.from <= self.sent + 1 && through > self.sent {
+            if self.sent <= self.receipted {
+                self.receipt_us = now.mono_us;
+            }
+            self.sent = through;
         }
     }
 
     /// A verified receipt.
     pub fn receipted(&mut self, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
+        let upto = upto.min(self.head);
         // A receipt that went back means that the central side was restored from a backup: what it lacks goes again.
         if upto < self.receipted {
-            self.sent = self.sent.min(upto);
+            self.sent = upto;
+            self.urgent_sent = self.urgent_open.iter().copied().collect();
         }
         if upto != self.receipted {
             self.receipt_us = now.mono_us;
@@ -131,9 +177,13 @@ impl Uplink {
         self.receipt_ms = now.utc_ms;
         self.urgent.retain(|seq| *seq > upto);
         self.urgent_sent.retain(|seq| *seq > upto);
-        let head = self.head;
-        self.resend = resend.into_iter().filter(|(from, to)| from <= to && *to <= head).collect();
+        let last = self.head.min(upto + WINDOW);
+        let mut resend: Vec<(u64, u64)> = resend.into_iter().map(|(from, to)| (from.max(1), to.min(last))).collect();
+        resend.retain(|(from, to)| from <= to);
+        resend.sort_unstable();
+        self.resend = resend.into();
         self.have = have;
+        self.have.retain(|(from, to)| *from > upto && from <= to);
     }
 
     /// The next batch, if the link stands and a lane is free.
@@ -143,67 +193,67 @@ impl Uplink {
         if now.mono_us < self.paused_until {
             return None;
         }
-        if let Some(batch) = self.next_urgent() {
-            return Some((session, batch));
-        }
-        self.next_range().map(|batch| (session, batch))
+        self.paused_until = 0;
+        let batch = self.next_urgent().or_else(|| self.next_range())?;
+        Some((session, batch))
     }
 
     fn next_urgent(&mut self) -> Option<Batch> {
-        if self.urgent_busy {
+        if !self.urgent_open.is_empty() {
             return None;
         }
-        let seqs: Vec<u64> = self.urgent.difference(&self.urgent_sent).copied().take(URGENT_BATCH).collect();
+        let waiting = self.urgent.difference(&self.urgent_sent).copied().filter(|seq| !self.is_receipted(*seq));
+        let seqs: Vec<u64> = waiting.take(URGENT_BATCH).collect();
         if seqs.is_empty() {
             return None;
         }
         self.urgent_sent.extend(&seqs);
-        self.urgent_busy = true;
+        self.urgent_open.clone_from(&seqs);
         Some(Batch::Urgent { seqs, receipted: self.receipted })
     }
 
     fn next_range(&mut self) -> Option<Batch> {
-        if self.record_busy {
+        if self.record_open.is_some() {
             return None;
         }
-        if let Some((from, to)) = self.resend.pop() {
-            self.record_busy = true;
-            let to_now = to.min(from + BATCH - 1);
-            if to_now < to {
-                self.resend.push((to_now + 1, to));
+        let again = self.resend.pop_front();
+        let (from, to) = match again {
+            Some((from, to)) => {
+                let cut = to.min(from + BATCH - 1);
+                if cut < to {
+                    self.resend.push_front((cut + 1, to));
+                }
+                (from, cut)
             }
-            return Some(Batch::Range { from, to: to_now });
-        }
-        let from = self.sent + 1;
-        let to = self.head.min(self.sent + BATCH).min(self.receipted + WINDOW);
+            None => (self.sent + 1, self.head.min(self.sent + BATCH).min(self.receipted + WINDOW)),
+        };
         (from <= to).then(|| {
-            self.record_busy = true;
+            self.record_open = Some(Range { from, to, again: again.is_some() });
             Batch::Range { from, to }
         })
     }
 
     fn resend_if_stuck(&mut self, now: &Now) {
-        let waits = self.sent > self.receipted && !self.record_busy;
-        if waits && now.mono_us.saturating_sub(self.receipt_us) >= RESEND_AFTER_US {
+        if self.stuck_at().is_some_and(|at| now.mono_us >= at) {
             self.forget_sent(now);
         }
+    }
+
+    fn stuck_at(&self) -> Option<u64> {
+        let waits = self.sent > self.receipted && self.record_open.is_none();
+        waits.then(|| self.receipt_us + RESEND_AFTER_US)
     }
 
     /// When [`Uplink::next`] wants to be asked again although nothing came in.
     pub fn deadline(&self) -> Option<u64> {
         self.session?;
-        let paused = (self.paused_until > 0 && self.has_work()).then_some(self.paused_until);
-        let stuck = (self.sent > self.receipted).then(|| self.receipt_us + RESEND_AFTER_US);
-        paused.into_iter().chain(stuck).min()
-    }
-
-    fn has_work(&self) -> bool {
-        self.sent < self.head || self.urgent.len() > self.urgent_sent.len() || !self.resend.is_empty()
+        let paused = (self.paused_until > 0).then_some(self.paused_until);
+        paused.into_iter().chain(self.stuck_at()).min()
     }
 
     /// Everything stored has left, or cannot leave now.
     pub fn is_drained(&self) -> bool {
-        self.session.is_none() || (self.sent >= self.head && !self.record_busy && !self.urgent_busy)
+        self.session.is_none() || (self.sent >= self.head && self.record_open.is_none() && self.urgent_open.is_empty())
     }
 
     /// Up to here there are receipts.
@@ -223,7 +273,7 @@ impl Uplink {
 
     /// Records without a receipt.
     pub fn waiting(&self) -> u64 {
-        let ahead: u64 = self.have.iter().filter(|(a, _)| *a > self.receipted).map(|(a, b)| b - a + 1).sum();
+        let ahead: u64 = self.have.iter().map(|(from, to)| to - from + 1).sum();
         (self.head - self.receipted.min(self.head)).saturating_sub(ahead)
     }
 
@@ -239,3 +289,13 @@ impl Uplink {
         }
     }
 }
+
+fn newest(mut urgent: BTreeSet<u64>) -> BTreeSet<u64> {
+    while urgent.len() > MAX_URGENT {
+        urgent.pop_first();
+    }
+    urgent
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! The journal is the outbox, never the client: a batch that was handed to a client whose session is lost is sent
 //! again by the decision of `core::uplink`. A PUBACK frees nothing; receipts do.
 
+use crate::journal::Lines;
 use crate::journal::thread::Parcel;
 use picket_core::time::{Backoff, Chance};
 use picket_core::wire::{Input, Lane};
@@ -65,13 +66,13 @@ impl Link {
         Self { endpoint, gateway, inputs, session: 0 }
     }
 
-    /// Connects, carries, and connects again, until both channels are closed.
-    pub async fn run(mut self, mut parcels: mpsc::Receiver<Parcel>, mut asks: mpsc::Receiver<u32>, seed: u64) {
+    /// Connects, carries, and connects again, until the channel is closed.
+    pub async fn run(mut self, mut parcels: mpsc::Receiver<Parcel>, seed: u64) {
         let mut backoff = Backoff::link();
         let mut chance = Chance::new(seed);
         loop {
             let started = Instant::now();
-            let Err(cause) = self.session(&mut parcels, &mut asks).await else { return };
+            let Err(cause) = self.session(&mut parcels).await else { return };
             tracing::info!(cause, "the central link is down");
             if self.inputs.send(Input::LinkDown { cause }).await.is_err() {
                 return;
@@ -80,7 +81,7 @@ impl Link {
                 backoff.reset();
             }
             let until = Instant::now() + Duration::from_millis(backoff.pause_ms(&mut chance));
-            if !discard_until(until, &mut parcels, &mut asks).await {
+            if !discard_until(until, &mut parcels).await {
                 return;
             }
         }
@@ -101,11 +102,7 @@ impl Link {
     }
 
     /// One session, from CONNECT to its loss. `Ok` when the agent stops.
-    async fn session(
-        &mut self,
-        parcels: &mut mpsc::Receiver<Parcel>,
-        asks: &mut mpsc::Receiver<u32>,
-    ) -> Result<(), String> {
+    async fn session(&mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), String> {
         let (client, mut events) = AsyncClient::new(self.options(), usize::from(IN_FLIGHT) * 2);
         self.connect(&client, &mut events).await?;
         self.session += 1;
@@ -116,7 +113,7 @@ impl Link {
         // Both futures live until the session ends: `poll` is never dropped half-way while it is in use (R10).
         tokio::select! {
             lost = self.listen(&mut events, &flights) => Err(lost),
-            ended = self.carry(&client, &flights, parcels, asks) => ended,
+            ended = self.carry(&client, &flights, parcels) => ended,
         }
     }
 
@@ -193,19 +190,18 @@ impl Link {
         client: &AsyncClient,
         flights: &Flights,
         parcels: &mut mpsc::Receiver<Parcel>,
-        asks: &mut mpsc::Receiver<u32>,
     ) -> Result<(), String> {
         loop {
             let stalled = flights.borrow().front().map(|flight| flight.since + STALL);
             tokio::select! {
                 parcel = parcels.recv() => match parcel {
-                    Some(parcel) if parcel.session == self.session => self.publish(client, flights, parcel)?,
-                    Some(_) => {}
-                    None => return Ok(()),
-                },
-                session = asks.recv() => match session {
-                    Some(session) if session == self.session => self.ask(client, flights)?,
-                    Some(_) => {}
+                    Some(Parcel::Batch { session, lane, lines }) if session == self.session => {
+                        self.publish(client, flights, lane, lines)?;
+                    }
+                    Some(Parcel::Ask { session, newest }) if session == self.session => {
+                        self.ask(client, flights, newest)?;
+                    }
+                    Some(Parcel::Batch { .. } | Parcel::Ask { .. }) => {}
                     None => return Ok(()),
                 },
                 () = sleep_until(stalled.unwrap_or_else(Instant::now)), if stalled.is_some() => {
@@ -215,19 +211,18 @@ impl Link {
         }
     }
 
-    fn publish(&self, client: &AsyncClient, flights: &Flights, parcel: Parcel) -> Result<(), String> {
-        let lane = match parcel.lane {
+    fn publish(&self, client: &AsyncClient, flights: &Flights, lane: Lane, lines: Lines) -> Result<(), String> {
+        let name = match lane {
             Lane::Urgent => "urgent",
             Lane::Record => "record",
         };
-        let kind = if parcel.lines.deflated { "application/jose-lines+deflate" } else { "application/jose-lines" };
-        let flight =
-            Flight { packet: None, lane: Some(parcel.lane), through: parcel.lines.through, since: Instant::now() };
-        self.hand_over(client, flights, lane, kind, parcel.lines.payload, flight)
+        let kind = if lines.deflated { "application/jose-lines+deflate" } else { "application/jose-lines" };
+        let flight = Flight { packet: None, lane: Some(lane), through: lines.through, since: Instant::now() };
+        self.hand_over(client, flights, name, kind, lines.payload, flight)
     }
 
-    fn ask(&self, client: &AsyncClient, flights: &Flights) -> Result<(), String> {
-        let payload = format!(r#"{{"gw":"{}"}}"#, self.gateway).into_bytes();
+    fn ask(&self, client: &AsyncClient, flights: &Flights, newest: u64) -> Result<(), String> {
+        let payload = format!(r#"{{"gw":"{}","n":{newest}}}"#, self.gateway).into_bytes();
         let flight = Flight { packet: None, lane: None, through: 0, since: Instant::now() };
         self.hand_over(client, flights, "ask", "application/json", payload, flight)
     }
@@ -251,11 +246,10 @@ impl Link {
 }
 
 /// Waits, and throws away what was meant for the session that is gone. `false` when the agent stops.
-async fn discard_until(until: Instant, parcels: &mut mpsc::Receiver<Parcel>, asks: &mut mpsc::Receiver<u32>) -> bool {
+async fn discard_until(until: Instant, parcels: &mut mpsc::Receiver<Parcel>) -> bool {
     loop {
         tokio::select! {
             parcel = parcels.recv() => if parcel.is_none() { return false },
-            ask = asks.recv() => if ask.is_none() { return false },
             () = sleep_until(until) => return true,
         }
     }

@@ -22,10 +22,16 @@ pub(crate) fn run(config: &Path) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if loaded.warnings.warnings() > 0 {
+        eprint!("{}", loaded.warnings);
+    }
     let register = settings::load_register(config, 0);
+    if let Err(faults) = &register {
+        eprint!("{faults}");
+    }
     match picket::supervise::run(loaded, register) {
-        Err(picket::supervise::Refusal::NoRegister(faults)) => {
-            eprint!("{faults}");
+        Err(picket::supervise::Refusal::NoRegister(_)) => {
+            eprintln!("picket: no good register was ever in force here; mend the one above, then start again");
             ExitCode::from(2)
         }
         Err(picket::supervise::Refusal::Cannot(why)) => refuse(&why),

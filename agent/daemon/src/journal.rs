@@ -5,12 +5,14 @@
 //! a receipt is never deleted. The epoch key never touches the disk.
 //!
 //! **Layout.** `record(seq, line)`; `state(key, body, seq)`; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day,
-//! line)`, the newest of each day; `quarantine(seq, line, why)`; `document(name, digest, body)`; `meta(key, value)`.
+//! line)`, the newest of each day; `quarantine(seq, line, why)`; `document(name, file,
+//! digest, body)`; `meta(key, value)`.
 //!
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.
 
 mod append;
+mod document;
 pub mod bundle;
 mod memory;
 mod open;

@@ -32,6 +32,7 @@ use picket_core::plan::Plan;
 use picket_core::register::Register;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use source::Source;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -136,10 +137,14 @@ impl Report {
 }
 
 impl fmt::Display for Report {
+    /// As [`Findings`], and what was read; the last line is ended.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { lines, devices, bindings, profiles, equipment, seals } = self.summary;
-        writeln!(f, "{}", self.findings)?;
-        write!(
+        self.findings.fmt(f)?;
+        if !self.passes() {
+            return writeln!(f, "these files do not come into force as they are");
+        }
+        writeln!(
             f,
             "read: {lines} lines, {devices} devices, {bindings} bindings, {profiles} profiles, {equipment} pieces of \
              equipment, {seals} seals"
@@ -152,18 +157,43 @@ pub fn load(dir: &Path) -> Result<Loaded, Faults> {
     let mut findings = Findings::default();
     let reading = agent_file::read(dir, &mut findings);
     findings.sort();
-    match reading.loaded.filter(|_| findings.errors() == 0) {
+    match reading.loaded {
         Some(loaded) => Ok(Loaded { warnings: findings, ..loaded }),
         None => Err(Faults { findings }),
     }
 }
 
-/// Reads the register on its own (`DIR/register.toml` or `DIR/register.csv`): it may be wrong while the settings are
-/// right, and then the last good one stays in force.
-pub fn load_register(dir: &Path, version: u64) -> Result<Register, Faults> {
+/// A register as it was written, to be kept and read again when a later one is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterText {
+    /// `register.toml` or `register.csv`.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// Reads the register on its own (`DIR/register.toml` or `DIR/register.csv`), with its text: it may be wrong while the
+/// settings are right, and then the last good one stays in force.
+pub fn load_register(dir: &Path, version: u64) -> Result<(Register, RegisterText), Faults> {
     let mut findings = Findings::default();
-    let register = register_file::read(dir, version, &mut findings);
+    let source = register_file::find(dir, &mut findings);
+    let register = source.as_ref().and_then(|source| register_file::parse(source, version, &mut findings));
     findings.sort();
+    let name = |source: &Source| source.path.file_name().map(|name| name.to_string_lossy().into_owned());
+    match (register, source) {
+        (Some(register), Some(source)) => {
+            let name = name(&source).unwrap_or_default();
+            Ok((register, RegisterText { name, text: source.text }))
+        }
+        _ => Err(Faults { findings }),
+    }
+}
+
+/// Reads a register that was kept.
+pub fn read_register(kept: RegisterText, version: u64) -> Result<Register, Faults> {
+    let mut findings = Findings::default();
+    let source = Source::new(Path::new(&kept.name), kept.text);
+    let register = register_file::parse(&source, version, &mut findings);
     register.ok_or(Faults { findings })
 }
 
@@ -171,7 +201,8 @@ pub fn load_register(dir: &Path, version: u64) -> Result<Register, Faults> {
 pub fn check(dir: &Path) -> Report {
     let mut findings = Findings::default();
     let reading = agent_file::read(dir, &mut findings);
-    let register = register_file::read(dir, 1, &mut findings);
+    let source = register_file::find(dir, &mut findings);
+    let register = source.and_then(|source| register_file::parse(&source, 1, &mut findings));
     if let Some(register) = &register {
         agent_file::warn_unlisted(reading.equipment, register, &mut findings);
     }

@@ -2,7 +2,7 @@
 
 use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
-use crate::settings::{Faults, Loaded};
+use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
 use crate::{central, clock, console, control, line};
 use picket_core::plan::LineId;
@@ -52,7 +52,7 @@ impl From<String> for Refusal {
 }
 
 /// Runs the agent on this thread until it is stopped. A wrong register leaves the last good one in force.
-pub fn run(loaded: Loaded, register: Result<Register, Faults>) -> Result<End, Refusal> {
+pub fn run(loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -> Result<End, Refusal> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
     let local = LocalSet::new();
@@ -62,17 +62,14 @@ pub fn run(loaded: Loaded, register: Result<Register, Faults>) -> Result<End, Re
     end
 }
 
-async fn agent(loaded: Loaded, register: Result<Register, Faults>) -> Result<End, Refusal> {
+async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -> Result<End, Refusal> {
     let mut clock = clock::Clock::new(loaded.clock);
     let now = clock.now();
     let (site_name, gateway) = (&loaded.plan.site, &loaded.plan.gateway);
     let credentials = loaded.journal.credentials(site_name, gateway).map_err(|fault| told(&fault))?;
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
-    let (register, refused) = match register {
-        Ok(register) => (register, None),
-        Err(faults) => return Err(Refusal::NoRegister(faults)),
-    };
+    let (register, refused) = register_in_force(&journal, register)?;
     let control = control::bind(&loaded.runtime)
         .map_err(|error| format!("{}: cannot make the control socket: {error}", loaded.runtime.display()))?;
     let seed = u64::from_le_bytes(random()[..8].try_into().expect("eight of thirty-two bytes"));
@@ -80,15 +77,13 @@ async fn agent(loaded: Loaded, register: Result<Register, Faults>) -> Result<End
     let (inputs, taken) = mpsc::channel(INPUTS);
     let (requests, asked) = mpsc::channel(REQUESTS);
     let (parcels, carried) = mpsc::channel(4);
-    let (asks, asks_taken) = mpsc::channel(4);
     let mut owners = Owners { tasks: JoinSet::new(), threads: Vec::new() };
     owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
-    let asks = loaded.central.as_ref().map(|_| asks);
     if let Some(endpoint) = loaded.central.clone() {
         let link = central::Link::new(endpoint, gateway.clone(), inputs.clone());
         owners.tasks.spawn_local(async move {
-            link.run(carried, asks_taken, seed).await;
+            link.run(carried, seed).await;
             "the central link"
         });
     }
@@ -106,10 +101,35 @@ async fn agent(loaded: Loaded, register: Result<Register, Faults>) -> Result<End
             "the control socket"
         }
     });
-    let thinker = Thinker::new(site, clock, Carriers { lines, journal: requests, asks }, status);
+    let thinker = Thinker::new(site, clock, Carriers { lines, journal: requests }, status);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// The register that was read, kept for later; or the last good one, with the reason why the newer one is refused.
+fn register_in_force(
+    journal: &Journal,
+    read: Result<(Register, RegisterText), Faults>,
+) -> Result<(Register, Option<String>), Refusal> {
+    let digest = |register: &Register| picket_record::encode::base64url(register.digest());
+    match read {
+        Ok((register, text)) => {
+            let kept = journal.keep("register", &text.name, &digest(&register), &text.text);
+            kept.map_err(|fault| told(&fault))?;
+            Ok((register, None))
+        }
+        Err(faults) => {
+            let kept = journal.kept("register").map_err(|fault| told(&fault))?;
+            let last_good = kept.and_then(|(name, known, text)| {
+                let register = settings::read_register(RegisterText { name, text }, 0).ok()?;
+                (digest(&register) == known).then_some(register)
+            });
+            let Some(register) = last_good else { return Err(Refusal::NoRegister(faults)) };
+            tracing::warn!(faults = faults.count(), "the register is refused; the last good one stays in force");
+            Ok((register, Some(faults.to_string())))
+        }
+    }
 }
 
 /// Everything that was started.

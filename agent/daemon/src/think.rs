@@ -20,8 +20,6 @@ pub struct Carriers {
     pub lines: Vec<mpsc::Sender<Order>>,
     /// The journal's thread.
     pub journal: mpsc::Sender<Request>,
-    /// Asks of the central link, if there is one.
-    pub asks: Option<mpsc::Sender<u32>>,
 }
 
 /// Inputs taken in one turn before time and outputs are looked at again.
@@ -108,11 +106,7 @@ impl Thinker {
                 Output::Append { through, bodies } => self.request(Request::Append { through, bodies }),
                 Output::Send { session, batch } => self.request(Request::Send { session, batch }),
                 Output::CheckReceipt { line } => self.request(Request::Receipt { line }),
-                Output::AskReceipt { session } => {
-                    if let Some(asks) = &self.carriers.asks {
-                        let _ = asks.try_send(session);
-                    }
-                }
+                Output::AskReceipt { session } => self.request(Request::Ask { session }),
                 Output::Stopped => return true,
             }
         }

@@ -77,10 +77,6 @@ impl Gateway {
         })
     }
 
-    pub(super) fn is(&self, gw: &str) -> bool {
-        self.accepted.gw.as_str() == gw
-    }
-
     pub(super) fn heard(&mut self, now: Now) {
         self.heard_ms = Some(now.mono_ms);
         self.pending.traffic = true;

@@ -1,2 +1,214 @@
-//! Skeleton.
-fn main() {}
+//! The demo: a simulated site against the shipped programs, and a verdict from their stores.
+//!
+//! Exit codes: 0 nothing missing, doubled or unverified; 1 something is; 3 the demo could not be played.
+
+mod agent;
+mod arguments;
+mod failure;
+mod installer;
+mod page;
+mod programs;
+mod quiet;
+mod screen;
+mod script;
+mod verdict;
+
+use agent::STOP_WITHIN;
+use arguments::Arguments;
+use clap::Parser as _;
+use failure::{Doing, Failure};
+use installer::{GATEWAY, Network, Places};
+use page::Page;
+use programs::{Binaries, Program, ask};
+use quiet::Quiet;
+use screen::{Screen, Tone};
+use script::{EXPIRES_S, Play, WRITTEN_S};
+use simulator::clock::Clock;
+use simulator::ledger::{Expected, Ledger};
+use simulator::shells::{broker, relay::Relay};
+use simulator::virtual_site::{EQUIPMENT, LINES, VirtualSite};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use verdict::{Stores, Verdict};
+
+/// From the making of the settings to the first step of the script, about.
+const LEAD: Duration = Duration::from_secs(3);
+/// Longest wait for the central side to have everything.
+const DRAINED_WITHIN: Duration = Duration::from_secs(60);
+/// While the site goes on to be looked at, quiet things happen for so long at a time.
+const LINGER: Duration = Duration::from_secs(3_600);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let screen = Screen::new(Clock::start());
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("demo: starting the runtime: {error}");
+            return ExitCode::from(3);
+        }
+    };
+    match runtime.block_on(interruptible(&arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(failure) => {
+            screen.line(Tone::Bad, &format!("demo: {failure}"));
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// The first Ctrl-C hurries to the verdict; the second gives up.
+async fn interruptible(arguments: &Arguments) -> Result<bool, Failure> {
+    let (hurried, hurry) = watch::channel(false);
+    let interrupts = async {
+        tokio::signal::ctrl_c().await.doing("listening for Ctrl-C")?;
+        hurried.send_replace(true);
+        tokio::signal::ctrl_c().await.doing("listening for Ctrl-C")?;
+        Err(Failure::new("given up"))
+    };
+    tokio::select! {
+        judged = demo(arguments, hurry) => judged,
+        given_up = interrupts => given_up,
+    }
+}
+
+async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<bool, Failure> {
+    let binaries = match &arguments.binaries {
+        Some(folder) => Binaries::in_folder(folder)?,
+        None => Binaries::build()?,
+    };
+    let clock = Clock::start();
+    let screen = Screen::new(clock);
+    let places = Places::make(&folder(arguments, clock)?)?;
+    let (site_broker, central_broker) = brokers(arguments).await?;
+    let link = Relay::start(central_broker.clone()).await.doing("starting the link to the central side")?;
+    let ledger = Ledger::create(&places.ledger()).doing("beginning the ledger")?;
+    let (mut site, endpoints) =
+        VirtualSite::start(clock, ledger, site_broker).await.doing("starting the simulated site")?;
+    let page_address = broker::free_port().doing("looking for a port for the page")?;
+    let network = Network { link: link.address(), central: central_broker, page: page_address };
+
+    let expires = LEAD + arguments.length() * u32::try_from(EXPIRES_S).unwrap_or(0) / u32::try_from(WRITTEN_S).unwrap_or(1);
+    let due_ms = clock.wall_ms() + i64::try_from(expires.as_millis()).unwrap_or(0);
+    let overdue = Expected::new("nonconformity.opened", "FENCE-1", "calibration-overdue");
+    let expiry = site.ledger().act(due_ms, "calibration expired", "FENCE-1", "calibration expires", &[overdue]);
+    let expiry = Some(expiry.doing("noting the expiry")?);
+    let identity = installer::install(&places, &binaries, &endpoints, &network, clock.wall_ms(), due_ms)?;
+
+    screen.line(Tone::Strong, &format!("Picket demo: {EQUIPMENT} pieces of equipment on {LINES} lines"));
+    screen.line(Tone::Plain, &format!("files    {}", places.root().display()));
+    let settings = places.central_settings();
+    let run = [Path::new("run"), Path::new("--config"), &settings];
+    let central = Program::start("picket-central", &binaries.central, &run, &places.log("picket-central"))?;
+    let page = Page::follow(network.page, clock);
+    screen.line(Tone::Strong, &format!("page     {}\n", page.address()));
+    let agent = Some(agent::start(&binaries, &places, &mut site, &page).await?);
+    screen.step("both programs run, every device is heard", "");
+
+    let quiet = Quiet::new(arguments.seed);
+    let (binaries, places) = (&binaries, &places);
+    let mut play = Play { site, page, link, agent, quiet, screen, binaries, places, hurry, expiry };
+    rounds(&mut play, arguments).await?;
+    let evidence = evidence(&mut play, &identity).await?;
+    stop(play, central).await?;
+    let stores = Stores {
+        ledger: &places.ledger(),
+        journal: &places.journal(),
+        central: &places.store(),
+        gateway: GATEWAY,
+        identity: &identity,
+    };
+    let verdict = Verdict::of(&stores)?;
+    verdict.show(&screen);
+    screen.line(Tone::Strong, "\nEvidence");
+    screen.line(Tone::Plain, &evidence.told);
+    Ok(verdict.is_good() && evidence.verified)
+}
+
+fn folder(arguments: &Arguments, clock: Clock) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &arguments.dir {
+        return Ok(folder.clone());
+    }
+    let own = std::env::current_exe().doing("looking for the demo's own place")?;
+    let target = own.parent().and_then(Path::parent).unwrap_or(Path::new("target"));
+    let name = simulator::clock::rfc3339(clock.wall_ms()).replace([':', '.'], "-");
+    Ok(target.join("demo").join(name))
+}
+
+/// The broker of the site and that of the central side.
+async fn brokers(arguments: &Arguments) -> Result<((String, u16), (String, u16)), Failure> {
+    if let Some(named) = &arguments.broker {
+        return Ok((named.clone(), named.clone()));
+    }
+    let site = broker::start("site").await.doing("starting the broker of the site")?;
+    let central = broker::start("central").await.doing("starting the broker of the central side")?;
+    let named = |address: std::net::SocketAddr| (address.ip().to_string(), address.port());
+    Ok((named(site), named(central)))
+}
+
+async fn rounds(play: &mut Play<'_>, arguments: &Arguments) -> Result<(), Failure> {
+    for number in 1.. {
+        play.round(number, arguments.length()).await?;
+        if !arguments.forever || *play.hurry.borrow() {
+            break;
+        }
+    }
+    if arguments.lingers() {
+        play.screen.step("the script is over; the site goes on until Ctrl-C", &play.page.address());
+        while !*play.hurry.borrow() {
+            play.quiet_until(Instant::now() + LINGER).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the shipped export and the shipped verifier say.
+struct Evidence {
+    verified: bool,
+    told: String,
+}
+
+/// Exports from the running agent once the central side has acknowledged what it has, and verifies the export.
+async fn evidence(play: &mut Play<'_>, identity: &str) -> Result<Evidence, Failure> {
+    let acts = play.quiet.acts;
+    play.screen.step(&format!("{acts} quiet acts in between; waiting for the drain"), "");
+    let drained = |view: &page::View| {
+        let waiting = view.status["link"]["waiting"].as_u64()?;
+        let not_stored = view.status["journal"]["not_stored"].as_u64()?;
+        (waiting == 0 && not_stored == 0).then_some(())
+    };
+    let drained = play.page.until(DRAINED_WITHIN, drained).await;
+    play.screen.step("drained", drained.map_or("not within the time: the verdict will tell", |()| ""));
+    let folder = play.places.evidence();
+    let runtime = play.places.runtime();
+    let picket = &play.binaries.picket;
+    ask(picket, &[Path::new("export"), Path::new("--runtime"), &runtime, Path::new("--out"), &folder])?;
+    let verify = [Path::new("verify"), &folder, Path::new("--identity"), Path::new(identity)];
+    let command = format!("{} verify {} --identity {identity}", picket.display(), folder.display());
+    Ok(match ask(picket, &verify) {
+        Ok(told) => {
+            let told: String = told.lines().map(|line| format!("  {line}\n")).collect();
+            Evidence { verified: true, told: format!("  {}\n{told}  verify it again: {command}", folder.display()) }
+        }
+        Err(failure) => Evidence { verified: false, told: format!("  not verified: {failure}\n  {command}") },
+    })
+}
+
+/// The agent stops in order, then the central side.
+async fn stop(mut play: Play<'_>, central: Program) -> Result<(), Failure> {
+    let stopped = Expected::new("act.stopped", "", "");
+    play.site.note("agent", "", "SIGTERM", &[stopped]).doing("noting the stop")?;
+    if let Some(agent) = play.agent.take() {
+        let status = agent.stop(STOP_WITHIN).await?;
+        if !status.success() {
+            return Err(Failure::new(format!("picket stopped with {status}; see {}", play.places.log("picket").display())));
+        }
+    }
+    let status = central.stop(STOP_WITHIN).await?;
+    play.screen.step("both programs stopped in order", "");
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("picket-central stopped with {status}"))) }
+}

@@ -233,3 +233,113 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(fields: &[(&str, &str)]) -> Row {
+        let whole = [("id", "DOOR-1"), ("kind", "door")];
+        whole.iter().chain(fields).map(|(field, text)| ((*field).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn faults(rows: &[Row]) -> Vec<RowFault> {
+        build(1, [0; 32], rows).err().unwrap_or_default()
+    }
+
+    /// The one fault of a row that is right but for one field: field, cause and remedy.
+    fn only(field: &str, text: &str) -> (String, String, String) {
+        let found = faults(&[row(&[("id", "DOOR-0")]), row(&[(field, text)])]);
+        assert_eq!(found.len(), 1, "{field} = {text:?}: {found:?}");
+        assert_eq!(found[0].row, 1);
+        (found[0].field.clone(), found[0].cause.clone(), found[0].remedy.clone())
+    }
+
+    #[test]
+    fn each_fault_names_its_field_and_what_to_do() {
+        let long = "x".repeat(MAX_FIELD + 1);
+        let table: &[(&str, &str, &str, &str)] = &[
+            ("id", "", "id is missing", "1 to 64 of"),
+            ("id", "DOOR 1", "\"DOOR 1\" is no equipment id", "1 to 64 of"),
+            ("id", "unlisted:x", "no equipment id", "not starting with unlisted:"),
+            ("kind", "", "kind is missing", "one of door, camera"),
+            ("kind", "Door", "unknown kind \"Door\"", "one of door, camera"),
+            ("criticality", "urgent", "unknown criticality \"urgent\"", "one of low, normal, high, life"),
+            ("owner", "contractor:", "unknown owner \"contractor:\"", "contractor:<name>"),
+            ("owner", "Miller", "unknown owner \"Miller\"", "own, or contractor:<name>"),
+            ("calibration_last", "31.01.2026", "cannot read \"31.01.2026\"", "never guessed"),
+            ("calibration_last", "2026-02-30", "cannot read \"2026-02-30\"", "YYYY-MM-DD"),
+            ("calibration_last", "2026-1-2", "cannot read", "YYYY-MM-DD"),
+            ("calibration_interval", "yearly", "cannot read \"yearly\"", "a number and days"),
+            ("calibration_interval", "0 months", "cannot read", "a number and days"),
+            ("calibration_interval", "12 moons", "cannot read", "weeks, months or years"),
+            ("calibration_due", "2026-11-22 10:00", "cannot read", "RFC 3339"),
+            ("calibration_due", "unknown", "cannot read \"unknown\"", "YYYY-MM-DD"),
+            ("maintenance_last", "2026/01/02", "cannot read", "YYYY-MM-DD"),
+            ("maintenance_interval", "12", "cannot read \"12\"", "a number and days"),
+            ("inspection_due", "tomorrow", "cannot read \"tomorrow\"", "YYYY-MM-DD"),
+            ("inspection_interval", "-3 months", "cannot read", "a number and days"),
+            ("place", &long, "longer than 200 bytes", "shorten"),
+            ("model", "a\u{7}b", "control characters", "shorten"),
+            ("serail", "1", "unknown field serail", "did you mean serial?"),
+            ("colour", "red", "unknown field colour", "see the annotated register"),
+        ];
+        for (field, text, cause, remedy) in table {
+            let found = only(field, text);
+            assert_eq!(found.0, *field, "{text:?}");
+            assert!(found.1.contains(cause) && found.2.contains(remedy), "{field} = {text:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_there_twice_names_the_first_row() {
+        let found = faults(&[row(&[]), row(&[("id", "DOOR-2")]), row(&[])]);
+        let wanted = "id DOOR-1 is used twice; first in row 1";
+        assert_eq!((found[0].row, found[0].field.as_str(), found[0].cause.as_str()), (2, "id", wanted));
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn every_fault_of_every_row_is_told_at_once() {
+        let found = faults(&[
+            row(&[("kind", "dor"), ("owner", "me"), ("calibration_last", "soon")]),
+            row(&[("id", "D2")]),
+            row(&[("id", "?"), ("serail", "1")]),
+        ]);
+        let places: Vec<(usize, &str)> = found.iter().map(|fault| (fault.row, fault.field.as_str())).collect();
+        assert_eq!(places, [(0, "kind"), (0, "owner"), (0, "calibration_last"), (2, "serail"), (2, "id")]);
+    }
+
+    #[test]
+    fn too_many_rows_are_one_fault() {
+        let rows = vec![Row::new(); MAX_ROWS + 1];
+        let found = faults(&rows);
+        assert_eq!((found.len(), found[0].row, found[0].field.as_str()), (1, MAX_ROWS, ""));
+        assert!(found[0].cause.contains("20001 rows"));
+    }
+
+    #[test]
+    fn what_is_left_out_takes_its_default() {
+        let register = build(3, [7; 32], &[row(&[("place", "  Gate  ")])]).expect("right");
+        let door = register.iter().next().expect("a row");
+        assert_eq!((register.version(), door.place.as_str(), door.owner.as_str()), (3, "Gate", "own"));
+        assert_eq!((door.kind, door.criticality), (EquipmentKind::Door, Criticality::Normal));
+        assert!(door.calibration.is_none() && door.maintenance.is_none() && door.withdrawn.is_none());
+    }
+
+    #[test]
+    fn an_unknown_date_is_a_scheme_without_a_due_date() {
+        let register = build(1, [0; 32], &[row(&[("calibration_last", "unknown")])]).expect("right");
+        let scheme = register.iter().next().and_then(|door| door.calibration.clone()).expect("a scheme");
+        assert_eq!((scheme.last, scheme.due()), (None, None));
+    }
+
+    #[test]
+    fn a_stated_end_of_validity_wins_over_the_interval() {
+        let fields =
+            [("calibration_last", "2026-01-01"), ("calibration_interval", "1 year"), ("calibration_due", "2026-06-30")];
+        let register = build(1, [0; 32], &[row(&fields)]).expect("right");
+        let scheme = register.iter().next().and_then(|door| door.calibration.clone()).expect("a scheme");
+        assert_eq!(scheme.due().map(|due| due.date().to_string()), Some("2026-06-30".to_owned()));
+    }
+}

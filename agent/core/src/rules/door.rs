@@ -1,15 +1,17 @@
 //! A door: forced (opened without a release) and held (open too long).
 
-use super::Turn;
+use super::{Points, Turn};
 use crate::alarm::Rule;
 use crate::plan::Limits;
 use crate::statement::Facts;
 use crate::time::{Now, ms};
 use picket_device::quantity::Signal;
 
-/// What is known of one door.
+/// What is known of one door. Several contacts may tell of it: one that is open opens it.
 #[derive(Debug, Default)]
 pub(super) struct Door {
+    contacts: Points,
+    releases: Points,
     open: Option<bool>,
     open_since: u64,
     /// Release contact; `None` where the door has none or it was not read yet.
@@ -29,16 +31,39 @@ impl Door {
         self.open = Some(true);
     }
 
+    /// After a start: what a speaking device last said, which it may not repeat.
+    pub(super) fn recall(&mut self, now: &Now, signal: Signal, by: (&str, &str), on: bool) {
+        if signal == Signal::Released {
+            self.released = Some(self.releases.set(by, on));
+            return;
+        }
+        let open = self.contacts.set(by, on);
+        // An alarm that was open is cleared by a closed door only where the device says so anew.
+        if !self.forced && !self.held {
+            self.open_since = now.mono_us;
+            self.open = Some(open);
+        }
+    }
+
     /// Release and contact come from one poll in the order of their points; a release seen in the same poll as the
     /// opening counts, because the caller hands releases in first.
-    pub(super) fn observe(&mut self, now: &Now, signal: Signal, on: bool, limits: &Limits) -> Vec<(Rule, Turn)> {
+    pub(super) fn observe(
+        &mut self,
+        now: &Now,
+        signal: Signal,
+        by: (&str, &str),
+        on: bool,
+        limits: &Limits,
+    ) -> Vec<(Rule, Turn)> {
         if signal == Signal::Released {
+            let on = self.releases.set(by, on);
             if on || self.released == Some(true) {
                 self.released_at = Some(now.mono_us);
             }
             self.released = Some(on);
             return Vec::new();
         }
+        let on = self.contacts.set(by, on);
         let before = self.open.replace(on);
         match (before, on) {
             (Some(false), true) => {
@@ -57,9 +82,9 @@ impl Door {
 
     fn opened(&mut self, now: &Now, limits: &Limits) -> Option<(Rule, Turn)> {
         self.released?;
-        let authorised =
-            self.released_at.is_some_and(|at| now.mono_us.saturating_sub(at) <= ms(limits.door_release_ms));
-        if authorised {
+        let lately = self.released_at.is_some_and(|at| now.mono_us.saturating_sub(at) <= ms(limits.door_release_ms));
+        // A device that speaks on changes says only once that the door is released.
+        if lately || self.released == Some(true) {
             return None;
         }
         self.forced = true;

@@ -19,12 +19,17 @@ impl Hold {
         self.wanted
     }
 
-    /// A new sighting; the new state where it turned by it.
-    pub(super) fn set(&mut self, now_us: u64, seen: bool, on_us: u64, off_us: u64) -> Option<bool> {
+    /// A new sighting that turns nothing yet.
+    pub(super) fn want(&mut self, now_us: u64, seen: bool) {
         if seen != self.wanted {
             self.wanted = seen;
             self.since_us = now_us;
         }
+    }
+
+    /// A new sighting; the new state where it turned by it.
+    pub(super) fn set(&mut self, now_us: u64, seen: bool, on_us: u64, off_us: u64) -> Option<bool> {
+        self.want(now_us, seen);
         self.timeout(now_us, on_us, off_us)
     }
 

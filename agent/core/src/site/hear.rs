@@ -1,7 +1,9 @@
 //! Hearing: what speaks unasked, listed or not.
 
 use super::Site;
+use super::routine::MAX_CAUSE;
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
+use crate::readings::Readings;
 use crate::register::EquipmentId;
 use crate::rules::{Finding, Sighting};
 use crate::seals::Seals;
@@ -9,7 +11,7 @@ use crate::statement::{Evidence, Statement};
 use crate::time::Now;
 use crate::wire::{Heard, Output};
 use picket_device::camera;
-use picket_device::quantity::{Observation, Signal};
+use picket_device::quantity::{Observation, Signal, Value};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
@@ -26,25 +28,29 @@ pub(super) fn meaning<'a>(device: &'a Device, point: &str) -> Option<(&'a Equipm
     }
 }
 
+/// A value turned the right way round.
+pub(super) fn turned(device: &Device, point: &str, value: &Value) -> Value {
+    match value {
+        Value::Bit(bit) if device.bindings.get(point).is_some_and(|b| b.inverted) => Value::Bit(!bit),
+        other => other.clone(),
+    }
+}
+
 impl Site {
     pub(super) fn heard(&mut self, now: &Now, line: LineId, token: u64, heard: Heard) {
         let before = self.drafts.last_number();
         match heard {
             Heard::Scan(Ok(scan)) => self.scanned(now, line, &scan),
             Heard::Scan(Err(fault)) => self.scan_fault(now, line, &fault),
-            Heard::Message { topic, payload, oversize, .. } => match oversize {
+            Heard::Message { topic, payload, retained, oversize } => match oversize {
                 Some(size) => self.unreadable(now, line, &topic, &format!("payload of {size} bytes")),
-                None => self.message(now, line, &topic, &payload),
+                None => self.message(now, line, &topic, &payload, retained),
             },
         }
         let after = self.drafts.last_number();
-        let needs = if after > before { after } else { 0 };
-        self.confirms.heard(line, token, needs);
-        if needs == 0 {
-            // Nothing new to store; still in order behind what waits.
-            for (line, token) in self.confirms.stored(self.drafts.stored_through()) {
-                self.outputs.push_back(Output::Confirm { line, token });
-            }
+        self.confirms.heard(line, token, (after > before).then_some(after));
+        for (line, token) in self.confirms.stored(self.drafts.stored_through()) {
+            self.outputs.push_back(Output::Confirm { line, token });
         }
     }
 
@@ -71,11 +77,11 @@ impl Site {
         self.unreadable(now, line, "", &fault.to_string());
     }
 
-    fn message(&mut self, now: &Now, line: LineId, topic: &str, payload: &[u8]) {
+    fn message(&mut self, now: &Now, line: LineId, topic: &str, payload: &[u8], retained: bool) {
         let raw = Sha256::digest(payload).into();
         let mut by = Evidence { driver: self.driver(line), raw, device_time: None };
         if let Some((id, rest)) = self.json_device(line, topic) {
-            self.json_message(now, line, id, rest, payload, &by);
+            self.json_message(now, id, (rest, payload, retained), &by);
             return;
         }
         let Some(prefix) = camera::prefix(topic) else {
@@ -90,15 +96,21 @@ impl Site {
         self.tally.line_outcome(line, None);
         match self.camera(line, prefix) {
             Some(id) => {
-                self.good(now, id);
+                // What the broker kept says nothing of who is there now.
+                if !retained {
+                    self.good(now, id);
+                }
                 self.observed(now, id, &event.observations, &by);
             }
             None => self.unlisted(now, prefix, &event.observations, &by),
         }
     }
 
-    fn json_message(&mut self, now: &Now, line: LineId, id: DeviceId, rest: &str, payload: &[u8], by: &Evidence) {
-        let Some(DeviceSpeech::Json { map, .. }) = self.speech(id) else { return };
+    fn json_message(&mut self, now: &Now, id: DeviceId, message: (&str, &[u8], bool), by: &Evidence) {
+        let (rest, payload, retained) = message;
+        let Some(device) = self.device(id) else { return };
+        let (line, silence_ms) = (device.line, device.silence_ms);
+        let DeviceSpeech::Json { map, .. } = &device.speech else { return };
         let heard = match map.decode(rest, payload) {
             Ok(heard) => heard,
             Err(fault) => return self.unreadable(now, line, rest, &fault.to_string()),
@@ -110,7 +122,9 @@ impl Site {
             }
             return;
         }
-        if heard.present == Some(true) || !heard.observations.is_empty() {
+        // What the broker kept says nothing of who is there now; a birth does, where the last will alone takes it back.
+        let speaks = !retained && (heard.present == Some(true) || !heard.observations.is_empty());
+        if speaks || (heard.present == Some(true) && silence_ms == 0) {
             self.good(now, id);
         }
         self.observed(now, id, &heard.observations, by);
@@ -121,6 +135,7 @@ impl Site {
         let (equipment, statement) = self.standings.heard_unlisted(now, sender, &mut self.nonconformities);
         self.changed_if(statement.is_some());
         self.record_all(now, statement.map(|s| s.from(Some(by))));
+        self.record_unlisted(now, (&equipment, sender), seen, by);
         for observation in seen {
             let Some(signal) = camera::signal_of_point(&observation.point) else { continue };
             let sighting = Sighting {
@@ -135,6 +150,20 @@ impl Site {
                 self.found(now, finding);
             }
         }
+    }
+
+    /// Its readings too, with their standing: so many a minute per sender, the rest counted in the next one.
+    fn record_unlisted(&mut self, now: &Now, who: (&EquipmentId, &str), seen: &[Observation], by: &Evidence) {
+        if seen.is_empty() {
+            return;
+        }
+        let Some(skipped) = self.tally.unlisted(now, who.0) else { return };
+        let sender: String = who.1.chars().take(100).collect();
+        let mut data = json!({ "from": sender, "p": Readings::points(seen) });
+        if skipped > 0 {
+            data["skipped"] = skipped.into();
+        }
+        self.record(now, Statement::new(Kind::Readings, Severity::Info, data).about(who.0).from(Some(by)));
     }
 
     fn json_device<'t>(&self, line: LineId, topic: &'t str) -> Option<(DeviceId, &'t str)> {
@@ -157,9 +186,10 @@ impl Site {
     }
 
     /// Bytes that say nothing: counted, and recorded at most once a minute per line.
-    fn unreadable(&mut self, now: &Now, line: LineId, topic: &str, cause: &str) {
+    pub(super) fn unreadable(&mut self, now: &Now, line: LineId, topic: &str, cause: &str) {
         let Some(since_last) = self.tally.unreadable(now, line, cause) else { return };
         let topic: String = topic.chars().take(200).collect();
+        let cause: String = cause.chars().take(MAX_CAUSE).collect();
         let name = &self.plan.lines[usize::from(line.0)].name;
         let data = json!({ "what": "unreadable", "line": name, "topic": topic, "cause": cause, "n": since_last });
         self.record(now, Statement::new(Kind::HealthInput, Severity::Notice, data));
@@ -167,9 +197,13 @@ impl Site {
     }
 
     pub(super) fn line_turned(&mut self, now: &Now, line: LineId, fault: Option<String>) {
-        if fault.is_none() {
-            self.confirms.reopened(line);
+        if fault.is_some() {
+            self.confirms.lost(line);
+            for (index, _) in self.plan.devices.iter().enumerate().filter(|(_, device)| device.line == line) {
+                self.readings.session_lost(index);
+            }
         }
+        let fault: Option<String> = fault.map(|cause| cause.chars().take(MAX_CAUSE).collect());
         let Some(name) = self.plan.lines.get(usize::from(line.0)).map(|l| l.name.clone()) else { return };
         if self.tally.line_turned(line, fault.clone()) {
             let severity = if fault.is_some() { Severity::Fault } else { Severity::Notice };

@@ -2,7 +2,7 @@
 
 use super::Site;
 use crate::bus::Event;
-use crate::plan::{Device, DeviceId, LineId};
+use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
 use crate::readings::Readings;
 use crate::register::EquipmentId;
 use crate::rules::Sighting;
@@ -60,6 +60,10 @@ impl Site {
                 let statements = self.standings.identified(now, &equipment, &identity, &mut self.nonconformities);
                 self.changed_if(!statements.is_empty());
                 self.record_all(now, statements);
+                // Where nothing is polled, saying who it is, is its good word.
+                if self.device(device).is_some_and(has_no_points) {
+                    self.good(now, device);
+                }
             }
             Event::Failed { device, fault, failures } => {
                 if failures == 1 {
@@ -92,9 +96,16 @@ impl Site {
     /// Observations of one poll or message: readings first, then what the rules make of them.
     pub(super) fn observed(&mut self, now: &Now, id: DeviceId, seen: &[Observation], by: &Evidence) {
         let index = usize::from(id.0);
-        let changed = self.readings.take(index, seen, by.device_time.as_ref());
+        let time = by.device_time.as_ref();
+        if seen.is_empty() || self.readings.is_second_delivery(index, seen, time) {
+            return;
+        }
+        let room = self.readings.has_room(index, seen);
+        let changed = if room { self.readings.take(index, seen, time) } else { Vec::new() };
+        let slot = if room { self.readings.remember(index, seen, time) } else { None };
         let Some(device) = self.plan.devices.get(index) else { return };
-        let statements = Readings::statements(device, &changed, by);
+        let line = device.line;
+        let statements = Readings::statements(device, &changed, slot, by);
         let mut findings = Vec::new();
         for (equipment, signal, observation, value) in bound(device, seen) {
             let sighting = Sighting {
@@ -111,6 +122,9 @@ impl Site {
         for finding in findings {
             self.found(now, finding);
         }
+        if !room {
+            self.unreadable(now, line, "", "more points than a device may have");
+        }
     }
 }
 
@@ -120,15 +134,15 @@ fn bound<'a>(device: &'a Device, seen: &'a [Observation]) -> Vec<(&'a EquipmentI
     let mut bound: Vec<_> = seen
         .iter()
         .filter_map(|observation| {
-            let binding = device.bindings.get(&observation.point);
             let (equipment, signal) = super::hear::meaning(device, &observation.point)?;
-            let value = match &observation.value {
-                Value::Bit(bit) if binding.is_some_and(|b| b.inverted) => Value::Bit(!bit),
-                other => other.clone(),
-            };
+            let value = super::hear::turned(device, &observation.point, &observation.value);
             Some((equipment, signal, observation, value))
         })
         .collect();
     bound.sort_by_key(|(_, signal, _, _)| *signal != Signal::Released);
     bound
+}
+
+fn has_no_points(device: &Device) -> bool {
+    matches!(&device.speech, DeviceSpeech::Modbus { speech, .. } if speech.points.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use super::Site;
 use crate::plan::LineId;
-use crate::register::Register;
+use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use crate::time::{Now, s};
 use crate::wire::StateRow;
@@ -14,18 +14,33 @@ use std::fmt::Write;
 
 /// A snapshot of the state rows is signed so often, and at every stop in order.
 const SNAPSHOT_US: u64 = s(3_600);
-/// Unreadable input of one line is recorded at most so often; in between it is counted.
+/// Unreadable input of one line, and refused receipts, are recorded at most so often; in between they are counted.
 const UNREADABLE_US: u64 = s(60);
+/// Longest cause that a record quotes, in characters.
+pub(super) const MAX_CAUSE: usize = 500;
+
+/// Records of one unlisted sender in a minute: enough to see what it does, too few to fill a disk.
+const UNLISTED_A_MINUTE: u32 = 20;
 
 /// Counters of one run, and when the next routine work is due.
 #[derive(Debug)]
 pub(super) struct Tally {
     heartbeat_us: u64,
     snapshot_us: u64,
-    pub(super) last_try_us: u64,
     by_severity: [u64; 5],
     faults: BTreeMap<&'static str, u64>,
     lines: Vec<LineTally>,
+    refused: u64,
+    refused_from: u64,
+    unlisted: BTreeMap<EquipmentId, Spoken>,
+}
+
+/// What one unlisted sender said in the minute that runs. There are as many as `crate::standing` tells apart.
+#[derive(Debug, Default)]
+struct Spoken {
+    until_us: u64,
+    recorded: u32,
+    skipped: u64,
 }
 
 /// Counters of one line.
@@ -44,15 +59,17 @@ impl Tally {
         Self {
             heartbeat_us: now.mono_us,
             snapshot_us: now.mono_us + SNAPSHOT_US,
-            last_try_us: u64::MAX,
             by_severity: [0; 5],
             faults: BTreeMap::new(),
             lines: vec![LineTally::default(); lines],
+            refused: 0,
+            refused_from: 0,
+            unlisted: BTreeMap::new(),
         }
     }
 
     pub(super) fn deadline(&self) -> u64 {
-        self.heartbeat_us.min(self.snapshot_us).min(self.last_try_us)
+        self.heartbeat_us.min(self.snapshot_us)
     }
 
     pub(super) fn recorded(&mut self, severity: Severity) {
@@ -110,6 +127,21 @@ impl Tally {
         news
     }
 
+    /// Whether something unlisted may be recorded once more in this minute; how much was skipped before.
+    pub(super) fn unlisted(&mut self, now: &Now, id: &EquipmentId) -> Option<u64> {
+        let spoken = self.unlisted.entry(id.clone()).or_default();
+        if now.mono_us >= spoken.until_us {
+            spoken.until_us = now.mono_us + UNREADABLE_US;
+            spoken.recorded = 0;
+        }
+        if spoken.recorded >= UNLISTED_A_MINUTE {
+            spoken.skipped += 1;
+            return None;
+        }
+        spoken.recorded += 1;
+        Some(std::mem::take(&mut spoken.skipped))
+    }
+
     /// Counts unreadable input; how many since the last record where one is due.
     pub(super) fn unreadable(&mut self, now: &Now, line: LineId, cause: &str) -> Option<u64> {
         let class = if cause.starts_with("payload of") { "oversize" } else { "unreadable" };
@@ -156,10 +188,22 @@ impl Site {
             self.record(now, Statement::new(Kind::RegisterApplied, Severity::Notice, data));
         }
         if let Some(cause) = self.register_refused.clone() {
-            let cause: String = cause.chars().take(500).collect();
+            let cause: String = cause.chars().take(MAX_CAUSE).collect();
             let data = json!({ "cause": cause, "in_force": self.standings.register().version() });
             self.record(now, Statement::new(Kind::RegisterRejected, Severity::Fault, data));
         }
+    }
+
+    /// A receipt that the journal refused.
+    pub(super) fn receipt_refused(&mut self, now: &Now, cause: &str) {
+        self.tally.refused += 1;
+        if now.mono_us < self.tally.refused_from {
+            return;
+        }
+        self.tally.refused_from = now.mono_us + UNREADABLE_US;
+        let cause: String = cause.chars().take(MAX_CAUSE).collect();
+        let data = json!({ "cause": cause, "n": std::mem::take(&mut self.tally.refused) });
+        self.record(now, Statement::new(Kind::ReceiptBad, Severity::Security, data));
     }
 
     /// Heartbeats and snapshots that are due.
@@ -168,7 +212,7 @@ impl Site {
             return;
         }
         if now.mono_us >= self.tally.heartbeat_us {
-            self.tally.heartbeat_us = now.mono_us + s(self.plan.limits.heartbeat_s);
+            self.tally.heartbeat_us = now.mono_us + s(self.plan.limits.heartbeat_s.max(1));
             let data = self.heartbeat(now);
             self.record(now, Statement::new(Kind::Heartbeat, Severity::Info, data).routine());
         }

@@ -92,6 +92,11 @@ impl Receipts {
 }
 
 impl Journal {
+    /// Number of the newest receipt known, 0 for none.
+    pub fn newest_receipt(&self) -> u64 {
+        self.receipts.n
+    }
+
     /// Verifies a receipt. What follows: records up to `upto` may be pruned once it is written.
     pub fn receipt(&mut self, line: &str) -> Result<Accepted, ReceiptFault> {
         let key = &self.credentials.receipt_key;

@@ -29,6 +29,11 @@ pub enum Request {
         /// Which.
         batch: Batch,
     },
+    /// Have the central side asked for its last receipt.
+    Ask {
+        /// Session it is meant for.
+        session: u32,
+    },
     /// Verify a receipt.
     Receipt {
         /// As received.
@@ -48,15 +53,26 @@ pub enum Request {
     },
 }
 
-/// A batch on its way to the central link.
+/// What goes to the central link. Each is meant for one session, and thrown away in another.
 #[derive(Debug)]
-pub struct Parcel {
-    /// Session it is meant for.
-    pub session: u32,
-    /// Its lane.
-    pub lane: Lane,
-    /// Its lines.
-    pub lines: Lines,
+pub enum Parcel {
+    /// A batch of records.
+    Batch {
+        /// Session it is meant for.
+        session: u32,
+        /// Its lane.
+        lane: Lane,
+        /// Its lines.
+        lines: Lines,
+    },
+    /// The question for the last receipt, with the newest that is known: a central side that was restored from a backup
+    /// counts on from there.
+    Ask {
+        /// Session it is meant for.
+        session: u32,
+        /// Newest receipt known, 0 for none.
+        newest: u64,
+    },
 }
 
 /// Serves requests until the channel is closed. Faults are answers: the live view goes on.
@@ -70,6 +86,12 @@ pub fn serve(
         let answer = match request {
             Request::Append { through, bodies } => Some(append(&mut journal, through, &bodies)),
             Request::Send { session, batch } => send(&journal, session, &batch, parcels),
+            Request::Ask { session } => {
+                let newest = journal.newest_receipt();
+                // A link that takes nothing is down, and asks again when it comes up.
+                let _ = parcels.try_send(Parcel::Ask { session, newest });
+                None
+            }
             Request::Receipt { line } => receipt(&mut journal, &line),
             Request::Slice { after, reply } => {
                 let _ = reply.send(slice(&journal, after).map_err(|fault| told(&fault)));
@@ -116,7 +138,7 @@ fn append(journal: &mut Journal, through: u64, bodies: &[Body]) -> Input {
 fn send(journal: &Journal, session: u32, batch: &Batch, parcels: &mpsc::Sender<Parcel>) -> Option<Input> {
     let lane = batch.lane();
     let result = match journal.lines(batch) {
-        Ok(Some(lines)) => match parcels.try_send(Parcel { session, lane, lines }) {
+        Ok(Some(lines)) => match parcels.try_send(Parcel::Batch { session, lane, lines }) {
             Ok(()) => return None,
             Err(_) => Err("the link does not take batches".to_owned()),
         },

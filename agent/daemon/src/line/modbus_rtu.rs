@@ -10,12 +10,15 @@ use half_duplex::HalfDuplex;
 use picket_core::plan::LineId;
 use picket_core::wire::Input;
 use picket_device::modbus::{Answer, Fault, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_modbus::client::Context;
 use tokio_modbus::slave::{Slave, SlaveContext};
+use tokio_serial::SerialStream;
 
 /// Draining gives up after this many silences; the next ask begins with it again.
 const DRAIN_ROUNDS: u32 = 3;
@@ -52,6 +55,8 @@ struct Bus {
     context: Option<Context>,
     /// The last frame on the wire ended by then.
     ended: Instant,
+    /// Bytes of the open ask's answer so far, echo excluded; counted by the stream, which the client hides.
+    heard: Arc<AtomicUsize>,
     /// A late answer may still come: how long the bus must be silent before the next request.
     doubt: Option<Duration>,
 }
@@ -59,7 +64,7 @@ struct Bus {
 impl Bus {
     fn new(port: SerialPort) -> Self {
         let gap = frame_gap(&port);
-        Self { port, gap, context: None, ended: Instant::now(), doubt: None }
+        Self { port, gap, context: None, ended: Instant::now(), heard: Arc::default(), doubt: None }
     }
 
     /// One ask within its patience, after the gap. Leaves `context` filled only if it is clean.
@@ -73,7 +78,7 @@ impl Bus {
         context.set_slave(Slave(unit));
         let outcome = timeout(patience, call(&mut context, read)).await;
         self.ended = Instant::now();
-        let result = outcome.unwrap_or(Err(Fault::Timeout(patience_ms)));
+        let result = outcome.unwrap_or_else(|_| Err(self.unanswered(patience_ms)));
         if keeps_connection(&result) {
             self.context = Some(context);
         } else if !matches!(result, Err(Fault::Closed)) {
@@ -84,7 +89,20 @@ impl Bus {
 
     fn attach(&self) -> Result<Context, Fault> {
         let stream = open(&self.port).map_err(|fault| Fault::Unreachable(fault.to_string()))?;
-        Ok(tokio_modbus::client::rtu::attach_slave(HalfDuplex::new(stream), Slave(1)))
+        Ok(self.client(stream))
+    }
+
+    fn client(&self, stream: SerialStream) -> Context {
+        let stream = HalfDuplex::new(stream, Arc::clone(&self.heard));
+        tokio_modbus::client::rtu::attach_slave(stream, Slave(1))
+    }
+
+    /// Silence and noise differ for whoever looks for a broken cable. The client skips damaged bytes and waits on.
+    fn unanswered(&self, patience_ms: u32) -> Fault {
+        match self.heard.load(Ordering::Relaxed) {
+            0 => Fault::Timeout(patience_ms),
+            count => Fault::Damaged(format!("{count} bytes within {patience_ms} ms are no whole frame")),
+        }
     }
 
     /// After a fault: reopens the port and reads until nothing came for as long as the failed ask had patience. A late
@@ -104,7 +122,7 @@ impl Bus {
             match read {
                 Err(_) if Instant::now() < end => {
                     self.doubt = None;
-                    self.context = Some(tokio_modbus::client::rtu::attach_slave(HalfDuplex::new(stream), Slave(1)));
+                    self.context = Some(self.client(stream));
                     break;
                 }
                 Err(_) => break,

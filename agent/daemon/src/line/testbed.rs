@@ -8,10 +8,13 @@ use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::profile::Table;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::File;
 use std::future::Future;
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -94,7 +97,9 @@ impl Running {
 
 /// A pseudo terminal; the test holds the end of the device.
 pub(super) struct Pty {
-    master: AsyncFd<OwnedFd>,
+    master: File,
+    /// The same file, read as the pipe that it behaves like.
+    said: Receiver,
     /// Held so that the device does not see a hang-up whenever the line closes its end.
     _slave: OwnedFd,
     pub(super) port: SerialPort,
@@ -113,26 +118,20 @@ impl Pty {
         rustix::termios::tcsetattr(&slave, rustix::termios::OptionalActions::Now, &raw).expect("raw");
         rustix::io::ioctl_fionbio(&master, true).expect("not blocking");
         let port = SerialPort { path: path.into(), baud: 115_200, parity: Parity::None, stop_bits: 1, data_bits: 8 };
-        Self { master: AsyncFd::new(master).expect("a descriptor to wait for"), _slave: slave, port }
+        let master = File::from(master);
+        let said = Receiver::from_file_unchecked(master.try_clone().expect("a second descriptor"));
+        Self { master, said: said.expect("a descriptor to wait for"), _slave: slave, port }
     }
 
     /// Reads exactly `N` bytes that the line wrote.
-    pub(super) async fn read<const N: usize>(&self) -> [u8; N] {
+    pub(super) async fn read<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0_u8; N];
-        let mut got = 0;
-        while got < N {
-            got += within(async {
-                let mut ready = self.master.readable().await.expect("readable");
-                ready.try_io(|master| Ok(rustix::io::read(master, &mut bytes[got..])?)).unwrap_or(Ok(0))
-            })
-            .await
-            .expect("the line's end is open");
-        }
+        within(self.said.read_exact(&mut bytes)).await.expect("the line's end is open");
         bytes
     }
 
     /// Writes what the device says.
-    pub(super) fn write(&self, bytes: &[u8]) {
-        assert_eq!(rustix::io::write(&self.master, bytes).expect("written"), bytes.len());
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.master.write_all(bytes).expect("written");
     }
 }

@@ -17,6 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::de::DeTable;
 
+/// Unlisted ids for which the whole register is searched for a similar one: each takes milliseconds in a large one.
+const MAX_GUESSES: usize = 10;
+
 /// What was read, whole or in part.
 #[derive(Default)]
 pub(super) struct Reading {
@@ -40,6 +43,7 @@ struct Intent {
 
 /// Reads everything but the register.
 pub(super) fn read(dir: &Path, findings: &mut Findings) -> Reading {
+    let errors = findings.errors();
     let profiles = profiles::read(dir, findings);
     let mut reading = Reading { profiles: profiles.count(), ..Reading::default() };
     let path = dir.join("agent.toml");
@@ -51,6 +55,9 @@ pub(super) fn read(dir: &Path, findings: &mut Findings) -> Reading {
         readers.map(|device| device.equipment.clone()).collect()
     });
     let manifest = manifest::read(dir, readers.as_ref(), findings);
+    if findings.errors() > errors {
+        return reading;
+    }
     if let (Some(source), Some(intent), Some(manifest)) = (source, intent, manifest) {
         reading.loaded = Some(loaded(intent, manifest, &source, &profiles));
     }
@@ -136,8 +143,9 @@ pub(super) fn warn_unlisted(
     register: &picket_core::register::Register,
     findings: &mut Findings,
 ) {
-    for (id, place) in equipment.into_iter().filter(|(id, _)| register.get(id).is_none()) {
-        let listed = register.iter().map(|row| row.id.as_str());
+    let unlisted = equipment.into_iter().filter(|(id, _)| register.get(id).is_none());
+    for (index, (id, place)) in unlisted.enumerate() {
+        let listed = register.iter().map(|row| row.id.as_str()).take(if index < MAX_GUESSES { usize::MAX } else { 0 });
         let otherwise = "add a row for it to the register";
         let remedy = super::nearest::did_you_mean(id.as_str(), listed, otherwise);
         let cause = format!("equipment `{id}` is not in the register: what it tells will be marked unlisted");

@@ -6,7 +6,7 @@ use super::gateway;
 use super::lines::{WrittenLine, kind_word};
 use super::nearest::did_you_mean;
 use super::profiles::Profiles;
-use super::reader::Section;
+use super::reader::{Section, called};
 use super::source::Source;
 use picket_core::plan::{Device, DeviceSpeech, Driver, LineId, ReadingsPolicy};
 use picket_core::register::EquipmentId;
@@ -64,7 +64,7 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, known: &Known<'_
     }
     let mut devices = Vec::new();
     for (table, span) in tables.into_iter().take(MAX_DEVICES) {
-        let mut section = Section::open(source, table, span.clone(), "a device", KEYS, root.findings);
+        let mut section = Section::open(source, table, span.clone(), called("device", table), KEYS, root.findings);
         devices.push(device(&mut section, span, source, known));
     }
     devices
@@ -73,9 +73,6 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, known: &Known<'_
 fn device(section: &mut Section<'_, '_>, header: Range<usize>, source: &Source, known: &Known<'_>) -> WrittenDevice {
     let before = section.findings.errors();
     let name = gateway::name(section, "name");
-    if let Some(name) = &name {
-        section.named(format!("device `{}`", name.get_ref()));
-    }
     let line = line(section, known);
     let kind = line.as_ref().and_then(|line| known.lines[*line.get_ref()].kind);
     let named = profile(section, known);
@@ -90,7 +87,9 @@ fn device(section: &mut Section<'_, '_>, header: Range<usize>, source: &Source, 
     let unit = unit(section, profile, kind, &header);
     let prefix = prefix(section, profile);
     let silence_ms = silence(section, profile, &polling);
-    let readings = section.word("readings", READINGS).unwrap_or(ReadingsPolicy::Off);
+    // What speaks unasked is acknowledged on the wire by its record, so it is recorded unless the settings say no.
+    let unasked = if kind == Some(Driver::Mqtt) { ReadingsPolicy::Now } else { ReadingsPolicy::Off };
+    let readings = section.word("readings", READINGS).unwrap_or(unasked);
     let (bindings, bound) = bindings::read(section, source, profile, equipment.as_ref());
     let speech = profile.and_then(|profile| speech(profile, &polling, unit.as_ref(), prefix.as_ref()));
     let device = name.as_ref().zip(line.as_ref()).zip(equipment.as_ref()).zip(speech);

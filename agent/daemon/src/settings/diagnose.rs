@@ -160,6 +160,7 @@ impl Findings {
 }
 
 impl fmt::Display for Findings {
+    /// Each with its line and caret, and how many there are; the last line is ended.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.kept {
             writeln!(f, "{finding}\n")?;
@@ -169,7 +170,7 @@ impl fmt::Display for Findings {
             writeln!(f, "{beyond} more are not shown")?;
         }
         let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-        write!(f, "{}, {}", many(self.errors, "error"), many(self.warnings, "warning"))
+        writeln!(f, "{}, {}", many(self.errors, "error"), many(self.warnings, "warning"))
     }
 }
 

@@ -4,7 +4,7 @@ use super::codes::Code;
 use super::endpoint::{self, Login};
 use super::gateway;
 use super::nearest::nearest;
-use super::reader::Section;
+use super::reader::{Section, called};
 use super::source::Source;
 use crate::line::{BrokerSession, Parity, SerialPort, TcpEndpoint};
 use picket_core::plan::Driver;
@@ -99,7 +99,7 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, dir: &Path, gate
     }
     let mut lines = Vec::new();
     for (table, span) in tables.into_iter().take(MAX_LINES) {
-        let mut section = Section::open(source, table, span.clone(), "a line", KEYS, root.findings);
+        let mut section = Section::open(source, table, span.clone(), called("line", table), KEYS, root.findings);
         lines.push(line(&mut section, span, dir, gateway));
     }
     refuse_twins(root, &lines);
@@ -108,9 +108,6 @@ pub(super) fn read(root: &mut Section<'_, '_>, source: &Source, dir: &Path, gate
 
 fn line(section: &mut Section<'_, '_>, header: Range<usize>, dir: &Path, gateway: &str) -> WrittenLine {
     let name = gateway::name(section, "name");
-    if let Some(name) = &name {
-        section.named(format!("line `{}`", name.get_ref()));
-    }
     section.missing("kind", "add kind = \"modbus-tcp\", \"modbus-rtu\", \"seal-reader\" or \"mqtt\"");
     let kind = section.word("kind", KINDS);
     let errors = section.findings.errors();
@@ -198,7 +195,7 @@ fn session(section: &mut Section<'_, '_>, dir: &Path, gateway: &str) -> Option<B
     let login = endpoint::login(section, dir, broker.as_ref());
     let client_id = match section.text("client_id") {
         None => format!("picket-{gateway}"),
-        Some(text) => client_id(section, &text)?,
+        Some(text) => client_id(section, &text, gateway)?,
     };
     let login = match login {
         Login::None => None,
@@ -209,8 +206,15 @@ fn session(section: &mut Section<'_, '_>, dir: &Path, gateway: &str) -> Option<B
     Some(BrokerSession { host, port, client_id, login, topics: Vec::new() })
 }
 
-fn client_id(section: &mut Section<'_, '_>, text: &Spanned<&str>) -> Option<String> {
+fn client_id(section: &mut Section<'_, '_>, text: &Spanned<&str>, gateway: &str) -> Option<String> {
     let id = *text.get_ref();
+    if id == gateway {
+        let cause =
+            format!("`client_id` of {} is the gateway's name, under which the central link logs in", section.what());
+        let remedy = format!("write another, such as picket-{gateway}: a broker ends the session of a twin");
+        section.refuse(Code::BadText, text.span(), "taken", cause, remedy);
+        return None;
+    }
     let fits = id.len() <= 64 && id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
     if !fits {
         let cause = format!("`client_id` of {} is `{id}`", section.what());

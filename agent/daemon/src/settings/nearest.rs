@@ -12,6 +12,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
     let most = (letters.len() / 3).clamp(1, 3);
     known
         .into_iter()
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= 4 * most)
         .map(|candidate| (distance(&letters, &lowered(candidate)), candidate))
         .filter(|(wrong, _)| *wrong <= most)
         .min()

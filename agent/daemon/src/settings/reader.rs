@@ -30,7 +30,11 @@ pub(super) struct Section<'a, 'f> {
 /// Parses a file; every syntax fault is a finding.
 pub(super) fn parse<'a>(source: &'a Source, findings: &mut Findings) -> Option<Spanned<DeTable<'a>>> {
     let (root, faults) = DeTable::parse_recoverable(&source.text);
-    for fault in faults.iter().take(MAX_SYNTAX) {
+    // Behind a table that could not be read, keys look as if they were there twice.
+    let twice = |fault: &toml::de::Error| fault.message().contains("duplicate key");
+    let broken = faults.iter().position(|fault| !twice(fault)).unwrap_or(faults.len());
+    let told = faults.iter().enumerate().filter(|(at, fault)| *at <= broken || !twice(fault)).map(|(_, fault)| fault);
+    for fault in told.take(MAX_SYNTAX) {
         let place = source.at(fault.span().unwrap_or(0..0), "here");
         let message = fault.message();
         findings.add(Code::Syntax, place, format!("not TOML: {message}"), syntax_remedy(message));
@@ -43,8 +47,16 @@ fn syntax_remedy(message: &str) -> &'static str {
         text if text.contains("duplicate key") => "keep one of the two",
         text if text.contains("string") || text.contains("quot") => "put texts in double quotes: key = \"text\"",
         text if text.contains("table") => "write tables as [name], and [[line]], [[device]], [[device.bind]] as lists",
-        _ => "write key = value on a line of its own, texts in double quotes, tables as [name] or [[name]]",
+        _ => {
+            "write key = value on a line of its own, texts in double quotes (key = \"text\"), tables as [name] or [[name]]"
+        }
     }
+}
+
+/// A list's table as messages name it: "line `gate-lan`", or "a line" where it has no name that can be shown.
+pub(super) fn called(kind: &str, table: &DeTable<'_>) -> String {
+    let name = table.get("name").and_then(|value| value.get_ref().as_str());
+    name.filter(|name| (1..=63).contains(&name.len())).map_or(format!("a {kind}"), |name| format!("{kind} `{name}`"))
 }
 
 impl<'a, 'f> Section<'a, 'f> {
@@ -83,11 +95,6 @@ impl<'a, 'f> Section<'a, 'f> {
             format!("unknown key `{key}` in {what}"),
             remedy,
         );
-    }
-
-    /// A table below this one, or its own array element, by the value that holds it.
-    pub(super) fn named(&mut self, what: impl Into<String>) {
-        self.what = what.into();
     }
 
     /// As messages name it.
@@ -161,7 +168,7 @@ impl<'a, 'f> Section<'a, 'f> {
         if self.misspelt.contains(&key) || self.table.contains_key(key) {
             return;
         }
-        let cause = format!("{} has no `{key}`", self.what);
+        let cause = format!("`{key}` is missing in {}", self.what);
         let place = self.header("it belongs here");
         self.findings.add(Code::MissingKey, place, cause, remedy);
     }

@@ -20,10 +20,9 @@ struct Spot {
 }
 
 /// Reads the one of both files that is there.
-pub(super) fn read(dir: &Path, version: u64, findings: &mut Findings) -> Option<Register> {
+pub(super) fn find(dir: &Path, findings: &mut Findings) -> Option<Source> {
     let (toml, csv) = (dir.join("register.toml"), dir.join("register.csv"));
-    let errors = findings.errors();
-    let (source, read) = match (toml.exists(), csv.exists()) {
+    let found = match (toml.exists(), csv.exists()) {
         (true, true) => {
             let cause = format!("both register.toml and register.csv are in {}", dir.display());
             findings.add(Code::TwoRegisters, Place::file(&toml), cause, "keep the one that is maintained");
@@ -35,23 +34,24 @@ pub(super) fn read(dir: &Path, version: u64, findings: &mut Findings) -> Option<
             findings.add(Code::FileMissing, Place::file(&toml), cause, remedy);
             return None;
         }
-        (true, false) => {
-            let source = Source::read(&toml, MAX_REGISTER_BYTES, "put it back", findings)?;
-            let read = from_toml(&source, findings)?;
-            (source, read)
-        }
-        (false, true) => {
-            let source = Source::read(&csv, MAX_REGISTER_BYTES, "put it back", findings)?;
-            let read = from_csv(&source, findings)?;
-            (source, read)
-        }
+        (true, false) => toml,
+        (false, true) => csv,
     };
+    Source::read(&found, MAX_REGISTER_BYTES, "put it back", findings)
+}
+
+/// Reads the rows of a register text; the ending of its name tells TOML from CSV.
+pub(super) fn parse(source: &Source, version: u64, findings: &mut Findings) -> Option<Register> {
+    let errors = findings.errors();
+    let is_csv = source.path.extension().is_some_and(|ending| ending == "csv");
+    let read = if is_csv { from_csv(source, findings)? } else { from_toml(source, findings)? };
     let (rows, spots): (Vec<Row>, Vec<Spot>) = read.into_iter().unzip();
     let register = match rows::build(version, file_digest(&source.text), &rows) {
         Ok(register) => register,
         Err(faults) => {
+            let first = first_rows(&rows);
             for fault in faults {
-                tell(&source, &spots, fault, findings);
+                tell(source, &rows, &spots, &first, fault, findings);
             }
             return None;
         }
@@ -68,7 +68,20 @@ pub(super) fn read(dir: &Path, version: u64, findings: &mut Findings) -> Option<
     (findings.errors() == errors).then_some(register)
 }
 
-fn tell(source: &Source, spots: &[Spot], fault: RowFault, findings: &mut Findings) {
+/// The first row of each id.
+fn first_rows(rows: &[Row]) -> BTreeMap<&str, usize> {
+    let ids = rows.iter().enumerate().rev();
+    ids.filter_map(|(index, row)| Some((row.get("id")?.trim(), index))).collect()
+}
+
+fn tell(
+    source: &Source,
+    rows: &[Row],
+    spots: &[Spot],
+    first: &BTreeMap<&str, usize>,
+    fault: RowFault,
+    findings: &mut Findings,
+) {
     let RowFault { row, field, cause, remedy } = fault;
     let spot = spots.get(row);
     let code = if row >= MAX_ROWS {
@@ -79,8 +92,13 @@ fn tell(source: &Source, spots: &[Spot], fault: RowFault, findings: &mut Finding
         Code::RegisterRow
     };
     let span = spot.map_or(0..0, |spot| spot.fields.get(&field).unwrap_or(&spot.whole).clone());
-    let place = source.at(span, if field.is_empty() { String::new() } else { format!("field {field}") });
-    findings.add(code, place, format!("row {}: {cause}", row + 1), remedy);
+    let mut place = source.at(span, if field.is_empty() { String::new() } else { format!("field {field}") });
+    let id = rows.get(row).and_then(|row| row.get("id")).filter(|_| field == "id");
+    let earlier = id.and_then(|id| first.get(id.trim())).filter(|earlier| **earlier < row);
+    if let Some(span) = earlier.and_then(|earlier| spots[*earlier].fields.get("id")) {
+        place = place.and(source.at(span.clone(), "first here"));
+    }
+    findings.add(code, place, cause, remedy);
 }
 
 fn from_csv(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>> {

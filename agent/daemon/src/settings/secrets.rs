@@ -17,7 +17,7 @@ pub(super) fn password(path: &Path, named: Place, findings: &mut Findings) -> Op
         Ok(bytes) => bytes,
         Err(fault) => {
             let remedy = format!("write the password into it: install -m 600 /dev/stdin {shown}");
-            fault.tell(path, &remedy, findings);
+            fault.tell(path, named, &remedy, findings);
             return None;
         }
     };

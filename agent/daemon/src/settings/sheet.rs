@@ -49,6 +49,8 @@ pub(super) fn parse(source: &Source, max_rows: usize, findings: &mut Findings) -
             Ok(cells) => cells,
             Err(refusal) => {
                 tell(source, &refusal, findings);
+                // Without its header no row can be read.
+                header.as_ref()?;
                 cursor.skip_line();
                 continue;
             }

@@ -64,7 +64,7 @@ impl Source {
         let bytes = match read_bytes(path, limit) {
             Ok(bytes) => bytes,
             Err(fault) => {
-                fault.tell(path, missing, findings);
+                fault.tell(path, Place::file(path), missing, findings);
                 return None;
             }
         };
@@ -123,7 +123,8 @@ pub(super) enum ReadFault {
 }
 
 impl ReadFault {
-    pub(super) fn tell(self, path: &Path, missing: &str, findings: &mut Findings) {
+    /// Adds the finding. `place` is the file, or where the settings name it.
+    pub(super) fn tell(self, path: &Path, place: Place, missing: &str, findings: &mut Findings) {
         let shown = path.display();
         let (code, cause, remedy) = match self {
             ReadFault::Missing => (Code::FileMissing, format!("{shown} is not there"), missing.to_owned()),
@@ -141,7 +142,7 @@ impl ReadFault {
                 format!("look at the owner and mode: ls -l {shown}"),
             ),
         };
-        findings.add(code, Place::file(path), cause, remedy);
+        findings.add(code, place, cause, remedy);
     }
 }
 

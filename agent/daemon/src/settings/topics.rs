@@ -22,7 +22,8 @@ pub(super) fn filters(speeches: Vec<&DeviceSpeech>) -> Vec<String> {
             DeviceSpeech::Modbus { .. } | DeviceSpeech::SealReader => {}
         }
     }
-    let covered = |filter: &String| wanted.iter().any(|other| other != filter && covers(other, filter));
+    let wide: Vec<&String> = wanted.iter().filter(|filter| filter.contains(['+', '#'])).collect();
+    let covered = |filter: &String| wide.iter().any(|other| *other != filter && covers(other, filter));
     wanted.iter().filter(|filter| !covered(filter)).cloned().collect()
 }
 

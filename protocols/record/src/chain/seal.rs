@@ -86,6 +86,7 @@ pub struct Found {
 pub struct Sealer {
     key: EpochKey,
     head: Head,
+    /// Number of the `epoch.open`.
     opened: u64,
     header: String,
     /// `{"v":1,"site":"..","gw":"..","ep":N,"seq":`
@@ -142,13 +143,17 @@ impl Sealer {
         self.head
     }
 
-    /// Back to an earlier head of this epoch, after a transaction was rolled back and nothing of it was published.
+    /// Back to an earlier head of this epoch, after a transaction was rolled back and nothing of it was published. Where
+    /// the `epoch.open` itself was rolled back, drop the sealer and open the epoch anew.
     ///
     /// # Panics
     ///
     /// On a head that is not of this epoch or lies ahead: the journal has lost track of its own records.
     pub fn rewind(&mut self, head: Head) {
-        assert!(head.ep == self.head.ep && (self.opened..=self.head.seq).contains(&head.seq), "a head of this epoch");
+        assert!(
+            head.ep == self.head.ep && head.seq >= self.opened && head.seq <= self.head.seq,
+            "a head of this epoch"
+        );
         self.head = head;
     }
 
@@ -157,9 +162,10 @@ impl Sealer {
         self.head.seq - self.opened + 2 + more > EPOCH_RECORDS_MAX
     }
 
-    /// Whether the epoch has its full number of records, so that the next one must be opened.
+    /// Whether the epoch is full but for its `epoch.close`, so that the next one must be opened.
     pub fn is_full(&self) -> bool {
-        self.head.seq - self.opened + 1 >= EPOCH_RECORDS_MAX
+        let records = self.head.seq - self.opened + 1;
+        records + 1 >= EPOCH_RECORDS_MAX
     }
 }
 

@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
@@ -19,7 +21,10 @@ pub(super) struct HalfDuplex {
     sent: Vec<u8>,
     echo: Echo,
     inbox: VecDeque<u8>,
+    /// Bytes since the request, echo included.
     got: usize,
+    /// The same without the echo, shown to the bus.
+    heard: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -31,15 +36,17 @@ enum Echo {
 }
 
 impl HalfDuplex {
-    pub(super) fn new(port: SerialStream) -> Self {
-        Self { port, sent: Vec::new(), echo: Echo::Over, inbox: VecDeque::new(), got: 0 }
+    pub(super) fn new(port: SerialStream, heard: Arc<AtomicUsize>) -> Self {
+        Self { port, sent: Vec::new(), echo: Echo::Over, inbox: VecDeque::new(), got: 0, heard }
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        self.port.clear(ClearBuffer::Input)?;
+        // An open terminal always takes a flush; the library hides the errno of one that is gone.
+        self.port.clear(ClearBuffer::Input).map_err(|error| io::Error::new(io::ErrorKind::NotConnected, error))?;
         self.sent.clear();
         self.inbox.clear();
         self.got = 0;
+        self.heard.store(0, Ordering::Relaxed);
         self.echo = Echo::Matched(0);
         Ok(())
     }
@@ -79,6 +86,7 @@ impl AsyncRead for HalfDuplex {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, cause)));
             }
             self.sort(read);
+            self.heard.fetch_add(self.inbox.len(), Ordering::Relaxed);
         }
         let count = self.inbox.len().min(buf.remaining());
         for byte in self.inbox.drain(..count) {

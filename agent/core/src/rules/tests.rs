@@ -1,0 +1,246 @@
+use super::*;
+use crate::testbed::{at, id};
+use crate::time::s;
+
+const MODBUS: &str = "modbus-tcp";
+
+struct Scene {
+    rules: Rules,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { rules: Rules::new(Limits::default()) }
+    }
+
+    fn see(&mut self, now_us: u64, signal: Signal, value: &Value) -> Vec<(Rule, bool)> {
+        self.see_by(now_us, MODBUS, "di0", signal, value)
+    }
+
+    fn see_by(
+        &mut self,
+        now_us: u64,
+        driver: &'static str,
+        point: &str,
+        signal: Signal,
+        value: &Value,
+    ) -> Vec<(Rule, bool)> {
+        let by = Evidence { driver, raw: [0; 32], device_time: None };
+        let equipment = id("DOOR-1");
+        let seen = Sighting { device: "gate", point, equipment: &equipment, signal, value, quality: Quality::Good };
+        turns(&self.rules.observe(&at(now_us), &seen, &by))
+    }
+
+    fn wait(&mut self, now_us: u64) -> Vec<(Rule, bool)> {
+        turns(&self.rules.timeout(&at(now_us)))
+    }
+
+    fn recall(&mut self, now_us: u64, signal: Signal, point: &str, on: bool) {
+        let equipment = id("DOOR-1");
+        let value = Value::Bit(on);
+        let quality = Quality::Good;
+        self.rules.recall(
+            &at(now_us),
+            &Sighting { device: "gate", point, equipment: &equipment, signal, value: &value, quality },
+        );
+    }
+}
+
+fn turns(findings: &[Finding]) -> Vec<(Rule, bool)> {
+    findings.iter().map(|f| (f.rule, f.turn != Turn::Ended)).collect()
+}
+
+const ON: Value = Value::Bit(true);
+const OFF: Value = Value::Bit(false);
+
+#[test]
+fn every_contact_raises_after_its_hold_time_and_clears_after_its_clear_time() {
+    let rules = [
+        (Signal::Alarm, Rule::PanelAlarm),
+        (Signal::Tamper, Rule::Tamper),
+        (Signal::MainsLost, Rule::MainsLost),
+        (Signal::BatteryLow, Rule::BatteryLow),
+        (Signal::ViewLost, Rule::ViewLost),
+        (Signal::Fault, Rule::DeviceFault),
+    ];
+    for (signal, rule) in rules {
+        let mut scene = Scene::new();
+        assert_eq!(scene.see(0, signal, &ON), []);
+        assert_eq!(scene.rules.deadline(), Some(200_000));
+        assert_eq!(scene.wait(199_999), []);
+        assert_eq!(scene.wait(200_000), [(rule, true)]);
+        assert_eq!(scene.wait(300_000), []);
+        assert_eq!(scene.see(s(1), signal, &OFF), []);
+        assert_eq!(scene.wait(s(3) - 1), []);
+        assert_eq!(scene.wait(s(3)), [(rule, false)]);
+        assert_eq!(scene.rules.deadline(), None);
+    }
+}
+
+#[test]
+fn an_alarm_that_comes_back_within_its_clear_time_is_not_cleared() {
+    let mut scene = Scene::new();
+    scene.see(0, Signal::Alarm, &ON);
+    scene.wait(200_000);
+    scene.see(s(1), Signal::Alarm, &OFF);
+    scene.see(s(2), Signal::Alarm, &ON);
+    assert_eq!((scene.wait(s(60)), scene.rules.deadline()), (vec![], None));
+}
+
+#[test]
+fn what_is_heard_turns_at_once_because_its_message_is_confirmed_without_waiting() {
+    let mut scene = Scene::new();
+    for signal in [Signal::ViewLost, Signal::Tamper] {
+        let rule = rule_of(signal).expect("a rule");
+        assert_eq!(scene.see_by(0, "mqtt", "p", signal, &ON), [(rule, true)]);
+        assert_eq!(scene.see_by(1, "mqtt", "p", signal, &OFF), [(rule, false)]);
+    }
+}
+
+#[test]
+fn unknown_stale_and_bad_values_neither_raise_nor_clear() {
+    let mut scene = Scene::new();
+    scene.see_by(0, "mqtt", "p", Signal::ViewLost, &ON);
+    assert_eq!(scene.see_by(1, "mqtt", "p", Signal::ViewLost, &Value::Unknown), []);
+    for quality in [Quality::Stale, Quality::Bad] {
+        let by = Evidence { driver: "mqtt", raw: [0; 32], device_time: None };
+        let equipment = id("DOOR-1");
+        let seen = Sighting {
+            device: "gate",
+            point: "p",
+            equipment: &equipment,
+            signal: Signal::ViewLost,
+            value: &OFF,
+            quality,
+        };
+        assert!(scene.rules.observe(&at(2), &seen, &by).is_empty());
+    }
+    assert_eq!(scene.wait(s(60)), []);
+}
+
+#[test]
+fn one_of_several_points_raises_and_only_all_of_them_clear() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.see_by(0, "mqtt", "dark", Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+    assert_eq!(scene.see_by(1, "mqtt", "moved", Signal::ViewLost, &ON), []);
+    assert_eq!(scene.see_by(2, "mqtt", "dark", Signal::ViewLost, &OFF), []);
+    assert_eq!(scene.see_by(3, "mqtt", "moved", Signal::ViewLost, &OFF), [(Rule::ViewLost, false)]);
+}
+
+#[test]
+fn a_flood_of_points_is_bounded_and_still_raises() {
+    let mut scene = Scene::new();
+    for n in 0..10_000 {
+        scene.see_by(n, "mqtt", &format!("p{n}"), Signal::ViewLost, &OFF);
+    }
+    assert_eq!(scene.rules.contacts.values().map(|c| c.points.0.len()).max(), Some(MAX_POINTS + 1));
+    assert_eq!(scene.see_by(20_000, "mqtt", "p20000", Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+}
+
+#[test]
+fn a_door_opened_without_a_release_is_forced_until_it_is_closed() {
+    let mut scene = Scene::new();
+    scene.see(0, Signal::Released, &OFF);
+    scene.see(0, Signal::Open, &OFF);
+    assert_eq!(scene.see(s(1), Signal::Open, &ON), [(Rule::DoorForced, true)]);
+    assert_eq!(scene.see(s(2), Signal::Open, &ON), []);
+    assert_eq!((scene.wait(s(600)), scene.rules.deadline()), (vec![], None));
+    assert_eq!(scene.see(s(601), Signal::Open, &OFF), [(Rule::DoorForced, false)]);
+}
+
+#[test]
+fn a_door_opened_within_seven_seconds_of_its_release_is_not_forced() {
+    let opened = |after_us: u64| {
+        let mut scene = Scene::new();
+        scene.see(0, Signal::Open, &OFF);
+        scene.see(0, Signal::Released, &ON);
+        scene.see(s(10), Signal::Released, &OFF);
+        scene.see(s(10) + after_us, Signal::Open, &ON)
+    };
+    assert_eq!(opened(s(7)), []);
+    assert_eq!(opened(s(7) + 1), [(Rule::DoorForced, true)]);
+}
+
+#[test]
+fn a_release_that_is_still_on_authorises_however_long_ago_it_was_said() {
+    let mut scene = Scene::new();
+    scene.see_by(0, "mqtt", "contact", Signal::Open, &OFF);
+    scene.see_by(0, "mqtt", "release", Signal::Released, &ON);
+    assert_eq!(scene.see_by(s(3_600), "mqtt", "contact", Signal::Open, &ON), []);
+}
+
+#[test]
+fn a_door_without_a_release_contact_is_never_forced_but_held() {
+    let mut scene = Scene::new();
+    scene.see(0, Signal::Open, &OFF);
+    assert_eq!(scene.see(s(1), Signal::Open, &ON), []);
+    assert_eq!(scene.rules.deadline(), Some(s(31)));
+    assert_eq!(scene.wait(s(31) - 1), []);
+    assert_eq!(scene.wait(s(31)), [(Rule::DoorHeld, true)]);
+    assert_eq!(scene.wait(s(99)), []);
+    assert_eq!(scene.see(s(100), Signal::Open, &OFF), [(Rule::DoorHeld, false)]);
+}
+
+#[test]
+fn a_door_that_was_open_before_the_start_is_held_but_not_forced() {
+    let mut scene = Scene::new();
+    scene.see(0, Signal::Released, &OFF);
+    assert_eq!(scene.see(0, Signal::Open, &ON), []);
+    assert_eq!(scene.wait(s(30)), [(Rule::DoorHeld, true)]);
+}
+
+#[test]
+fn two_contacts_of_one_door_are_one_door() {
+    let mut scene = Scene::new();
+    scene.see(0, Signal::Released, &OFF);
+    scene.see_by(0, MODBUS, "left", Signal::Open, &OFF);
+    scene.see_by(0, MODBUS, "right", Signal::Open, &OFF);
+    assert_eq!(scene.see_by(s(1), MODBUS, "left", Signal::Open, &ON), [(Rule::DoorForced, true)]);
+    for poll in 2..10 {
+        assert_eq!(scene.see_by(s(poll), MODBUS, "right", Signal::Open, &OFF), []);
+        assert_eq!(scene.see_by(s(poll), MODBUS, "left", Signal::Open, &ON), []);
+    }
+    assert_eq!(scene.see_by(s(10), MODBUS, "left", Signal::Open, &OFF), [(Rule::DoorForced, false)]);
+}
+
+#[test]
+fn an_alarm_that_was_open_before_the_start_is_not_raised_again_and_clears_when_the_equipment_says_so() {
+    for (rule, signal) in
+        [(Rule::DoorForced, Signal::Open), (Rule::DoorHeld, Signal::Open), (Rule::Tamper, Signal::Tamper)]
+    {
+        let mut scene = Scene::new();
+        scene.rules.recover(rule, &id("DOOR-1"));
+        assert_eq!(scene.wait(s(600)), []);
+        assert_eq!(scene.see(s(601), signal, &ON), []);
+        assert_eq!(scene.wait(s(700)), []);
+        scene.see(s(701), signal, &OFF);
+        let late = scene.wait(s(704));
+        assert!(late == [(rule, false)] || signal == Signal::Open, "{late:?}");
+        assert_eq!(scene.rules.deadline(), None);
+    }
+}
+
+#[test]
+fn a_speaking_door_that_was_closed_before_the_start_is_forced_by_its_first_word() {
+    let mut scene = Scene::new();
+    scene.recall(0, Signal::Open, "contact", false);
+    scene.recall(0, Signal::Released, "release", false);
+    assert_eq!(scene.see_by(s(1), "mqtt", "contact", Signal::Open, &ON), [(Rule::DoorForced, true)]);
+}
+
+#[test]
+fn what_was_heard_and_not_concluded_before_the_start_is_concluded_after_it() {
+    let mut scene = Scene::new();
+    scene.recall(s(5), Signal::Tamper, "p", true);
+    assert_eq!(scene.rules.deadline(), Some(s(5)));
+    assert_eq!(scene.wait(s(5)), [(Rule::Tamper, true)]);
+}
+
+#[test]
+fn after_a_start_one_point_does_not_clear_what_another_still_says() {
+    let mut scene = Scene::new();
+    scene.rules.recover(Rule::ViewLost, &id("DOOR-1"));
+    scene.recall(0, Signal::ViewLost, "dark", true);
+    assert_eq!(scene.see_by(1, "mqtt", "moved", Signal::ViewLost, &OFF), []);
+    assert_eq!(scene.see_by(2, "mqtt", "dark", Signal::ViewLost, &OFF), [(Rule::ViewLost, false)]);
+}

@@ -1,0 +1,98 @@
+//! From findings and acts to alarms, nonconformities and records.
+
+use super::{Site, view};
+use crate::alarm::Rule;
+use crate::contact::Presence;
+use crate::plan::DeviceId;
+use crate::register::{Criticality, EquipmentId};
+use crate::rules::{Finding, Turn};
+use crate::statement::{Facts, Statement};
+use crate::time::Now;
+use crate::wire::Act;
+use picket_record::body::{About, Body, Mode};
+use picket_record::kind::Severity;
+
+impl Site {
+    pub(super) fn act(&mut self, now: &Now, act: &Act) {
+        let Act::Acknowledge { alarm, by, note, terminal } = act;
+        for statement in self.alarms.acknowledge(alarm, by, note, terminal) {
+            self.record_alarm(now, statement);
+        }
+    }
+
+    /// A condition turned: an alarm is raised or cleared by it.
+    pub(super) fn found(&mut self, now: &Now, finding: Finding) {
+        let Finding { rule, equipment, turn, evidence } = finding;
+        let standing = self.standings.standing(&equipment);
+        match turn {
+            Turn::Began(facts) => {
+                let severity = self.severity(rule, &equipment);
+                if let Some(raised) = self.alarms.raise(now, rule, &equipment, severity, standing, facts) {
+                    self.record_alarm(now, raised.from(evidence.as_ref()));
+                }
+            }
+            Turn::Ended => {
+                for statement in self.alarms.clear(rule, &equipment, standing) {
+                    self.record_alarm(now, statement.from(evidence.as_ref()));
+                }
+            }
+        }
+    }
+
+    fn severity(&self, rule: Rule, equipment: &EquipmentId) -> Severity {
+        let life = self.standings.register().get(equipment).is_some_and(|row| row.criticality == Criticality::Life);
+        if life && rule == Rule::PanelAlarm { Severity::Life } else { rule.severity() }
+    }
+
+    pub(super) fn record_alarm(&mut self, now: &Now, statement: Statement) {
+        let id = statement.data.get("alarm").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+        if let Some(draft) = self.record(now, statement) {
+            self.alarms.drafted(&id, draft);
+        }
+        self.changed_if(true);
+    }
+
+    pub(super) fn record_all(&mut self, now: &Now, statements: impl IntoIterator<Item = Statement>) {
+        for statement in statements {
+            self.record(now, statement);
+        }
+    }
+
+    /// Puts time, register and standing to a statement and queues it. Its draft number, unless it was dropped.
+    pub(super) fn record(&mut self, now: &Now, statement: Statement) -> Option<u64> {
+        let Statement { kind, severity, equipment, source, device_time, data, commit } = statement;
+        let about = equipment.map(|id| About {
+            register: self.standings.register().version(),
+            standing: self.standings.verdict(&id).stated(),
+            equipment: id.as_str().to_owned(),
+            source,
+        });
+        self.tally.recorded(severity);
+        let body = Body { when: now.when(), mode: Mode::Live, kind, severity, about, device_time, data };
+        self.drafts.push(now, body, commit)
+    }
+
+    /// Silence of a device began or ended. Equipment of several devices is silent while one of them is.
+    pub(super) fn silent(&mut self, now: &Now, id: DeviceId, silent: bool) {
+        let Some(device) = self.device(id) else { return };
+        let equipment = device.equipment.clone();
+        let mut facts = Facts::from([("device".to_owned(), device.name.clone())]);
+        let told = view::told_equipment(device);
+        if !told.is_empty() {
+            facts.insert("affects".into(), told);
+        }
+        if silent {
+            self.readings.stale(usize::from(id.0));
+        } else if self.devices_of(&equipment).any(|other| self.contacts.presence(other).0 == Presence::Silent) {
+            return;
+        }
+        let turn = if silent { Turn::Began(facts.clone()) } else { Turn::Ended };
+        self.found(now, Finding { rule: Rule::Silent, equipment: equipment.clone(), turn, evidence: None });
+        let statement = if silent {
+            self.nonconformities.open(now, "silent", &equipment, facts)
+        } else {
+            self.nonconformities.close("silent", &equipment)
+        };
+        self.record_all(now, statement);
+    }
+}

@@ -1,0 +1,447 @@
+//! A whole site on virtual time: a fake journal that stores bodies and folds rows, lines that answer from a model.
+//! Pure; the simulation with the real journal lives in `tests/scenarios`.
+
+use picket_core::memory::{self, Change, Stated};
+use picket_core::plan::{
+    Binding, Device, DeviceSpeech, Driver, Limits, Line, LineId, ManifestRow, Plan, ReadingsPolicy,
+};
+use picket_core::register::{EquipmentId, rows};
+use picket_core::site::{Site, Start};
+use picket_core::status::{AlarmStatus, Status};
+use picket_core::time::{Now, ms};
+use picket_core::wire::{Act, Batch, Heard, Input, Output, Recovered, StateRow};
+use picket_device::modbus::{Answer, Fault, Read};
+use picket_device::profile::{Coding, IdentityCoding, IdentityField, IdentityPoint, ModbusSpeech, Point, Table};
+use picket_device::quantity::Signal;
+use picket_device::seal_reader::Scan;
+use picket_record::body::{Body, ClockQuality, ClockSource};
+use picket_record::kind::{Kind, Severity};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// 2026-11-22T00:00:00Z.
+pub(crate) const MIDNIGHT_MS: i64 = 1_795_305_600_000;
+const PATIENCE_MS: u32 = 500;
+pub(crate) const GATE: LineId = LineId(0);
+pub(crate) const YARD: LineId = LineId(1);
+pub(crate) const DESK: LineId = LineId(2);
+pub(crate) const SCENE: &str = "cam-1/onvif-ej/VideoSource/GlobalSceneChange/ImagingService/&VS1";
+/// Contacts of the gate's module, in the order of their addresses.
+pub(crate) const DOOR: usize = 0;
+pub(crate) const RELEASE: usize = 1;
+pub(crate) const SMOKE: usize = 2;
+
+pub(crate) fn id(text: &str) -> EquipmentId {
+    EquipmentId::parse(text).unwrap()
+}
+
+/// The journal, as far as the site can tell.
+#[derive(Default)]
+pub(crate) struct Journal {
+    pub(crate) records: Vec<Body>,
+    pub(crate) rows: BTreeMap<String, StateRow>,
+    pub(crate) head: u64,
+    pub(crate) fill_permille: u16,
+    pub(crate) open: Option<(u64, Arc<Vec<Body>>)>,
+    /// Stores whatever is handed in at once.
+    pub(crate) prompt: bool,
+}
+
+impl Journal {
+    fn store(&mut self) -> Option<Input> {
+        let (through, bodies) = self.open.take()?;
+        let mut urgent = Vec::new();
+        for body in bodies.iter() {
+            self.head += 1;
+            urgent.extend((body.severity >= Severity::Security).then_some(self.head));
+            for change in memory::changes(Stated::of(body)) {
+                match change {
+                    Change::Put { key, body } => {
+                        self.rows.insert(key.clone(), StateRow { key, body, seq: self.head });
+                    }
+                    Change::Drop { key } => drop(self.rows.remove(&key)),
+                }
+            }
+            self.records.push(body.clone());
+        }
+        Some(Input::Stored { through, head: self.head, urgent, fill_permille: self.fill_permille })
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) site: Site,
+    pub(crate) now_us: u64,
+    pub(crate) trusted: bool,
+    pub(crate) journal: Journal,
+    pub(crate) listed: Vec<rows::Row>,
+    pub(crate) plan: Plan,
+    /// Discrete inputs of the gate's module.
+    pub(crate) contacts: [bool; 3],
+    /// Serial number it tells, four characters.
+    pub(crate) serial: &'static str,
+    /// The gate's module answers.
+    pub(crate) alive: bool,
+    /// Batches leave at once.
+    pub(crate) link: bool,
+    /// When the open ask ends, its number, what it reads, and whether the module hears it.
+    pub(crate) answers: Vec<(u64, u64, Read, bool)>,
+    pub(crate) confirmed: Vec<(LineId, u64)>,
+    pub(crate) sent: Vec<Batch>,
+    pub(crate) checks: usize,
+    pub(crate) asks: u64,
+    pub(crate) stopped_at: Option<u64>,
+    pub(crate) timeouts: u64,
+    token: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (plan, listed) = (plan(), listed());
+        let journal = Journal { prompt: true, head: 1, ..Journal::default() };
+        Self::start(plan, listed, journal, 0)
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Plan, &mut Vec<rows::Row>)) -> Self {
+        let (mut plan, mut listed) = (plan(), listed());
+        change(&mut plan, &mut listed);
+        let journal = Journal { prompt: true, head: 1, ..Journal::default() };
+        Self::start(plan, listed, journal, 0)
+    }
+
+    fn start(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64) -> Self {
+        Self::start_by(plan, listed, journal, now_us, true)
+    }
+
+    fn start_by(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64, trusted: bool) -> Self {
+        let recovered = Recovered {
+            head: journal.head,
+            rows: journal.rows.values().cloned().collect(),
+            fill_permille: journal.fill_permille,
+            tail: "crash".into(),
+            ..Recovered::default()
+        };
+        let start = Start {
+            plan: plan.clone(),
+            register: rows::build(1, [1; 32], &listed).unwrap(),
+            register_refused: None,
+            recovered,
+            seed: 7,
+            version: "0.1.0",
+        };
+        let site = Site::new(&moment(now_us, trusted), start);
+        let mut world = Self {
+            site,
+            now_us,
+            trusted,
+            journal,
+            listed,
+            plan,
+            contacts: [false; 3],
+            serial: "AB12",
+            alive: true,
+            link: true,
+            answers: Vec::new(),
+            confirmed: Vec::new(),
+            sent: Vec::new(),
+            checks: 0,
+            asks: 0,
+            stopped_at: None,
+            timeouts: 0,
+            token: 0,
+        };
+        world.site.timeout(&world.now());
+        world.pump();
+        world
+    }
+
+    /// Killed, and started again a second later: what was not stored is gone.
+    pub(crate) fn restarted(self) -> Self {
+        let trusted = self.trusted;
+        self.restarted_with(trusted)
+    }
+
+    pub(crate) fn restarted_with(self, trusted: bool) -> Self {
+        let mut journal = self.journal;
+        journal.open = None;
+        journal.prompt = true;
+        journal.head += 1;
+        let mut next = Self::start_by(self.plan, self.listed, journal, self.now_us + 1_000_000, trusted);
+        (next.contacts, next.serial, next.alive) = (self.contacts, self.serial, self.alive);
+        next
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        moment(self.now_us, self.trusted)
+    }
+
+    /// Hands an input in and carries what comes of it.
+    pub(crate) fn give(&mut self, input: Input) {
+        self.site.handle(&self.now(), input);
+        self.pump();
+    }
+
+    pub(crate) fn hear(&mut self, line: LineId, heard: Heard) -> u64 {
+        self.token += 1;
+        let token = self.token;
+        self.give(Input::Heard { line, token, heard });
+        token
+    }
+
+    pub(crate) fn publish(&mut self, topic: &str, payload: &str) -> u64 {
+        self.publish_as(topic, payload, false)
+    }
+
+    pub(crate) fn publish_as(&mut self, topic: &str, payload: &str, retained: bool) -> u64 {
+        let message = Heard::Message { topic: topic.into(), payload: payload.into(), retained, oversize: None };
+        self.hear(YARD, message)
+    }
+
+    /// The camera's scene changed, or is as before, at so many seconds of its own clock.
+    pub(crate) fn scene(&mut self, changed: bool, second: u32) -> u64 {
+        let payload = format!(r#"{{"UtcTime":"2026-11-22T08:00:{second:02}Z","Data":{{"State":{changed}}}}}"#);
+        self.publish(SCENE, &payload)
+    }
+
+    pub(crate) fn scan(&mut self, text: &str) -> u64 {
+        let raw = format!("\u{2}{text}\u{3}").into_bytes();
+        self.hear(DESK, Heard::Scan(Ok(Scan { text: text.into(), aim: None, raw })))
+    }
+
+    pub(crate) fn acknowledge(&mut self, alarm: &str) {
+        let (by, terminal) = ("Ines".to_owned(), "10.0.0.7".to_owned());
+        self.give(Input::Act(Act::Acknowledge { alarm: alarm.into(), by, note: String::new(), terminal }));
+    }
+
+    /// The journal takes what is open.
+    pub(crate) fn store(&mut self) {
+        if let Some(stored) = self.journal.store() {
+            self.give(stored);
+        }
+    }
+
+    fn pump(&mut self) {
+        while let Some(output) = self.site.next_output() {
+            match output {
+                Output::Ask { line, ask, read, patience_ms, .. } => {
+                    assert_eq!(line, GATE);
+                    assert!(self.answers.is_empty(), "two asks are open on a line");
+                    self.asks += 1;
+                    let takes = if self.alive { 5 } else { u64::from(patience_ms) };
+                    self.answers.push((self.now_us + ms(takes), ask, read, self.alive));
+                }
+                Output::Append { through, bodies } => {
+                    if let Some((open, _)) = &self.journal.open {
+                        assert_eq!(*open, through, "two appends are open");
+                    }
+                    self.journal.open = Some((through, bodies));
+                    if self.journal.prompt {
+                        if let Some(stored) = self.journal.store() {
+                            self.site.handle(&self.now(), stored);
+                        }
+                    }
+                }
+                Output::Confirm { line, token } => self.confirmed.push((line, token)),
+                Output::Send { session, batch } => self.send(session, batch),
+                Output::CheckReceipt { .. } => self.checks += 1,
+                Output::AskReceipt { .. } => {}
+                Output::Stopped => {
+                    assert!(self.stopped_at.is_none(), "stopped twice");
+                    self.stopped_at = Some(self.now_us);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, session: u32, batch: Batch) {
+        let last = match &batch {
+            Batch::Urgent { seqs, .. } => *seqs.last().unwrap(),
+            Batch::Range { to, .. } => *to,
+        };
+        assert!(last <= self.journal.head, "{batch:?} is not stored");
+        let lane = batch.lane();
+        self.sent.push(batch);
+        if self.link {
+            self.site.handle(&self.now(), Input::Sent { session, lane, result: Ok(last) });
+        }
+    }
+
+    fn answer(&self, read: Read) -> Answer {
+        if read.table == Table::DiscreteInput {
+            let bits = self.contacts.iter().skip(usize::from(read.start)).take(usize::from(read.count));
+            return Answer::Bits(bits.copied().collect());
+        }
+        Answer::Words(self.serial.as_bytes().chunks(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect())
+    }
+
+    /// Lets time pass. After each call the next deadline lies ahead: a carrier that waits for it never spins.
+    pub(crate) fn run(&mut self, for_us: u64) {
+        let end = self.now_us + for_us;
+        loop {
+            let due = self.site.deadline();
+            let answer = self.answers.first().map(|(at, ..)| *at).unwrap_or(u64::MAX);
+            let next = due.min(answer);
+            if next > end {
+                break;
+            }
+            self.now_us = self.now_us.max(next);
+            if answer <= due {
+                let (_, ask, read, heard) = self.answers.remove(0);
+                let result = if heard { Ok(self.answer(read)) } else { Err(Fault::Timeout(PATIENCE_MS)) };
+                self.give(Input::Outcome { line: GATE, ask, result });
+                if self.site.deadline() > self.now_us {
+                    continue;
+                }
+            }
+            self.timeouts += 1;
+            self.site.timeout(&self.now());
+            self.pump();
+            assert!(self.site.deadline() > self.now_us, "hot loop at {} us", self.now_us);
+        }
+        self.now_us = end;
+    }
+
+    pub(crate) fn run_s(&mut self, seconds: u64) {
+        self.run(seconds * 1_000_000);
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.site.status(&self.now())
+    }
+
+    pub(crate) fn alarm(&self, id: &str) -> Option<AlarmStatus> {
+        self.status().alarms.into_iter().find(|alarm| alarm.id == id)
+    }
+
+    /// Lets time pass until an ask is open.
+    pub(crate) fn run_until_asked(&mut self) {
+        while !self.answers.is_empty() {
+            self.run(1_000);
+        }
+        while self.answers.is_empty() {
+            self.run(1_000);
+        }
+    }
+
+    pub(crate) fn standing(&self, id: &str) -> String {
+        self.status().equipment.into_iter().find(|e| e.id == id).map(|e| e.standing).unwrap_or_default()
+    }
+
+    /// Stored alarms, acts, nonconformities and seals in words, from record `since` on.
+    pub(crate) fn told_since(&self, since: usize) -> Vec<String> {
+        let told = |body: &Body| {
+            let of = ["alarm", "nonconformity", "read"].iter().find_map(|k| body.data.get(*k)?.as_str());
+            of.map(|of| format!("{} {of}", body.kind.as_str()))
+        };
+        self.journal.records[since..].iter().filter_map(told).collect()
+    }
+
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.told_since(0)
+    }
+
+    pub(crate) fn count(&self, kind: Kind) -> usize {
+        self.journal.records.iter().filter(|body| body.kind == kind).count()
+    }
+}
+
+pub(crate) fn moment(mono_us: u64, trusted: bool) -> Now {
+    let quality = ClockQuality { src: ClockSource::Ntp, sync: trusted, err_ms: 1, age_s: 1, era: 0 };
+    let utc_ms = Some(MIDNIGHT_MS + i64::try_from(mono_us / 1_000).unwrap());
+    Now { mono_us, utc_ms, trusted, quality, boot: "0b0e7d62-4a3c-4b57-9d33-0c2a1f6f8a11".into() }
+}
+
+pub(crate) fn row(fields: &[(&str, &str)]) -> rows::Row {
+    fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn listed() -> Vec<rows::Row> {
+    vec![
+        row(&[("id", "MOD-1"), ("kind", "module"), ("serial", "AB12")]),
+        row(&[("id", "DOOR-1"), ("kind", "door")]),
+        row(&[("id", "SMOKE-1"), ("kind", "sensor"), ("criticality", "life")]),
+        row(&[("id", "CAM-1"), ("kind", "camera")]),
+        row(&[("id", "READER-1"), ("kind", "seal-reader")]),
+    ]
+}
+
+fn plan() -> Plan {
+    let line = |name: &str, driver| Line { name: name.into(), driver };
+    Plan {
+        site: "north-yard".into(),
+        gateway: "gw-1".into(),
+        settings_digest: [9; 32],
+        lines: vec![line("gate", Driver::ModbusTcp), line("yard", Driver::Mqtt), line("desk", Driver::Serial)],
+        devices: vec![module(), camera(), reader()],
+        limits: Limits::default(),
+        manifest: vec![ManifestRow { unit: "CSQU3054383".into(), seal: "AB123456".into(), reader: String::new() }],
+    }
+}
+
+fn module() -> Device {
+    let bind = |equipment: &str, signal| Binding { equipment: id(equipment), signal, inverted: false };
+    let bindings = BTreeMap::from([
+        ("di0".to_owned(), bind("DOOR-1", Signal::Open)),
+        ("di1".to_owned(), bind("DOOR-1", Signal::Released)),
+        ("di2".to_owned(), bind("SMOKE-1", Signal::Alarm)),
+    ]);
+    let points = (0..3_u16).map(|address| Point {
+        name: format!("di{address}"),
+        table: Table::DiscreteInput,
+        address,
+        coding: Coding::Bit,
+        exponent: 0,
+        unit: String::new(),
+        range: None,
+        signal: None,
+        inverted: false,
+        page: String::new(),
+    });
+    let identity = IdentityPoint {
+        field: IdentityField::Serial,
+        table: Table::InputRegister,
+        address: 100,
+        count: 2,
+        coding: IdentityCoding::Ascii,
+        page: String::new(),
+    };
+    let speech = ModbusSpeech {
+        max_bits: 2000,
+        max_registers: 125,
+        hole_limit: 0,
+        identity: vec![identity],
+        points: points.collect(),
+    };
+    Device {
+        name: "module".into(),
+        line: GATE,
+        equipment: id("MOD-1"),
+        speech: DeviceSpeech::Modbus { speech, unit: 1, poll_ms: 100, patience_ms: PATIENCE_MS },
+        silence_ms: 5_000,
+        bindings,
+        readings: ReadingsPolicy::Off,
+    }
+}
+
+fn camera() -> Device {
+    Device {
+        name: "cam-1".into(),
+        line: YARD,
+        equipment: id("CAM-1"),
+        speech: DeviceSpeech::Camera { prefix: "cam-1".into() },
+        silence_ms: 0,
+        bindings: BTreeMap::new(),
+        readings: ReadingsPolicy::Now,
+    }
+}
+
+fn reader() -> Device {
+    Device {
+        name: "reader".into(),
+        line: DESK,
+        equipment: id("READER-1"),
+        speech: DeviceSpeech::SealReader,
+        silence_ms: 0,
+        bindings: BTreeMap::new(),
+        readings: ReadingsPolicy::Off,
+    }
+}

@@ -1,0 +1,12 @@
+//! Whole sites on virtual time: everything enters by inputs and is judged by what the journal stored, what the lines
+//! were told and what the page shows.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod alarms;
+mod delivery;
+mod harness;
+mod hearing;
+mod quiet;
+mod restart;
+mod stopping;

@@ -1,0 +1,21 @@
+//! Texts in force, kept whole: the register that a signed `register.applied` names, for the day when a later one is
+//! wrong. The digest in the signed record decides whether a kept text is believed.
+
+use super::{Fault, Journal};
+
+impl Journal {
+    /// Keeps a text under a name, in the place of the one before.
+    pub fn keep(&self, name: &str, file: &str, digest: &str, text: &str) -> Result<(), Fault> {
+        let sql = "INSERT INTO document(name, file, digest, body) VALUES(?1, ?2, ?3, ?4)
+                   ON CONFLICT(name) DO UPDATE SET file = excluded.file, digest = excluded.digest, body = excluded.body
+                   WHERE document.digest IS NOT excluded.digest";
+        self.store.run(sql, (name, file, digest, text), "cannot keep a document").map(drop)
+    }
+
+    /// File name, digest and text of what was kept.
+    pub fn kept(&self, name: &str) -> Result<Option<(String, String, String)>, Fault> {
+        let sql = "SELECT file, digest, body FROM document WHERE name = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        self.store.row(sql, [name], "cannot read a document", read)
+    }
+}

@@ -1,0 +1,170 @@
+//! Files that are missing, too large, unreadable or open to others; profiles and manifests.
+
+use crate::folder::{AGENT, Folder, replaced};
+use picket::settings::{self, Report};
+
+fn only(report: &Report) -> (String, String, Option<usize>) {
+    let found: Vec<_> = report.findings.iter().collect();
+    assert_eq!(found.len(), 1, "{report}");
+    let file = found[0].file().file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    (found[0].code().to_string(), file, found[0].line())
+}
+
+fn expect(folder: &Folder, code: &str, file: &str, line: Option<usize>, words: &[&str]) {
+    let report = settings::check(folder.path());
+    assert_eq!(only(&report), (code.into(), file.into(), line), "{report}");
+    let text = report.to_string();
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in:\n{text}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_told_with_its_path_and_the_next_command() {
+    let folder = Folder::whole();
+    folder.remove("agent.toml");
+    expect(&folder, "PK-0101", "agent.toml", None, &["cp config/agent.toml", &folder.path().display().to_string()]);
+}
+
+#[test]
+fn a_missing_register_is_told_with_the_next_command() {
+    let folder = Folder::whole();
+    folder.remove("register.csv");
+    expect(&folder, "PK-0101", "register.toml", None, &["neither register.toml nor register.csv", "cp config/"]);
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_told() {
+    let folder = Folder::whole();
+    folder.remove("agent.toml");
+    folder.write("agent.toml/x", "");
+    expect(&folder, "PK-0102", "agent.toml", None, &["no regular file"]);
+}
+
+#[test]
+fn a_file_above_its_limit_is_not_read() {
+    let folder = Folder::whole();
+    folder.write("agent.toml", vec![b'\n'; (4 << 20) + 1]);
+    expect(&folder, "PK-0103", "agent.toml", None, &["4194305 bytes", "at most 4194304"]);
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_told_by_offset() {
+    let folder = Folder::whole();
+    let mut bytes = AGENT.as_bytes().to_vec();
+    bytes[8] = 0xfc;
+    folder.write("agent.toml", bytes);
+    expect(&folder, "PK-0104", "agent.toml", Some(2), &["byte 0xfc at offset 8", "save the file as UTF-8"]);
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused() {
+    let login = "user = \"u\"\npassword_file = \"site.password\"";
+    let folder = Folder::with_line(26, login);
+    folder.write("site.password", "hunter2\n");
+    assert!(settings::check(folder.path()).passes());
+    folder.mode("site.password", 0o640);
+    expect(&folder, "PK-0106", "agent.toml", Some(27), &["mode 0640", "chmod 600"]);
+    let text = settings::check(folder.path()).to_string();
+    assert!(!text.contains("hunter2"), "a secret is never shown");
+}
+
+#[test]
+fn a_secret_that_is_missing_or_empty_is_told_where_it_is_named() {
+    let folder = Folder::with_line(26, "user = \"u\"\npassword_file = \"site.password\"");
+    expect(&folder, "PK-0101", "agent.toml", Some(27), &["site.password is not there", "install -m 600"]);
+    folder.write("site.password", "\n");
+    expect(&folder, "PK-0107", "agent.toml", Some(27), &["one line of text"]);
+    folder.write("site.password", "two\nlines\n");
+    expect(&folder, "PK-0107", "agent.toml", Some(27), &["one line of text"]);
+}
+
+#[test]
+fn a_password_for_another_machine_warns_that_it_is_in_clear() {
+    let text = replaced(AGENT, 25, "broker = \"mqtt://10.0.0.9\"\nuser = \"u\"\npassword_file = \"p\"");
+    let folder = Folder::whole();
+    folder.write("agent.toml", text);
+    folder.write("p", "hunter2");
+    expect(&folder, "PK-0802", "agent.toml", Some(25), &["travels to 10.0.0.9 unencrypted"]);
+    let loaded = settings::load(folder.path()).expect("a warning does not keep it from loading");
+    assert_eq!(loaded.warnings.warnings(), 1);
+}
+
+#[test]
+fn an_identity_key_that_others_can_read_is_refused() {
+    let folder = Folder::with_line(4, "[identity]\nkey = \"id.key\"");
+    assert!(settings::check(folder.path()).passes(), "it is made at the first start");
+    folder.write("id.key", "x");
+    folder.mode("id.key", 0o644);
+    expect(&folder, "PK-0106", "agent.toml", Some(5), &["mode 0644"]);
+}
+
+#[test]
+fn a_profile_of_the_folder_wins_over_the_shipped_one() {
+    let folder = Folder::whole();
+    let own = "name = \"moxa-e1210\"\nmake = \"Moxa\"\nmodel = \"x\"\nmanual = \"m\"\n\
+        [[modbus.point]]\nname = \"di0\"\ntable = \"coil\"\naddress = 7\n";
+    let shipped = settings::load(folder.path()).expect("right").plan.settings_digest;
+    folder.write("profiles/moxa-e1210.toml", own);
+    let loaded = settings::load(folder.path()).expect("right");
+    assert_ne!(loaded.plan.settings_digest, shipped, "profiles in use are part of the digest");
+    folder.write("profiles/moxa-e1210.toml", own.replace("di0", "in0"));
+    expect(&folder, "PK-0411", "agent.toml", Some(39), &["has no point `di0`", "one of: in0"]);
+}
+
+#[test]
+fn a_broken_profile_is_told_and_not_replaced_by_the_shipped_one() {
+    let head = "name = \"moxa-e1210\"\nmake = \"Moxa\"\nmodel = \"x\"\nmanual = \"m\"\n";
+    let folder = Folder::whole();
+    folder.write("profiles/moxa-e1210.toml", format!("{head}[modbus]\nmax_bitz = 1\n"));
+    expect(&folder, "PK-0501", "moxa-e1210.toml", Some(6), &["unknown field `max_bitz`"]);
+    let point = "[[modbus.point]]\nname = \"Di0\"\ntable = \"coil\"\naddress = 7\n";
+    folder.write("profiles/moxa-e1210.toml", format!("{head}{point}"));
+    expect(&folder, "PK-0501", "moxa-e1210.toml", Some(6), &["point `Di0`", "by the manual"]);
+    folder.write("profiles/moxa-e1210.toml", format!("{head}[onvif-events]\n").replace("moxa-e1210", "moxa"));
+    expect(&folder, "PK-0502", "moxa-e1210.toml", Some(1), &["is named `moxa`", "rename the file"]);
+}
+
+#[test]
+fn a_manifest_is_normalised() {
+    let folder = Folder::whole();
+    folder.write("manifest.csv", "Seal;Unit;Reader\r\nml-cn 4471;csqu 305438-3;SEAL-1\r\n77;T1;\r\n");
+    let rows = settings::load(folder.path()).expect("right").plan.manifest;
+    let plain: Vec<_> = rows.iter().map(|r| (r.unit.as_str(), r.seal.as_str(), r.reader.as_str())).collect();
+    assert_eq!(plain, [("CSQU3054383", "MLCN4471", "SEAL-1"), ("T1", "77", "")]);
+}
+
+#[test]
+fn every_mistake_of_a_manifest_is_told() {
+    let table: &[(&str, &str, usize, &str)] = &[
+        ("unit,seal\nCSQU3054384,S1\n", "PK-0703", 2, "CSQU3054384 has a wrong check digit"),
+        ("unit,seal\nT1,S1\nT2,s-1\n", "PK-0702", 3, "seal S1 is on the manifest twice"),
+        ("unit,seal\nT1,\n", "PK-0701", 2, "the row has no seal"),
+        ("unit,seal\nT;1,S1\n", "PK-0701", 2, "`T;1` is no unit number"),
+        ("unit,seal,reader\nT1,S1,a b\n", "PK-0701", 2, "reader `a b` is no equipment id"),
+        ("unit,seal,reader\nT1,S1,SEAL-2\n", "PK-0704", 2, "no seal reader of the settings is `SEAL-2`"),
+        ("unit,seal,reader\nT1,S1,CAM-1\n", "PK-0704", 2, "no seal reader of the settings is `CAM-1`"),
+        ("unit,reader\nT1,\n", "PK-0652", 1, "there is no column seal"),
+        ("unit,seal,seel\nT1,S1,\n", "PK-0652", 1, "unknown column `seel`"),
+        ("unit,seal,Unit\nT1,S1,\n", "PK-0652", 1, "column unit is there twice"),
+        ("unit,seal\nT1,S1,x\n", "PK-0651", 2, "the row has 3 fields, the header 2"),
+        ("unit,seal\nT1,\"S1\n", "PK-0651", 2, "never closed"),
+        ("", "PK-0652", 1, "no header row"),
+    ];
+    for (text, code, line, words) in table {
+        let folder = Folder::whole();
+        folder.write("manifest.csv", text);
+        expect(&folder, code, "manifest.csv", Some(*line), &[words]);
+    }
+}
+
+#[test]
+fn the_report_as_json_has_the_same_findings() {
+    let folder = Folder::with_line(32, "unit = 300");
+    let json = settings::check(folder.path()).to_json();
+    let first = &json["errors"][0];
+    assert_eq!((&first["code"], &first["line"], &first["column"]), (&"PK-0204".into(), &32.into(), &8.into()));
+    assert_eq!(first["remedy"], "allowed: 1 to 247");
+    assert_eq!((&json["warnings"], &json["not_shown"]), (&serde_json::json!([]), &0.into()));
+    assert_eq!(json["summary"]["equipment"], 5);
+}

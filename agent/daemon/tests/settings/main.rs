@@ -1,0 +1,9 @@
+//! Settings as installers meet them: a folder of files in, checked values or every mistake out.
+
+mod files;
+mod folder;
+mod mistakes;
+mod mutations;
+mod register;
+mod rendered;
+mod shipped;

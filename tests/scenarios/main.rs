@@ -1,0 +1,4 @@
+//! Scenarios: rules of the tree, frames on the wires.
+
+mod architecture;
+mod wire;

@@ -1,0 +1,631 @@
+//! One day: the event loop on virtual time, the oracle, the checks.
+
+use super::script::{self, Act, CrashPoint, DAY_US};
+use super::wires::Broker;
+use super::world::World;
+use picket::journal::{Credentials, Journal, Place, ReceiptFault};
+use picket_central::clock::Now as CentralNow;
+use picket_central::ingest::Ingest;
+use picket_central::store::{Accepted, Store};
+use picket_core::plan::{DeviceSpeech, Driver, LineId, Plan};
+use picket_core::register::Register;
+use picket_core::site::{Site, Start};
+use picket_core::time::{Chance, Now};
+use picket_core::wire::{Act as GuardAct, Batch, Heard, Input, Lane, Output};
+use picket_device::modbus::{Fault, Read};
+use picket_device::seal_reader::Scan;
+use picket_record::acceptance::Acceptance;
+use picket_record::body::{ClockQuality, ClockSource};
+use picket_record::chain::{ChainCheck, Origin, Parsed};
+use picket_record::encode::{Link, Name};
+use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// 2026-11-22T00:00:00Z.
+const MIDNIGHT_MS: i64 = 1_795_305_600_000;
+/// Answers lost, and answers garbled, of 10,000.
+const LOST: u64 = 5;
+const GARBLED: u64 = 5;
+/// Appends that fail, of 10,000.
+const STORE_FAULTS: u64 = 20;
+/// After the day everything is whole again, and has this long to settle.
+const SETTLE_US: u64 = 900_000_000;
+
+#[derive(Debug)]
+enum Event {
+    Outcome { line: LineId, ask: u64, unit: u8, read: Read },
+    Failed { line: LineId, ask: u64, fault: Fault },
+    Input(Input),
+    Act(Act),
+    Deliver { session: u32, batch: Batch },
+    Restart,
+    LinkTry,
+    BrokerTry,
+    CentralTick,
+}
+
+struct Timed {
+    at: u64,
+    order: u64,
+    life: u64,
+    event: Event,
+}
+
+impl PartialEq for Timed {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+impl Eq for Timed {}
+impl PartialOrd for Timed {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Timed {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// The agent's process.
+struct Agent {
+    site: Site,
+    journal: Journal,
+}
+
+/// One simulated day.
+pub(crate) struct Day {
+    seed: u64,
+    chance: Chance,
+    folder: tempfile::TempDir,
+    plan: Plan,
+    register: Register,
+    world: World,
+    broker: Broker,
+    muted: BTreeMap<String, bool>,
+    agent: Option<Agent>,
+    life: u64,
+    central: Ingest,
+    link_whole: bool,
+    session: u32,
+    linked: bool,
+    crash: Option<CrashPoint>,
+    oracle: Vec<Link>,
+    camera_ledger: Vec<String>,
+    last_state: BTreeMap<String, bool>,
+    queue: BinaryHeap<Reverse<Timed>>,
+    order: u64,
+    now_us: u64,
+    asks: u64,
+    crashes: u64,
+    scans: u64,
+    stopped: bool,
+}
+
+const IDENTITY: [u8; 32] = [1; 32];
+
+impl Day {
+    pub(crate) fn new(seed: u64) -> Self {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
+        let loaded = picket::settings::load(&config).expect("the shipped settings are whole");
+        let (register, _) = picket::settings::load_register(&config, 1).expect("the shipped register is whole");
+        let plan = loaded.plan;
+        let shared_memory = Path::new("/dev/shm");
+        let folder = if shared_memory.is_dir() { tempfile::tempdir_in(shared_memory) } else { tempfile::tempdir() };
+        let folder = folder.expect("a temporary folder");
+        let central = central(folder.path(), &plan);
+        let line = plan.lines.iter().position(|line| line.driver == Driver::Mqtt).expect("the site has a broker");
+        let mut day = Self {
+            seed,
+            chance: Chance::new(seed ^ 0x5EED),
+            world: World::at_rest(&plan, &register),
+            broker: Broker::new(LineId(line as u16)),
+            muted: BTreeMap::new(),
+            agent: None,
+            life: 0,
+            central,
+            link_whole: true,
+            session: 0,
+            linked: false,
+            crash: None,
+            oracle: Vec::new(),
+            camera_ledger: Vec::new(),
+            last_state: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            order: 0,
+            now_us: 1_000_000,
+            asks: 0,
+            crashes: 0,
+            scans: 0,
+            stopped: false,
+            folder,
+            plan,
+            register,
+        };
+        for (at, act) in script::day(seed) {
+            day.push(at, Event::Act(act));
+        }
+        day.push(1_000_000, Event::Restart);
+        day.push(2_000_000, Event::CentralTick);
+        day
+    }
+
+    /// Runs the day and what follows; what was done, in one line.
+    pub(crate) fn run(mut self) -> String {
+        self.until(DAY_US);
+        self.make_whole();
+        self.until(DAY_US + SETTLE_US);
+        self.check_agreement();
+        self.stop();
+        self.check_everything();
+        format!(
+            "seed {:>2}: {} asks, {} records, {} crashes, {} camera events: whole",
+            self.seed,
+            self.asks,
+            self.oracle.len(),
+            self.crashes,
+            self.camera_ledger.len()
+        )
+    }
+
+    fn push(&mut self, at: u64, event: Event) {
+        self.order += 1;
+        let own =
+            matches!(event, Event::Outcome { .. } | Event::Failed { .. } | Event::Input(_) | Event::Deliver { .. });
+        let life = if own { self.life } else { 0 };
+        self.queue.push(Reverse(Timed { at, order: self.order, life, event }));
+    }
+
+    fn soon(&mut self, least_us: u64, spread_us: u64, event: Event) {
+        let at = self.now_us + least_us + self.chance.below(spread_us);
+        self.push(at, event);
+    }
+
+    fn now(&self) -> Now {
+        let utc_ms = MIDNIGHT_MS + (self.now_us / 1_000) as i64;
+        let quality = ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: 5, age_s: 10, era: 0 };
+        Now { mono_us: self.now_us, utc_ms: Some(utc_ms), trusted: true, quality, boot: Arc::from("sim") }
+    }
+
+    fn central_now(&self) -> CentralNow {
+        CentralNow { wall_ms: MIDNIGHT_MS + (self.now_us / 1_000) as i64, mono_ms: self.now_us / 1_000 }
+    }
+
+    /// Events and deadlines in order of time, up to `end`.
+    fn until(&mut self, end: u64) {
+        loop {
+            let event_at = self.queue.peek().map_or(u64::MAX, |Reverse(timed)| timed.at);
+            let deadline = self.agent.as_ref().map_or(u64::MAX, |agent| agent.site.deadline());
+            let at = event_at.min(deadline).max(self.now_us);
+            if at > end || self.stopped {
+                self.now_us = self.now_us.max(end);
+                return;
+            }
+            self.now_us = at;
+            if event_at <= deadline {
+                let Some(Reverse(timed)) = self.queue.pop() else { return };
+                if timed.life == 0 || timed.life == self.life {
+                    self.take(timed.event);
+                }
+            } else {
+                let now = self.now();
+                if let Some(agent) = &mut self.agent {
+                    agent.site.timeout(&now);
+                }
+            }
+            self.hand_out();
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = self.now();
+        if let Some(agent) = &mut self.agent {
+            agent.site.handle(&now, input);
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Outcome { line, ask, unit, read } => {
+                let index = World::device(&self.plan, line, unit).expect("the site asks devices of its plan");
+                let result = Ok(self.world.answer(index, read));
+                self.feed(Input::Outcome { line, ask, result });
+            }
+            Event::Failed { line, ask, fault } => self.feed(Input::Outcome { line, ask, result: Err(fault) }),
+            Event::Input(input) => self.feed(input),
+            Event::Act(act) => self.act(act),
+            Event::Deliver { session, batch } => self.deliver(session, &batch),
+            Event::Restart => self.start(),
+            Event::LinkTry => self.link_up(),
+            Event::BrokerTry => self.broker_up(),
+            Event::CentralTick => {
+                self.send_receipts();
+                self.push(self.now_us + 1_000_000, Event::CentralTick);
+            }
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Contact(equipment, signal, on) => {
+                assert!(self.world.set(&self.plan, equipment, signal, on), "{equipment} has a {signal:?} contact");
+            }
+            Act::Camera(prefix, topic, state) => self.publish(prefix, topic, state),
+            Act::Scan(reader, text) => self.scan(reader, text),
+            Act::Acknowledge => self.acknowledge(),
+            Act::Mute(device, muted) => drop(self.muted.insert(device.to_owned(), muted)),
+            Act::Link(whole) => {
+                self.link_whole = whole;
+                if whole {
+                    self.soon(200_000, 2_000_000, Event::LinkTry);
+                } else {
+                    self.link_down("cut");
+                }
+            }
+            Act::BrokerLost => {
+                if self.broker.open {
+                    self.broker.lost();
+                    let line = self.broker.line;
+                    self.feed(Input::Line { line, fault: Some("connection closed".into()) });
+                    self.soon(500_000, 4_000_000, Event::BrokerTry);
+                }
+            }
+            Act::Crash(point) => self.crash = Some(point),
+        }
+    }
+
+    /// A camera publishes a property that changes; each has a device time of its own, so it can be found again.
+    fn publish(&mut self, prefix: &str, topic: &str, state: bool) {
+        let key = format!("{prefix}/{topic}");
+        if self.last_state.insert(key, state) == Some(state) {
+            return;
+        }
+        let time =
+            picket_record::wall::to_text(MIDNIGHT_MS + (self.now_us / 1_000) as i64).expect("a date of our time");
+        let payload = format!(r#"{{"UtcTime":"{time}","Source":{{"Source":"VS1"}},"Data":{{"State":{state}}}}}"#);
+        if self.plan.devices.iter().any(|d| matches!(&d.speech, DeviceSpeech::Camera { prefix: p } if p == prefix)) {
+            self.camera_ledger.push(time);
+        }
+        self.broker.publish(&format!("{prefix}/onvif-ej/{topic}/&VS1"), payload);
+        self.give_messages();
+    }
+
+    fn give_messages(&mut self) {
+        while let Some((token, message)) = self.broker.give() {
+            let heard = Heard::Message {
+                topic: message.topic,
+                payload: message.payload.into_bytes(),
+                retained: false,
+                oversize: None,
+            };
+            let line = self.broker.line;
+            self.soon(500, 5_000, Event::Input(Input::Heard { line, token, heard }));
+        }
+    }
+
+    fn scan(&mut self, reader: &str, text: &str) {
+        let device = self.plan.devices.iter().find(|device| device.equipment.as_str() == reader);
+        let line = device.expect("the reader is in the plan").line;
+        self.scans += 1;
+        let scan = Scan { text: text.to_owned(), aim: None, raw: text.as_bytes().to_vec() };
+        self.feed(Input::Heard { line, token: self.scans, heard: Heard::Scan(Ok(scan)) });
+    }
+
+    fn acknowledge(&mut self) {
+        let now = self.now();
+        let open = self.agent.as_ref().map(|agent| agent.site.status(&now).alarms).unwrap_or_default();
+        let Some(alarm) = open.into_iter().rfind(|alarm| alarm.acknowledged_by.is_none()) else { return };
+        let by = "Okafor".to_owned();
+        let act = GuardAct::Acknowledge { alarm: alarm.id, by, note: String::new(), terminal: "sim".into() };
+        self.feed(Input::Act(act));
+    }
+
+    fn hand_out(&mut self) {
+        while let Some(output) = self.agent.as_mut().and_then(|agent| agent.site.next_output()) {
+            match output {
+                Output::Ask { line, ask, unit, read, patience_ms } => self.ask(line, ask, unit, read, patience_ms),
+                Output::Append { through, bodies } => self.append(through, &bodies),
+                Output::Confirm { line, token } => {
+                    if line == self.broker.line {
+                        self.broker.acknowledge(token);
+                        self.give_messages();
+                    }
+                }
+                Output::Send { session, batch } => self.soon(2_000, 20_000, Event::Deliver { session, batch }),
+                Output::AskReceipt { session } if self.linked && session == self.session => {
+                    let (gw, now) = (self.plan.gateway.clone(), self.central_now());
+                    self.central.ask(&gw, None, now).expect("the central store answers");
+                    self.send_receipts();
+                }
+                Output::AskReceipt { .. } => {}
+                Output::CheckReceipt { line } => self.check_receipt(&line),
+                Output::Stopped => self.stopped = true,
+            }
+        }
+    }
+
+    fn ask(&mut self, line: LineId, ask: u64, unit: u8, read: Read, patience_ms: u32) {
+        self.asks += 1;
+        let index = World::device(&self.plan, line, unit).expect("the site asks devices of its plan");
+        let muted = self.muted.get(&self.plan.devices[index].name).copied().unwrap_or(false);
+        let dice = self.chance.below(10_000);
+        if muted || dice < LOST {
+            let at = self.now_us + u64::from(patience_ms) * 1_000;
+            self.push(at, Event::Failed { line, ask, fault: Fault::Timeout(patience_ms) });
+        } else if dice < LOST + GARBLED {
+            self.soon(1_000, 10_000, Event::Failed { line, ask, fault: Fault::Damaged("checksum".into()) });
+        } else {
+            self.soon(500, 10_000, Event::Outcome { line, ask, unit, read });
+        }
+    }
+
+    fn append(&mut self, through: u64, bodies: &[picket_record::body::Body]) {
+        if self.crash.take_if(|point| *point == CrashPoint::BeforeCommit).is_some() {
+            return self.kill();
+        }
+        if self.chance.below(10_000) < STORE_FAULTS {
+            return self.soon(500, 5_000, Event::Input(Input::StoreFailed { cause: "simulated".into() }));
+        }
+        let Some(agent) = &mut self.agent else { return };
+        let stored = agent.journal.append(bodies).expect("the journal stores");
+        self.read_new();
+        if self.crash.take_if(|point| *point == CrashPoint::AfterCommit).is_some() {
+            return self.kill();
+        }
+        let input =
+            Input::Stored { through, head: stored.head, urgent: stored.urgent, fill_permille: stored.fill_permille };
+        self.soon(200, 8_000, Event::Input(input));
+    }
+
+    /// Takes what the journal newly holds into the oracle: numbers go on without a hole.
+    fn read_new(&mut self) {
+        let Some(agent) = &self.agent else { return };
+        while let Some((_, text)) = agent.journal.slice(self.oracle.len() as u64).expect("the journal reads") {
+            for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let record = Parsed::read_bytes(line).expect("a stored record reads");
+                assert_eq!(record.seq, self.oracle.len() as u64 + 1, "seed {}: a number without a hole", self.seed);
+                self.oracle.push(record.link);
+            }
+        }
+    }
+
+    /// Every record ever stored is still there, under its number.
+    fn check_kept(&self, from: u64) {
+        let Some(agent) = &self.agent else { return };
+        let mut after = from;
+        while let Some((last, text)) = agent.journal.slice(after).expect("the journal reads") {
+            for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let record = Parsed::read_bytes(line).expect("a stored record reads");
+                let Some(known) = self.oracle.get(record.seq as usize - 1) else { continue };
+                assert_eq!(*known, record.link, "seed {}: record {} was written twice", self.seed, record.seq);
+            }
+            after = last;
+        }
+        assert!(after >= self.oracle.len() as u64, "seed {}: stored records are lost after {after}", self.seed);
+    }
+
+    fn kill(&mut self) {
+        self.crashes += 1;
+        self.agent = None;
+        self.life += 1;
+        self.linked = false;
+        self.broker.lost();
+        self.soon(500_000, 20_000_000, Event::Restart);
+    }
+
+    fn start(&mut self) {
+        if self.agent.is_some() {
+            return;
+        }
+        self.life += 1;
+        let now = self.now();
+        let mut seeds = Chance::new(self.seed ^ self.now_us);
+        let entropy = Box::new(move || {
+            let mut seed = [0; 32];
+            seed.iter_mut().for_each(|byte| *byte = seeds.below(256) as u8);
+            seed
+        });
+        let place = place(self.folder.path());
+        let credentials = credentials(&self.plan);
+        let opened = Journal::open(&place, credentials, entropy, &now.when(), "sim");
+        let (journal, recovered) = opened.unwrap_or_else(|fault| panic!("seed {}: {fault:?}", self.seed));
+        let start = Start {
+            plan: self.plan.clone(),
+            register: self.register.clone(),
+            register_refused: None,
+            recovered,
+            seed: self.seed,
+            version: "sim",
+        };
+        let site = Site::new(&now, start);
+        self.agent = Some(Agent { site, journal });
+        self.check_kept((self.oracle.len() as u64).saturating_sub(400));
+        self.read_new();
+        for (index, line) in self.plan.lines.clone().iter().enumerate() {
+            if line.driver == Driver::Serial {
+                self.soon(1_000, 10_000, Event::Input(Input::Line { line: LineId(index as u16), fault: None }));
+            }
+        }
+        self.soon(100_000, 1_000_000, Event::LinkTry);
+        self.soon(100_000, 1_000_000, Event::BrokerTry);
+    }
+
+    fn link_up(&mut self) {
+        if self.linked || !self.link_whole || self.agent.is_none() {
+            return;
+        }
+        self.linked = true;
+        self.session += 1;
+        self.feed(Input::LinkUp { session: self.session });
+    }
+
+    fn link_down(&mut self, cause: &str) {
+        if std::mem::take(&mut self.linked) {
+            self.feed(Input::LinkDown { cause: cause.to_owned() });
+        }
+    }
+
+    fn broker_up(&mut self) {
+        if self.broker.open || self.agent.is_none() {
+            return;
+        }
+        self.broker.open = true;
+        self.feed(Input::Line { line: self.broker.line, fault: None });
+        self.give_messages();
+    }
+
+    fn deliver(&mut self, session: u32, batch: &Batch) {
+        let Some(agent) = self.agent.as_ref().filter(|_| self.linked && session == self.session) else { return };
+        let lane = batch.lane();
+        let Some(lines) = agent.journal.lines(batch).expect("the journal reads") else {
+            return self.feed(Input::Sent { session, lane, result: Ok(0) });
+        };
+        let kind = if lines.deflated { "application/jose-lines+deflate" } else { "application/jose-lines" };
+        let text = picket_central::unpack::text(Some(kind), &lines.payload).expect("a batch unpacks");
+        let parts = picket_central::unpack::next_lines(&text, &mut 0, usize::MAX);
+        let (gw, now) = (self.plan.gateway.clone(), self.central_now());
+        let tally = self.central.batch(&gw, &parts, now).expect("the central store takes it");
+        assert_eq!((tally.forks, tally.refused), (0, 0), "seed {}: the central side refuses records", self.seed);
+        // Two batches of a hundred arrive, and the link is gone before anybody says so.
+        if lane == Lane::Record && self.chance.below(100) < 2 {
+            self.link_down("lost behind a batch");
+            return self.soon(500_000, 2_000_000, Event::LinkTry);
+        }
+        self.soon(500, 5_000, Event::Input(Input::Sent { session, lane, result: Ok(lines.through) }));
+        self.send_receipts();
+    }
+
+    fn send_receipts(&mut self) {
+        let now = self.central_now();
+        for receipt in self.central.receipts(now).expect("the central store signs") {
+            if self.linked {
+                self.soon(500, 20_000, Event::Input(Input::ReceiptHeard { line: receipt.line }));
+            }
+        }
+    }
+
+    fn check_receipt(&mut self, line: &str) {
+        let Some(agent) = &mut self.agent else { return };
+        match agent.journal.receipt(line) {
+            Ok(accepted) => {
+                let input = Input::Receipted { upto: accepted.upto, have: accepted.have, resend: accepted.resend };
+                self.soon(100, 1_000, Event::Input(input));
+            }
+            Err(ReceiptFault::Old { .. }) => {}
+            Err(fault) => panic!("seed {}: a receipt of the central side is refused: {fault}", self.seed),
+        }
+    }
+
+    fn make_whole(&mut self) {
+        self.crash = None;
+        self.muted.clear();
+        self.link_whole = true;
+        self.push(self.now_us + 1, Event::Restart);
+        self.push(self.now_us + 5_000_000, Event::LinkTry);
+        self.push(self.now_us + 5_000_000, Event::BrokerTry);
+    }
+
+    fn check_agreement(&self) {
+        let now = self.now();
+        let agent = self.agent.as_ref().expect("the agent runs");
+        let site: BTreeMap<String, bool> =
+            agent.site.status(&now).alarms.into_iter().map(|alarm| (alarm.id, alarm.active)).collect();
+        assert_eq!(site, self.central_alarms(), "seed {}: open alarms of site and central side", self.seed);
+        assert!(self.broker.is_empty(), "seed {}: every message was confirmed", self.seed);
+    }
+
+    fn central_alarms(&self) -> BTreeMap<String, bool> {
+        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let mut statement =
+            db.prepare("SELECT alarm_id, cleared_seq IS NULL FROM open_alarm").expect("the table is there");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("the table reads");
+        rows.collect::<Result<_, _>>().expect("rows read")
+    }
+
+    fn stop(&mut self) {
+        self.feed(Input::Stop);
+        self.hand_out();
+        self.until(self.now_us + 60_000_000);
+        assert!(self.stopped, "seed {}: the agent stops in order", self.seed);
+    }
+
+    /// The journal's records verify as one chain, and the central side holds the same ones, and each camera event once.
+    fn check_everything(&mut self) {
+        self.check_kept(0);
+        let mut check = ChainCheck::new(IdentityKey::from_seed(IDENTITY).public());
+        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let mut statement = db.prepare("SELECT seq, line, link FROM record ORDER BY seq").expect("the table is there");
+        let mut rows = statement.query([]).expect("the table reads");
+        let mut heard: BTreeMap<String, u32> = BTreeMap::new();
+        let mut last = 0usize;
+        while let Some(row) = rows.next().expect("rows read") {
+            let (line, link): (String, [u8; 32]) = (row.get(1).expect("a line"), row.get(2).expect("a link"));
+            assert_eq!(Some(&link), self.oracle.get(last), "seed {}: central record {}", self.seed, last + 1);
+            last += 1;
+            let record = check.line(line.as_bytes()).unwrap_or_else(|c| panic!("seed {}: {c}", self.seed));
+            let payload: serde_json::Value = serde_json::from_str(record.payload()).expect("a payload is JSON");
+            if payload["kind"] == "readings" {
+                if let Some(time) = payload["dev_ts"].as_str() {
+                    *heard.entry(time.to_owned()).or_default() += 1;
+                }
+            }
+        }
+        assert_eq!(last, self.oracle.len(), "seed {}: the central side has every record", self.seed);
+        assert_eq!(check.finish().contradictions, 0);
+        for time in &self.camera_ledger {
+            let times = heard.get(time).copied().unwrap_or(0);
+            assert_eq!(times, 1, "seed {}: camera event of {time} is recorded {times} times", self.seed);
+        }
+    }
+}
+
+fn place(folder: &Path) -> Place {
+    let unused = folder.join("unused");
+    Place {
+        file: folder.join("journal.db"),
+        budget_bytes: 256 << 20,
+        identity: unused.clone(),
+        acceptance: unused.clone(),
+        accept_key: unused,
+    }
+}
+
+fn accepted(plan: &Plan) -> (Acceptance, String, Link) {
+    let name = |text: &str| Name::parse(text).expect("names of the shipped settings");
+    let acceptance = Acceptance {
+        sms: name("sms"),
+        site: name(&plan.site),
+        gw: name(&plan.gateway),
+        identity: IdentityKey::from_seed(IDENTITY).public(),
+        receipt_key: ReceiptKey::from_seed([2; 32]).public(),
+        ts_ms: MIDNIGHT_MS,
+        by: "simulation".into(),
+    };
+    let signed = acceptance.sign(&AcceptKey::from_seed([3; 32])).expect("an acceptance signs");
+    (acceptance, signed.line, signed.link)
+}
+
+fn credentials(plan: &Plan) -> Credentials {
+    let (acceptance, line, link) = accepted(plan);
+    Credentials {
+        origin: Origin { site: acceptance.site, gw: acceptance.gw },
+        identity: IdentityKey::from_seed(IDENTITY),
+        receipt_key: acceptance.receipt_key,
+        acceptance: link,
+        acceptance_line: line,
+    }
+}
+
+fn central(folder: &Path, plan: &Plan) -> Ingest {
+    let (acceptance, line, link) = accepted(plan);
+    let path = folder.join("central.db");
+    let mut store = Store::open(&path).expect("a central store");
+    let row = Accepted { site: acceptance.site, gw: acceptance.gw, identity: acceptance.identity, link };
+    store.accept(&line, &row).expect("an acceptance is stored");
+    drop(store);
+    Ingest::open(&path, acceptance.sms, ReceiptKey::from_seed([2; 32])).expect("an ingest")
+}

@@ -1,0 +1,129 @@
+//! What happens in a day: people and goods, attacks, faults of the world. Rates are stated; moments follow the seed.
+
+use picket_core::time::Chance;
+use picket_device::quantity::Signal;
+
+/// Microseconds of a day.
+pub(crate) const DAY_US: u64 = 86_400_000_000;
+
+/// Something that happens.
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    /// A contact turns.
+    Contact(&'static str, Signal, bool),
+    /// A camera publishes a property: topic below its prefix, state.
+    Camera(&'static str, &'static str, bool),
+    /// Somebody reads a seal or a container number.
+    Scan(&'static str, &'static str),
+    /// A guard acknowledges the eldest alarm.
+    Acknowledge,
+    /// A device stops answering, or answers again.
+    Mute(&'static str, bool),
+    /// The central link is cut or comes back.
+    Link(bool),
+    /// The connection to the site broker breaks.
+    BrokerLost,
+    /// The agent is killed at its next append, before or after the commit.
+    Crash(CrashPoint),
+}
+
+/// Where a crash hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CrashPoint {
+    /// The transaction is not committed.
+    BeforeCommit,
+    /// It is committed, and nobody was told.
+    AfterCommit,
+}
+
+/// A plan of one day, by moment.
+pub(crate) fn day(seed: u64) -> Vec<(u64, Act)> {
+    let mut chance = Chance::new(seed);
+    let mut acts = Vec::new();
+    people(&mut chance, &mut acts);
+    attacks(&mut chance, &mut acts);
+    world_faults(&mut chance, &mut acts);
+    acts.sort_by_key(|(at, _)| *at);
+    acts
+}
+
+const S: u64 = 1_000_000;
+
+fn moment(chance: &mut Chance) -> u64 {
+    60 * S + chance.below(DAY_US - 3_600 * S)
+}
+
+/// 150 passages with release, 200 motions, 60 good seals, 40 acknowledgements.
+fn people(chance: &mut Chance, acts: &mut Vec<(u64, Act)>) {
+    for _ in 0..150 {
+        let at = moment(chance);
+        let open_for = 2 * S + chance.below(20 * S);
+        acts.push((at, Act::Contact("DOOR-N1", Signal::Released, true)));
+        acts.push((at + S, Act::Contact("DOOR-N1", Signal::Open, true)));
+        acts.push((at + 3 * S, Act::Contact("DOOR-N1", Signal::Released, false)));
+        acts.push((at + S + open_for, Act::Contact("DOOR-N1", Signal::Open, false)));
+    }
+    for n in 0..200u64 {
+        let at = 90 * S + n * (DAY_US - 7_200 * S) / 200 + chance.below(30 * S);
+        acts.push((at, Act::Camera("cam-07", "VideoSource/MotionAlarm", true)));
+        acts.push((at + 40 * S, Act::Camera("cam-07", "VideoSource/MotionAlarm", false)));
+    }
+    for _ in 0..60 {
+        acts.push((moment(chance), Act::Scan("SEAL-L1", "UL-8830017")));
+    }
+    for _ in 0..40 {
+        acts.push((moment(chance), Act::Acknowledge));
+    }
+}
+
+/// 4 forced doors, 3 held, 2 wrong seals, 3 covered cameras, 2 panel alarms, 2 tampers, an unlisted camera.
+fn attacks(chance: &mut Chance, acts: &mut Vec<(u64, Act)>) {
+    for _ in 0..4 {
+        let at = moment(chance);
+        acts.push((at, Act::Contact("DOOR-N1", Signal::Open, true)));
+        acts.push((at + 15 * S, Act::Contact("DOOR-N1", Signal::Open, false)));
+    }
+    for _ in 0..3 {
+        let at = moment(chance);
+        acts.push((at, Act::Contact("DOOR-N2", Signal::Open, true)));
+        acts.push((at + 120 * S, Act::Contact("DOOR-N2", Signal::Open, false)));
+    }
+    for _ in 0..2 {
+        acts.push((moment(chance), Act::Scan("SEAL-L2", "X-99999")));
+        let at = moment(chance);
+        acts.push((at, Act::Contact("PANEL-YARD", Signal::Alarm, true)));
+        acts.push((at + 60 * S, Act::Contact("PANEL-YARD", Signal::Alarm, false)));
+        let at = moment(chance);
+        acts.push((at, Act::Contact("IO-GATE-1", Signal::Tamper, true)));
+        acts.push((at + 30 * S, Act::Contact("IO-GATE-1", Signal::Tamper, false)));
+    }
+    for n in 0..3u64 {
+        let at = 3_000 * S + n * DAY_US / 4 + chance.below(600 * S);
+        acts.push((at, Act::Camera("yard/cam-08", "VideoSource/GlobalSceneChange/ImagingService", true)));
+        acts.push((at + 300 * S, Act::Camera("yard/cam-08", "VideoSource/GlobalSceneChange/ImagingService", false)));
+    }
+    acts.push((moment(chance), Act::Camera("cam-99", "VideoSource/GlobalSceneChange/ImagingService", true)));
+}
+
+/// 12 mute devices, 8 link cuts, 6 broken broker connections, 6 crashes, half before and half after a commit.
+fn world_faults(chance: &mut Chance, acts: &mut Vec<(u64, Act)>) {
+    for device in ["gate-module", "hall-module", "yard-panel", "fuel-door"] {
+        for n in 0..3u64 {
+            let at = 600 * S + n * DAY_US / 3 + chance.below(DAY_US / 6);
+            acts.push((at, Act::Mute(device, true)));
+            acts.push((at + 5 * S + chance.below(180 * S), Act::Mute(device, false)));
+        }
+    }
+    for n in 0..8u64 {
+        let at = 300 * S + n * DAY_US / 9 + chance.below(600 * S);
+        acts.push((at, Act::Link(false)));
+        acts.push((at + 10 * S + chance.below(3_600 * S), Act::Link(true)));
+    }
+    for _ in 0..6 {
+        acts.push((moment(chance), Act::BrokerLost));
+    }
+    for n in 0..6 {
+        let point = if n % 2 == 0 { CrashPoint::BeforeCommit } else { CrashPoint::AfterCommit };
+        acts.push((moment(chance), Act::Crash(point)));
+    }
+}

@@ -1,0 +1,159 @@
+//! What an installer does: a folder of settings, a key, the acceptance by the central side.
+
+use crate::failure::{Doing, Failure};
+use crate::programs::{Binaries, ask};
+use simulator::clock::rfc3339;
+use simulator::virtual_site::Endpoints;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+const AGENT: &str = include_str!("settings/agent.toml");
+const REGISTER: &str = include_str!("settings/register.toml");
+const MANIFEST: &str = include_str!("settings/manifest.csv");
+/// The site in the settings.
+const SITE: &str = "demo-terminal";
+/// The gateway in the settings.
+pub(crate) const GATEWAY: &str = "gw-demo";
+const DAY_MS: i64 = 86_400_000;
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    root: PathBuf,
+}
+
+impl Places {
+    /// Makes a folder that must not exist or be empty.
+    pub(crate) fn make(root: &Path) -> Result<Self, Failure> {
+        let what = || format!("making {}", root.display());
+        fs::create_dir_all(root).doing(what())?;
+        let root = root.canonicalize().doing(what())?;
+        if fs::read_dir(&root).doing(what())?.next().is_some() {
+            return Err(Failure::new(format!("{} is not empty; name another folder", root.display())));
+        }
+        let places = Self { root };
+        for folder in [places.settings(), places.state(), places.runtime()] {
+            fs::create_dir(&folder).doing(format!("making {}", folder.display()))?;
+        }
+        Ok(places)
+    }
+
+    /// The folder itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Settings of the agent.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.root.join("settings")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// Folder of the control socket.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// Journal of the agent.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.state().join("journal.db")
+    }
+
+    fn central(&self) -> PathBuf {
+        self.root.join("central")
+    }
+
+    /// Store of the central side.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.central().join("central.db")
+    }
+
+    /// Settings of the central side.
+    pub(crate) fn central_settings(&self) -> PathBuf {
+        self.root.join("central.toml")
+    }
+
+    /// The simulator's ledger.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
+    /// The exported evidence.
+    pub(crate) fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
+    }
+
+    /// The log of a program.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.root.join(format!("{name}.log"))
+    }
+}
+
+/// Addresses beside those of the devices.
+#[derive(Debug, Clone)]
+pub(crate) struct Network {
+    /// Where the agent reaches the central broker: the link that can be cut.
+    pub(crate) link: SocketAddr,
+    /// Where the central side reaches the same broker.
+    pub(crate) central: (String, u16),
+    /// Where the guards' page listens.
+    pub(crate) page: SocketAddr,
+}
+
+/// Writes settings, makes keys, has the gateway accepted, and has the settings checked. Gives the gateway's public key.
+pub(crate) fn install(
+    places: &Places,
+    binaries: &Binaries,
+    endpoints: &Endpoints,
+    network: &Network,
+    now_ms: i64,
+    due_ms: i64,
+) -> Result<String, Failure> {
+    let settings = places.settings();
+    write(&settings.join("agent.toml"), &agent(places, endpoints, network))?;
+    let recently = rfc3339(now_ms - 20 * DAY_MS)[..10].to_owned();
+    write(&settings.join("register.toml"), &REGISTER.replace("@DUE@", &rfc3339(due_ms)).replace("@RECENTLY@", &recently))?;
+    write(&settings.join("manifest.csv"), MANIFEST)?;
+    let identity = ask(&binaries.picket, &[Path::new("identity"), &places.state().join("identity.key")])?;
+    let identity = identity.trim().to_owned();
+    let dir = places.central().display().to_string();
+    ask(&binaries.central, &["init", "--dir", &dir, "--sms", "demo-sms"])?;
+    let acceptance = settings.join("acceptance.jws").display().to_string();
+    let accept = ["accept", "--dir", &dir, "--site", SITE, "--gateway", GATEWAY, "--identity", &identity];
+    let accept = [&accept[..], &["--by", "Demo Installer", "--out", &acceptance]].concat();
+    ask(&binaries.central, &accept)?;
+    let public = places.central().join("accept.pub");
+    fs::copy(&public, settings.join("accept.pub")).doing(format!("copying {}", public.display()))?;
+    let (host, port) = &network.central;
+    write(
+        &places.central_settings(),
+        &format!("dir = \"{dir}\"\n\n[broker]\nhost = \"{host}\"\nport = {port}\n"),
+    )?;
+    ask(&binaries.picket, &[Path::new("check"), Path::new("--config"), &settings])?;
+    Ok(identity)
+}
+
+fn agent(places: &Places, endpoints: &Endpoints, network: &Network) -> String {
+    let (host, port) = &endpoints.broker;
+    let values = [
+        ("@STATE@", places.state().display().to_string()),
+        ("@RUN@", places.runtime().display().to_string()),
+        ("@CENTRAL@", network.link.to_string()),
+        ("@PAGE@", network.page.to_string()),
+        ("@GATE_PORT@", endpoints.gate.port().to_string()),
+        ("@YARD_PORT@", endpoints.yard.port().to_string()),
+        ("@BUS@", endpoints.bus.display().to_string()),
+        ("@SEAL_1@", endpoints.seal_1.display().to_string()),
+        ("@SEAL_2@", endpoints.seal_2.display().to_string()),
+        ("@BROKER@", format!("{host}:{port}")),
+    ];
+    values.iter().fold(AGENT.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).doing(format!("writing {}", path.display()))
+}
