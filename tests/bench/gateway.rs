@@ -138,12 +138,13 @@ fn profile(points: Points) -> String {
         "name = \"bench\"\nmake = \"bench\"\nmodel = \"bench-sim\"\n\
          manual = \"no manual: Modbus Application Protocol 1.1b3, sections 6.2 and 6.3\"\n",
     );
-    let mut point = |name: String, table: &str, address: u16| {
-        let _ = write!(text, "[[modbus.point]]\nname = \"{name}\"\ntable = \"{table}\"\naddress = {address}\n");
+    let mut point = |name: String, table: &str, coding: &str, address: u16| {
+        let _ = write!(text, "[[modbus.point]]\nname = \"{name}\"\ntable = \"{table}\"\n");
+        let _ = write!(text, "coding = \"{coding}\"\naddress = {address}\n");
     };
     match points {
-        Points::Registers(count) => (0..count).for_each(|n| point(format!("r{n}"), "holding-register", n)),
-        Points::Input => point("d0".into(), "discrete-input", 0),
+        Points::Registers(count) => (0..count).for_each(|n| point(format!("r{n}"), "holding-register", "u16", n)),
+        Points::Input => point("d0".into(), "discrete-input", "bit", 0),
     }
     text
 }

@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-const TASK: Task = Task { devices: 10, points: Points::Registers(1), poll_ms: 40, readings: "routine" };
-/// Each device counts so often: 250 events a second.
-const COUNT_MS: u64 = 40;
+const TASK: Task = Task { devices: 10, points: Points::Registers(1), poll_ms: 20, readings: "routine" };
+/// Each device counts so often: 500 events a second.
+const COUNT_MS: u64 = 20;
 /// A run is killed so many microseconds after its first poll.
 const KILL_AFTER_US: (u64, u64) = (20_000, 300_000);
 /// A start polls within this, also in a debug build on a busy machine.

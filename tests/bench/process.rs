@@ -107,7 +107,9 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let done = command.stdin(Stdio::null()).output().map_err(|error| format!("cannot start {name}: {error}"))?;
     if !done.status.success() {
-        return Err(format!("{name}: {}: {}", done.status, String::from_utf8_lossy(&done.stderr).trim()));
+        let told = [done.stdout, done.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        return Err(format!("{name}: {}: {}", done.status, told.trim()));
     }
     Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
 }
