@@ -19,7 +19,7 @@ use clap::Parser as _;
 use failure::{Doing, Failure};
 use installer::{GATEWAY, Network, Places};
 use page::Page;
-use programs::{Binaries, Program, ask};
+use programs::{Binaries, Program, ask_aside};
 use quiet::Quiet;
 use screen::{Screen, Tone};
 use script::{EXPIRES_S, Play, WRITTEN_S};
@@ -30,6 +30,7 @@ use simulator::virtual_site::{EQUIPMENT, LINES, VirtualSite};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use verdict::{Stores, Verdict};
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The first Ctrl-C hurries to the verdict; the second gives up.
+/// The first Ctrl-C hurries to the verdict; the second, SIGTERM and SIGHUP give up. Whatever was started ends with it.
 async fn interruptible(arguments: &Arguments) -> Result<bool, Failure> {
     let (hurried, hurry) = watch::channel(false);
     let interrupts = async {
@@ -70,9 +71,13 @@ async fn interruptible(arguments: &Arguments) -> Result<bool, Failure> {
         tokio::signal::ctrl_c().await.doing("listening for Ctrl-C")?;
         Err(Failure::new("given up"))
     };
+    let mut terminate = signal(SignalKind::terminate()).doing("listening for SIGTERM")?;
+    let mut hang_up = signal(SignalKind::hangup()).doing("listening for SIGHUP")?;
     tokio::select! {
         judged = demo(arguments, hurry) => judged,
         given_up = interrupts => given_up,
+        _ = terminate.recv() => Err(Failure::new("terminated")),
+        _ = hang_up.recv() => Err(Failure::new("terminated: the terminal is gone")),
     }
 }
 
@@ -187,10 +192,11 @@ async fn evidence(play: &mut Play<'_>, identity: &str) -> Result<Evidence, Failu
     let folder = play.places.evidence();
     let runtime = play.places.runtime();
     let picket = &play.binaries.picket;
-    ask(picket, &[Path::new("export"), Path::new("--runtime"), &runtime, Path::new("--out"), &folder])?;
-    let verify = [Path::new("verify"), &folder, Path::new("--identity"), Path::new(identity)];
+    let export = ["export".into(), "--runtime".into(), runtime.into(), "--out".into(), folder.clone().into()];
+    ask_aside(picket.clone(), export.to_vec()).await?;
+    let verify = ["verify".into(), folder.clone().into(), "--identity".into(), identity.into()];
     let command = format!("{} verify {} --identity {identity}", picket.display(), folder.display());
-    Ok(match ask(picket, &verify) {
+    Ok(match ask_aside(picket.clone(), verify.to_vec()).await {
         Ok(told) => {
             let told: String = told.lines().map(|line| format!("  {line}\n")).collect();
             Evidence { verified: true, told: format!("  {}\n{told}  verify it again: {command}", folder.display()) }
