@@ -2,8 +2,8 @@
 
 pub mod broker;
 pub mod modbus_line;
-pub mod publisher;
 pub mod pty;
+pub mod publisher;
 pub mod relay;
 
 mod desk;

@@ -241,7 +241,10 @@ mod broken {
 
     #[test]
     fn words_that_must_not_be_there_are_found() {
-        assert_eq!(words(&of("central/src/a.rs", "unsafe { x }\ntodo!()\n// TODO later\n// unsafe\nunsafe_code")).len(), 3);
+        assert_eq!(
+            words(&of("central/src/a.rs", "unsafe { x }\ntodo!()\n// TODO later\n// unsafe\nunsafe_code")).len(),
+            3
+        );
     }
 
     #[test]
@@ -254,7 +257,8 @@ mod broken {
     #[test]
     fn strangers_at_the_top_and_versions_in_members_are_found() {
         assert_eq!(top(&["agent".to_owned(), "scripts".to_owned()]), ["scripts does not belong at the top"]);
-        let text = "[package]\nversion = \"1\"\n[dependencies]\na.workspace = true\nb = { workspace = true }\nc = \"1\"";
+        let text =
+            "[package]\nversion = \"1\"\n[dependencies]\na.workspace = true\nb = { workspace = true }\nc = \"1\"";
         assert_eq!(versions("x/Cargo.toml", text), ["x/Cargo.toml:6: c = \"1\": versions stand in the root only"]);
     }
 }

@@ -116,7 +116,10 @@ pub(crate) fn install(
     let settings = places.settings();
     write(&settings.join("agent.toml"), &agent(places, endpoints, network))?;
     let recently = rfc3339(now_ms - 20 * DAY_MS)[..10].to_owned();
-    write(&settings.join("register.toml"), &REGISTER.replace("@DUE@", &rfc3339(due_ms)).replace("@RECENTLY@", &recently))?;
+    write(
+        &settings.join("register.toml"),
+        &REGISTER.replace("@DUE@", &rfc3339(due_ms)).replace("@RECENTLY@", &recently),
+    )?;
     write(&settings.join("manifest.csv"), MANIFEST)?;
     let identity = ask(&binaries.picket, &[Path::new("identity"), &places.state().join("identity.key")])?;
     let identity = identity.trim().to_owned();
@@ -129,10 +132,7 @@ pub(crate) fn install(
     let public = places.central().join("accept.pub");
     fs::copy(&public, settings.join("accept.pub")).doing(format!("copying {}", public.display()))?;
     let (host, port) = &network.central;
-    write(
-        &places.central_settings(),
-        &format!("dir = \"{dir}\"\n\n[broker]\nhost = \"{host}\"\nport = {port}\n"),
-    )?;
+    write(&places.central_settings(), &format!("dir = \"{dir}\"\n\n[broker]\nhost = \"{host}\"\nport = {port}\n"))?;
     ask(&binaries.picket, &[Path::new("check"), Path::new("--config"), &settings])?;
     Ok(identity)
 }

@@ -92,7 +92,8 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
     let page_address = broker::free_port().doing("looking for a port for the page")?;
     let network = Network { link: link.address(), central: central_broker, page: page_address };
 
-    let expires = LEAD + arguments.length() * u32::try_from(EXPIRES_S).unwrap_or(0) / u32::try_from(WRITTEN_S).unwrap_or(1);
+    let expires =
+        LEAD + arguments.length() * u32::try_from(EXPIRES_S).unwrap_or(0) / u32::try_from(WRITTEN_S).unwrap_or(1);
     let due_ms = clock.wall_ms() + i64::try_from(expires.as_millis()).unwrap_or(0);
     let overdue = Expected::new("nonconformity.opened", "FENCE-1", "calibration-overdue");
     let expiry = site.ledger().act(due_ms, "calibration expired", "FENCE-1", "calibration expires", &[overdue]);
@@ -205,7 +206,10 @@ async fn stop(mut play: Play<'_>, central: Program) -> Result<(), Failure> {
     if let Some(agent) = play.agent.take() {
         let status = agent.stop(STOP_WITHIN).await?;
         if !status.success() {
-            return Err(Failure::new(format!("picket stopped with {status}; see {}", play.places.log("picket").display())));
+            return Err(Failure::new(format!(
+                "picket stopped with {status}; see {}",
+                play.places.log("picket").display()
+            )));
         }
     }
     let status = central.stop(STOP_WITHIN).await?;

@@ -95,7 +95,8 @@ impl Program {
         arguments: &[A],
         log: &Path,
     ) -> Result<Self, Failure> {
-        let file = OpenOptions::new().create(true).append(true).open(log).doing(format!("opening {}", log.display()))?;
+        let file =
+            OpenOptions::new().create(true).append(true).open(log).doing(format!("opening {}", log.display()))?;
         let copy = file.try_clone().doing(format!("opening {}", log.display()))?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(copy).stderr(file).env("NO_COLOR", "1");

@@ -32,9 +32,8 @@ impl IoModule {
     /// A module with every input off.
     pub fn new(name: &str, mac: [u8; 6], firmware: [u8; 4]) -> Self {
         let mut bank = Bank::default();
-        let pairs = |bytes: &[u8]| -> Vec<u16> {
-            bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
-        };
+        let pairs =
+            |bytes: &[u8]| -> Vec<u16> { bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect() };
         bank.set_all(Table::DiscreteInput, DI, &[0; CHANNELS as usize]);
         bank.set_all(Table::InputRegister, COUNTER, &[0; 2 * CHANNELS as usize]);
         bank.set(Table::InputRegister, DI_WORD, 0);

@@ -40,13 +40,7 @@ fn config(name: &str, listen: SocketAddr) -> Config {
         external_auth: None,
         dynamic_filters: true,
     };
-    let server = ServerSettings {
-        name: name.to_owned(),
-        listen,
-        tls: None,
-        next_connection_delay_ms: 1,
-        connections,
-    };
+    let server = ServerSettings { name: name.to_owned(), listen, tls: None, next_connection_delay_ms: 1, connections };
     Config {
         router: RouterConfig {
             max_connections: 100,

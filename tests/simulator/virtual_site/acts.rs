@@ -60,7 +60,8 @@ impl VirtualSite {
         if certainty == Certainty::May {
             alarm = alarm.uncertain();
         }
-        let entry = self.note(step, door.id, "forced open", &[alarm, reading(door.module, door.contact_point, true)])?;
+        let entry =
+            self.note(step, door.id, "forced open", &[alarm, reading(door.module, door.contact_point, true)])?;
         let polled = self.line(door).set(door.unit, door.contact, true, 1).await;
         Ok((entry, polled))
     }

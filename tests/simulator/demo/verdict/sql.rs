@@ -270,7 +270,8 @@ mod tests {
         assert!(there.is_good() && there.at_kill == 0, "{there:?}");
         let lost = judged(&format!("{uncertain} DELETE FROM told WHERE kind = 'alarm.raised'"));
         assert!(lost.is_good() && lost.at_kill == 1, "{lost:?}");
-        let again = "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data FROM told WHERE kind = 'alarm.raised'";
+        let again =
+            "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data FROM told WHERE kind = 'alarm.raised'";
         assert!(!judged(&format!("{uncertain} {again}")).is_good());
     }
 
