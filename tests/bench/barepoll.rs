@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::time::{interval, sleep};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_modbus::prelude::{Reader, tcp};
 
 /// The least code that polls, signs, commits and publishes.
@@ -83,25 +83,32 @@ async fn main() {
     for device in 0..options.devices {
         local.spawn_local(poll_device(options.clone(), device, client.clone(), Rc::clone(&store)));
     }
+    let mut retry = pace(Duration::from_millis(200));
     let carry = async move {
         loop {
             if events.poll().await.is_err() {
-                sleep(Duration::from_millis(200)).await;
+                retry.tick().await;
             }
         }
     };
     local.run_until(carry).await
 }
 
+/// Between two tries at least so long; the first is at once.
+fn pace(time: Duration) -> Interval {
+    let mut pace = interval(time);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
+}
+
 async fn poll_device(options: Options, device: u16, client: AsyncClient, store: Rc<RefCell<Option<Store>>>) {
     let mut last: Vec<Option<u16>> = vec![None; usize::from(options.points)];
     let letter = if options.inputs { 'd' } else { 'r' };
     let address = ([127, 0, 0, 1], options.base_port + device).into();
+    let mut retry = pace(Duration::from_secs(1));
     loop {
-        let Ok(mut modbus) = tcp::connect(address).await else {
-            sleep(Duration::from_secs(1)).await;
-            continue;
-        };
+        retry.tick().await;
+        let Ok(mut modbus) = tcp::connect(address).await else { continue };
         let mut tick = interval(Duration::from_millis(options.poll_ms));
         loop {
             tick.tick().await;

@@ -181,3 +181,44 @@ async fn serve(world: &Shared, index: usize, mut stream: TcpStream) -> std::io::
         stream.write_all(&message).await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world(registers: usize, bits: usize) -> Shared {
+        World::shared(1, registers, bits, BufWriter::new(tempfile::tempfile().expect("a scratch file")))
+    }
+
+    #[test]
+    fn registers_are_read_as_in_the_example_of_the_specification() {
+        // Modbus Application Protocol 1.1b3, section 6.3: registers 108 to 110.
+        let world = world(110, 0);
+        let mut world = world.borrow_mut();
+        world.set_register(0, 107, 0x022B);
+        world.set_register(0, 109, 0x0064);
+        assert_eq!(world.answer(0, &[3, 0x00, 0x6B, 0, 3]), [3, 6, 0x02, 0x2B, 0x00, 0x00, 0x00, 0x64]);
+    }
+
+    #[test]
+    fn inputs_are_read_as_in_the_example_of_the_specification() {
+        // Section 6.2: inputs 197 to 218 answer AC DB 35.
+        let world = world(0, 218);
+        let mut world = world.borrow_mut();
+        let on = [0xAC_u8, 0xDB, 0x35].iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
+        for (offset, on) in on.take(22).enumerate() {
+            world.set_bit(0, 196 + offset, on);
+        }
+        assert_eq!(world.answer(0, &[2, 0x00, 0xC4, 0, 0x16]), [2, 3, 0xAC, 0xDB, 0x35]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_by_its_exception() {
+        let world = world(10, 10);
+        let mut world = world.borrow_mut();
+        assert_eq!(world.answer(0, &[3, 0, 9, 0, 2]), [0x83, ILLEGAL_ADDRESS]);
+        assert_eq!(world.answer(0, &[3, 0, 0, 0, 0]), [0x83, ILLEGAL_ADDRESS]);
+        assert_eq!(world.answer(0, &[6, 0, 0, 0, 1]), [0x86, ILLEGAL_FUNCTION]);
+        assert_eq!(world.answer(0, &[3, 0, 0]), [0x83, ILLEGAL_VALUE]);
+    }
+}

@@ -123,3 +123,24 @@ fn table(picket: &Measured, floor: &Measured, rounds: usize) -> Table {
     table.zero("flips missing, picket", picket.missing);
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn each_flip_is_matched_with_the_first_arrival_of_its_value_behind_it() {
+        let flipped = [(0, 1), (300 * MS, 0), (600 * MS, 1)];
+        let arrived = [(50 * MS, 1), (301 * MS, 0), (699 * MS, 1)];
+        assert_eq!(matched(&flipped, &arrived).0, [50.0, 1.0, 99.0]);
+    }
+
+    #[test]
+    fn a_flip_whose_next_but_one_arrives_first_was_missed() {
+        let flipped = [(0, 1), (300 * MS, 0), (600 * MS, 1), (900 * MS, 0)];
+        let arrived = [(650 * MS, 1), (950 * MS, 0)];
+        assert_eq!(matched(&flipped, &arrived).0, [50.0, 50.0]);
+    }
+}

@@ -172,3 +172,37 @@ fn text(path: &Path) -> Result<String, String> {
     text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_devices_log_is_read_as_written() {
+        let mut log = SimLog::default();
+        for line in ["C 5 3 r 0 17", "R 9 3 r 0 17", "C 6 0 b 0 1", "S 10 1 2 3", "D 11", "R 12 3"] {
+            log.take(line);
+        }
+        assert_eq!(log.changes, [(5, ((3, 'r', 0), 17)), (6, ((0, 'd', 0), 1))]);
+        assert_eq!(log.reads, [(9, ((3, 'r', 0), 17))]);
+        assert_eq!(log.ended, Some(11));
+    }
+
+    #[test]
+    fn a_record_delivered_again_counts_once_and_another_one_of_its_number_is_a_fork() {
+        let (mut log, mut links) = (SubLog::default(), BTreeMap::new());
+        for line in [
+            "P\t5\trecord\t0\t3\t1\taa\treadings\tdev0\tr0=1,r5=2",
+            "P\t6\turgent\t1\t3\t1\taa\treadings\tdev0\tr0=1,r5=2",
+            "P\t7\trecord\t0\t3\t1\tbb\treadings\tdev0\tr0=9",
+            "B\t8\t0\tdev2\td0=1",
+            "B\t9\t1\tdev2\td0=1",
+            "X\t9\tsms/v1/gw-bench/receipt\t300 bytes",
+        ] {
+            log.take(line, &mut links);
+        }
+        let values = [(5, ((0, 'r', 0), 1)), (5, ((0, 'r', 5), 2)), (7, ((0, 'r', 0), 9)), (8, ((2, 'd', 0), 1))];
+        assert_eq!(log.values, values);
+        assert_eq!((log.forked, log.unreadable), (vec![3], 0));
+    }
+}

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Packages and programs that a job starts.
-const PACKAGES: [&str; 3] = ["picket", "picket-central", "picket-tests"];
+/// The product is built apart, as it is when it ships: together, the tests' crates would switch features of shared
+/// dependencies on.
+const PRODUCT: [&str; 4] = ["-p", "picket", "-p", "picket-central"];
+const AROUND: [&str; 8] = ["-p", "picket-tests", "--bin", "bench-sim", "--bin", "bench-sub", "--bin", "bench-barepoll"];
 const BINARIES: [&str; 5] = ["picket", "picket-central", "bench-sim", "bench-sub", "bench-barepoll"];
 
 /// Where they lie.
@@ -20,14 +22,8 @@ impl Programs {
     pub(crate) fn build() -> Result<Self, String> {
         let own = std::env::current_exe().map_err(|error| format!("where am I: {error}"))?;
         let folder = own.parent().ok_or("the driver lies in no folder")?.to_owned();
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
-        cargo.args(BINARIES.iter().flat_map(|binary| ["--bin", binary]));
-        output(&mut cargo)?;
+        build(&PRODUCT)?;
+        build(&AROUND)?;
         for binary in BINARIES {
             let path = folder.join(binary);
             if !path.exists() {
@@ -69,6 +65,15 @@ impl Programs {
             ask("uname", &["-r"]),
         );
     }
+}
+
+fn build(what: &[&str]) -> Result<(), String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--locked", "--quiet"]).args(what).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    output(&mut cargo).map(drop)
 }
 
 /// How busy the machine is: the load average of one minute.

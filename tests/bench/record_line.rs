@@ -31,3 +31,19 @@ pub(crate) fn points(object: &Value) -> String {
     let told: Vec<String> = members.filter_map(|(point, v)| Some(format!("{point}={}", value(v)?))).collect();
     if told.is_empty() { "-".to_owned() } else { told.join(",") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_summed_up_with_the_hash_of_what_it_signs() {
+        // printf '{"seq":7,"ep":2,"kind":"readings","data":{"dev":"dev3","p":{"d0":true,"r5":{"v":123}}}}' |
+        //   basenc --base64url --wrap=0 | tr -d =; then printf 'e30.<that>' | sha256sum
+        let payload = "eyJzZXEiOjcsImVwIjoyLCJraW5kIjoicmVhZGluZ3MiLCJkYXRhIjp7ImRldiI6ImRldjMiLCJwIjp7ImQwIjp0cnVlLCJyNSI6eyJ2IjoxMjN9fX19";
+        let link = "8f17b17300f58794c02122892bbf481f8e3e5c530d6b0bf7689b5e13def88f28";
+        let line = format!("e30.{payload}.c2ln");
+        assert_eq!(summary(&line), Some(format!("7\t2\t{link}\treadings\tdev3\td0=1,r5=123")));
+        assert_eq!(summary("no record"), None);
+    }
+}

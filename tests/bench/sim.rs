@@ -24,7 +24,7 @@ use stopwatch::mono_ns;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 /// Modbus TCP devices on loopback that log what changed and what was read.
 #[derive(Debug, Parser)]
@@ -149,8 +149,8 @@ fn generators(world: &Shared, options: &Options) -> Vec<JoinHandle<()>> {
 }
 
 async fn count(world: Shared, device: usize, after_ms: u64, step_ms: u64) {
-    sleep(Duration::from_millis(after_ms)).await;
-    let mut tick = interval(Duration::from_millis(step_ms));
+    let first = Instant::now() + Duration::from_millis(after_ms);
+    let mut tick = interval_at(first, Duration::from_millis(step_ms));
     let mut value = 0_u16;
     loop {
         tick.tick().await;
@@ -177,8 +177,10 @@ async fn background(world: Shared, per_second: u64, registers: usize, seed: u64)
 
 async fn flip(world: Shared, flips: u64, (least_us, most_us): (u64, u64), seed: u64) {
     let mut chance = Chance::new(seed);
+    let mut next = Instant::now();
     for turn in 0..flips {
-        sleep(Duration::from_micros(chance.between(least_us, most_us))).await;
+        next += Duration::from_micros(chance.between(least_us, most_us));
+        sleep_until(next).await;
         world.borrow_mut().set_bit(0, 0, turn % 2 == 0);
     }
     world.borrow_mut().ended();

@@ -114,3 +114,31 @@ pub(crate) fn doubled(events: &BTreeMap<Event, Vec<u64>>) -> u64 {
     let again = |epochs: &Vec<u64>| epochs.len() - epochs.iter().collect::<std::collections::BTreeSet<_>>().len();
     events.values().map(|epochs| again(epochs) as u64).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(seq: u64, ep: u64, value: i64) -> Record {
+        let events = vec![((0, 'r', 0), value)];
+        Record { seq, ep, link: format!("{seq:064x}"), kind: "readings".into(), events }
+    }
+
+    fn held(records: Vec<Record>) -> Held {
+        Held { records, beside: 0 }
+    }
+
+    #[test]
+    fn a_number_that_is_missing_or_twice_counts() {
+        assert_eq!(held(vec![record(1, 1, 1), record(2, 1, 2)]).holes(), 0);
+        assert_eq!(held(vec![record(1, 1, 1), record(4, 1, 2)]).holes(), 2);
+        assert_eq!(held(vec![record(1, 1, 1), record(1, 1, 2)]).holes(), 1);
+        assert_eq!(held(Vec::new()).holes(), 0);
+    }
+
+    #[test]
+    fn a_value_twice_in_one_epoch_is_doubled_and_in_two_epochs_is_not() {
+        let records = vec![record(1, 1, 7), record(2, 2, 7), record(3, 2, 8), record(4, 2, 8)];
+        assert_eq!(doubled(&held(records).events()), 1);
+    }
+}

@@ -80,7 +80,9 @@ async fn listen(options: Options) -> std::io::Result<()> {
             Ok(_) => {}
             Err(error) => {
                 writeln!(log, "E\t{}\t{error}", mono_ns())?;
-                tokio::time::sleep(RETRY).await;
+                if tokio::time::timeout(RETRY, terminate.recv()).await.is_ok() {
+                    return log.flush();
+                }
             }
         }
     }

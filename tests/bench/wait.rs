@@ -1,14 +1,13 @@
 //! Waiting: for a window to pass or for something to become so, always bounded, and never past SIGINT or SIGTERM, so
 //! that every process that was started is ended by its guard.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: Mutex<bool> = Mutex::new(false);
+static INTERRUPTION: Condvar = Condvar::new();
 
-/// Longest step, so that an interruption is noticed.
-const STEP: Duration = Duration::from_millis(50);
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -22,25 +21,19 @@ pub(crate) fn heed_signals() -> Result<(), String> {
                 return;
             };
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-            INTERRUPTED.store(true, Ordering::Relaxed);
+            *INTERRUPTED.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            INTERRUPTION.notify_all();
         });
     });
     Ok(())
 }
 
-/// Lets time pass.
+/// Lets time pass, or ends with an error at an interruption.
 pub(crate) fn pause(time: Duration) -> Result<(), String> {
-    let end = Instant::now() + time;
-    loop {
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            return Err("interrupted".into());
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        sleep(left.min(STEP));
-    }
+    let interrupted = INTERRUPTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = INTERRUPTION.wait_timeout_while(interrupted, time, |interrupted| !*interrupted);
+    let (interrupted, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    if *interrupted { Err("interrupted".into()) } else { Ok(()) }
 }
 
 /// Until `look` finds something, at most for `limit`; an error of `look` ends it.
@@ -59,9 +52,4 @@ pub(crate) fn until<T>(
         }
         pause(LOOK)?;
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a measured window is time that passes")]
-fn sleep(time: Duration) {
-    std::thread::sleep(time);
 }
