@@ -164,7 +164,9 @@ pub(super) fn words(source: &Source) -> Vec<String> {
 }
 
 pub(super) fn sleeps(source: &Source) -> Vec<String> {
-    if source.path.ends_with("architecture/rules.rs") || source.path.contains("/examples/") {
+    // Load generators keep a pace: time is what they are made of.
+    let paced = source.is_in(&["tests/bench/"]) || source.path.contains("/examples/");
+    if paced || source.path.ends_with("architecture/rules.rs") {
         return Vec::new();
     }
     find(source, &source.tests, &["sleep("], "a test waits for a condition with a deadline, never for time to pass")
