@@ -39,6 +39,8 @@ use verdict::{Stores, Verdict};
 const LEAD: Duration = Duration::from_secs(3);
 /// Longest wait for the central side to have everything.
 const DRAINED_WITHIN: Duration = Duration::from_secs(60);
+/// Longest wait for what the broker still holds when the agent has ended.
+const ARRIVED_WITHIN: Duration = Duration::from_secs(15);
 /// While the site goes on to be looked at, quiet things happen for so long at a time.
 const LINGER: Duration = Duration::from_secs(3_600);
 
@@ -117,9 +119,10 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
 
     let quiet = Quiet::new(arguments.seed);
     let (binaries, places) = (&binaries, &places);
-    let mut play = Play { site, page, link, agent, quiet, screen, binaries, places, hurry, expiry };
+    let mut play = Play { site, page, link, agent, quiet, screen, binaries, places, hurry, expiry, not_shown: 0 };
     rounds(&mut play, arguments).await?;
     let evidence = evidence(&mut play, &identity).await?;
+    let not_shown = play.not_shown;
     stop(play, central).await?;
     let stores = Stores {
         ledger: &places.ledger(),
@@ -128,7 +131,8 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
         gateway: GATEWAY,
         identity: &identity,
     };
-    let verdict = Verdict::of(&stores)?;
+    let mut verdict = Verdict::of(&stores)?;
+    verdict.not_shown = not_shown;
     verdict.show(&screen);
     screen.line(Tone::Strong, "\nEvidence");
     screen.line(Tone::Plain, &evidence.told);
@@ -205,6 +209,21 @@ async fn evidence(play: &mut Play<'_>, identity: &str) -> Result<Evidence, Failu
     })
 }
 
+/// Until the central store has the journal's last record, or the time is over: the broker may hold the last batch when
+/// the agent has ended. Whether everything arrived is for the verdict to say.
+async fn arrived(places: &Places) {
+    let last = |path: &Path| {
+        let db = rusqlite::Connection::open(path).ok()?;
+        db.query_row("SELECT max(seq) FROM record", [], |row| row.get::<_, i64>(0)).ok()
+    };
+    let head = last(&places.journal());
+    let deadline = Instant::now() + ARRIVED_WITHIN;
+    let mut look = tokio::time::interval(Duration::from_millis(100));
+    while last(&places.store()) < head && Instant::now() < deadline {
+        look.tick().await;
+    }
+}
+
 /// The agent stops in order, then the central side.
 async fn stop(mut play: Play<'_>, central: Program) -> Result<(), Failure> {
     let stopped = Expected::new("act.stopped", "", "");
@@ -218,6 +237,7 @@ async fn stop(mut play: Play<'_>, central: Program) -> Result<(), Failure> {
             )));
         }
     }
+    arrived(play.places).await;
     let status = central.stop(STOP_WITHIN).await?;
     play.screen.step("both programs stopped in order", "");
     if status.success() { Ok(()) } else { Err(Failure::new(format!("picket-central stopped with {status}"))) }
