@@ -218,10 +218,18 @@ impl Drafts {
     }
 }
 
+/// What is stated whatever its severity: signs of life, and everything that memory follows from. There is little of it,
+/// and an act of a guard that is not written down did not happen.
 fn is_vital(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Heartbeat
+        Kind::ActAcknowledged
+            | Kind::AlarmRaised
+            | Kind::AlarmCleared
+            | Kind::AlarmClosed
+            | Kind::NonconformityOpened
+            | Kind::NonconformityClosed
+            | Kind::Heartbeat
             | Kind::GapDropped
             | Kind::Snapshot
             | Kind::ActStopped

@@ -205,15 +205,21 @@ fn a_refused_block_is_halved_until_the_point_that_does_not_exist_is_found() {
 }
 
 #[test]
-fn a_device_that_refuses_every_point_is_left_alone() {
+fn a_device_that_refuses_every_point_is_left_alone_for_a_minute_and_asked_again() {
     let mut bus = bus(Driver::ModbusTcp, &[device(1, 1, vec![])]);
     bus.next_ask(&at(0));
     let events = answer(&mut bus, 1, Err(Fault::Exception(3)));
     assert!(matches!(&events[..], [Event::Refused { point, .. }, Event::Failed { .. }] if point == "di0"));
-    for second in 1..100 {
+    for second in 1..60 {
         assert_eq!(bus.next_ask(&at(s(second) + 1)), None);
         assert!(bus.deadline().is_some_and(|due| due > s(second) + 1));
     }
+    // It may have been starting up: every point is asked for again, the next time after two minutes.
+    let again = (60..63).find_map(|second| bus.next_ask(&at(s(second) + 1)));
+    assert!(again.is_some());
+    answer(&mut bus, s(62), Err(Fault::Exception(3)));
+    assert_eq!((63..180).find_map(|second| bus.next_ask(&at(s(second) + 1))), None);
+    assert!((180..190).find_map(|second| bus.next_ask(&at(s(second) + 1))).is_some());
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn from_seventy_percent_of_the_budget_severity_0_is_dropped_and_from_85_what_is_
     let admitted = |fill: u16| {
         let mut drafts = Drafts::new(fill);
         let severities = [Severity::Info, Severity::Notice, Severity::Fault, Severity::Security, Severity::Life];
-        severities.map(|severity| push(&mut drafts, Kind::AlarmRaised, severity, Commit::Now).is_some())
+        severities.map(|severity| push(&mut drafts, Kind::HealthLine, severity, Commit::Now).is_some())
     };
     assert_eq!(admitted(699), [true, true, true, true, true]);
     assert_eq!(admitted(700), [false, true, true, true, true]);
@@ -95,9 +95,18 @@ fn from_seventy_percent_of_the_budget_severity_0_is_dropped_and_from_85_what_is_
 }
 
 #[test]
-fn a_full_budget_still_takes_heartbeats_and_what_a_start_needs() {
+fn a_full_budget_still_takes_heartbeats_acts_and_what_memory_follows_from() {
     let mut drafts = Drafts::new(999);
-    for kind in [Kind::Heartbeat, Kind::Snapshot, Kind::EpochClose, Kind::ActStopped, Kind::RegisterApplied] {
+    for kind in [
+        Kind::Heartbeat,
+        Kind::Snapshot,
+        Kind::EpochClose,
+        Kind::ActStopped,
+        Kind::RegisterApplied,
+        Kind::ActAcknowledged,
+        Kind::AlarmClosed,
+        Kind::NonconformityOpened,
+    ] {
         assert!(push(&mut drafts, kind, Severity::Info, Commit::Routine).is_some(), "{kind:?}");
     }
     assert_eq!(push(&mut drafts, Kind::SealChecked, Severity::Info, Commit::Now), None);
@@ -108,12 +117,12 @@ fn a_gap_states_exactly_what_was_dropped() {
     let mut drafts = Drafts::new(850);
     reading(&mut drafts);
     reading(&mut drafts);
-    push(&mut drafts, Kind::AlarmCleared, Severity::Fault, Commit::Now);
+    push(&mut drafts, Kind::HealthLine, Severity::Fault, Commit::Now);
     let (_, bodies) = drafts.next_append(&at(5)).unwrap();
     let data = &gap(&bodies).unwrap().data;
     assert_eq!(data["n"], 3);
     assert_eq!(data["by_sev"], json!([2, 0, 1, 0, 0]));
-    assert_eq!(data["by_kind"], json!({ "readings": 2, "alarm.cleared": 1 }));
+    assert_eq!(data["by_kind"], json!({ "readings": 2, "health.line": 1 }));
     assert_eq!(data["eqs"], json!({ "DOOR-1": 3 }));
     assert_eq!(drafts.dropped(), 3);
 }
