@@ -11,6 +11,7 @@
 # Repeatable: what is installed and built already is skipped. Needs root or sudo, and the package registries, for `install`.
 # Cargo is the one in PATH, or Debian's cargo-web when there is none; rustc is always Debian's.
 # Everything made lies in target/cross; the ARM standard library lies beside Debian's own in its rustlib folder.
+# shellcheck disable=SC2317
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -58,10 +59,10 @@ package() {
 install_amd64() {
   local wanted=() name version
   for name in gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross binutils-aarch64-linux-gnu qemu-user-static; do
-    [ -n "$(package $name)" ] || wanted+=("$name")
+    [ -n "$(package "$name")" ] || wanted+=("$name")
   done
   for name in rustc-web libstd-rust-web-dev; do
-    version=$(package $name)
+    version=$(package "$name")
     case $version in
       "$RUST_PACKAGES") ;;
       '') wanted+=("$name=$RUST_PACKAGES") ;;

@@ -11,6 +11,10 @@ use sha2::{Digest, Sha256};
 const DEAD_AFTER: u32 = 3;
 /// Dead units are tried so seldom that all of them together take at most a tenth of the bus (reliability M12).
 const DEAD_SHARE: u64 = 10;
+/// Points that a device refuses are asked for again after a minute, and ever later, at the latest after an hour: a
+/// device that starts up refuses for a while what it has.
+const REPLAN_US: u64 = s(60);
+const REPLAN_MOST_US: u64 = s(3_600);
 /// A device that is there but did not tell who it is, is asked again after this time: it is polled meanwhile.
 const IDENTITY_AGAIN_US: u64 = s(60);
 
@@ -99,6 +103,9 @@ struct Polled {
     observations: Vec<Observation>,
     raw: Sha256,
     told: Vec<Option<Answer>>,
+    /// When refused points are asked for again, and the pause after the next refusal.
+    replan_at: Option<u64>,
+    replan_us: u64,
     /// Where a poll or an identity check stands between two asks.
     next: Option<Work>,
 }
@@ -126,6 +133,8 @@ impl Bus {
                 observations: Vec::new(),
                 raw: Sha256::new(),
                 told: Vec::new(),
+                replan_at: None,
+                replan_us: REPLAN_US,
                 next: None,
             });
         }
@@ -225,6 +234,7 @@ impl Bus {
 
 impl Polled {
     fn begin(&mut self, now: &Now) -> Work {
+        self.replan(now);
         self.observations.clear();
         self.raw = Sha256::new();
         self.told.clear();
@@ -305,6 +315,10 @@ impl Polled {
             }
             Work::Poll(n) => {
                 let read = self.plan.reads()[n];
+                if self.replan_at.is_none() {
+                    self.replan_at = Some(now.mono_us + self.replan_us);
+                    self.replan_us = (self.replan_us * 2).min(REPLAN_MOST_US);
+                }
                 let refused = self.plan.split(read).map(|point| Event::Refused { device: self.id, point });
                 let mut events: Vec<Event> = refused.into_iter().collect();
                 if self.plan.reads().is_empty() {
@@ -315,6 +329,14 @@ impl Polled {
                 events
             }
             Work::Probe => Vec::new(),
+        }
+    }
+
+    /// Every point is asked for again when its time has come.
+    fn replan(&mut self, now: &Now) {
+        if self.replan_at.is_some_and(|at| now.mono_us >= at) {
+            self.plan = ReadPlan::new(&self.speech);
+            self.replan_at = None;
         }
     }
 

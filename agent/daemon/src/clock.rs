@@ -19,6 +19,8 @@ pub enum ClockPolicy {
 
 /// Touched by systemd-timesyncd at every synchronisation (systemd.special, "time-sync.target").
 const SYNC_MARK: &str = "/run/systemd/timesync/synchronized";
+/// A synchronisation counts for three of timesyncd's longest poll intervals (2048 s, timesyncd.conf(5)).
+const SYNC_HOLDS_S: u32 = 3 * 2_048;
 /// `1` where the kernel set the clock from this RTC at boot.
 const RTC_MARK: &str = "/sys/class/rtc/rtc0/hctosys";
 /// What the kernel states as its largest error while nobody disciplines the clock (NTP_PHASE_LIMIT, 16 s).
@@ -68,11 +70,12 @@ impl Clock {
     fn look(&mut self, wall_ms: i64) {
         let synced = fs::metadata(SYNC_MARK).and_then(|mark| mark.modified()).ok();
         let since = synced.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let since = since.filter(|since| age_s(wall_ms, *since) <= SYNC_HOLDS_S);
         let rtc = || fs::read_to_string(Path::new(RTC_MARK)).is_ok_and(|text| text.trim() == "1");
         let era = self.quality.era;
         self.quality = match since {
             Some(since) => {
-                ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: 0, age_s: age_s(wall_ms, since), era }
+                ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: UNKNOWN_ERROR_MS, age_s: age_s(wall_ms, since), era }
             }
             None => {
                 let src = if rtc() { ClockSource::Rtc } else { ClockSource::None };

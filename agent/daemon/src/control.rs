@@ -48,7 +48,15 @@ pub fn bind(runtime: &Path) -> io::Result<UnixListener> {
 /// Serves one client after the other: an installer or a script, never a crowd.
 pub async fn serve(listener: UnixListener, status: watch::Receiver<Arc<Status>>, journal: mpsc::Sender<Request>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: others will be closed meanwhile.
+                tracing::warn!(%error, "the control socket does not accept");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
         if let Err(error) = answer(stream, &status, &journal).await {
             tracing::debug!(%error, "a control client went away");
         }

@@ -42,7 +42,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write the records with all that a stranger needs to verify them; from the running agent, or from a stopped one.
+    /// Write the records of the running agent with all that a stranger needs to verify them.
     Export {
         /// Folder of the control socket of the running agent.
         #[arg(long, value_name = "DIR", default_value = "/run/picket")]

@@ -8,9 +8,10 @@ use crate::{central, clock, console, control, line};
 use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
-use picket_core::wire::Input;
+use picket_core::wire::{Input, Recovered};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
@@ -21,7 +22,7 @@ const INPUTS: usize = 256;
 const ORDERS: usize = 64;
 /// Requests: one append, one send per lane, receipts as they come, one export.
 const REQUESTS: usize = 64;
-/// A serial line that is asked to stop finishes its exchange in this time, or is left behind.
+/// Every owner finishes what is under way in this time, or is left behind.
 const LAST_EXCHANGE: Duration = Duration::from_secs(3);
 
 /// Version in records and on the page.
@@ -67,22 +68,27 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let now = clock.now();
     let (site_name, gateway) = (&loaded.plan.site, &loaded.plan.gateway);
     let credentials = loaded.journal.credentials(site_name, gateway).map_err(|fault| told(&fault))?;
-    let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
-    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
-    let (register, refused) = register_in_force(&journal, register)?;
+    // What can be refused is refused before anything is written.
     let control = control::bind(&loaded.runtime)
         .map_err(|error| format!("{}: cannot make the control socket: {error}", loaded.runtime.display()))?;
+    let page = match loaded.console.clone() {
+        Some(address) => Some((listen(&address).await?, address)),
+        None => None,
+    };
+    let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
+    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let (register, refused) = register_in_force(&journal, &recovered, register)?;
     let seed = u64::from_le_bytes(random()[..8].try_into().expect("eight of thirty-two bytes"));
 
     let (inputs, taken) = mpsc::channel(INPUTS);
     let (requests, asked) = mpsc::channel(REQUESTS);
     let (parcels, carried) = mpsc::channel(4);
-    let mut owners = Owners { tasks: JoinSet::new(), threads: Vec::new() };
+    let mut owners = Owners { carriers: JoinSet::new(), servers: JoinSet::new(), threads: Vec::new() };
     owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
     if let Some(endpoint) = loaded.central.clone() {
         let link = central::Link::new(endpoint, gateway.clone(), inputs.clone());
-        owners.tasks.spawn_local(async move {
+        owners.carriers.spawn_local(async move {
             link.run(carried, seed).await;
             "the central link"
         });
@@ -91,10 +97,14 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let start = Start { plan: loaded.plan, register, register_refused: refused, recovered, seed, version: VERSION };
     let site = Site::new(&now, start);
     let (status, shown) = watch::channel(Arc::new(site.status(&now)));
-    if let Some(address) = loaded.console {
-        owners.console(address, status.clone(), inputs.clone()).await?;
+    if let Some((listener, address)) = page {
+        let (shown, acts) = (status.subscribe(), inputs.clone());
+        owners.servers.spawn_local(async move {
+            console::run(listener, address, shown, acts).await;
+            "the page"
+        });
     }
-    owners.tasks.spawn_local({
+    owners.servers.spawn_local({
         let requests = requests.clone();
         async move {
             control::serve(control, shown, requests).await;
@@ -110,6 +120,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
 /// The register that was read, kept for later; or the last good one, with the reason why the newer one is refused.
 fn register_in_force(
     journal: &Journal,
+    recovered: &Recovered,
     read: Result<(Register, RegisterText), Faults>,
 ) -> Result<(Register, Option<String>), Refusal> {
     let digest = |register: &Register| picket_record::encode::base64url(register.digest());
@@ -123,7 +134,7 @@ fn register_in_force(
             let kept = journal.kept("register").map_err(|fault| told(&fault))?;
             let last_good = kept.and_then(|(name, known, text)| {
                 let register = settings::read_register(RegisterText { name, text }, 0).ok()?;
-                (digest(&register) == known).then_some(register)
+                (digest(&register) == known && was_applied(recovered, &register)).then_some(register)
             });
             let Some(register) = last_good else { return Err(Refusal::NoRegister(faults)) };
             tracing::warn!(faults = faults.count(), "the register is refused; the last good one stays in force");
@@ -132,9 +143,29 @@ fn register_in_force(
     }
 }
 
+/// Whether the signed `register.applied` that the state row follows from names this text.
+fn was_applied(recovered: &Recovered, register: &Register) -> bool {
+    let row = recovered.rows.iter().find(|row| row.key == "register");
+    let row: Option<serde_json::Value> = row.and_then(|row| serde_json::from_str(&row.body).ok());
+    let stated = row.as_ref().and_then(|row| row.get("digest")).and_then(serde_json::Value::as_str);
+    let hex: String = register.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+    stated == Some(hex.as_str())
+}
+
+async fn listen(address: &console::Address) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind(address.listen).await.map_err(|error| {
+        format!("cannot serve the page at {}: {error}; name another address under [console]", address.listen)
+    })?;
+    tracing::info!(address = %address.listen, "the guards' page is served");
+    Ok(listener)
+}
+
 /// Everything that was started.
 struct Owners {
-    tasks: JoinSet<&'static str>,
+    /// Lines and the central link: they finish what is under way when a run ends.
+    carriers: JoinSet<&'static str>,
+    /// Page, control socket, signals: they are ended.
+    servers: JoinSet<&'static str>,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -165,7 +196,7 @@ impl Owners {
                     runtime.block_on(line::run(id, carrier, taken, inputs, seed));
                 }));
             } else {
-                self.tasks.spawn_local(async move {
+                self.carriers.spawn_local(async move {
                     line::run(id, carrier, taken, inputs, seed).await;
                     "a line"
                 });
@@ -174,27 +205,10 @@ impl Owners {
         orders
     }
 
-    async fn console(
-        &mut self,
-        address: console::Address,
-        status: watch::Sender<Arc<picket_core::status::Status>>,
-        inputs: mpsc::Sender<Input>,
-    ) -> Result<(), String> {
-        let listener = tokio::net::TcpListener::bind(address.listen).await.map_err(|error| {
-            format!("cannot serve the page at {}: {error}; name another address under [console]", address.listen)
-        })?;
-        tracing::info!(address = %address.listen, "the guards' page is served");
-        self.tasks.spawn_local(async move {
-            console::run(listener, address, status.subscribe(), inputs).await;
-            "the page"
-        });
-        Ok(())
-    }
-
     /// Thinks until a stop, a signal or the end of an owner.
     async fn watch(mut self, thinker: Thinker, taken: mpsc::Receiver<Input>, inputs: mpsc::Sender<Input>) -> End {
         let stop = inputs.clone();
-        self.tasks.spawn_local(async move {
+        self.servers.spawn_local(async move {
             let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
                 return "the signal handler";
             };
@@ -207,21 +221,41 @@ impl Owners {
             }
         });
         drop(inputs);
-        let thinking = thinker.run(taken);
-        tokio::pin!(thinking);
-        tokio::select! {
-            stopped = &mut thinking => {
-                if stopped { End::Stopped } else { End::Failed("every carrier is gone".into()) }
+        let stopped = {
+            let thinking = thinker.run(taken);
+            tokio::pin!(thinking);
+            tokio::select! {
+                stopped = &mut thinking => if stopped { Ok(()) } else { Err("an owner is gone".to_owned()) },
+                ended = self.carriers.join_next(), if !self.carriers.is_empty() => Err(who(ended)),
+                ended = self.servers.join_next() => Err(who(ended)),
             }
-            ended = self.tasks.join_next() => {
-                let who = match ended {
-                    Some(Ok(who)) => who.to_owned(),
-                    Some(Err(error)) => format!("a task: {error}"),
-                    None => "nothing".to_owned(),
-                };
-                End::Failed(format!("{who} ended by itself"))
-            }
+        };
+        self.finish().await;
+        match stopped {
+            Ok(()) => End::Stopped,
+            Err(why) => End::Failed(why),
         }
+    }
+
+    /// The site no longer orders anything. Servers end; then the journal, whose requests nobody holds any more; lines and
+    /// link say goodbye. What takes too long is left behind.
+    async fn finish(mut self) {
+        self.servers.shutdown().await;
+        let threads = self.threads;
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        let carriers = async { while self.carriers.join_next().await.is_some() {} };
+        let all = async { tokio::join!(carriers, joined) };
+        if tokio::time::timeout(LAST_EXCHANGE, all).await.is_err() {
+            tracing::warn!("an owner did not end in time; it is left behind");
+        }
+    }
+}
+
+fn who(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> String {
+    match ended {
+        Some(Ok(who)) => format!("{who} ended by itself"),
+        Some(Err(error)) => format!("a task ended: {error}"),
+        None => "nothing is left".to_owned(),
     }
 }
 

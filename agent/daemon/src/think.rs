@@ -40,13 +40,15 @@ pub struct Thinker {
     status: watch::Sender<Arc<Status>>,
     shown: (u64, u64),
     watchdog: Watchdog,
+    /// An owner no longer takes anything: it has ended, and so must the process.
+    gone: bool,
 }
 
 impl Thinker {
     /// Owns the site from here on.
     pub fn new(site: Site, clock: Clock, carriers: Carriers, status: watch::Sender<Arc<Status>>) -> Self {
         let watchdog = Watchdog::new();
-        Self { site, clock, carriers, status, shown: (0, 0), watchdog }
+        Self { site, clock, carriers, status, shown: (0, 0), watchdog, gone: false }
     }
 
     /// Thinks until the site has stopped in order (`true`) or its inputs are gone.
@@ -56,6 +58,9 @@ impl Thinker {
         loop {
             if self.hand_out() {
                 return true;
+            }
+            if self.gone {
+                return false;
             }
             let now = self.clock.now();
             self.show(&now);
@@ -113,15 +118,17 @@ impl Thinker {
         false
     }
 
-    fn order(&self, line: usize, order: Order) {
+    fn order(&mut self, line: usize, order: Order) {
         if let Some(Err(error)) = self.carriers.lines.get(line).map(|line| line.try_send(order)) {
             assert!(matches!(error, mpsc::error::TrySendError::Closed(_)), "a line has room for what may be open");
+            self.gone = true;
         }
     }
 
-    fn request(&self, request: Request) {
+    fn request(&mut self, request: Request) {
         if let Err(error) = self.carriers.journal.try_send(request) {
             assert!(matches!(error, mpsc::error::TrySendError::Closed(_)), "the journal has room for what may be open");
+            self.gone = true;
         }
     }
 

@@ -32,10 +32,10 @@ fn walk(folder: &Path, found: &mut Vec<Source>) {
     }
 }
 
-/// Names at the top, without what Git and Cargo keep there.
+/// Names at the top, without what Git, Cargo and the test command keep there (all of it in `.gitignore`).
 pub(super) fn top() -> Vec<String> {
     let names = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-    names.filter(|name| name != ".git" && name != "target").collect()
+    names.filter(|name| ![".git", "target", ".venv"].contains(&name.as_str())).collect()
 }
 
 /// The manifests of the members: path and text.

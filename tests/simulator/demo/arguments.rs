@@ -4,10 +4,12 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Shortest script in seconds: below it steps would run into each other.
+/// Shortest run in seconds: below it steps would run into each other.
 const SHORTEST_S: u64 = 40;
-/// Length of the script where none is asked for, in seconds.
+/// Length of the run where none is asked for, in seconds.
 const USUAL_S: u64 = 60;
+/// Share of the run that is not the script: programs start, the link drains, stores are read.
+const ASIDE: Duration = Duration::from_secs(8);
 
 /// Plays a whole site against the shipped programs, and judges what they recorded.
 ///
@@ -22,7 +24,7 @@ const USUAL_S: u64 = 60;
 #[derive(Debug, Parser)]
 #[command(name = "demo")]
 pub(crate) struct Arguments {
-    /// Length of the script, such as 60s or 2m; at least 40s
+    /// Length of the run after the building, about, such as 60s or 2m; at least 40s
     #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with = "forever")]
     length: Option<Duration>,
     /// Play the script again and again until Ctrl-C
@@ -45,7 +47,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Length of the script.
     pub(crate) fn length(&self) -> Duration {
-        self.length.unwrap_or(Duration::from_secs(USUAL_S))
+        self.length.unwrap_or(Duration::from_secs(USUAL_S)) - ASIDE
     }
 
     /// Whether the site goes on after one script, to be looked at.
@@ -62,7 +64,7 @@ fn time(text: &str) -> Result<Duration, String> {
     let count: u64 = digits.parse().map_err(|_| "a time is a number with s or m, such as 60s".to_owned())?;
     let seconds = count.saturating_mul(unit);
     if seconds < SHORTEST_S {
-        return Err(format!("the script needs at least {SHORTEST_S}s"));
+        return Err(format!("the run needs at least {SHORTEST_S}s"));
     }
     Ok(Duration::from_secs(seconds))
 }

@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Debug)]
 pub(crate) struct Failure {
     doing: String,
-    source: Option<Box<dyn Error>>,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
@@ -20,7 +20,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.doing)?;
-        let mut cause: Option<&dyn Error> = self.source.as_deref();
+        let mut cause: Option<&dyn Error> = self.source.as_deref().map(|source| source as &dyn Error);
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();
@@ -35,7 +35,7 @@ pub(crate) trait Doing<T> {
     fn doing(self, what: impl Into<String>) -> Result<T, Failure>;
 }
 
-impl<T, E: Error + 'static> Doing<T> for Result<T, E> {
+impl<T, E: Error + Send + Sync + 'static> Doing<T> for Result<T, E> {
     fn doing(self, what: impl Into<String>) -> Result<T, Failure> {
         self.map_err(|error| Failure { doing: what.into(), source: Some(Box::new(error)) })
     }

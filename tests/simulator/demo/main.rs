@@ -19,7 +19,7 @@ use clap::Parser as _;
 use failure::{Doing, Failure};
 use installer::{GATEWAY, Network, Places};
 use page::Page;
-use programs::{Binaries, Program, ask};
+use programs::{Binaries, Program, ask_aside};
 use quiet::Quiet;
 use screen::{Screen, Tone};
 use script::{EXPIRES_S, Play, WRITTEN_S};
@@ -30,6 +30,7 @@ use simulator::virtual_site::{EQUIPMENT, LINES, VirtualSite};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use verdict::{Stores, Verdict};
@@ -38,6 +39,8 @@ use verdict::{Stores, Verdict};
 const LEAD: Duration = Duration::from_secs(3);
 /// Longest wait for the central side to have everything.
 const DRAINED_WITHIN: Duration = Duration::from_secs(60);
+/// Longest wait for what the broker still holds when the agent has ended.
+const ARRIVED_WITHIN: Duration = Duration::from_secs(15);
 /// While the site goes on to be looked at, quiet things happen for so long at a time.
 const LINGER: Duration = Duration::from_secs(3_600);
 
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The first Ctrl-C hurries to the verdict; the second gives up.
+/// The first Ctrl-C hurries to the verdict; the second, SIGTERM and SIGHUP give up. Whatever was started ends with it.
 async fn interruptible(arguments: &Arguments) -> Result<bool, Failure> {
     let (hurried, hurry) = watch::channel(false);
     let interrupts = async {
@@ -70,9 +73,13 @@ async fn interruptible(arguments: &Arguments) -> Result<bool, Failure> {
         tokio::signal::ctrl_c().await.doing("listening for Ctrl-C")?;
         Err(Failure::new("given up"))
     };
+    let mut terminate = signal(SignalKind::terminate()).doing("listening for SIGTERM")?;
+    let mut hang_up = signal(SignalKind::hangup()).doing("listening for SIGHUP")?;
     tokio::select! {
         judged = demo(arguments, hurry) => judged,
         given_up = interrupts => given_up,
+        _ = terminate.recv() => Err(Failure::new("terminated")),
+        _ = hang_up.recv() => Err(Failure::new("terminated: the terminal is gone")),
     }
 }
 
@@ -112,9 +119,10 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
 
     let quiet = Quiet::new(arguments.seed);
     let (binaries, places) = (&binaries, &places);
-    let mut play = Play { site, page, link, agent, quiet, screen, binaries, places, hurry, expiry };
+    let mut play = Play { site, page, link, agent, quiet, screen, binaries, places, hurry, expiry, not_shown: 0 };
     rounds(&mut play, arguments).await?;
     let evidence = evidence(&mut play, &identity).await?;
+    let not_shown = play.not_shown;
     stop(play, central).await?;
     let stores = Stores {
         ledger: &places.ledger(),
@@ -123,7 +131,8 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
         gateway: GATEWAY,
         identity: &identity,
     };
-    let verdict = Verdict::of(&stores)?;
+    let mut verdict = Verdict::of(&stores)?;
+    verdict.not_shown = not_shown;
     verdict.show(&screen);
     screen.line(Tone::Strong, "\nEvidence");
     screen.line(Tone::Plain, &evidence.told);
@@ -187,16 +196,32 @@ async fn evidence(play: &mut Play<'_>, identity: &str) -> Result<Evidence, Failu
     let folder = play.places.evidence();
     let runtime = play.places.runtime();
     let picket = &play.binaries.picket;
-    ask(picket, &[Path::new("export"), Path::new("--runtime"), &runtime, Path::new("--out"), &folder])?;
-    let verify = [Path::new("verify"), &folder, Path::new("--identity"), Path::new(identity)];
+    let export = ["export".into(), "--runtime".into(), runtime.into(), "--out".into(), folder.clone().into()];
+    ask_aside(picket.clone(), export.to_vec()).await?;
+    let verify = ["verify".into(), folder.clone().into(), "--identity".into(), identity.into()];
     let command = format!("{} verify {} --identity {identity}", picket.display(), folder.display());
-    Ok(match ask(picket, &verify) {
+    Ok(match ask_aside(picket.clone(), verify.to_vec()).await {
         Ok(told) => {
             let told: String = told.lines().map(|line| format!("  {line}\n")).collect();
             Evidence { verified: true, told: format!("  {}\n{told}  verify it again: {command}", folder.display()) }
         }
         Err(failure) => Evidence { verified: false, told: format!("  not verified: {failure}\n  {command}") },
     })
+}
+
+/// Until the central store has the journal's last record, or the time is over: the broker may hold the last batch when
+/// the agent has ended. Whether everything arrived is for the verdict to say.
+async fn arrived(places: &Places) {
+    let last = |path: &Path| {
+        let db = rusqlite::Connection::open(path).ok()?;
+        db.query_row("SELECT max(seq) FROM record", [], |row| row.get::<_, i64>(0)).ok()
+    };
+    let head = last(&places.journal());
+    let deadline = Instant::now() + ARRIVED_WITHIN;
+    let mut look = tokio::time::interval(Duration::from_millis(100));
+    while last(&places.store()) < head && Instant::now() < deadline {
+        look.tick().await;
+    }
 }
 
 /// The agent stops in order, then the central side.
@@ -212,6 +237,7 @@ async fn stop(mut play: Play<'_>, central: Program) -> Result<(), Failure> {
             )));
         }
     }
+    arrived(play.places).await;
     let status = central.stop(STOP_WITHIN).await?;
     play.screen.step("both programs stopped in order", "");
     if status.success() { Ok(()) } else { Err(Failure::new(format!("picket-central stopped with {status}"))) }

@@ -24,14 +24,14 @@ const MOST_CHUNK: usize = 4 * 1024 * 1024;
 pub(crate) struct View {
     /// The last status; null while the page is away.
     pub(crate) status: Value,
-    /// When an alarm or a nonconformity was first shown, by id and how often it had come.
-    first: BTreeMap<(String, u64), i64>,
+    /// When an alarm or a nonconformity was first shown, by id, its beginning, and how often it had come since.
+    first: BTreeMap<(String, i64, u64), i64>,
 }
 
 impl View {
     /// First time at or after a moment that this was shown as new.
     pub(crate) fn shown(&self, id: &str, after_ms: i64) -> Option<i64> {
-        let times = self.first.range((id.to_owned(), 0)..=(id.to_owned(), u64::MAX));
+        let times = self.first.range((id.to_owned(), i64::MIN, 0)..=(id.to_owned(), i64::MAX, u64::MAX));
         times.map(|(_, at)| *at).find(|at| *at >= after_ms)
     }
 
@@ -43,20 +43,14 @@ impl View {
     fn take(&mut self, status: Value, at_ms: i64) {
         self.status = status;
         let mut shown = Vec::new();
-        for alarm in self.list("alarms") {
-            shown.push((text(alarm, "id"), alarm["times"].as_u64().unwrap_or(0)));
-        }
-        for open in self.list("nonconformities") {
-            shown.push((text(open, "id"), 0));
+        for open in self.list("alarms").iter().chain(self.list("nonconformities")) {
+            let id = open["id"].as_str().unwrap_or_default().to_owned();
+            shown.push((id, open["since_ms"].as_i64().unwrap_or(0), open["times"].as_u64().unwrap_or(0)));
         }
         for key in shown {
             self.first.entry(key).or_insert(at_ms);
         }
     }
-}
-
-fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or_default().to_owned()
 }
 
 /// The page, followed for as long as this lives.
@@ -180,18 +174,20 @@ fn status_of(event: &str) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn status(times: u64) -> Value {
-        json!({ "alarms": [{ "id": "door-forced/D", "times": times }], "nonconformities": [{ "id": "x/Y" }] })
+    fn status(since_ms: i64, times: u64) -> Value {
+        let alarm = json!({ "id": "door-forced/D", "since_ms": since_ms, "times": times });
+        json!({ "alarms": [alarm], "nonconformities": [{ "id": "x/Y" }] })
     }
 
     #[test]
-    fn an_alarm_that_comes_again_is_shown_anew() {
+    fn an_alarm_that_comes_again_is_shown_anew_whether_it_was_closed_or_not() {
         let mut view = View::default();
-        view.take(status(1), 100);
-        view.take(status(1), 200);
-        view.take(status(2), 300);
+        for (at_ms, since_ms, times) in [(100, 90, 1), (200, 90, 1), (300, 90, 2), (400, 390, 1)] {
+            view.take(status(since_ms, times), at_ms);
+        }
         assert_eq!(view.shown("door-forced/D", 50), Some(100));
         assert_eq!(view.shown("door-forced/D", 150), Some(300));
+        assert_eq!(view.shown("door-forced/D", 350), Some(400));
         assert_eq!(view.shown("x/Y", 150), None);
     }
 

@@ -4,7 +4,7 @@
 use crate::failure::{Doing, Failure};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use simulator::shells;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,12 @@ pub(crate) fn ask<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> Result<St
         return Err(Failure::new(format!("{}: {}\n{}", what(), output.status, String::from_utf8_lossy(&told))));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// As [`ask`], while the simulated devices go on answering.
+pub(crate) async fn ask_aside(program: PathBuf, arguments: Vec<OsString>) -> Result<String, Failure> {
+    let asked = tokio::task::spawn_blocking(move || ask(&program, &arguments)).await;
+    asked.doing("waiting for a program")?
 }
 
 /// A program that runs beside the demo.

@@ -40,6 +40,8 @@ pub(crate) struct Play<'p> {
     pub(crate) hurry: watch::Receiver<bool>,
     /// The expiry of a calibration, until it was seen.
     pub(crate) expiry: Option<Entry>,
+    /// Alarms that the page did not show in time.
+    pub(crate) not_shown: u64,
 }
 
 /// When the steps of one round come.
@@ -199,7 +201,10 @@ impl Play<'_> {
         }
         let told = match at {
             Some(at) => format!("on the page after {} ms", at - entry.at_ms),
-            None => format!("not on the page after {} s", SHOWN_WITHIN.as_secs()),
+            None => {
+                self.not_shown += 1;
+                format!("not on the page after {} s", SHOWN_WITHIN.as_secs())
+            }
         };
         self.screen.step(&format!("{what}: {place}"), &told);
         Ok(())

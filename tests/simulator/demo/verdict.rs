@@ -37,6 +37,10 @@ pub(crate) struct Verdict {
     holes: u64,
     /// Records that exist twice.
     repeated: u64,
+    /// Camera messages recorded more than once.
+    heard_twice: u64,
+    /// Alarms that the page did not show in time.
+    pub(crate) not_shown: u64,
     /// Acts in the ledger.
     acts: u64,
     /// Records that the ledger asks for.
@@ -61,12 +65,12 @@ impl Verdict {
 
     fn missing(&self) -> u64 {
         let told: u64 = self.disagreements.iter().map(Disagreement::missing).sum();
-        self.not_received + self.lost + self.holes + told
+        self.not_received + self.lost + self.holes + self.not_shown + told
     }
 
     fn doubled(&self) -> u64 {
         let told: u64 = self.disagreements.iter().map(Disagreement::surplus).sum();
-        self.repeated + told
+        self.repeated + self.heard_twice + told
     }
 
     /// Whether nothing is missing, doubled or unverified, and something was there to be judged.
@@ -112,6 +116,8 @@ impl Verdict {
             (self.lost, "in the central store and not in the journal"),
             (self.holes, "numbers left out in the journal"),
             (self.repeated, "records stored twice"),
+            (self.heard_twice, "camera messages recorded twice"),
+            (self.not_shown, "alarms that the page did not show in time"),
         ];
         for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
             screen.line(Tone::Bad, &format!("    {count} {what}"));

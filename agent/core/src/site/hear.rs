@@ -201,6 +201,7 @@ impl Site {
             self.confirms.lost(line);
             for (index, _) in self.plan.devices.iter().enumerate().filter(|(_, device)| device.line == line) {
                 self.readings.session_lost(index);
+                self.readings.stale(index);
             }
         }
         let fault: Option<String> = fault.map(|cause| cause.chars().take(MAX_CAUSE).collect());

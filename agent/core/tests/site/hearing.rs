@@ -176,6 +176,16 @@ fn what_a_broker_kept_from_before_is_no_sign_of_life() {
 }
 
 #[test]
+fn what_a_broker_kept_of_a_camera_raises_its_alarm_and_does_not_end_its_silence() {
+    let mut world = World::with(|plan, _| plan.devices[1].silence_ms = 10_000);
+    world.run_s(11);
+    world.publish_as(SCENE, r#"{"UtcTime":"2026-11-22T08:00:01Z","Data":{"State":true}}"#, true);
+    assert!(world.alarm("silent/CAM-1").unwrap().active && world.alarm("view-lost/CAM-1").unwrap().active);
+    world.scene(true, 2);
+    assert!(!world.alarm("silent/CAM-1").unwrap().active);
+}
+
+#[test]
 fn an_inverted_contact_means_the_same_after_a_restart() {
     let mut world = spoken_door(0, ReadingsPolicy::Now, true);
     world.publish("door/state", r#"{"open":true}"#);

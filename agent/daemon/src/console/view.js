@@ -2,7 +2,7 @@
 
 import { ask, pendingFor, pendingWords } from "./acknowledge.js";
 import {
-  CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, level, reasonWords, ruleWords, sentence,
+  CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, factWords, level, reasonWords, ruleWords, sentence,
 } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -162,7 +162,7 @@ function marks(alarm) {
 function facts(facts) {
   const rows = Object.entries(facts);
   if (rows.length === 0) return null;
-  return el("dl", { class: "facts" }, rows.map(([name, value]) => el("div", {}, el("dt", {}, sentence(name)),
+  return el("dl", { class: "facts" }, rows.map(([name, value]) => el("div", {}, el("dt", {}, factWords(name)),
     el("dd", {}, value))));
 }
 

@@ -10,18 +10,17 @@ const RULES = {
   "battery-low": "Battery low",
   "seal-mismatch": "Seal does not match",
   "silent": "Equipment went silent",
-  "fault": "Equipment reports a fault",
+  "device-fault": "Equipment reports a fault",
 };
 
 const REASONS = {
   "calibration-overdue": "Calibration overdue",
-  "calibration-unknown": "Calibration date unknown",
+  "calibration-date-unknown": "Calibration date unknown",
   "maintenance-overdue": "Maintenance overdue",
-  "maintenance-unknown": "Maintenance date unknown",
+  "maintenance-date-unknown": "Maintenance date unknown",
   "inspection-overdue": "Inspection overdue",
-  "inspection-unknown": "Inspection date unknown",
+  "inspection-date-unknown": "Inspection date unknown",
   "identity-mismatch": "Not the device that the register names",
-  "mismatched": "Not the device that the register names",
   "unlisted": "Heard, but not in the register",
   "silent": "Not heard any more",
   "missing": "In the register, but never heard",
@@ -83,7 +82,19 @@ export const refusalWords = (id) => REFUSALS[id] ?? `The gateway refused (${id})
 /** A level from a table; what the table does not name is shown as it is, and never as good. */
 export const level = (table, id) => table[id] ?? { word: String(id), shape: "triangle", tone: "warn" };
 
-/** `seal_expected` as "Seal expected". */
+/** Facts whose short name says too little by itself; the others are read as they stand. */
+const FACTS = {
+  "read": "Seal read",
+  "expected": "Seal expected",
+  "unit": "Container or unit",
+  "points": "Told by",
+  "affects": "Tells about",
+  "limit_s": "Longest opening, seconds",
+  "release": "Release before it opened",
+};
+export const factWords = (id) => FACTS[id] ?? sentence(id);
+
+/** `serial_listed` as "Serial listed". */
 export function sentence(id) {
   const words = String(id).replace(/[_-]+/g, " ").trim();
   return words.charAt(0).toUpperCase() + words.slice(1);

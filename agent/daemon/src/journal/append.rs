@@ -96,18 +96,19 @@ fn insert(store: &super::store::Store, sealer: &mut Sealer, body: &Body) -> Resu
         }
         _ => Cow::Borrowed(body),
     };
-    let sealed = match sealer.seal(&body) {
-        Ok(sealed) => sealed,
+    let (sealed, stated) = match sealer.seal(&body) {
+        Ok(sealed) => (sealed, body),
         // What cannot be written is stated as lost, in its place: numbers of drafts and records stay in step.
         Err(refusal) => {
             tracing::error!(kind = body.kind.as_str(), %refusal, "a record could not be written");
             let data = json!({ "n": 1, "by_kind": { body.kind.as_str(): 1 }, "cause": refusal.to_string() });
             let gap = own_words(&body.when, Kind::GapDropped, Severity::Fault, data);
-            sealer.seal(&gap).map_err(|refusal| Fault::Refused(refusal.to_string()))?
+            let sealed = sealer.seal(&gap).map_err(|refusal| Fault::Refused(refusal.to_string()))?;
+            (sealed, Cow::Owned(gap))
         }
     };
     let values = (sealed.seq, &sealed.line);
     store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a record")?;
-    memory::apply(store, sealed.seq, Stated::of(&body))?;
+    memory::apply(store, sealed.seq, Stated::of(&stated))?;
     Ok(sealed.seq)
 }

@@ -54,6 +54,7 @@ pub(super) async fn run(
         if begun.elapsed() >= STABLE {
             backoff.reset();
         }
+        desk.voice.session_lost();
         if desk.voice.tell(Some(fault.to_string())).await.is_err() {
             return;
         }

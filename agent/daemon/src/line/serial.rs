@@ -43,6 +43,7 @@ pub(super) async fn run(
         if opened.elapsed() >= STABLE {
             backoff.reset();
         }
+        reader.voice.session_lost();
         if reader.voice.tell(Some(fault.to_string())).await.is_err() {
             return;
         }

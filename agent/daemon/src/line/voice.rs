@@ -43,6 +43,12 @@ impl Voice {
         self.confirmed = self.confirmed.max(token.min(self.said));
     }
 
+    /// The session is gone: what was unconfirmed is given again in the next one, under new tokens, and nobody confirms the
+    /// old ones any more.
+    pub(super) fn session_lost(&mut self) {
+        self.confirmed = self.said;
+    }
+
     /// Waits until an input can be given without waiting. Safe to cancel.
     pub(super) async fn room(&self) -> Result<mpsc::OwnedPermit<Input>, Deaf> {
         Ok(self.inputs.clone().reserve_owned().await?)

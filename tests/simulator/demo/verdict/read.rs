@@ -28,7 +28,7 @@ pub(crate) struct Stores<'s> {
 /// `told`: every line of a store, whether it verifies in its place, and its fields.
 const TOLD_TABLE: &str = "
 CREATE TABLE told(store TEXT NOT NULL, seq INTEGER NOT NULL, verified INTEGER NOT NULL, kind TEXT NOT NULL,
-  eq TEXT NOT NULL, wall_ms INTEGER, data TEXT NOT NULL) STRICT;
+  eq TEXT NOT NULL, wall_ms INTEGER, data TEXT NOT NULL, dev_ts TEXT) STRICT;
 ";
 
 pub(super) fn fill(db: &mut Connection, stores: &Stores<'_>, verdict: &mut Verdict) -> Result<(), Failure> {
@@ -51,15 +51,17 @@ pub(super) fn fill(db: &mut Connection, stores: &Stores<'_>, verdict: &mut Verdi
                     verdict.verified += 1;
                     let data = serde_json::Value::Object(record.data()).to_string();
                     let eq = record.eq.clone().unwrap_or_default();
-                    let row = params![store, seq, true, record.kind.as_str(), eq, record.wall_ms, data];
-                    transaction.execute("INSERT INTO told VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", row)
+                    let dev_ts = device_time(record.payload());
+                    let row = params![store, seq, true, record.kind.as_str(), eq, record.wall_ms, data, dev_ts];
+                    transaction.execute("INSERT INTO told VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", row)
                 }
                 Err(contradiction) => {
                     verdict.unverified += 1;
                     if verdict.reasons.len() < TOLD {
                         verdict.reasons.push(format!("record {seq} of the {store}: {contradiction}"));
                     }
-                    transaction.execute("INSERT INTO told VALUES (?1, ?2, 0, '', '', NULL, '{}')", params![store, seq])
+                    transaction
+                        .execute("INSERT INTO told VALUES (?1, ?2, 0, '', '', NULL, '{}', NULL)", params![store, seq])
                 }
             }
             .doing("writing the verdict")?;
@@ -67,6 +69,12 @@ pub(super) fn fill(db: &mut Connection, stores: &Stores<'_>, verdict: &mut Verdi
         transaction.commit().doing("writing the verdict")?;
     }
     Ok(())
+}
+
+/// The time that a device claims: tells one camera event from the next.
+fn device_time(payload: &str) -> Option<String> {
+    let payload: serde_json::Value = serde_json::from_str(payload).ok()?;
+    payload.get("dev_ts")?.as_str().map(str::to_owned)
 }
 
 fn lines(db: &Connection, sql: &str, gateway: &str) -> rusqlite::Result<Vec<(i64, String)>> {

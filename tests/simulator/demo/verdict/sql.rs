@@ -26,6 +26,12 @@ CREATE TABLE happened AS
 CREATE INDEX happened_what ON happened(kind, eq, what);
 ";
 
+/// Messages of a camera, known by the time it put to them, that are recorded more than once for one point.
+const HEARD_TWICE: &str = "
+SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM told, json_each(told.data, '$.p') AS point
+  WHERE store = 'journal' AND kind = 'readings' AND dev_ts IS NOT NULL GROUP BY eq, point.key, dev_ts HAVING n > 1)
+";
+
 /// Each thing the ledger asks for, how often it must and may be told, and how often it is. A thing that the ledger never
 /// asked for is a false alarm, where it is of a kind that only acts lead to.
 const COMPARED: &str = "
@@ -124,7 +130,9 @@ pub(super) fn count(db: &Connection, gateway: &str, verdict: &mut Verdict) -> ru
     verdict.holes = one("SELECT coalesce(max(seq), 0) - count(*) FROM journal.record")?;
     verdict.repeated = of("SELECT count(*) - count(DISTINCT link) FROM central.record WHERE gw = ?1")?
         + one("SELECT count(*) - count(DISTINCT line) FROM journal.record")?;
+    verdict.heard_twice = one(HEARD_TWICE)?;
     for (sql, what) in [
+        ("SELECT count(*) FROM journal.quarantine WHERE ?1 <> ''", "set aside by the journal"),
         ("SELECT count(*) FROM central.ahead WHERE gw = ?1", "left waiting in the central store"),
         ("SELECT count(*) FROM central.fork WHERE gw = ?1", "forked"),
         ("SELECT count(*) FROM central.quarantine WHERE ?1 <> ''", "refused by the central side"),
@@ -196,16 +204,17 @@ mod tests {
             CREATE TABLE ledger.seen(event INTEGER PRIMARY KEY, at_ms INTEGER);
             CREATE TABLE journal.record(seq INTEGER PRIMARY KEY, line TEXT);
             CREATE TABLE central.record(gw, seq, line, link, received_ms);
-            CREATE TABLE central.ahead(gw); CREATE TABLE central.fork(gw); CREATE TABLE central.quarantine(gw);
-            CREATE TABLE told(store, seq, verified, kind, eq, wall_ms, data);
+            CREATE TABLE journal.quarantine(seq); CREATE TABLE central.ahead(gw);
+            CREATE TABLE central.fork(gw); CREATE TABLE central.quarantine(gw);
+            CREATE TABLE told(store, seq, verified, kind, eq, wall_ms, data, dev_ts);
             INSERT INTO ledger.event VALUES (1, 1000, 'door forced', 'D', 'forced open');
             INSERT INTO ledger.expected VALUES (1, 1, 'alarm.raised', 'D', 'door-forced', 1);
             INSERT INTO ledger.expected VALUES (2, 1, 'readings', 'IO', 'di0=true', 1);
             INSERT INTO ledger.seen VALUES (1, 1090);
             INSERT INTO journal.record VALUES (1, 'one'), (2, 'two');
             INSERT INTO central.record VALUES ('gw', 1, 'one', x'01', 1100), ('gw', 2, 'two', x'02', 1200);
-            INSERT INTO told VALUES ('journal', 1, 1, 'readings', 'IO', 1050, '{\"p\":{\"di0\":true,\"di1\":false}}');
-            INSERT INTO told VALUES ('journal', 2, 1, 'alarm.raised', 'D', 1050, '{\"rule\":\"door-forced\"}');",
+            INSERT INTO told VALUES ('journal', 1, 1, 'readings', 'IO', 1050, '{\"p\":{\"di0\":true,\"di1\":false}}', NULL);
+            INSERT INTO told VALUES ('journal', 2, 1, 'alarm.raised', 'D', 1050, '{\"rule\":\"door-forced\"}', NULL);",
         )
         .unwrap();
         db
@@ -246,13 +255,30 @@ mod tests {
     #[test]
     fn every_way_to_tell_twice_is_doubled() {
         for change in [
-            "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data FROM told WHERE kind = 'alarm.raised'",
-            "INSERT INTO told VALUES ('journal', 3, 1, 'alarm.raised', 'E', 1, '{\"rule\":\"silent\"}')",
+            "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data, NULL FROM told WHERE kind = 'alarm.raised'",
+            "INSERT INTO told VALUES ('journal', 3, 1, 'alarm.raised', 'E', 1, '{\"rule\":\"silent\"}', NULL)",
             "UPDATE central.record SET link = x'01'",
         ] {
             let verdict = judged(change);
             assert!(verdict.doubled() > 0 && !verdict.is_good(), "{change}: {verdict:?}");
         }
+    }
+
+    #[test]
+    fn a_camera_event_recorded_twice_is_doubled() {
+        let event = |seq: u32, time: &str| {
+            format!(
+                "INSERT INTO told VALUES ('journal', {seq}, 1, 'readings', 'C', 1, '{{\"p\":{{\"m\":true}}}}', '{time}');"
+            )
+        };
+        let twice = judged(&format!("{}{}", event(3, "10:15:00Z"), event(4, "10:15:00Z")));
+        assert!(twice.doubled() == 1 && !twice.is_good(), "{twice:?}");
+    }
+
+    #[test]
+    fn what_the_journal_set_aside_is_unverified() {
+        let verdict = judged("INSERT INTO journal.quarantine VALUES (1)");
+        assert!(verdict.unverified == 1 && !verdict.is_good(), "{verdict:?}");
     }
 
     #[test]
@@ -271,16 +297,17 @@ mod tests {
         let lost = judged(&format!("{uncertain} DELETE FROM told WHERE kind = 'alarm.raised'"));
         assert!(lost.is_good() && lost.at_kill == 1, "{lost:?}");
         let again =
-            "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data FROM told WHERE kind = 'alarm.raised'";
+            "INSERT INTO told SELECT store, 3, 1, kind, eq, wall_ms, data, NULL FROM told WHERE kind = 'alarm.raised'";
         assert!(!judged(&format!("{uncertain} {again}")).is_good());
     }
 
     #[test]
     fn a_point_that_says_the_same_again_after_a_start_has_not_turned() {
-        let again = "INSERT INTO told VALUES ('journal', 3, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":true}}')";
+        let again = "INSERT INTO told VALUES ('journal', 3, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":true}}', NULL)";
         assert!(judged(again).is_good());
-        let off_and_on = "INSERT INTO told VALUES ('journal', 3, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":false}}');
-            INSERT INTO told VALUES ('journal', 4, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":true}}')";
+        let off_and_on =
+            "INSERT INTO told VALUES ('journal', 3, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":false}}', NULL);
+            INSERT INTO told VALUES ('journal', 4, 1, 'readings', 'IO', 1, '{\"p\":{\"di0\":true}}', NULL)";
         assert_eq!(judged(off_and_on).doubled(), 1);
     }
 }
