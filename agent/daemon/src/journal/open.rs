@@ -3,7 +3,7 @@
 use super::memory::StateCheck;
 use super::receipts::Receipts;
 use super::store::Store;
-use super::{Credentials, Entropy, Fault, Journal, Place, Stored};
+use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::{Body, Mode, When};
@@ -19,7 +19,7 @@ use std::path::Path;
 const TAIL: u64 = 300;
 
 /// What was found wrong at a start, for the `journal.recovered` record.
-type Damage = Vec<Value>;
+pub(super) type Damage = Vec<Value>;
 
 impl Place {
     /// Reads keys and acceptance, and checks that they belong to each other and to this gateway.
@@ -91,10 +91,7 @@ impl Journal {
         version: &str,
     ) -> Result<(Self, Recovered), Fault> {
         let mut damage = Damage::new();
-        let store = open_or_set_aside(place, &mut damage)?;
-        own(&store, &credentials)?;
-        let head = check_tail(&store, &credentials, &mut damage)?;
-        StateCheck::run(&store, head.seq, &mut damage)?;
+        let (store, head) = ready(place, &credentials, &mut damage)?;
         let receipts = Receipts::load(&store)?;
         let tail_state = tail_state(&store, head, &damage)?;
         let opening =
@@ -133,7 +130,10 @@ impl Journal {
             let found: Vec<Value> = damage.into_iter().take(16).collect();
             bodies.push(own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": found })));
         }
-        if bodies.is_empty() { Ok(()) } else { self.append(&bodies).map(|_: Stored| ()) }
+        if !bodies.is_empty() {
+            self.commit(&bodies)?;
+        }
+        salvage::told(&self.store)
     }
 
     fn recovered(&self, tail: &str) -> Result<Recovered, Fault> {
@@ -164,67 +164,75 @@ pub(super) fn own_words(when: &When, kind: Kind, severity: Severity, data: Value
     Body { when: when.clone(), mode: Mode::Live, kind, severity, about: None, device_time: None, data }
 }
 
-/// A file that SQLite cannot read is renamed, its readable records are carried over, and a new one goes on.
-fn open_or_set_aside(place: &Place, damage: &mut Damage) -> Result<Store, Fault> {
-    if let Some(folder) = place.file.parent() {
-        fs::create_dir_all(folder).map_err(|source| Fault::File {
-            file: folder.to_owned(),
-            doing: "cannot make the journal's folder",
-            source,
-        })?;
-    }
-    let fault = match Store::open(&place.file, place.budget_bytes).and_then(sound) {
-        Ok(store) => return Ok(store),
+/// A sound file and its head, or the new file that took the place of a damaged one.
+fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+    let store = salvage::open(&place.file, place.budget_bytes)?;
+    let fault = match checked(&store, credentials, damage) {
+        Ok(head) => return Ok((store, head)),
         Err(fault) => fault,
     };
-    let Fault::Disk { source, .. } = &fault else { return Err(fault) };
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    if !matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) {
-        return Err(fault);
-    }
-    let aside = super::prune::set_aside(&place.file)?;
-    let store = Store::open(&place.file, place.budget_bytes)?;
-    let kept = super::prune::salvage(&store, &aside)?;
-    damage.push(
-        json!({ "what": "file", "cause": source.to_string(), "kept": kept, "aside": aside.display().to_string() }),
-    );
-    Ok(store)
+    // A stop in order saves the check of the whole file: what it would have found shows here.
+    let Some(cause) = salvage::damage_of(&fault) else { return Err(fault) };
+    drop(store);
+    damage.clear();
+    let store = salvage::replace(&place.file, place.budget_bytes, &cause)?;
+    let head = checked(&store, credentials, damage)?;
+    Ok((store, head))
 }
 
-fn sound(store: Store) -> Result<Store, Fault> {
-    let verdict: Option<String> = store.row("PRAGMA quick_check(1)", [], "cannot check the file", |row| row.get(0))?;
-    if verdict.as_deref() == Some("ok") {
-        return Ok(store);
-    }
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    Err(store.disk("the file is damaged", rusqlite::Error::SqliteFailure(code, verdict)))
+fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
+    own(store, credentials)?;
+    damage.extend(salvage::untold(store)?);
+    let head = check_tail(store, credentials, damage)?;
+    StateCheck::run(store, head.seq, damage)?;
+    Ok(head)
 }
 
-/// The journal belongs to one gateway for its whole life.
+/// The journal belongs to one gateway and one identity for its whole life: under another key its records do not verify.
 fn own(store: &Store, credentials: &Credentials) -> Result<(), Fault> {
     let origin = &credentials.origin;
-    let mine = format!("{}/{}", origin.site, origin.gw);
-    let found: Option<String> =
-        store.row("SELECT value FROM meta WHERE key = 'origin'", [], "cannot read the owner", |row| row.get(0))?;
-    match found {
-        Some(found) if found != mine => Err(Fault::Refused(format!(
-            "journal {} belongs to {found}, the settings name {mine}; move it away to begin a new one",
-            store.file().display()
-        ))),
-        Some(_) => Ok(()),
-        None => {
-            store.run("INSERT INTO meta(key, value) VALUES('origin', ?1)", [&mine], "cannot note the owner")?;
-            Ok(())
+    let names = format!("{}/{}", origin.site, origin.gw);
+    let identity = credentials.identity.public().text();
+    for (key, mine) in [("origin", names), ("identity", identity)] {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        let found: Option<String> = store.row(sql, [key], "cannot read the owner", |row| row.get(0))?;
+        match found {
+            Some(found) if found != mine => {
+                return Err(Fault::Refused(format!(
+                    "journal {} belongs to {found}, the settings name {mine}; move it away to begin a new one",
+                    store.file().display()
+                )));
+            }
+            Some(_) => {}
+            None => {
+                store.run("INSERT INTO meta(key, value) VALUES(?1, ?2)", [key, &mine], "cannot note the owner")?;
+            }
         }
     }
+    Ok(())
 }
 
 /// Verifies the last records, link by link and signature by signature. What follows the last good one is set aside; a
 /// damaged one before it stays where it is and is told: numbers that were sent must never be given again.
 fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
-    let last: Option<u64> =
-        store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
-    let Some(last) = last else { return Ok(Head::genesis(credentials.acceptance)) };
+    loop {
+        let last: Option<u64> =
+            store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
+        let Some(last) = last else { return Ok(Head::genesis(credentials.acceptance)) };
+        // Where not one record of a window is good, it is set aside, and the one before is looked at.
+        if let Some(head) = check_window(store, credentials, last, damage)? {
+            return Ok(head);
+        }
+    }
+}
+
+/// Checks the last records up to `last`; the last good one.
+fn check_window(
+    store: &Store,
+    credentials: &Credentials,
+    last: u64,
+    damage: &mut Damage,
+) -> Result<Option<Head>, Fault> {
     let lines: Vec<(u64, Vec<u8>)> = store.rows(
         "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq",
         [last.saturating_sub(TAIL)],
@@ -255,11 +263,7 @@ fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> 
         set_tail_aside(store, *from, cause)?;
         damage.push(json!({ "what": "tail", "from": from, "to": last, "cause": cause }));
     }
-    match head {
-        Some(head) => Ok(head),
-        // Not one good record among the last ones: they are set aside, and the ones before are looked at.
-        None => check_tail(store, credentials, damage),
-    }
+    Ok(head)
 }
 
 fn tail_step(
@@ -289,14 +293,14 @@ fn tail_step(
 /// Keys of the epochs that the tail may belong to, from their own `epoch.open` records.
 fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
     let mut epochs = Epochs::new(credentials.origin.gw.clone(), credentials.identity.public());
-    let lines: Vec<String> = store.rows(
-        "SELECT line FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
+    let lines: Vec<Vec<u8>> = store.rows(
+        "SELECT CAST(line AS BLOB) FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
         [TAIL],
         "cannot read the epochs",
         |row| row.get(0),
     )?;
     for line in lines {
-        let opened = Parsed::read(&line).ok().and_then(|record| verify(&record, &epochs).ok().flatten());
+        let opened = Parsed::read_bytes(&line).ok().and_then(|record| verify(&record, &epochs).ok().flatten());
         if let Some(opened) = opened {
             epochs.restore(opened.ep(), opened.key().clone());
         }
@@ -304,7 +308,7 @@ fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Faul
     Ok(epochs)
 }
 
-fn set_tail_aside(store: &Store, from: u64, cause: &str) -> Result<(), Fault> {
+pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str) -> Result<(), Fault> {
     store.transaction(|| {
         store.run(
             "INSERT INTO quarantine(seq, line, why) SELECT seq, CAST(line AS BLOB), ?2 FROM record WHERE seq >= ?1",
@@ -322,8 +326,11 @@ fn tail_state(store: &Store, head: Head, damage: &Damage) -> Result<TailState, F
     if head.seq == 0 {
         return Ok(if damage.is_empty() { TailState::Genesis } else { TailState::Reset });
     }
-    let line: Option<String> =
-        store.row("SELECT line FROM record WHERE seq = ?1", [head.seq], "cannot read the head", |row| row.get(0))?;
-    let closed = line.as_deref().and_then(|line| Parsed::read(line).ok()).is_some_and(|r| r.kind == Kind::EpochClose);
-    Ok(if closed { TailState::Clean } else { TailState::Crash })
+    Ok(if closed(store, head.seq)? { TailState::Clean } else { TailState::Crash })
+}
+
+/// Whether a record closes its epoch: as the last one, it says that the stop was in order.
+pub(super) fn closed(store: &Store, seq: u64) -> Result<bool, Fault> {
+    let line = store.line(seq)?;
+    Ok(line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).is_some_and(|r| r.kind == Kind::EpochClose))
 }

@@ -125,13 +125,8 @@ impl Journal {
         if receipt.upto == 0 {
             return Ok(());
         }
-        let line: Option<String> = self.store.row(
-            "SELECT line FROM record WHERE seq = ?1",
-            [receipt.upto],
-            "cannot read the record of a receipt",
-            |row| row.get(0),
-        )?;
-        let own = line.as_deref().and_then(|line| Parsed::read(line).ok()).map(|record| record.link);
+        let line = self.store.line(receipt.upto)?;
+        let own = line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).map(|record| record.link);
         match own {
             Some(own) if own == receipt.head => Ok(()),
             Some(_) => Err(ReceiptFault::Refused(format!("its head is not the journal's record {}", receipt.upto))),
