@@ -64,7 +64,7 @@ impl Journal {
         Ok(())
     }
 
-    fn rotate(&mut self, when: &When) -> Result<(), Fault> {
+    pub(super) fn rotate(&mut self, when: &When) -> Result<(), Fault> {
         let before = self.sealer.head();
         let close = own_words(when, Kind::EpochClose, Severity::Info, json!({ "why": "rotate" }));
         let closed = self.sealer.seal(&close).map_err(|refusal| Fault::Refused(refusal.to_string()))?;

@@ -120,27 +120,27 @@ fn fold(store: &Store) -> Result<u64, Fault> {
 
 /// The same inside a transaction; what is kept of epochs and urgent records comes back too.
 pub(super) fn refold(store: &Store) -> Result<u64, Fault> {
-        store.run("DELETE FROM state", [], "cannot clear the state")?;
-        let mut after = 0u64;
-        loop {
-            let page: Vec<(u64, Vec<u8>)> = store.rows(
-                "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-                (after, FOLD_PAGE),
-                "cannot read the records",
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            for (seq, line) in &page {
-                let mut outcome = Ok(());
-                with_stated(line, |ep, stated| {
-                    outcome = index(store, *seq, ep, stated).and_then(|()| apply(store, *seq, stated));
-                });
-                outcome?;
-            }
+    store.run("DELETE FROM state", [], "cannot clear the state")?;
+    let mut after = 0u64;
+    loop {
+        let page: Vec<(u64, Vec<u8>)> = store.rows(
+            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            (after, FOLD_PAGE),
+            "cannot read the records",
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        for (seq, line) in &page {
+            let mut outcome = Ok(());
+            with_stated(line, |ep, stated| {
+                outcome = index(store, *seq, ep, stated).and_then(|()| apply(store, *seq, stated));
+            });
+            outcome?;
         }
-        let count = store.row("SELECT count(*) FROM state", [], "cannot count the state", |row| row.get(0))?;
-        Ok(count.unwrap_or(0))
+    }
+    let count = store.row("SELECT count(*) FROM state", [], "cannot count the state", |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
 }
 
 /// Rows that find a record without reading it.

@@ -18,8 +18,12 @@ impl Journal {
         self.store = salvage::open(&file, budget)?;
         let mut damage = vec![json!({ "what": "reopened" })];
         damage.extend(salvage::untold(&self.store)?);
-        self.match_head(&mut damage)?;
+        let lost = self.match_head(&mut damage)?;
         StateCheck::run(&self.store, self.sealer.head().seq, &mut damage)?;
+        if lost {
+            // The opening of this epoch may be among what is gone: the next start could verify nothing without one.
+            self.rotate(when)?;
+        }
         tracing::warn!(faults = damage.len(), "the journal was opened again after a fault of the disk");
         let told = own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": damage }));
         self.commit(&[told])?;
@@ -27,8 +31,8 @@ impl Journal {
     }
 
     /// A commit that was reported as failed may be there all the same: it was told to nobody and comes again, so it is
-    /// set aside. Records that were told outside and are gone leave their numbers used.
-    fn match_head(&self, damage: &mut Damage) -> Result<(), Fault> {
+    /// set aside. Records that were told outside and are gone leave their numbers used; whether there are such.
+    fn match_head(&self, damage: &mut Damage) -> Result<bool, Fault> {
         let head = self.sealer.head();
         let sql = "SELECT max(seq) FROM record";
         let last: u64 = self.store.row(sql, [], "cannot read the head", |row| row.get(0))?.flatten().unwrap_or(0);
@@ -39,13 +43,13 @@ impl Journal {
         }
         if last < head.seq {
             damage.push(json!({ "what": "lost", "from": last + 1, "to": head.seq }));
-            return Ok(());
+            return Ok(true);
         }
         let line = self.store.line(head.seq)?;
         let link = line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).map(|record| record.link);
         if link != Some(head.link) {
             damage.push(json!({ "what": "record", "seq": head.seq, "cause": "it is not the record that was stored" }));
         }
-        Ok(())
+        Ok(false)
     }
 }
