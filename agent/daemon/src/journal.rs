@@ -22,6 +22,7 @@ mod receipts;
 mod reopen;
 mod salvage;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
 pub mod thread;

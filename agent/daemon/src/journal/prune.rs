@@ -17,6 +17,11 @@ impl Journal {
         if self.store.fill_permille() < PRUNE_FROM_PERMILLE {
             return Ok(());
         }
+        // A full journal takes no append, and with none the receipt that would make room was never written.
+        if self.receipts.waits() {
+            self.store.transaction(|| self.receipts.write(&self.store))?;
+            self.receipts.written();
+        }
         let Some((from, to)) = self.prunable()? else { return Ok(()) };
         let data = json!({ "from": from, "to": to, "why": "space", "authority": "disk budget of the settings" });
         let disposed = own_words(when, Kind::RecordsDisposed, Severity::Notice, data);

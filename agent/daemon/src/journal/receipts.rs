@@ -85,6 +85,11 @@ impl Receipts {
         Ok(())
     }
 
+    /// Whether the newest receipt is not written yet.
+    pub(super) fn waits(&self) -> bool {
+        self.unwritten.is_some()
+    }
+
     /// The append was committed.
     pub(super) fn written(&mut self) {
         self.unwritten = None;

@@ -2,7 +2,8 @@
 //! asked again: it says "malformed" of files that are whole (reliability facts, Q4).
 
 use super::memory::StateCheck;
-use super::open::{Damage, own_words, set_tail_aside};
+use super::open::{Damage, FOUND_MAX, own_words};
+use super::tail::set_tail_aside;
 use super::{Fault, Journal, salvage};
 use picket_record::body::When;
 use picket_record::chain::Parsed;
@@ -25,6 +26,7 @@ impl Journal {
             self.rotate(when)?;
         }
         tracing::warn!(faults = damage.len(), "the journal was opened again after a fault of the disk");
+        damage.truncate(FOUND_MAX);
         let told = own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": damage }));
         self.commit(&[told])?;
         salvage::told(&self.store)

@@ -108,3 +108,22 @@ fn a_file_deleted_under_a_running_agent_costs_its_records_and_no_number_is_given
     assert_eq!(recovered.head, stored.head + 2);
     assert_eq!(count(&journal, "quarantine"), 0);
 }
+
+#[test]
+fn a_full_journal_starts_and_a_receipt_makes_room_in_it() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    for _ in 0..10 {
+        journal.append(&vec![large(); 100]).unwrap();
+    }
+    drop(journal);
+    site.budget = 400_000;
+    let (mut journal, recovered) = site.start();
+    assert!(recovered.fill_permille > 1_000);
+    assert!(matches!(journal.append(&[beat()]), Err(Fault::Full { .. })));
+    let upto = recovered.head - 1;
+    journal.receipt(&signed(&receipt(&journal, 1, upto))).unwrap();
+    // 500 records are disposed of at a time, before each try.
+    assert!((0..5).any(|_| journal.append(&[beat()]).is_ok()));
+    assert!(lines(&journal).len() < 20);
+}

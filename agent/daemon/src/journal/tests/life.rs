@@ -127,6 +127,8 @@ fn the_pragmas_are_the_promised_ones_and_nobody_else_opens_the_file() {
     assert_eq!(pragma("synchronous"), 2);
     assert_eq!(pragma("trusted_schema"), 0);
     assert_eq!(pragma("mmap_size"), 0);
+    assert_eq!(pragma("cell_size_check"), 1);
+    assert_eq!(pragma("max_page_count"), BUDGET / 4_096 + 256);
     assert_eq!(pragma("journal_size_limit"), 4_194_304);
     let other = Connection::open(site.file()).unwrap();
     other.busy_timeout(std::time::Duration::ZERO).unwrap();
