@@ -12,14 +12,19 @@
 //! is needed; close the epoch at a stop in order.
 
 mod append;
-mod document;
 pub mod bundle;
+mod document;
 mod memory;
 mod open;
 mod prune;
 mod read;
 mod receipts;
+mod reopen;
+mod salvage;
 mod store;
+mod tail;
+#[cfg(test)]
+mod tests;
 pub mod thread;
 
 pub use open::identity;
@@ -77,7 +82,8 @@ pub struct Stored {
     pub fill_permille: u16,
 }
 
-/// Why the journal did not do something. The connection counts as broken after [`Fault::Disk`].
+/// Why the journal did not do something. After [`Fault::Disk`] the file is closed, opened and checked before the next
+/// append.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// SQLite or the disk below it.

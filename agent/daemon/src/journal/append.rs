@@ -17,8 +17,17 @@ impl Journal {
     /// bodies may be handed in again.
     pub fn append(&mut self, bodies: &[Body]) -> Result<Stored, Fault> {
         if let Some(first) = bodies.first() {
+            if self.store.broken() {
+                self.reopen(&first.when)?;
+            }
             self.make_ready(&first.when)?;
+            self.store.room()?;
         }
+        self.commit(bodies)
+    }
+
+    /// Stores bodies without asking for room.
+    pub(super) fn commit(&mut self, bodies: &[Body]) -> Result<Stored, Fault> {
         let before = self.sealer.head();
         let stored = self.store_all(bodies);
         if stored.is_err() {
@@ -55,7 +64,7 @@ impl Journal {
         Ok(())
     }
 
-    fn rotate(&mut self, when: &When) -> Result<(), Fault> {
+    pub(super) fn rotate(&mut self, when: &When) -> Result<(), Fault> {
         let before = self.sealer.head();
         let close = own_words(when, Kind::EpochClose, Severity::Info, json!({ "why": "rotate" }));
         let closed = self.sealer.seal(&close).map_err(|refusal| Fault::Refused(refusal.to_string()))?;
@@ -67,7 +76,13 @@ impl Journal {
         };
         let (seed, head) = ((self.entropy)(), self.sealer.head());
         let opened = Sealer::open(&self.credentials.origin, &self.credentials.identity, seed, head, &opening, when);
-        let (sealer, open) = opened.map_err(|refusal| Fault::Refused(refusal.to_string()))?;
+        let (sealer, open) = match opened {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                self.sealer.rewind(before);
+                return Err(Fault::Refused(refusal.to_string()));
+            }
+        };
         let store = &self.store;
         let done = store.transaction(|| {
             for sealed in [&closed, &open] {

@@ -13,8 +13,8 @@ const SLICE: u64 = 500;
 impl Journal {
     /// Lines from `after` on, at most a slice, with the number of the last.
     pub fn slice(&self, after: u64) -> Result<Option<(u64, Vec<u8>)>, Fault> {
-        let rows: Vec<(u64, String)> = self.store.rows(
-            "SELECT seq, line FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        let rows: Vec<(u64, Vec<u8>)> = self.store.rows(
+            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
             (after, SLICE),
             "cannot read records",
             |row| Ok((row.get(0)?, row.get(1)?)),
@@ -23,7 +23,7 @@ impl Journal {
         let last = *last;
         let mut text = Vec::new();
         for (_, line) in rows {
-            text.extend_from_slice(line.as_bytes());
+            text.extend_from_slice(&line);
             text.push(b'\n');
         }
         Ok(Some((last, text)))

@@ -6,7 +6,7 @@ use super::store::Store;
 use picket_core::memory::{Change, Stated, changes};
 use picket_core::wire::StateRow;
 use picket_record::chain::Parsed;
-use picket_record::kind::Kind;
+use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -71,7 +71,13 @@ impl StateCheck {
     }
 
     fn mismatch(store: &Store, head: u64) -> Result<Option<String>, Fault> {
-        let rows = rows(store)?;
+        let rows = match rows(store) {
+            // SQLite read them, but they are not what a row is.
+            Err(Fault::Disk { source, .. }) if source.sqlite_error_code().is_none() => {
+                return Ok(Some(source.to_string()));
+            }
+            rows => rows?,
+        };
         for row in &rows {
             if row.seq > head || !written_by(store, row)? {
                 return Ok(Some(format!("row {} is not what record {} says", row.key, row.seq)));
@@ -83,20 +89,11 @@ impl StateCheck {
     }
 }
 
-fn line(store: &Store, seq: u64) -> Result<Option<String>, Fault> {
-    store.row("SELECT line FROM record WHERE seq = ?1", [seq], "cannot read a record", |row| row.get(0))
-}
-
-/// Whether the record that a row names puts exactly this row. A pruned record leaves its rows believed: pruning does
-/// not pass the last snapshot.
+/// Whether the record that a row names puts exactly this row. Pruning never passes the records that rows stand on.
 fn written_by(store: &Store, row: &StateRow) -> Result<bool, Fault> {
-    let Some(line) = line(store, row.seq)? else {
-        let first: Option<u64> =
-            store.row("SELECT min(seq) FROM record", [], "cannot read the first record", |r| r.get(0))?.flatten();
-        return Ok(first.is_some_and(|first| row.seq < first));
-    };
+    let Some(line) = store.line(row.seq)? else { return Ok(false) };
     let mut same = false;
-    with_stated(&line, |stated| {
+    with_stated(&line, |_, stated| {
         let put = Change::Put { key: row.key.clone(), body: row.body.clone() };
         same = changes(stated).contains(&put);
     });
@@ -104,10 +101,10 @@ fn written_by(store: &Store, row: &StateRow) -> Result<bool, Fault> {
 }
 
 fn signed_digest(store: &Store, head: u64) -> Result<Option<String>, Fault> {
-    let (Some(last), Some(before)) = (line(store, head)?, line(store, head.saturating_sub(1))?) else {
+    let (Some(last), Some(before)) = (store.line(head)?, store.line(head.saturating_sub(1))?) else {
         return Ok(None);
     };
-    let kinds = (Parsed::read(&last).ok(), Parsed::read(&before).ok());
+    let kinds = (Parsed::read_bytes(&last).ok(), Parsed::read_bytes(&before).ok());
     Ok(match kinds {
         (Some(last), Some(before)) if last.kind == Kind::EpochClose && before.kind == Kind::Snapshot => {
             before.data().get("digest").and_then(Value::as_str).map(str::to_owned)
@@ -116,36 +113,55 @@ fn signed_digest(store: &Store, head: u64) -> Result<Option<String>, Fault> {
     })
 }
 
-/// Folds every record again, oldest first, in pages.
+/// Folds every record again, oldest first, in pages. How many rows there are.
 fn fold(store: &Store) -> Result<u64, Fault> {
-    store.transaction(|| {
-        store.run("DELETE FROM state", [], "cannot clear the state")?;
-        let mut after = 0u64;
-        loop {
-            let page: Vec<(u64, String)> = store.rows(
-                "SELECT seq, line FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-                (after, FOLD_PAGE),
-                "cannot read the records",
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            for (seq, line) in &page {
-                let mut outcome = Ok(());
-                with_stated(line, |stated| outcome = apply(store, *seq, stated));
-                outcome?;
-            }
-        }
-        let count = store.row("SELECT count(*) FROM state", [], "cannot count the state", |row| row.get(0))?;
-        Ok(count.unwrap_or(0))
-    })
+    store.transaction(|| refold(store))
 }
 
-fn with_stated(line: &str, take: impl FnOnce(Stated<'_>)) {
-    let Ok(record) = Parsed::read(line) else { return };
+/// The same inside a transaction; what is kept of epochs and urgent records comes back too.
+pub(super) fn refold(store: &Store) -> Result<u64, Fault> {
+    store.run("DELETE FROM state", [], "cannot clear the state")?;
+    let mut after = 0u64;
+    loop {
+        let page: Vec<(u64, Vec<u8>)> = store.rows(
+            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            (after, FOLD_PAGE),
+            "cannot read the records",
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        for (seq, line) in &page {
+            let mut outcome = Ok(());
+            with_stated(line, |ep, stated| {
+                outcome = index(store, *seq, ep, stated).and_then(|()| apply(store, *seq, stated));
+            });
+            outcome?;
+        }
+    }
+    let count = store.row("SELECT count(*) FROM state", [], "cannot count the state", |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Rows that find a record without reading it.
+fn index(store: &Store, seq: u64, ep: u64, stated: Stated<'_>) -> Result<(), Fault> {
+    if stated.kind == Kind::EpochOpen {
+        let sql = "INSERT OR IGNORE INTO epoch(ep, seq) VALUES(?1, ?2)";
+        store.run(sql, (ep, seq), "cannot note an epoch")?;
+    }
+    if stated.severity >= Severity::Security as u64 {
+        let sql = "INSERT OR IGNORE INTO urgent(seq) SELECT ?1
+                   WHERE ?1 > coalesce((SELECT upto FROM receipt ORDER BY n DESC LIMIT 1), 0)";
+        store.run(sql, [seq], "cannot mark a record urgent")?;
+    }
+    Ok(())
+}
+
+fn with_stated(line: &[u8], take: impl FnOnce(u64, Stated<'_>)) {
+    let Ok(record) = Parsed::read_bytes(line) else { return };
     let Ok(Value::Object(payload)) = serde_json::from_str::<Value>(record.payload()) else { return };
     let data = record.data();
     if let Some(stated) = Stated::read(&payload, &data) {
-        take(stated);
+        take(record.ep, stated);
     }
 }

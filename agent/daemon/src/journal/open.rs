@@ -3,11 +3,12 @@
 use super::memory::StateCheck;
 use super::receipts::Receipts;
 use super::store::Store;
-use super::{Credentials, Entropy, Fault, Journal, Place, Stored};
+use super::tail::{check_tail, tail_state};
+use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::{Body, Mode, When};
-use picket_record::chain::{Epochs, Head, Opening, Origin, Parsed, Sealer, TailState, verify};
+use picket_record::chain::{Head, Opening, Origin, Sealer};
 use picket_record::encode::{Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
@@ -15,11 +16,11 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
 
-/// Records at the end that are verified at every start: more than one append holds.
-const TAIL: u64 = 300;
+/// Most findings that one record tells: with their causes well below the limit of a payload.
+pub(super) const FOUND_MAX: usize = 16;
 
 /// What was found wrong at a start, for the `journal.recovered` record.
-type Damage = Vec<Value>;
+pub(super) type Damage = Vec<Value>;
 
 impl Place {
     /// Reads keys and acceptance, and checks that they belong to each other and to this gateway.
@@ -91,10 +92,7 @@ impl Journal {
         version: &str,
     ) -> Result<(Self, Recovered), Fault> {
         let mut damage = Damage::new();
-        let store = open_or_set_aside(place, &mut damage)?;
-        own(&store, &credentials)?;
-        let head = check_tail(&store, &credentials, &mut damage)?;
-        StateCheck::run(&store, head.seq, &mut damage)?;
+        let (store, head) = ready(place, &credentials, &mut damage)?;
         let receipts = Receipts::load(&store)?;
         let tail_state = tail_state(&store, head, &damage)?;
         let opening =
@@ -130,10 +128,13 @@ impl Journal {
         }
         if !damage.is_empty() {
             tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
-            let found: Vec<Value> = damage.into_iter().take(16).collect();
+            let found: Vec<Value> = damage.into_iter().take(FOUND_MAX).collect();
             bodies.push(own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": found })));
         }
-        if bodies.is_empty() { Ok(()) } else { self.append(&bodies).map(|_: Stored| ()) }
+        if !bodies.is_empty() {
+            self.commit(&bodies)?;
+        }
+        salvage::told(&self.store)
     }
 
     fn recovered(&self, tail: &str) -> Result<Recovered, Fault> {
@@ -164,166 +165,50 @@ pub(super) fn own_words(when: &When, kind: Kind, severity: Severity, data: Value
     Body { when: when.clone(), mode: Mode::Live, kind, severity, about: None, device_time: None, data }
 }
 
-/// A file that SQLite cannot read is renamed, its readable records are carried over, and a new one goes on.
-fn open_or_set_aside(place: &Place, damage: &mut Damage) -> Result<Store, Fault> {
-    if let Some(folder) = place.file.parent() {
-        fs::create_dir_all(folder).map_err(|source| Fault::File {
-            file: folder.to_owned(),
-            doing: "cannot make the journal's folder",
-            source,
-        })?;
-    }
-    let fault = match Store::open(&place.file, place.budget_bytes).and_then(sound) {
-        Ok(store) => return Ok(store),
+/// A sound file and its head, or the new file that took the place of a damaged one.
+fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+    let store = salvage::open(&place.file, place.budget_bytes)?;
+    let fault = match checked(&store, credentials, damage) {
+        Ok(head) => return Ok((store, head)),
         Err(fault) => fault,
     };
-    let Fault::Disk { source, .. } = &fault else { return Err(fault) };
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    if !matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) {
-        return Err(fault);
-    }
-    let aside = super::prune::set_aside(&place.file)?;
-    let store = Store::open(&place.file, place.budget_bytes)?;
-    let kept = super::prune::salvage(&store, &aside)?;
-    damage.push(
-        json!({ "what": "file", "cause": source.to_string(), "kept": kept, "aside": aside.display().to_string() }),
-    );
-    Ok(store)
+    // A stop in order saves the check of the whole file: what it would have found shows here.
+    let Some(cause) = salvage::damage_of(&fault) else { return Err(fault) };
+    drop(store);
+    damage.clear();
+    let store = salvage::replace(&place.file, place.budget_bytes, &cause)?;
+    let head = checked(&store, credentials, damage)?;
+    Ok((store, head))
 }
 
-fn sound(store: Store) -> Result<Store, Fault> {
-    let verdict: Option<String> = store.row("PRAGMA quick_check(1)", [], "cannot check the file", |row| row.get(0))?;
-    if verdict.as_deref() == Some("ok") {
-        return Ok(store);
-    }
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    Err(store.disk("the file is damaged", rusqlite::Error::SqliteFailure(code, verdict)))
+fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
+    own(store, credentials)?;
+    damage.extend(salvage::untold(store)?);
+    let head = check_tail(store, credentials, damage)?;
+    StateCheck::run(store, head.seq, damage)?;
+    Ok(head)
 }
 
-/// The journal belongs to one gateway for its whole life.
+/// The journal belongs to one gateway and one identity for its whole life: under another key its records do not verify.
 fn own(store: &Store, credentials: &Credentials) -> Result<(), Fault> {
     let origin = &credentials.origin;
-    let mine = format!("{}/{}", origin.site, origin.gw);
-    let found: Option<String> =
-        store.row("SELECT value FROM meta WHERE key = 'origin'", [], "cannot read the owner", |row| row.get(0))?;
-    match found {
-        Some(found) if found != mine => Err(Fault::Refused(format!(
-            "journal {} belongs to {found}, the settings name {mine}; move it away to begin a new one",
-            store.file().display()
-        ))),
-        Some(_) => Ok(()),
-        None => {
-            store.run("INSERT INTO meta(key, value) VALUES('origin', ?1)", [&mine], "cannot note the owner")?;
-            Ok(())
-        }
-    }
-}
-
-/// Verifies the last records, link by link and signature by signature. What follows the last good one is set aside; a
-/// damaged one before it stays where it is and is told: numbers that were sent must never be given again.
-fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
-    let last: Option<u64> =
-        store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
-    let Some(last) = last else { return Ok(Head::genesis(credentials.acceptance)) };
-    let lines: Vec<(u64, Vec<u8>)> = store.rows(
-        "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq",
-        [last.saturating_sub(TAIL)],
-        "cannot read the tail",
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let mut epochs = known_epochs(store, credentials)?;
-    let mut head: Option<Head> = None;
-    let mut before: Option<Head> = None;
-    let mut bad: Vec<(u64, String)> = Vec::new();
-    for (seq, line) in &lines {
-        match tail_step(*seq, line, before, &mut epochs, credentials) {
-            Ok(next) => {
-                head = Some(next);
-                before = head;
+    let names = format!("{}/{}", origin.site, origin.gw);
+    let identity = credentials.identity.public().text();
+    for (key, mine) in [("origin", names), ("identity", identity)] {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        let found: Option<String> = store.row(sql, [key], "cannot read the owner", |row| row.get(0))?;
+        match found {
+            Some(found) if found != mine => {
+                return Err(Fault::Refused(format!(
+                    "journal {} belongs to {found}, the settings name {mine}; move it away to begin a new one",
+                    store.file().display()
+                )));
             }
-            Err(cause) => {
-                before = None;
-                bad.push((*seq, cause));
+            Some(_) => {}
+            None => {
+                store.run("INSERT INTO meta(key, value) VALUES(?1, ?2)", [key, &mine], "cannot note the owner")?;
             }
         }
     }
-    let good_to = head.map_or(0, |head| head.seq);
-    for (seq, cause) in bad.iter().filter(|(seq, _)| *seq < good_to) {
-        damage.push(json!({ "what": "record", "seq": seq, "cause": cause }));
-    }
-    if let Some((from, cause)) = bad.iter().find(|(seq, _)| *seq > good_to) {
-        set_tail_aside(store, *from, cause)?;
-        damage.push(json!({ "what": "tail", "from": from, "to": last, "cause": cause }));
-    }
-    match head {
-        Some(head) => Ok(head),
-        // Not one good record among the last ones: they are set aside, and the ones before are looked at.
-        None => check_tail(store, credentials, damage),
-    }
-}
-
-fn tail_step(
-    seq: u64,
-    line: &[u8],
-    before: Option<Head>,
-    epochs: &mut Epochs,
-    credentials: &Credentials,
-) -> Result<Head, String> {
-    let record = Parsed::read_bytes(line).map_err(|refusal| refusal.to_string())?;
-    if record.seq != seq {
-        return Err(format!("row {seq} holds record {}", record.seq));
-    }
-    let expected = if seq == 1 { Some((0, credentials.acceptance)) } else { before.map(|head| (head.seq, head.link)) };
-    if let Some((before, link)) = expected {
-        if before + 1 != seq || record.prev != link {
-            return Err(format!("record {seq} does not follow record {before}"));
-        }
-    }
-    let opened = verify(&record, epochs).map_err(|refusal| refusal.to_string())?;
-    if let Some(opened) = opened {
-        epochs.restore(opened.ep(), opened.key().clone());
-    }
-    Ok(Head::after(&record))
-}
-
-/// Keys of the epochs that the tail may belong to, from their own `epoch.open` records.
-fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
-    let mut epochs = Epochs::new(credentials.origin.gw.clone(), credentials.identity.public());
-    let lines: Vec<String> = store.rows(
-        "SELECT line FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
-        [TAIL],
-        "cannot read the epochs",
-        |row| row.get(0),
-    )?;
-    for line in lines {
-        let opened = Parsed::read(&line).ok().and_then(|record| verify(&record, &epochs).ok().flatten());
-        if let Some(opened) = opened {
-            epochs.restore(opened.ep(), opened.key().clone());
-        }
-    }
-    Ok(epochs)
-}
-
-fn set_tail_aside(store: &Store, from: u64, cause: &str) -> Result<(), Fault> {
-    store.transaction(|| {
-        store.run(
-            "INSERT INTO quarantine(seq, line, why) SELECT seq, CAST(line AS BLOB), ?2 FROM record WHERE seq >= ?1",
-            (from, cause),
-            "cannot set the tail aside",
-        )?;
-        store.run("DELETE FROM epoch WHERE seq >= ?1", [from], "cannot set the tail aside")?;
-        store.run("DELETE FROM urgent WHERE seq >= ?1", [from], "cannot set the tail aside")?;
-        store.run("DELETE FROM record WHERE seq >= ?1", [from], "cannot set the tail aside")
-    })?;
     Ok(())
-}
-
-fn tail_state(store: &Store, head: Head, damage: &Damage) -> Result<TailState, Fault> {
-    if head.seq == 0 {
-        return Ok(if damage.is_empty() { TailState::Genesis } else { TailState::Reset });
-    }
-    let line: Option<String> =
-        store.row("SELECT line FROM record WHERE seq = ?1", [head.seq], "cannot read the head", |row| row.get(0))?;
-    let closed = line.as_deref().and_then(|line| Parsed::read(line).ok()).is_some_and(|r| r.kind == Kind::EpochClose);
-    Ok(if closed { TailState::Clean } else { TailState::Crash })
 }

@@ -85,6 +85,11 @@ impl Receipts {
         Ok(())
     }
 
+    /// Whether the newest receipt is not written yet.
+    pub(super) fn waits(&self) -> bool {
+        self.unwritten.is_some()
+    }
+
     /// The append was committed.
     pub(super) fn written(&mut self) {
         self.unwritten = None;
@@ -125,13 +130,8 @@ impl Journal {
         if receipt.upto == 0 {
             return Ok(());
         }
-        let line: Option<String> = self.store.row(
-            "SELECT line FROM record WHERE seq = ?1",
-            [receipt.upto],
-            "cannot read the record of a receipt",
-            |row| row.get(0),
-        )?;
-        let own = line.as_deref().and_then(|line| Parsed::read(line).ok()).map(|record| record.link);
+        let line = self.store.line(receipt.upto)?;
+        let own = line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).map(|record| record.link);
         match own {
             Some(own) if own == receipt.head => Ok(()),
             Some(_) => Err(ReceiptFault::Refused(format!("its head is not the journal's record {}", receipt.upto))),

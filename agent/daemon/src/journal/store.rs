@@ -2,6 +2,7 @@
 
 use super::Fault;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// Oldest SQLite without the WAL-reset bug (sqlite.org, 3.51.3 release notes, 2026-03-13).
@@ -15,6 +16,9 @@ const CACHE_KIB: i64 = 512;
 /// A write-ahead log is folded back after so many pages (1 MiB), and cut to this size.
 const CHECKPOINT_PAGES: i64 = 256;
 const LOG_LIMIT: i64 = 4 * 1024 * 1024;
+
+/// Pages beyond the budget for the journal's own words: a start must not fail because the budget is used up.
+const OWN_PAGES: u64 = 256;
 
 const TABLES: &str = "
     CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -33,6 +37,7 @@ pub(super) struct Store {
     pub(super) db: Connection,
     file: PathBuf,
     budget: u64,
+    broken: Cell<bool>,
 }
 
 impl Store {
@@ -44,28 +49,32 @@ impl Store {
         let fault = |doing: &'static str| move |source| Fault::Disk { file: file.to_owned(), doing, source };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(file, flags).map_err(fault("cannot open"))?;
-        let store = Self { db, file: file.to_owned(), budget };
+        let store = Self { db, file: file.to_owned(), budget, broken: Cell::new(false) };
         store.pragmas()?;
         store.layout()?;
         Ok(store)
     }
 
     fn pragmas(&self) -> Result<(), Fault> {
-        let pages = i64::try_from(self.budget / PAGE).unwrap_or(i64::MAX);
-        let wanted: [(&str, &str, String); 8] = [
+        let pages = i64::try_from(self.budget / PAGE + OWN_PAGES).unwrap_or(i64::MAX);
+        let wanted: [(&str, &str, String); 10] = [
             ("locking_mode", "EXCLUSIVE", "exclusive".into()),
             ("journal_mode", "WAL", "wal".into()),
             ("synchronous", "FULL", "2".into()),
             ("journal_size_limit", &LOG_LIMIT.to_string(), LOG_LIMIT.to_string()),
             ("wal_autocheckpoint", &CHECKPOINT_PAGES.to_string(), CHECKPOINT_PAGES.to_string()),
             ("max_page_count", &pages.to_string(), pages.to_string()),
+            ("mmap_size", "0", "0".into()),
+            ("cell_size_check", "ON", "1".into()),
             ("trusted_schema", "OFF", "0".into()),
             ("cache_size", &format!("-{CACHE_KIB}"), format!("-{CACHE_KIB}")),
         ];
         for (name, value, expected) in wanted {
             self.pragma_set(name, value)?;
             let found = self.pragma(name)?;
-            if found != expected {
+            // A file that grew under a larger budget keeps its pages; the budget is kept at each append.
+            let grown = name == "max_page_count" && found.parse::<i64>().is_ok_and(|found| found > pages);
+            if found != expected && !grown {
                 let text = format!("journal {}: {name} is {found}, not {expected}", self.file.display());
                 return Err(Fault::Refused(text));
             }
@@ -122,7 +131,36 @@ impl Store {
         if source.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             return Fault::Full { used: self.used().unwrap_or(self.budget), budget: self.budget };
         }
+        self.broken.set(true);
         Fault::Disk { file: self.file.clone(), doing, source }
+    }
+
+    /// Whether a fault of the disk was seen: what this connection says afterwards is worth nothing, "malformed" included.
+    pub(super) fn broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    /// Closes the file, so that it can be opened anew.
+    pub(super) fn shut(&mut self) -> Result<(), Fault> {
+        self.broken.set(true);
+        self.db = Connection::open_in_memory().map_err(|source| self.disk("cannot close", source))?;
+        Ok(())
+    }
+
+    pub(super) fn budget(&self) -> u64 {
+        self.budget
+    }
+
+    /// The line of a record as it lies there: damage can make it no text.
+    pub(super) fn line(&self, seq: u64) -> Result<Option<Vec<u8>>, Fault> {
+        let sql = "SELECT CAST(line AS BLOB) FROM record WHERE seq = ?1";
+        self.row(sql, [seq], "cannot read a record", |row| row.get(0))
+    }
+
+    /// Refuses what is not the journal's own where the budget is used up.
+    pub(super) fn room(&self) -> Result<(), Fault> {
+        let used = self.used().unwrap_or(self.budget);
+        if used >= self.budget { Err(Fault::Full { used, budget: self.budget }) } else { Ok(()) }
     }
 
     /// Runs one statement.

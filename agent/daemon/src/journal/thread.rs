@@ -11,6 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Most bodies of one append: what `picket_core::drafts` hands out.
 pub const APPEND_MAX: u64 = 256;
 
+/// Number of the last record in it, and lines each ended by LF.
+pub type Slice = (u64, Vec<u8>);
+
 /// What is asked of the journal. At most one append, one send per lane, a few receipts and one export are open at a
 /// time, so the channel is short.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub enum Request {
         /// `None` = from the oldest record that a stranger can begin with.
         after: Option<u64>,
         /// The answer.
-        reply: oneshot::Sender<Result<Option<(u64, Vec<u8>)>, String>>,
+        reply: oneshot::Sender<Result<Option<Slice>, String>>,
     },
     /// What an export needs beside the records.
     Papers {

@@ -1,0 +1,57 @@
+//! After a fault of the disk: close, open, check, go on in the same epoch. The connection that saw the fault is not
+//! asked again: it says "malformed" of files that are whole (reliability facts, Q4).
+
+use super::memory::StateCheck;
+use super::open::{Damage, FOUND_MAX, own_words};
+use super::tail::set_tail_aside;
+use super::{Fault, Journal, salvage};
+use picket_record::body::When;
+use picket_record::chain::Parsed;
+use picket_record::kind::{Kind, Severity};
+use serde_json::json;
+
+impl Journal {
+    /// Opens the file again and brings it in step with the head in memory, which was told outside; states what was
+    /// found. After a fault the next append tries again.
+    pub(super) fn reopen(&mut self, when: &When) -> Result<(), Fault> {
+        let (file, budget) = (self.store.file().to_owned(), self.store.budget());
+        self.store.shut()?;
+        self.store = salvage::open(&file, budget)?;
+        let mut damage = vec![json!({ "what": "reopened" })];
+        damage.extend(salvage::untold(&self.store)?);
+        let lost = self.match_head(&mut damage)?;
+        StateCheck::run(&self.store, self.sealer.head().seq, &mut damage)?;
+        if lost {
+            // The opening of this epoch may be among what is gone: the next start could verify nothing without one.
+            self.rotate(when)?;
+        }
+        tracing::warn!(faults = damage.len(), "the journal was opened again after a fault of the disk");
+        damage.truncate(FOUND_MAX);
+        let told = own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": damage }));
+        self.commit(&[told])?;
+        salvage::told(&self.store)
+    }
+
+    /// A commit that was reported as failed may be there all the same: it was told to nobody and comes again, so it is
+    /// set aside. Records that were told outside and are gone leave their numbers used; whether there are such.
+    fn match_head(&self, damage: &mut Damage) -> Result<bool, Fault> {
+        let head = self.sealer.head();
+        let sql = "SELECT max(seq) FROM record";
+        let last: u64 = self.store.row(sql, [], "cannot read the head", |row| row.get(0))?.flatten().unwrap_or(0);
+        if last > head.seq {
+            let cause = "its commit was reported as failed";
+            set_tail_aside(&self.store, head.seq + 1, cause)?;
+            damage.push(json!({ "what": "tail", "from": head.seq + 1, "to": last, "cause": cause }));
+        }
+        if last < head.seq {
+            damage.push(json!({ "what": "lost", "from": last + 1, "to": head.seq }));
+            return Ok(true);
+        }
+        let line = self.store.line(head.seq)?;
+        let link = line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).map(|record| record.link);
+        if link != Some(head.link) {
+            damage.push(json!({ "what": "record", "seq": head.seq, "cause": "it is not the record that was stored" }));
+        }
+        Ok(false)
+    }
+}

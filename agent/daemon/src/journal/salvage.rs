@@ -1,0 +1,206 @@
+//! A file that SQLite cannot read: its readable rows go to a new file that takes its place, and what they say is folded
+//! again. The damaged file is renamed, never deleted. A power cut at any point leaves one of the two in place.
+
+use super::store::Store;
+use super::{Fault, memory};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+use serde_json::json;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A larger file is not checked as a whole at start: minutes on a card (reliability facts, Q12).
+const CHECK_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Numbers of records stay below 2^53.
+const SEQ_MAX: i64 = (1 << 53) - 1;
+
+/// What is carried over; epochs, urgent marks and state follow from the records.
+const KEPT: [(&str, &str, usize); 5] = [
+    ("meta", "key, value", 2),
+    ("receipt", "n, upto, day, line", 4),
+    ("document", "name, file, digest, body", 4),
+    ("quarantine", "id, seq, line, why", 4),
+    ("record", "seq, line", 2),
+];
+
+/// Opens the file, or the one that took its place because it was damaged.
+pub(super) fn open(file: &Path, budget: u64) -> Result<Store, Fault> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(fault(folder, "cannot make the journal's folder"))?;
+    }
+    finish(file, budget)?;
+    if fs::metadata(file).is_ok_and(|found| found.len() == 0) {
+        return replace(file, budget, "the file is empty");
+    }
+    let fault = match Store::open(file, budget).and_then(sound) {
+        Ok(store) => return Ok(store),
+        Err(fault) => fault,
+    };
+    match damage_of(&fault) {
+        Some(cause) => replace(file, budget, &cause),
+        None => Err(fault),
+    }
+}
+
+/// What SQLite says where the file itself is damaged; a disk that does not answer is another matter.
+pub(super) fn damage_of(fault: &Fault) -> Option<String> {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match fault {
+        Fault::Disk { source, .. } => {
+            let damaged = matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
+            damaged.then(|| source.to_string())
+        }
+        Fault::File { .. } | Fault::Refused(_) | Fault::Full { .. } => None,
+    }
+}
+
+/// Checks the whole file after a stop that was not in order.
+fn sound(store: Store) -> Result<Store, Fault> {
+    let last: Option<u64> =
+        store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
+    let clean = match last {
+        Some(last) => super::tail::closed(&store, last)?,
+        None => false,
+    };
+    let large = fs::metadata(store.file()).is_ok_and(|found| found.len() > CHECK_MAX_BYTES);
+    if clean || large {
+        return Ok(store);
+    }
+    let verdict: Option<String> = store.row("PRAGMA quick_check(1)", [], "cannot check the file", |row| row.get(0))?;
+    if verdict.as_deref() == Some("ok") {
+        return Ok(store);
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(store.disk("the file is damaged", rusqlite::Error::SqliteFailure(code, verdict)))
+}
+
+/// Carries over what can be read, and puts the new file in the place of the damaged one.
+pub(super) fn replace(file: &Path, budget: u64, cause: &str) -> Result<Store, Fault> {
+    let fresh = with_suffix(file, ".new");
+    remove(&fresh)?;
+    let aside = free_name(file)?;
+    let store = Store::open(&fresh, budget)?;
+    store.transaction(|| {
+        let kept = carry_over(&store, file)?;
+        memory::refold(&store)?;
+        let note = json!({ "what": "file", "cause": cause, "kept": kept, "aside": aside.display().to_string() });
+        let sql = "INSERT OR REPLACE INTO meta(key, value) VALUES('untold', ?1)";
+        store.run(sql, [note.to_string()], "cannot note the damage")
+    })?;
+    drop(store);
+    finish(file, budget)?;
+    Store::open(file, budget)
+}
+
+/// Finishes the exchange of files where the new one is whole; one that is not is made again.
+fn finish(file: &Path, budget: u64) -> Result<(), Fault> {
+    let fresh = with_suffix(file, ".new");
+    if !fresh.exists() {
+        return Ok(());
+    }
+    let whole = Store::open(&fresh, budget).and_then(|store| untold(&store)).is_ok_and(|note| note.is_some());
+    if !whole {
+        return remove(&fresh);
+    }
+    let aside = free_name(file)?;
+    // The log first: beside the new file it would be taken for its own.
+    for suffix in ["-wal", ""] {
+        rename(&with_suffix(file, suffix), &with_suffix(&aside, suffix))?;
+    }
+    rename(&fresh, file)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(fault(folder, "cannot make the exchange of the damaged journal last"))
+}
+
+/// Damage that no record tells of yet.
+pub(super) fn untold(store: &Store) -> Result<Option<serde_json::Value>, Fault> {
+    let sql = "SELECT value FROM meta WHERE key = 'untold'";
+    let note: Option<String> = store.row(sql, [], "cannot read what is untold", |row| row.get(0))?;
+    Ok(note.map(|note| serde_json::from_str(&note).unwrap_or(serde_json::Value::String(note))))
+}
+
+/// A record tells of it.
+pub(super) fn told(store: &Store) -> Result<(), Fault> {
+    store.run("DELETE FROM meta WHERE key = 'untold'", [], "cannot note what was told").map(drop)
+}
+
+/// How many records were kept.
+fn carry_over(store: &Store, from: &Path) -> Result<u64, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let Ok(old) = Connection::open_with_flags(from, flags) else { return Ok(0) };
+    let mut kept = 0;
+    for (table, columns, width) in KEPT {
+        let key = columns.split(',').next().unwrap_or_default();
+        kept = 0;
+        // From both ends up to the first row that cannot be read: the head is what must not be lost.
+        for order in ["ASC", "DESC"] {
+            let select = format!("SELECT {columns} FROM {table} ORDER BY {key} {order}");
+            let places = (1..=width).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
+            let insert = format!("INSERT OR IGNORE INTO {table}({columns}) VALUES({places})");
+            kept += copy(store, &old, &select, &insert, width)?;
+        }
+    }
+    Ok(kept)
+}
+
+fn copy(store: &Store, old: &Connection, select: &str, insert: &str, width: usize) -> Result<u64, Fault> {
+    let Ok(mut statement) = old.prepare(select) else { return Ok(0) };
+    let Ok(mut rows) = statement.query([]) else { return Ok(0) };
+    let mut copied = 0;
+    while let Ok(Some(row)) = rows.next() {
+        let values: rusqlite::Result<Vec<Value>> = (0..width).map(|n| row.get(n)).collect();
+        let Ok(values) = values else { continue };
+        if matches!(values.first(), Some(Value::Integer(key)) if !(1..=SEQ_MAX).contains(key)) {
+            continue;
+        }
+        let done = store.run(insert, params_from_iter(values), "cannot carry a row over")?;
+        // The walk from the other end has met what is there.
+        if done == 0 && select.ends_with("DESC") {
+            break;
+        }
+        copied += done as u64;
+    }
+    Ok(copied)
+}
+
+fn free_name(file: &Path) -> Result<PathBuf, Fault> {
+    let free = (1..10_000u32).map(|n| with_suffix(file, &format!(".damaged-{n}"))).find(|path| !path.exists());
+    free.ok_or_else(|| {
+        Fault::Refused(format!("{}: too many damaged journals lie beside it; move them away", file.display()))
+    })
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(fault(from, "cannot set the damaged journal aside")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove(fresh: &Path) -> Result<(), Fault> {
+    for suffix in ["-wal", ""] {
+        let path = with_suffix(fresh, suffix);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(fault(&path, "cannot remove a half-made journal")(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn fault(file: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Fault {
+    let file = file.to_owned();
+    move |source| Fault::File { file, doing, source }
+}

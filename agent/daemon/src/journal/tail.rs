@@ -1,0 +1,136 @@
+//! The last records at a start: what is good, what is set aside, how the last run ended.
+
+use super::open::Damage;
+use super::store::Store;
+use super::{Credentials, Fault};
+use picket_record::chain::{Epochs, Head, Parsed, TailState, verify};
+use picket_record::kind::Kind;
+use serde_json::json;
+
+/// Records at the end that are verified at every start: more than one append holds.
+const TAIL: u64 = 300;
+
+/// Verifies the last records, link by link and signature by signature. What follows the last good one is set aside; a
+/// damaged one before it stays where it is and is told: numbers that were sent must never be given again.
+pub(super) fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
+    loop {
+        let last: Option<u64> =
+            store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
+        let Some(last) = last else { return Ok(Head::genesis(credentials.acceptance)) };
+        // Where not one record of a window is good, it is set aside, and the one before is looked at.
+        if let Some(head) = check_window(store, credentials, last, damage)? {
+            return Ok(head);
+        }
+    }
+}
+
+/// Checks the last records up to `last`; the last good one.
+fn check_window(
+    store: &Store,
+    credentials: &Credentials,
+    last: u64,
+    damage: &mut Damage,
+) -> Result<Option<Head>, Fault> {
+    let lines: Vec<(u64, Vec<u8>)> = store.rows(
+        "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq",
+        [last.saturating_sub(TAIL)],
+        "cannot read the tail",
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let mut epochs = known_epochs(store, credentials)?;
+    let mut head: Option<Head> = None;
+    let mut before: Option<Head> = None;
+    let mut bad: Vec<(u64, String)> = Vec::new();
+    for (seq, line) in &lines {
+        match tail_step(*seq, line, before, &mut epochs, credentials) {
+            Ok(next) => {
+                head = Some(next);
+                before = head;
+            }
+            Err(cause) => {
+                before = None;
+                bad.push((*seq, cause));
+            }
+        }
+    }
+    let good_to = head.map_or(0, |head| head.seq);
+    for (seq, cause) in bad.iter().filter(|(seq, _)| *seq < good_to) {
+        damage.push(json!({ "what": "record", "seq": seq, "cause": cause }));
+    }
+    if let Some((from, cause)) = bad.iter().find(|(seq, _)| *seq > good_to) {
+        set_tail_aside(store, *from, cause)?;
+        damage.push(json!({ "what": "tail", "from": from, "to": last, "cause": cause }));
+    }
+    Ok(head)
+}
+
+fn tail_step(
+    seq: u64,
+    line: &[u8],
+    before: Option<Head>,
+    epochs: &mut Epochs,
+    credentials: &Credentials,
+) -> Result<Head, String> {
+    let record = Parsed::read_bytes(line).map_err(|refusal| refusal.to_string())?;
+    if record.seq != seq {
+        return Err(format!("row {seq} holds record {}", record.seq));
+    }
+    let expected = if seq == 1 { Some((0, credentials.acceptance)) } else { before.map(|head| (head.seq, head.link)) };
+    if let Some((before, link)) = expected {
+        if before + 1 != seq || record.prev != link {
+            return Err(format!("record {seq} does not follow record {before}"));
+        }
+    }
+    let opened = verify(&record, epochs).map_err(|refusal| refusal.to_string())?;
+    if let Some(opened) = opened {
+        epochs.restore(opened.ep(), opened.key().clone());
+    }
+    Ok(Head::after(&record))
+}
+
+/// Keys of the epochs that the tail may belong to, from their own `epoch.open` records.
+fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
+    let mut epochs = Epochs::new(credentials.origin.gw.clone(), credentials.identity.public());
+    let lines: Vec<Vec<u8>> = store.rows(
+        "SELECT CAST(line AS BLOB) FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
+        [TAIL],
+        "cannot read the epochs",
+        |row| row.get(0),
+    )?;
+    for line in lines {
+        let opened = Parsed::read_bytes(&line).ok().and_then(|record| verify(&record, &epochs).ok().flatten());
+        if let Some(opened) = opened {
+            epochs.restore(opened.ep(), opened.key().clone());
+        }
+    }
+    Ok(epochs)
+}
+
+/// What cannot be built upon goes to the quarantine, from a number on.
+pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str) -> Result<(), Fault> {
+    store.transaction(|| {
+        store.run(
+            "INSERT INTO quarantine(seq, line, why) SELECT seq, CAST(line AS BLOB), ?2 FROM record WHERE seq >= ?1",
+            (from, cause),
+            "cannot set the tail aside",
+        )?;
+        store.run("DELETE FROM epoch WHERE seq >= ?1", [from], "cannot set the tail aside")?;
+        store.run("DELETE FROM urgent WHERE seq >= ?1", [from], "cannot set the tail aside")?;
+        store.run("DELETE FROM record WHERE seq >= ?1", [from], "cannot set the tail aside")
+    })?;
+    Ok(())
+}
+
+/// How the last run ended.
+pub(super) fn tail_state(store: &Store, head: Head, damage: &Damage) -> Result<TailState, Fault> {
+    if head.seq == 0 {
+        return Ok(if damage.is_empty() { TailState::Genesis } else { TailState::Reset });
+    }
+    Ok(if closed(store, head.seq)? { TailState::Clean } else { TailState::Crash })
+}
+
+/// Whether a record closes its epoch: as the last one, it says that the stop was in order.
+pub(super) fn closed(store: &Store, seq: u64) -> Result<bool, Fault> {
+    let line = store.line(seq)?;
+    Ok(line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).is_some_and(|r| r.kind == Kind::EpochClose))
+}

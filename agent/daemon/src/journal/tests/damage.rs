@@ -1,0 +1,180 @@
+use super::*;
+use std::fs;
+
+/// A journal of `n` heartbeats after the two first records and an open alarm, stopped without a word.
+fn written(n: usize) -> Site {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A")]).unwrap();
+    for _ in 0..n {
+        journal.append(&[beat()]).unwrap();
+    }
+    site
+}
+
+/// Twice more, so that a crash loop would show.
+fn starts_twice_more(site: &mut Site) -> Journal {
+    let before = head(&site.start().0);
+    let (journal, _) = site.start();
+    assert!(head(&journal) > before);
+    journal
+}
+
+#[test]
+fn a_torn_last_line_is_set_aside_and_told() {
+    for change in ["line = substr(line, 1, 40)", "line = CAST(x'ff' || substr(line, 2) AS TEXT)", "line = ''"] {
+        let mut site = written(5);
+        site.by_hand(&format!("UPDATE record SET {change} WHERE seq = 8"));
+        let (journal, _) = site.start();
+        assert_eq!(found(&journal)[0]["what"], "tail", "{change}");
+        assert_eq!(found(&journal)[0]["from"], 8, "{change}");
+        assert_eq!(count(&journal, "quarantine"), 1, "{change}");
+        assert_eq!(checked(&journal).contradictions, 0, "{change}");
+        drop(journal);
+        assert!(found(&starts_twice_more(&mut site)).is_empty(), "{change}");
+    }
+}
+
+#[test]
+fn two_swapped_records_at_the_end_are_both_set_aside() {
+    let mut site = written(5);
+    site.by_hand(
+        "UPDATE record SET seq = 100 WHERE seq = 8; UPDATE record SET seq = 8 WHERE seq = 7;
+         UPDATE record SET seq = 7 WHERE seq = 100",
+    );
+    let (journal, _) = site.start();
+    assert_eq!((&found(&journal)[0]["from"], count(&journal, "quarantine")), (&json!(7), 2));
+    assert_eq!(checked(&journal).contradictions, 0);
+    drop(journal);
+    starts_twice_more(&mut site);
+}
+
+#[test]
+fn damage_before_a_good_tail_is_told_and_no_number_is_given_again() {
+    let changes = ["DELETE FROM record WHERE seq = 5", "UPDATE record SET line = CAST(x'ff41' AS TEXT) WHERE seq = 5"];
+    for change in changes {
+        let mut site = written(5);
+        site.by_hand(change);
+        let (journal, recovered) = site.start();
+        assert_eq!((found(&journal)[0]["what"].as_str(), recovered.head), (Some("record"), 10), "{change}");
+        assert_eq!(count(&journal, "quarantine"), 0, "{change}");
+        assert!(read(&journal, &Batch::Range { from: 6, to: 9 }).is_some(), "{change}");
+        assert!(journal.lines(&Batch::Range { from: 1, to: 9 }).unwrap().is_some(), "{change}");
+        assert!(journal.slice(0).unwrap().is_some(), "{change}");
+        drop(journal);
+        starts_twice_more(&mut site);
+    }
+}
+
+#[test]
+fn damage_beyond_the_checked_tail_is_looked_through() {
+    let mut site = written(3);
+    let (mut journal, _) = site.start();
+    for _ in 0..3 {
+        journal.append(&vec![beat(); 250]).unwrap();
+    }
+    drop(journal);
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 100");
+    let (journal, _) = site.start();
+    assert_eq!(head(&journal), 102);
+    assert_eq!(checked(&journal).contradictions, 0);
+    drop(journal);
+    starts_twice_more(&mut site);
+}
+
+#[test]
+fn an_epoch_whose_opening_no_longer_reads_does_not_stop_a_start() {
+    let mut site = written(3);
+    site.by_hand("UPDATE record SET line = CAST(x'ff' AS TEXT) WHERE seq = 1");
+    drop(site.start());
+    starts_twice_more(&mut site);
+}
+
+#[test]
+fn a_text_file_or_an_empty_one_is_set_aside_and_told_once() {
+    for text in ["not a journal\n".repeat(600), String::new()] {
+        let mut site = Site::new();
+        fs::write(site.file(), &text).unwrap();
+        let (journal, recovered) = site.start();
+        assert_eq!((recovered.tail.as_str(), recovered.head), ("reset", 3));
+        assert_eq!((&found(&journal)[0]["what"], &found(&journal)[0]["kept"]), (&json!("file"), &json!(0)));
+        drop(journal);
+        assert_eq!(fs::read_to_string(site.folder.path().join("journal.db.damaged-1")).unwrap(), text);
+        assert!(found(&starts_twice_more(&mut site)).is_empty());
+        assert!(!site.names().contains(&"journal.db.damaged-2".to_owned()));
+    }
+}
+
+/// Overwrites a page in the middle of the file.
+fn spoil(site: &Site, at_permille: u64) {
+    let mut bytes = fs::read(site.file()).unwrap();
+    let page = (bytes.len() as u64 * at_permille / 1_000 / 4_096 * 4_096) as usize;
+    bytes[page..page + 4_096].fill(0xA5);
+    fs::write(site.file(), bytes).unwrap();
+}
+
+#[test]
+fn a_spoiled_page_costs_its_own_records_and_neither_the_head_nor_the_open_alarms() {
+    let mut site = written(3);
+    let (mut journal, _) = site.start();
+    for _ in 0..3 {
+        journal.append(&vec![beat(); 250]).unwrap();
+    }
+    let last = head(&journal);
+    drop(journal);
+    spoil(&site, 500);
+    let (journal, recovered) = site.start();
+    assert_eq!(found(&journal)[0]["what"], "file");
+    assert!(found(&journal)[0]["kept"].as_u64().unwrap() > 600);
+    assert_eq!(recovered.head, last + 2);
+    assert_eq!(rows(&journal), ["alarm/door/A"]);
+    assert_eq!(recovered.urgent[0], 3);
+    drop(journal);
+    starts_twice_more(&mut site);
+    assert!(!site.names().contains(&"journal.db.damaged-2".to_owned()));
+}
+
+#[test]
+fn a_truncated_file_is_set_aside_after_a_stop_in_order_too() {
+    let mut site = written(100);
+    stop(site.start().0);
+    let file = fs::OpenOptions::new().write(true).open(site.file()).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 8_192 * 4_096).unwrap();
+    let (journal, _) = site.start();
+    assert_eq!(found(&journal)[0]["what"], "file");
+    drop(journal);
+    starts_twice_more(&mut site);
+}
+
+#[test]
+fn every_spoiled_page_is_survived() {
+    for at_permille in (0..1_000).step_by(60) {
+        let mut site = written(60);
+        if at_permille % 120 == 0 {
+            stop(site.start().0);
+        }
+        spoil(&site, at_permille);
+        let opened = site.try_start();
+        assert!(opened.is_ok(), "at {at_permille}: {:?}", opened.err());
+        drop(opened);
+        starts_twice_more(&mut site);
+    }
+}
+
+#[test]
+fn a_power_cut_during_the_exchange_loses_nothing() {
+    let mut site = written(20);
+    drop(site.start());
+    let whole = fs::read(site.file()).unwrap();
+    drop(super::super::salvage::replace(&site.file(), BUDGET, "test").unwrap());
+    // Before the first rename: both files lie there.
+    fs::rename(site.file(), site.folder.path().join("journal.db.new")).unwrap();
+    fs::write(site.file(), &whole[..4_096]).unwrap();
+    let (journal, recovered) = site.start();
+    assert_eq!((recovered.head, &found(&journal)[0]["what"]), (26, &json!("file")));
+    drop(journal);
+    // Half-made: made again from the damaged file.
+    fs::write(site.folder.path().join("journal.db.new"), "half").unwrap();
+    assert!(found(&site.start().0).is_empty());
+    assert!(!site.names().contains(&"journal.db.new".to_owned()));
+}

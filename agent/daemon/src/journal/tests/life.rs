@@ -1,0 +1,192 @@
+use super::*;
+
+#[test]
+fn record_one_opens_the_first_epoch_after_the_acceptance_and_record_two_is_the_genesis() {
+    let mut site = Site::new();
+    let (journal, recovered) = site.start();
+    let all = lines(&journal);
+    let first = Parsed::read_bytes(&all[0]).unwrap();
+    assert_eq!((first.seq, first.prev, first.kind), (1, ACCEPTANCE, Kind::EpochOpen));
+    assert_eq!(kinds(&journal), [Kind::EpochOpen, Kind::LogGenesis]);
+    assert_eq!((recovered.head, recovered.tail.as_str()), (2, "genesis"));
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
+fn a_stop_in_order_leaves_a_clean_tail_and_anything_else_a_crash() {
+    let mut site = Site::new();
+    stop(site.start().0);
+    let (journal, recovered) = site.start();
+    assert_eq!(recovered.tail, "clean");
+    drop(journal);
+    let (journal, recovered) = site.start();
+    assert_eq!(recovered.tail, "crash");
+    assert_eq!(checked(&journal).unclosed, [2]);
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
+fn the_rows_follow_an_alarm_and_are_there_after_a_start() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let cleared = body(Kind::AlarmCleared, Severity::Notice, json!({ "alarm": "door/A" }));
+    journal.append(&[raised("door/A"), raised("door/B"), cleared, closed("door/B")]).unwrap();
+    assert_eq!(rows(&journal), ["alarm/door/A"]);
+    drop(journal);
+    let (mut journal, recovered) = site.start();
+    assert_eq!(recovered.rows.iter().map(|row| (row.key.as_str(), row.seq)).collect::<Vec<_>>(), [("alarm/door/A", 5)]);
+    assert_eq!(recovered.urgent, [3, 4]);
+    journal.append(&[closed("door/A")]).unwrap();
+    assert_eq!(rows(&journal), [""; 0]);
+}
+
+#[test]
+fn a_row_changed_by_hand_is_folded_again_and_told() {
+    for change in ["body = 'x'", "seq = 0", "seq = 99", "body = x'ff'"] {
+        let mut site = Site::new();
+        let (mut journal, _) = site.start();
+        journal.append(&[raised("door/A")]).unwrap();
+        drop(journal);
+        site.by_hand(&format!("UPDATE state SET {change}"));
+        let (journal, recovered) = site.start();
+        assert_eq!(recovered.rows[0].seq, 3, "{change}");
+        assert_eq!(found(&journal)[0]["what"], "state", "{change}");
+        drop(journal);
+        assert!(found(&site.start().0).is_empty(), "{change}");
+    }
+}
+
+#[test]
+fn a_row_dropped_after_a_stop_in_order_is_noticed_by_the_signed_digest() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A")]).unwrap();
+    stop(journal);
+    site.by_hand("DELETE FROM state");
+    let (journal, recovered) = site.start();
+    assert_eq!(recovered.rows.len(), 1);
+    assert_eq!(found(&journal)[0]["cause"], "rows do not match the signed digest");
+}
+
+#[test]
+fn a_body_that_is_too_large_is_stated_as_lost_in_its_place() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let mut huge = raised("door/A");
+    huge.data.insert("x".into(), "x".repeat(9_000).into());
+    let stored = journal.append(&[beat(), huge, beat()]).unwrap();
+    assert_eq!((stored.head, stored.urgent), (5, vec![4]));
+    assert_eq!(kinds(&journal)[2..], [Kind::Heartbeat, Kind::GapDropped, Kind::Heartbeat]);
+    assert_eq!(rows(&journal), [""; 0]);
+}
+
+#[test]
+fn after_a_day_a_new_epoch_opens_and_the_drafts_stay_one_run() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let mut late = beat();
+    late.when = at(24 * 3_600 * 1_000_000);
+    let stored = journal.append(&[late, beat()]).unwrap();
+    assert_eq!(kinds(&journal)[2..], [Kind::EpochClose, Kind::EpochOpen, Kind::Heartbeat, Kind::Heartbeat]);
+    assert_eq!(stored.head, 6);
+    let summary = checked(&journal);
+    assert_eq!((summary.epochs, summary.contradictions, summary.unclosed.len()), (2, 0, 0));
+}
+
+#[test]
+fn an_epoch_does_not_outgrow_its_limit() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let many = vec![beat(); 256];
+    for _ in 0..=256 {
+        let before = head(&journal);
+        let stored = journal.append(&many).unwrap();
+        assert!(stored.head - before == 256 || stored.head - before == 258);
+    }
+    let summary = checked(&journal);
+    assert_eq!((summary.epochs, summary.contradictions), (2, 0));
+}
+
+#[test]
+fn the_pragmas_are_the_promised_ones_and_nobody_else_opens_the_file() {
+    let mut site = Site::new();
+    let (journal, _) = site.start();
+    let pragma = |name: &str| {
+        let value: Value = journal
+            .store
+            .db
+            .query_row(&format!("PRAGMA {name}"), [], |row| {
+                Ok(row.get::<_, i64>(0).map_or_else(|_| row.get::<_, String>(0).map(Value::from), |n| Ok(n.into())))
+            })
+            .unwrap()
+            .unwrap();
+        value
+    };
+    assert_eq!(pragma("journal_mode"), "wal");
+    assert_eq!(pragma("locking_mode"), "exclusive");
+    assert_eq!(pragma("synchronous"), 2);
+    assert_eq!(pragma("trusted_schema"), 0);
+    assert_eq!(pragma("mmap_size"), 0);
+    assert_eq!(pragma("cell_size_check"), 1);
+    assert_eq!(pragma("max_page_count"), BUDGET / 4_096 + 256);
+    assert_eq!(pragma("journal_size_limit"), 4_194_304);
+    let other = Connection::open(site.file()).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    assert!(other.query_row("SELECT count(*) FROM record", [], |row| row.get::<_, u64>(0)).is_err());
+    assert!(rusqlite::version_number() >= 3_051_003);
+    assert!(!site.names().contains(&"journal.db-shm".to_owned()));
+}
+
+#[test]
+fn another_gateway_or_another_identity_does_not_take_the_journal() {
+    let mut site = Site::new();
+    drop(site.start());
+    for (gw, seed) in [("gate-8", 1), ("gate-7", 2)] {
+        let opened = Journal::open(&site.place(), credentials(gw, seed), Box::new(|| [3; 32]), &at(0), "test");
+        let refusal = opened.unwrap_err().to_string();
+        assert!(refusal.contains("move it away to begin a new one"), "{refusal}");
+    }
+    assert_eq!(site.start().1.head, 3);
+}
+
+#[test]
+fn an_identity_key_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new();
+    let file = site.folder.path().join("identity.key");
+    std::fs::write(&file, picket_record::encode::base64url(&[1; 32])).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(crate::journal::identity(&file).unwrap_err().to_string().contains("chmod 600"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(crate::journal::identity(&file).unwrap().public(), IdentityKey::from_seed([1; 32]).public());
+}
+
+#[test]
+fn an_acceptance_of_another_identity_or_gateway_is_refused() {
+    use picket_record::{acceptance::Acceptance, keys::AcceptKey};
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new();
+    let path = |name: &str| site.folder.path().join(name);
+    let key = AcceptKey::from_seed([4; 32]);
+    let accepted = Acceptance {
+        sms: Name::parse("sms").unwrap(),
+        site: Name::parse("harbour").unwrap(),
+        gw: Name::parse("gate-7").unwrap(),
+        identity: IdentityKey::from_seed([1; 32]).public(),
+        receipt_key: ReceiptKey::from_seed([9; 32]).public(),
+        ts_ms: 0,
+        by: "Ada".into(),
+    };
+    std::fs::write(path("enrol.jws"), accepted.sign(&key).unwrap().line).unwrap();
+    std::fs::write(path("accept.pub"), key.public().text()).unwrap();
+    let mut place = site.place();
+    (place.identity, place.acceptance, place.accept_key) = (path("id.key"), path("enrol.jws"), path("accept.pub"));
+    let with = |seed: u8, gateway: &str| {
+        std::fs::write(path("id.key"), picket_record::encode::base64url(&[seed; 32])).unwrap();
+        std::fs::set_permissions(path("id.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        place.credentials("harbour", gateway).map(|_| ()).map_err(|fault| fault.to_string())
+    };
+    assert_eq!(with(1, "gate-7"), Ok(()));
+    assert!(with(2, "gate-7").unwrap_err().contains("accepts another identity"));
+    assert!(with(1, "gate-8").unwrap_err().contains("the settings name harbour/gate-8"));
+}

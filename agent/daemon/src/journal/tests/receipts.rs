@@ -1,0 +1,95 @@
+use super::*;
+use crate::journal::ReceiptFault;
+
+fn refused(journal: &mut Journal, line: &str) -> String {
+    match journal.receipt(line) {
+        Err(ReceiptFault::Refused(cause)) => cause,
+        answer => panic!("{answer:?}"),
+    }
+}
+
+#[test]
+fn a_receipt_counts_at_once_and_is_kept_with_the_next_append() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A")]).unwrap();
+    let mut paper = receipt(&journal, 1, 3);
+    (paper.have, paper.resend) = (vec![(7, 8)], vec![(4, 6)]);
+    let accepted = journal.receipt(&signed(&paper)).unwrap();
+    assert_eq!((accepted.upto, accepted.have, accepted.resend), (3, vec![(7, 8)], vec![(4, 6)]));
+    assert_eq!((count(&journal, "receipt"), count(&journal, "urgent")), (0, 1));
+    journal.append(&[beat()]).unwrap();
+    assert_eq!((count(&journal, "receipt"), count(&journal, "urgent")), (1, 0));
+    drop(journal);
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.receipted, journal.newest_receipt()), (3, 1));
+    let again = journal.receipt(&signed(&paper));
+    assert!(matches!(again, Err(ReceiptFault::Old { n: 1, known: 1 })), "{again:?}");
+}
+
+#[test]
+fn a_receipt_that_is_not_ours_or_contradicts_the_journal_is_refused() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let good = receipt(&journal, 1, 2);
+    let stranger = good.sign(&ReceiptKey::from_seed([8; 32])).line;
+    assert!(refused(&mut journal, &stranger).contains("sign"));
+    let other = signed(&Receipt { gw: Name::parse("gate-8").unwrap(), ..good.clone() });
+    assert!(refused(&mut journal, &other).contains("gate-8"));
+    let fork = signed(&Receipt { head: [7; 32], ..good.clone() });
+    assert_eq!(refused(&mut journal, &fork), "its head is not the journal's record 2");
+    let beyond = signed(&Receipt { upto: 3, ..good.clone() });
+    assert!(refused(&mut journal, &beyond).contains("the journal ends at 2"));
+    assert_eq!(journal.newest_receipt(), 0);
+    journal.receipt(&signed(&good)).unwrap();
+}
+
+#[test]
+fn a_receipt_that_goes_back_is_accepted_and_the_newest_of_each_day_is_kept() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    receive(&mut journal, 1, 2);
+    let mut back = receipt(&journal, 3, 1);
+    assert_eq!(journal.receipt(&signed(&back)).unwrap().upto, 1);
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(count(&journal, "receipt"), 1);
+    (back.n, back.ts_ms) = (4, back.ts_ms + 86_400_000);
+    journal.receipt(&signed(&back)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(journal.receipt_lines().unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_range_is_cut_at_the_size_of_a_message_and_reads_back() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![large(); 100]).unwrap();
+    let (text, through) = read(&journal, &Batch::Range { from: 1, to: 102 }).unwrap();
+    assert!(text.len() <= 256 * 1024 && text.len() > 240 * 1024);
+    assert_eq!(text.lines().count() as u64, through);
+    let (rest, _) = read(&journal, &Batch::Range { from: through + 1, to: 102 }).unwrap();
+    let next = Parsed::read(rest.lines().next().unwrap()).unwrap();
+    assert_eq!(next.seq, through + 1);
+}
+
+#[test]
+fn an_urgent_batch_begins_with_its_opening_unless_that_has_a_receipt() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[beat(), raised("door/A")]).unwrap();
+    let seqs = |receipted| {
+        let (text, through) = read(&journal, &Batch::Urgent { seqs: vec![4], receipted }).unwrap();
+        assert_eq!(through, 4);
+        text.lines().map(|line| Parsed::read(line).unwrap().seq).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(0), [1, 4]);
+    assert_eq!(seqs(1), [4]);
+}
+
+#[test]
+fn records_that_are_gone_give_no_batch() {
+    let mut site = Site::new();
+    let (journal, _) = site.start();
+    assert_eq!(journal.lines(&Batch::Range { from: 50, to: 60 }).unwrap(), None);
+    assert_eq!(journal.lines(&Batch::Urgent { seqs: vec![50, 51], receipted: 9 }).unwrap(), None);
+}
