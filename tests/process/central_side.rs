@@ -40,6 +40,6 @@ fn the_page_and_the_status_survive_a_dead_central_side() {
     assert_eq!(told["link"]["up"], false);
     let text = answer(&binaries().picket, &[Path::new("status"), Path::new("--runtime"), &run]);
     println!("{text}");
-    assert!(text.contains("not reporting"), "{text}");
+    assert!(text.contains("NOT reporting"), "{text}");
     agent.must_run();
 }

@@ -69,6 +69,12 @@ impl Installation {
         self.open_store().query_row(sql, [GATEWAY, state], |row| row.get(0)).expect("a count")
     }
 
+    /// Number of the last record that the central side has signed for.
+    pub(crate) fn receipted(&self) -> u64 {
+        let sql = "SELECT max(upto) FROM receipt WHERE gw = ?1";
+        self.open_store().query_row(sql, [GATEWAY], |row| row.get(0)).expect("a number")
+    }
+
     /// Records of other histories, and those that wait.
     pub(crate) fn kept_apart(&self) -> u64 {
         let sql = "SELECT (SELECT count(*) FROM fork) + (SELECT count(*) FROM ahead)";

@@ -72,7 +72,7 @@ fn a_wrong_register_where_none_was_ever_good_is_refused() {
     let refused = site.refused();
     assert_eq!(refused.status.code(), Some(2), "{}", told(&refused));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    for words in ["kettle", "2026-02-31", "no good one was ever in force"] {
+    for words in ["kettle", "2026-02-31", "no good register was ever in force"] {
         assert!(said.contains(words), "{words} is not told: {said}");
     }
 }
