@@ -1,6 +1,6 @@
 //! No central side at all: the site is guarded all the same.
 
-use crate::installation::Installation;
+use crate::installation::{ANSWER, Installation};
 use crate::programs::{Broker, answer, binaries, free_port, until};
 use crate::records::{event, scene};
 use serde_json::Value;
@@ -11,6 +11,7 @@ use std::path::Path;
 /// First line of what the page answers.
 fn page(site: &Installation) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", site.page())).ok()?;
+    stream.set_read_timeout(Some(ANSWER)).ok()?;
     let host = site.page();
     write!(stream, "GET / HTTP/1.1\r\nHost: 127.0.0.1:{host}\r\nConnection: close\r\n\r\n").ok()?;
     let mut text = String::new();

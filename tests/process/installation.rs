@@ -7,8 +7,11 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 use tempfile::TempDir;
 
+/// Longest wait for one answer, which is then asked for again.
+pub(crate) const ANSWER: Duration = Duration::from_secs(5);
 /// The gateway in the settings.
 pub(crate) const GATEWAY: &str = "gw-1";
 
@@ -154,6 +157,7 @@ impl Installation {
     /// The status of the running agent, by its socket.
     pub(crate) fn status(&self) -> Option<Value> {
         let mut socket = UnixStream::connect(self.path("run/control.sock")).ok()?;
+        socket.set_read_timeout(Some(ANSWER)).ok()?;
         socket.write_all(b"\"status\"\n").ok()?;
         let mut text = String::new();
         socket.read_to_string(&mut text).ok()?;
