@@ -1,0 +1,46 @@
+//! No central side at all: the site is guarded all the same.
+
+use crate::installation::{ANSWER, Installation};
+use crate::programs::{Broker, answer, binaries, free_port, until};
+use crate::records::{event, scene};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+/// First line of what the page answers.
+fn page(site: &Installation) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", site.page())).ok()?;
+    stream.set_read_timeout(Some(ANSWER)).ok()?;
+    let host = site.page();
+    write!(stream, "GET / HTTP/1.1\r\nHost: 127.0.0.1:{host}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+#[test]
+fn the_page_and_the_status_survive_a_dead_central_side() {
+    let broker = Broker::start();
+    let site = Installation::make(broker.port, free_port());
+    let mut agent = site.start_listening();
+    broker.publish(&scene(7), event("2026-01-01T00:00:00.000Z", true).as_bytes(), &[]);
+    site.until("the alarm is recorded", |status| status["alarms"][0]["recorded"].as_bool().filter(|yes| *yes));
+    let status = site.until("the link is known to be down", |status| {
+        status["link"]["cause"].as_str().is_some().then(|| status.clone())
+    });
+    assert_eq!(status["link"]["up"], false);
+    assert!(status["link"]["waiting"].as_u64().is_some_and(|waiting| waiting > 0), "{status:#}");
+    assert_eq!(status["alarms"][0]["reported"], false, "{status:#}");
+    let answered = until("the page answers", || page(&site));
+    assert!(answered.contains(" 200 "), "{answered}");
+
+    let run = site.path("run");
+    let told = answer(&binaries().picket, &[Path::new("status"), Path::new("--runtime"), &run, Path::new("--json")]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["link"]["up"], false);
+    let text = answer(&binaries().picket, &[Path::new("status"), Path::new("--runtime"), &run]);
+    println!("{text}");
+    assert!(text.contains("NOT reporting"), "{text}");
+    agent.must_run();
+}

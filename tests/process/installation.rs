@@ -1,0 +1,194 @@
+//! An installed site as an installer makes it: settings, keys, acceptance; its two programs from outside.
+
+use crate::programs::{Program, answer, ask, binaries, free_port, until};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Longest wait for one answer, which is then asked for again.
+pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+/// The gateway in the settings.
+pub(crate) const GATEWAY: &str = "gw-1";
+
+const REGISTER: &str = r#"
+[[equipment]]
+id = "CAM-07"
+kind = "camera"
+place = "Yard, north mast"
+
+[[equipment]]
+id = "CAM-08"
+kind = "camera"
+place = "Yard, south mast"
+"#;
+
+/// One site with its folder.
+pub(crate) struct Installation {
+    folder: TempDir,
+    page: u16,
+    /// Public identity key of the gateway.
+    pub(crate) identity: String,
+}
+
+impl Installation {
+    /// A site with two cameras at the site's broker; ports of the two brokers.
+    pub(crate) fn make(site_broker: u16, central_broker: u16) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut site = Self { folder, page: free_port(), identity: String::new() };
+        fs::create_dir(site.settings()).expect("made");
+        let agent = site.agent_settings(site_broker, central_broker);
+        fs::write(site.settings().join("agent.toml"), agent).expect("written");
+        site.write_register(REGISTER);
+        site.identity = answer(&binaries().picket, &[Path::new("identity"), &site.path("identity.key")]);
+        let (dir, acceptance) = (site.path("central"), site.settings().join("acceptance.jws"));
+        let (dir, acceptance) = (dir.display().to_string(), acceptance.display().to_string());
+        answer(&binaries().central, &["init", "--dir", &dir, "--sms", "hq"]);
+        let who = ["--site", "yard", "--gateway", GATEWAY, "--identity", &site.identity, "--by", "N. N."];
+        answer(&binaries().central, &[&["accept", "--dir", &dir, "--out", &acceptance], &who[..]].concat());
+        fs::copy(site.path("central/accept.pub"), site.settings().join("accept.pub")).expect("copied");
+        let central = format!("dir = \"{dir}\"\n\n[broker]\nhost = \"127.0.0.1\"\nport = {central_broker}\n");
+        fs::write(site.path("central.toml"), central).expect("written");
+        site
+    }
+
+    fn agent_settings(&self, site_broker: u16, central_broker: u16) -> String {
+        let (root, page) = (self.folder.path().display(), self.page);
+        let camera = |number: u8| {
+            format!(
+                "[[device]]\nname = \"cam-{number}\"\nline = \"site\"\nprofile = \"onvif-camera\"\n\
+                 prefix = \"cam-0{number}\"\nequipment = \"CAM-0{number}\"\n\n"
+            )
+        };
+        format!(
+            "[site]\nname = \"yard\"\ngateway = \"{GATEWAY}\"\n\n[clock]\naccept_unsynchronised = true\n\n\
+             [journal]\nfile = \"{root}/state/journal.db\"\nbudget_mib = 64\n\n\
+             [identity]\nkey = \"{root}/identity.key\"\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\n\
+             [central]\nbroker = \"mqtt://127.0.0.1:{central_broker}\"\n\n[console]\nlisten = \"127.0.0.1:{page}\"\n\n\
+             [control]\nruntime = \"{root}/run\"\n\n[limits]\nheartbeat_s = 10\n\n\
+             [[line]]\nname = \"site\"\nkind = \"mqtt\"\nbroker = \"mqtt://127.0.0.1:{site_broker}\"\n\n{}{}",
+            camera(7),
+            camera(8)
+        )
+    }
+
+    /// A file or folder of this site.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Settings of the agent.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.path("settings")
+    }
+
+    /// Journal of the agent.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path("state/journal.db")
+    }
+
+    /// Store of the central side.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path("central/central.db")
+    }
+
+    /// Port of the guards' page.
+    pub(crate) fn page(&self) -> u16 {
+        self.page
+    }
+
+    /// Replaces the register.
+    pub(crate) fn write_register(&self, text: &str) {
+        fs::write(self.settings().join("register.toml"), text).expect("written");
+    }
+
+    /// The agent, just started.
+    pub(crate) fn spawn(&self, log: &str) -> Program {
+        Program::start(self.run().env("PICKET_LOG", "debug"), &self.path(log))
+    }
+
+    fn run(&self) -> Command {
+        let mut command = Command::new(&binaries().picket);
+        command.arg("run").arg("--config").arg(self.settings());
+        command
+    }
+
+    /// The agent, once it answers.
+    pub(crate) fn start(&self) -> Program {
+        let mut agent = self.spawn("picket.log");
+        until("the agent answers", || {
+            agent.must_run();
+            self.status()
+        });
+        agent
+    }
+
+    /// The agent, once it answers and listens at the site's broker.
+    pub(crate) fn start_listening(&self) -> Program {
+        let agent = self.start();
+        self.until("the agent listens", |status| {
+            let line = &status["lines"][0];
+            (line["fault"].is_null() && agent.log().contains("connected")).then_some(())
+        });
+        agent
+    }
+
+    /// Runs the agent where it must refuse.
+    pub(crate) fn refused(&self) -> Output {
+        ask(&binaries().picket, &[Path::new("run"), Path::new("--config"), &self.settings()])
+    }
+
+    /// The central side, just started.
+    pub(crate) fn start_central(&self) -> Program {
+        let mut command = Command::new(&binaries().central);
+        command.arg("run").arg("--config").arg(self.path("central.toml"));
+        let mut central = Program::start(&mut command, &self.path("central.log"));
+        until("the central side listens", || {
+            central.must_run();
+            (central.log().matches("subscribed").count() >= 2).then_some(())
+        });
+        central
+    }
+
+    /// The status of the running agent, by its socket.
+    pub(crate) fn status(&self) -> Option<Value> {
+        let mut socket = UnixStream::connect(self.path("run/control.sock")).ok()?;
+        socket.set_read_timeout(Some(ANSWER)).ok()?;
+        socket.write_all(b"\"status\"\n").ok()?;
+        let mut text = String::new();
+        socket.read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Waits until the status shows something.
+    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut(&Value) -> Option<T>) -> T {
+        let mut last = Value::Null;
+        let found = crate::programs::within(crate::programs::DEADLINE, || {
+            last = self.status()?;
+            look(&last)
+        });
+        found.unwrap_or_else(|| panic!("{what}: not within the deadline; {last:#}"))
+    }
+
+    /// Waits until every record has a receipt; the number of the last one.
+    pub(crate) fn until_receipted(&self) -> u64 {
+        self.until("everything has a receipt", |status| {
+            let settled = status["journal"]["not_stored"] == 0 && status["link"]["waiting"] == 0;
+            status["link"]["receipted"].as_u64().filter(|upto| settled && *upto > 0)
+        })
+    }
+
+    /// Exports from the running agent; the folder of the export.
+    pub(crate) fn export(&self, name: &str) -> PathBuf {
+        let out = self.path(name);
+        answer(
+            &binaries().picket,
+            &[Path::new("export"), Path::new("--runtime"), &self.path("run"), Path::new("--out"), &out],
+        );
+        out
+    }
+}

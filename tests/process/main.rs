@@ -1,0 +1,16 @@
+//! The shipped programs as processes, against brokers and verifiers that nobody here wrote: killed, misled, damaged.
+//!
+//! Everything runs on loopback in a folder of its own and ends with its test. A program that is missing fails the test
+//! with the command that installs it.
+
+mod bundle;
+mod camera_events;
+mod central_side;
+mod damage;
+mod installation;
+mod programs;
+mod quarantine;
+mod records;
+mod settings;
+mod site_broker;
+mod stop;

@@ -1,0 +1,209 @@
+//! Programs beside a test: started, waited for until a condition holds, ended by their own number with the test.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Longest wait for a condition, on a machine that builds something else meanwhile.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two looks at a condition that no event tells of.
+const LOOK: Duration = Duration::from_millis(3);
+const BROKER_REMEDY: &str = "apt-get install mosquitto mosquitto-clients";
+
+/// Looks until something is found; fails with `what` after the deadline.
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(DEADLINE, look).unwrap_or_else(|| panic!("{what}: not within {} s", DEADLINE.as_secs()))
+}
+
+/// The same with a limit of its own, and no failure.
+pub(crate) fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        let found = look();
+        if found.is_some() || Instant::now() >= end {
+            return found;
+        }
+        std::thread::park_timeout(LOOK);
+    }
+}
+
+/// The two shipped programs.
+pub(crate) struct Binaries {
+    pub(crate) picket: PathBuf,
+    pub(crate) central: PathBuf,
+}
+
+/// Built once, in the profile of this test and beside it.
+pub(crate) fn binaries() -> &'static Binaries {
+    static BUILT: OnceLock<Binaries> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let own = std::env::current_exe().expect("a test has a place");
+        let folder = own.parent().and_then(Path::parent).expect("target/<profile>/deps");
+        let target = folder.parent().expect("target");
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--quiet", "-p", "picket", "-p", "picket-central", "--target-dir"]).arg(target);
+        if folder.file_name() == Some(OsStr::new("release")) {
+            build.arg("--release");
+        }
+        let built = build.current_dir(repository()).status().expect("cargo runs");
+        assert!(built.success(), "picket and picket-central do not build");
+        Binaries { picket: folder.join("picket"), central: folder.join("picket-central") }
+    })
+}
+
+/// The root of the repository.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository")
+}
+
+/// Python with what `tests/peers/requirements.txt` names.
+pub(crate) fn python() -> PathBuf {
+    let own = || repository().join(".venv/bin/python");
+    let python = std::env::var_os("PICKET_PYTHON").map_or_else(own, PathBuf::from);
+    let remedy = "python3 -m venv .venv && .venv/bin/pip install -r tests/peers/requirements.txt";
+    assert!(python.exists(), "no Python at {}: set PICKET_PYTHON, or run {remedy}", python.display());
+    python
+}
+
+/// Runs a program to its end.
+pub(crate) fn ask<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> Output {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1").output();
+    output.unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+}
+
+/// The same for a program that must succeed; gives its first output.
+pub(crate) fn answer<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> String {
+    let output = ask(program, arguments);
+    assert!(output.status.success(), "{}: {output:?}", program.display());
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+/// Standard output and error of a program that ended.
+pub(crate) fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+/// A running program; killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts it; what it prints goes to a file of its own.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
+        let out = File::create(log).expect("a log");
+        command.stdin(Stdio::null()).stdout(out.try_clone().expect("a second handle")).stderr(out);
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command.env("NO_COLOR", "1").spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { child, log: log.to_owned() }
+    }
+
+    /// What it printed.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Fails with what it printed if it has ended.
+    pub(crate) fn must_run(&mut self) {
+        let ended = self.child.try_wait().expect("it is our child");
+        assert!(ended.is_none(), "it ended by itself: {ended:?}\n{}", self.log());
+    }
+
+    /// Its resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// SIGKILL: no last words.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM, and how it ended; fails when it takes longer than the limit.
+    pub(crate) fn terminate(mut self, limit: Duration) -> ExitStatus {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process(id, Signal::TERM).expect("it runs");
+        let ended = within(limit, || self.child.try_wait().expect("it is our child"));
+        ended.unwrap_or_else(|| panic!("not stopped within {} s\n{}", limit.as_secs(), self.log()))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A TCP port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// Debian's mosquitto on a port of its own, with its files.
+pub(crate) struct Broker {
+    pub(crate) port: u16,
+    _program: Program,
+    _folder: TempDir,
+}
+
+impl Broker {
+    /// Ready when this returns.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let settings = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nmax_queued_messages 0\npersistence true\n\
+             autosave_interval 1\nautosave_on_changes true\npersistence_location {}/\nlog_dest stderr\n",
+            folder.path().display()
+        );
+        let file = folder.path().join("mosquitto.conf");
+        fs::write(&file, settings).expect("written");
+        let mut command = Command::new("/usr/sbin/mosquitto");
+        assert!(Path::new(command.get_program()).exists(), "no mosquitto: {BROKER_REMEDY}");
+        let mut program = Program::start(command.arg("-c").arg(file), &folder.path().join("mosquitto.log"));
+        until("mosquitto listens", || {
+            program.must_run();
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Self { port, _program: program, _folder: folder }
+    }
+
+    fn client(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.args(["-h", "127.0.0.1", "-V", "5", "-q", "1", "-p"]).arg(self.port.to_string());
+        command
+    }
+
+    /// Publishes one payload at QoS 1, with further arguments of `mosquitto_pub`.
+    pub(crate) fn publish(&self, topic: &str, payload: &[u8], arguments: &[&str]) {
+        let mut command = self.client("mosquitto_pub");
+        // An empty standard input is an error to it.
+        command.args(["-t", topic]).args(arguments).arg(if payload.is_empty() { "-n" } else { "-s" });
+        let spawned = command.stdin(Stdio::piped()).spawn();
+        let mut child = spawned.unwrap_or_else(|error| panic!("mosquitto_pub: {error}; {BROKER_REMEDY}"));
+        child.stdin.take().expect("its input").write_all(payload).expect("written");
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    /// Publishes each line as a message of its own at QoS 1, and returns when the broker has all of them.
+    pub(crate) fn publish_lines(&self, topic: &str, lines: &[String]) {
+        let mut command = self.client("mosquitto_pub");
+        let mut child = command.args(["-t", topic, "-l"]).stdin(Stdio::piped()).spawn().expect(BROKER_REMEDY);
+        let mut input = child.stdin.take().expect("its input");
+        lines.iter().for_each(|line| writeln!(input, "{line}").expect("written"));
+        drop(input);
+        assert!(child.wait().expect("it ends").success());
+    }
+}
