@@ -74,9 +74,13 @@ impl Clock {
         let rtc = || fs::read_to_string(Path::new(RTC_MARK)).is_ok_and(|text| text.trim() == "1");
         let era = self.quality.era;
         self.quality = match since {
-            Some(since) => {
-                ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: UNKNOWN_ERROR_MS, age_s: age_s(wall_ms, since), era }
-            }
+            Some(since) => ClockQuality {
+                src: ClockSource::Ntp,
+                sync: true,
+                err_ms: UNKNOWN_ERROR_MS,
+                age_s: age_s(wall_ms, since),
+                era,
+            },
             None => {
                 let src = if rtc() { ClockSource::Rtc } else { ClockSource::None };
                 ClockQuality { src, sync: false, err_ms: UNKNOWN_ERROR_MS, age_s: 0, era }
