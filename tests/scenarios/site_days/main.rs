@@ -5,8 +5,11 @@
 //!
 //! One seed again: `PICKET_SEED=7 cargo test -p picket-tests --test site_days -- --nocapture`.
 
+mod checks;
+mod queue;
 mod run;
 mod script;
+mod setup;
 mod wires;
 mod world;
 

@@ -1,12 +1,13 @@
 //! One day: the event loop on virtual time, the oracle, the checks.
 
+use super::queue::{Event, Timed};
 use super::script::{self, Act, CrashPoint, DAY_US};
+use super::setup::{central, credentials, place};
 use super::wires::Broker;
 use super::world::World;
-use picket::journal::{Credentials, Journal, Place, ReceiptFault};
+use picket::journal::{Journal, ReceiptFault};
 use picket_central::clock::Now as CentralNow;
 use picket_central::ingest::Ingest;
-use picket_central::store::{Accepted, Store};
 use picket_core::plan::{DeviceSpeech, Driver, LineId, Plan};
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
@@ -14,18 +15,16 @@ use picket_core::time::{Chance, Now};
 use picket_core::wire::{Act as GuardAct, Batch, Heard, Input, Lane, Output};
 use picket_device::modbus::{Fault, Read};
 use picket_device::seal_reader::Scan;
-use picket_record::acceptance::Acceptance;
 use picket_record::body::{ClockQuality, ClockSource};
-use picket_record::chain::{ChainCheck, Origin, Parsed};
-use picket_record::encode::{Link, Name};
-use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
+use picket_record::chain::Parsed;
+use picket_record::encode::Link;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::Path;
 use std::sync::Arc;
 
 /// 2026-11-22T00:00:00Z.
-const MIDNIGHT_MS: i64 = 1_795_305_600_000;
+pub(crate) const MIDNIGHT_MS: i64 = 1_795_305_600_000;
 /// Answers lost, and answers garbled, of 10,000.
 const LOST: u64 = 5;
 const GARBLED: u64 = 5;
@@ -34,79 +33,40 @@ const STORE_FAULTS: u64 = 20;
 /// After the day everything is whole again, and has this long to settle.
 const SETTLE_US: u64 = 900_000_000;
 
-#[derive(Debug)]
-enum Event {
-    Outcome { line: LineId, ask: u64, unit: u8, read: Read },
-    Failed { line: LineId, ask: u64, fault: Fault },
-    Input(Input),
-    Act(Act),
-    Deliver { session: u32, batch: Batch },
-    Restart,
-    LinkTry,
-    BrokerTry,
-    CentralTick,
-}
-
-struct Timed {
-    at: u64,
-    order: u64,
-    life: u64,
-    event: Event,
-}
-
-impl PartialEq for Timed {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-impl Eq for Timed {}
-impl PartialOrd for Timed {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Timed {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
 /// The agent's process.
-struct Agent {
-    site: Site,
-    journal: Journal,
+pub(crate) struct Agent {
+    pub(crate) site: Site,
+    pub(crate) journal: Journal,
 }
 
 /// One simulated day.
 pub(crate) struct Day {
-    seed: u64,
+    pub(crate) seed: u64,
     chance: Chance,
-    folder: tempfile::TempDir,
-    plan: Plan,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) plan: Plan,
     register: Register,
     world: World,
-    broker: Broker,
+    pub(crate) broker: Broker,
     muted: BTreeMap<String, bool>,
-    agent: Option<Agent>,
+    pub(crate) agent: Option<Agent>,
     life: u64,
-    central: Ingest,
+    pub(crate) central: Ingest,
     link_whole: bool,
     session: u32,
     linked: bool,
     crash: Option<CrashPoint>,
-    oracle: Vec<Link>,
-    camera_ledger: Vec<String>,
+    pub(crate) oracle: Vec<Link>,
+    pub(crate) camera_ledger: Vec<String>,
     last_state: BTreeMap<String, bool>,
     queue: BinaryHeap<Reverse<Timed>>,
     order: u64,
     now_us: u64,
     asks: u64,
-    crashes: u64,
+    pub(crate) crashes: u64,
     scans: u64,
     stopped: bool,
 }
-
-const IDENTITY: [u8; 32] = [1; 32];
 
 impl Day {
     pub(crate) fn new(seed: u64) -> Self {
@@ -185,7 +145,7 @@ impl Day {
         self.push(at, event);
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         let utc_ms = MIDNIGHT_MS + (self.now_us / 1_000) as i64;
         let quality = ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: 5, age_s: 10, era: 0 };
         Now { mono_us: self.now_us, utc_ms: Some(utc_ms), trusted: true, quality, boot: Arc::from("sim") }
@@ -393,21 +353,6 @@ impl Day {
         }
     }
 
-    /// Every record ever stored is still there, under its number.
-    fn check_kept(&self, from: u64) {
-        let Some(agent) = &self.agent else { return };
-        let mut after = from;
-        while let Some((last, text)) = agent.journal.slice(after).expect("the journal reads") {
-            for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                let record = Parsed::read_bytes(line).expect("a stored record reads");
-                let Some(known) = self.oracle.get(record.seq as usize - 1) else { continue };
-                assert_eq!(*known, record.link, "seed {}: record {} was written twice", self.seed, record.seq);
-            }
-            after = last;
-        }
-        assert!(after >= self.oracle.len() as u64, "seed {}: stored records are lost after {after}", self.seed);
-    }
-
     fn kill(&mut self) {
         self.crashes += 1;
         self.agent = None;
@@ -529,103 +474,10 @@ impl Day {
         self.push(self.now_us + 5_000_000, Event::BrokerTry);
     }
 
-    fn check_agreement(&self) {
-        let now = self.now();
-        let agent = self.agent.as_ref().expect("the agent runs");
-        let site: BTreeMap<String, bool> =
-            agent.site.status(&now).alarms.into_iter().map(|alarm| (alarm.id, alarm.active)).collect();
-        assert_eq!(site, self.central_alarms(), "seed {}: open alarms of site and central side", self.seed);
-        assert!(self.broker.is_empty(), "seed {}: every message was confirmed", self.seed);
-    }
-
-    fn central_alarms(&self) -> BTreeMap<String, bool> {
-        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
-        let mut statement =
-            db.prepare("SELECT alarm_id, cleared_seq IS NULL FROM open_alarm").expect("the table is there");
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("the table reads");
-        rows.collect::<Result<_, _>>().expect("rows read")
-    }
-
     fn stop(&mut self) {
         self.feed(Input::Stop);
         self.hand_out();
         self.until(self.now_us + 60_000_000);
         assert!(self.stopped, "seed {}: the agent stops in order", self.seed);
     }
-
-    /// The journal's records verify as one chain, and the central side holds the same ones, and each camera event once.
-    fn check_everything(&mut self) {
-        self.check_kept(0);
-        let mut check = ChainCheck::new(IdentityKey::from_seed(IDENTITY).public());
-        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
-        let mut statement = db.prepare("SELECT seq, line, link FROM record ORDER BY seq").expect("the table is there");
-        let mut rows = statement.query([]).expect("the table reads");
-        let mut heard: BTreeMap<String, u32> = BTreeMap::new();
-        let mut last = 0usize;
-        while let Some(row) = rows.next().expect("rows read") {
-            let (line, link): (String, [u8; 32]) = (row.get(1).expect("a line"), row.get(2).expect("a link"));
-            assert_eq!(Some(&link), self.oracle.get(last), "seed {}: central record {}", self.seed, last + 1);
-            last += 1;
-            let record = check.line(line.as_bytes()).unwrap_or_else(|c| panic!("seed {}: {c}", self.seed));
-            let payload: serde_json::Value = serde_json::from_str(record.payload()).expect("a payload is JSON");
-            if payload["kind"] == "readings" {
-                if let Some(time) = payload["dev_ts"].as_str() {
-                    *heard.entry(time.to_owned()).or_default() += 1;
-                }
-            }
-        }
-        assert_eq!(last, self.oracle.len(), "seed {}: the central side has every record", self.seed);
-        assert_eq!(check.finish().contradictions, 0);
-        for time in &self.camera_ledger {
-            let times = heard.get(time).copied().unwrap_or(0);
-            assert_eq!(times, 1, "seed {}: camera event of {time} is recorded {times} times", self.seed);
-        }
-    }
-}
-
-fn place(folder: &Path) -> Place {
-    let unused = folder.join("unused");
-    Place {
-        file: folder.join("journal.db"),
-        budget_bytes: 256 << 20,
-        identity: unused.clone(),
-        acceptance: unused.clone(),
-        accept_key: unused,
-    }
-}
-
-fn accepted(plan: &Plan) -> (Acceptance, String, Link) {
-    let name = |text: &str| Name::parse(text).expect("names of the shipped settings");
-    let acceptance = Acceptance {
-        sms: name("sms"),
-        site: name(&plan.site),
-        gw: name(&plan.gateway),
-        identity: IdentityKey::from_seed(IDENTITY).public(),
-        receipt_key: ReceiptKey::from_seed([2; 32]).public(),
-        ts_ms: MIDNIGHT_MS,
-        by: "simulation".into(),
-    };
-    let signed = acceptance.sign(&AcceptKey::from_seed([3; 32])).expect("an acceptance signs");
-    (acceptance, signed.line, signed.link)
-}
-
-fn credentials(plan: &Plan) -> Credentials {
-    let (acceptance, line, link) = accepted(plan);
-    Credentials {
-        origin: Origin { site: acceptance.site, gw: acceptance.gw },
-        identity: IdentityKey::from_seed(IDENTITY),
-        receipt_key: acceptance.receipt_key,
-        acceptance: link,
-        acceptance_line: line,
-    }
-}
-
-fn central(folder: &Path, plan: &Plan) -> Ingest {
-    let (acceptance, line, link) = accepted(plan);
-    let path = folder.join("central.db");
-    let mut store = Store::open(&path).expect("a central store");
-    let row = Accepted { site: acceptance.site, gw: acceptance.gw, identity: acceptance.identity, link };
-    store.accept(&line, &row).expect("an acceptance is stored");
-    drop(store);
-    Ingest::open(&path, acceptance.sms, ReceiptKey::from_seed([2; 32])).expect("an ingest")
 }

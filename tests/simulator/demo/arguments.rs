@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     /// Decides what happens in the quiet times
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Empty or new folder for everything that is written [default: target/demo/<time>]
+    /// Empty or new folder for everything that is written [default: target/demo/TIME]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) dir: Option<PathBuf>,
     /// An MQTT 5 broker to use for the cameras and for the central side, instead of the two that come with the demo

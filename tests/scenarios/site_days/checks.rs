@@ -1,0 +1,95 @@
+//! What must hold: after each step, at the end of the day, and after the stop.
+
+use super::run::Day;
+use super::setup::IDENTITY;
+use picket_record::chain::{ChainCheck, Parsed};
+use picket_record::keys::IdentityKey;
+use std::collections::BTreeMap;
+
+impl Day {
+    /// Every record ever stored is still there, under its number.
+    pub(crate) fn check_kept(&self, from: u64) {
+        let Some(agent) = &self.agent else { return };
+        let mut after = from;
+        while let Some((last, text)) = agent.journal.slice(after).expect("the journal reads") {
+            for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let record = Parsed::read_bytes(line).expect("a stored record reads");
+                let Some(known) = self.oracle.get(record.seq as usize - 1) else { continue };
+                assert_eq!(*known, record.link, "seed {}: record {} was written twice", self.seed, record.seq);
+            }
+            after = last;
+        }
+        assert!(after >= self.oracle.len() as u64, "seed {}: stored records are lost after {after}", self.seed);
+    }
+
+    pub(crate) fn check_agreement(&self) {
+        let now = self.now();
+        let agent = self.agent.as_ref().expect("the agent runs");
+        let site: BTreeMap<String, bool> =
+            agent.site.status(&now).alarms.into_iter().map(|alarm| (alarm.id, alarm.active)).collect();
+        assert_eq!(site, self.central_alarms(), "seed {}: open alarms of site and central side", self.seed);
+        assert!(self.broker.is_empty(), "seed {}: every message was confirmed", self.seed);
+    }
+
+    pub(crate) fn central_alarms(&self) -> BTreeMap<String, bool> {
+        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let mut statement =
+            db.prepare("SELECT alarm_id, cleared_seq IS NULL FROM open_alarm").expect("the table is there");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("the table reads");
+        rows.collect::<Result<_, _>>().expect("rows read")
+    }
+
+    /// The journal's records verify as one chain, and the central side holds the same ones, and each camera event once.
+    pub(crate) fn check_everything(&mut self) {
+        self.check_kept(0);
+        let mut check = ChainCheck::new(IdentityKey::from_seed(IDENTITY).public());
+        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let mut statement = db.prepare("SELECT seq, line, link FROM record ORDER BY seq").expect("the table is there");
+        let mut rows = statement.query([]).expect("the table reads");
+        let mut heard: BTreeMap<String, u32> = BTreeMap::new();
+        let mut raised: BTreeMap<String, u32> = BTreeMap::new();
+        let mut last = 0usize;
+        while let Some(row) = rows.next().expect("rows read") {
+            let (line, link): (String, [u8; 32]) = (row.get(1).expect("a line"), row.get(2).expect("a link"));
+            assert_eq!(Some(&link), self.oracle.get(last), "seed {}: central record {}", self.seed, last + 1);
+            last += 1;
+            let record = check.line(line.as_bytes()).unwrap_or_else(|c| panic!("seed {}: {c}", self.seed));
+            let payload: serde_json::Value = serde_json::from_str(record.payload()).expect("a payload is JSON");
+            match (payload["kind"].as_str(), payload["dev_ts"].as_str(), payload["data"]["rule"].as_str()) {
+                (Some("readings"), Some(time), _) => *heard.entry(time.to_owned()).or_default() += 1,
+                (Some("alarm.raised"), _, Some(rule)) => {
+                    let equipment = payload["eq"].as_str().unwrap_or_default();
+                    *raised.entry(format!("{rule}/{equipment}")).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(last, self.oracle.len(), "seed {}: the central side has every record", self.seed);
+        assert_eq!(check.finish().contradictions, 0);
+        for time in &self.camera_ledger {
+            let times = heard.get(time).copied().unwrap_or(0);
+            assert_eq!(times, 1, "seed {}: camera event of {time} is recorded {times} times", self.seed);
+        }
+        self.check_alarms(&raised);
+    }
+
+    /// What the script did is told. A contact may turn while its module is mute or the agent is down, so polled alarms
+    /// have a least number; a camera's broker keeps what nobody took, so its alarms have an exact one.
+    pub(crate) fn check_alarms(&self, raised: &BTreeMap<String, u32>) {
+        let told = |alarm: &str| raised.get(alarm).copied().unwrap_or(0);
+        for (alarm, least) in [
+            ("door-forced/DOOR-N1", 2),
+            ("door-held/DOOR-N2", 2),
+            ("panel-alarm/PANEL-YARD", 1),
+            ("tamper/IO-GATE-1", 1),
+            ("seal-mismatch/SEAL-L2", 1),
+            ("silent/IO-GATE-1", 1),
+            ("silent/PANEL-YARD", 1),
+        ] {
+            assert!(told(alarm) >= least, "seed {}: {alarm} was raised {} times of {least}", self.seed, told(alarm));
+        }
+        assert_eq!(told("view-lost/CAM-08"), 3, "seed {}: a covered camera is told each time", self.seed);
+        assert_eq!(told("view-lost/unlisted:cam-99"), 1, "seed {}: an unlisted camera rings too", self.seed);
+        assert!(self.crashes >= 3, "seed {}: {} crashes are too few to have shown anything", self.seed, self.crashes);
+    }
+}

@@ -1,0 +1,61 @@
+//! What a day starts with: keys, an acceptance that both sides know, a journal's place, a central store.
+
+use super::run::MIDNIGHT_MS;
+use picket::journal::{Credentials, Place};
+use picket_central::ingest::Ingest;
+use picket_central::store::{Accepted, Store};
+use picket_core::plan::Plan;
+use picket_record::acceptance::Acceptance;
+use picket_record::chain::Origin;
+use picket_record::encode::{Link, Name};
+use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
+use std::path::Path;
+
+pub(crate) const IDENTITY: [u8; 32] = [1; 32];
+
+pub(crate) fn place(folder: &Path) -> Place {
+    let unused = folder.join("unused");
+    Place {
+        file: folder.join("journal.db"),
+        budget_bytes: 256 << 20,
+        identity: unused.clone(),
+        acceptance: unused.clone(),
+        accept_key: unused,
+    }
+}
+
+fn accepted(plan: &Plan) -> (Acceptance, String, Link) {
+    let name = |text: &str| Name::parse(text).expect("names of the shipped settings");
+    let acceptance = Acceptance {
+        sms: name("sms"),
+        site: name(&plan.site),
+        gw: name(&plan.gateway),
+        identity: IdentityKey::from_seed(IDENTITY).public(),
+        receipt_key: ReceiptKey::from_seed([2; 32]).public(),
+        ts_ms: MIDNIGHT_MS,
+        by: "simulation".into(),
+    };
+    let signed = acceptance.sign(&AcceptKey::from_seed([3; 32])).expect("an acceptance signs");
+    (acceptance, signed.line, signed.link)
+}
+
+pub(crate) fn credentials(plan: &Plan) -> Credentials {
+    let (acceptance, line, link) = accepted(plan);
+    Credentials {
+        origin: Origin { site: acceptance.site, gw: acceptance.gw },
+        identity: IdentityKey::from_seed(IDENTITY),
+        receipt_key: acceptance.receipt_key,
+        acceptance: link,
+        acceptance_line: line,
+    }
+}
+
+pub(crate) fn central(folder: &Path, plan: &Plan) -> Ingest {
+    let (acceptance, line, link) = accepted(plan);
+    let path = folder.join("central.db");
+    let mut store = Store::open(&path).expect("a central store");
+    let row = Accepted { site: acceptance.site, gw: acceptance.gw, identity: acceptance.identity, link };
+    store.accept(&line, &row).expect("an acceptance is stored");
+    drop(store);
+    Ingest::open(&path, acceptance.sms, ReceiptKey::from_seed([2; 32])).expect("an ingest")
+}
