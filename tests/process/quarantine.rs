@@ -21,8 +21,6 @@ fn bad_input_at_the_central_side_is_quarantined_and_the_gateway_told() {
     central_broker.publish(&record, with_flipped_bit(&lines[1]).as_bytes(), &[]);
     central_broker.publish("sms/v1/gw-nobody/urgent", lines[1].as_bytes(), &[]);
     central_broker.publish(&record, &vec![b'x'; LARGE], &[]);
-        central_broker.publish(&record, &vec![b'x'; LARGE], &[]);
-    }
     let refused = until("three refusals are kept", || Some(site.quarantine()).filter(|refused| refused.len() >= 3));
     println!("{refused:#?}");
     let of = |gw: &str| refused.iter().filter(|(from, _)| from == gw).count();
