@@ -50,7 +50,7 @@ enum Command {
         #[arg(long)]
         gateway: String,
         /// Public identity key of the gateway in base64url
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         identity: String,
         /// Who approves
         #[arg(long)]

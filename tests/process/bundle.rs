@@ -20,7 +20,9 @@ impl Verifiers {
 
     fn python(&self, bundle: &Path) -> Output {
         let script = repository().join("tests/peers/verify_bundle.py");
-        ask(&python(), &[&script, bundle, Path::new("--identity"), Path::new(&self.identity)])
+        // One word: argparse takes a key that begins with a hyphen for another option.
+        let identity = format!("--identity={}", self.identity);
+        ask(&python(), &[&script, bundle, Path::new(&identity)])
     }
 
     fn openssl(&self, bundle: &Path) -> Output {

@@ -57,7 +57,7 @@ enum Command {
         path: PathBuf,
         /// Public identity key of the gateway, from the paper you trust; left out: the one in the export, which proves
         /// only that the export agrees with itself.
-        #[arg(long, value_name = "KEY")]
+        #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
         identity: Option<String>,
     },
     /// Print the gateway's public identity key; makes the key file if it is missing.
