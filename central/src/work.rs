@@ -155,12 +155,21 @@ impl Worker {
     fn report(&mut self, gw: &str, tally: Tally) {
         let now = self.clock.now().mono_ms;
         let quiet = self.warned_ms.is_some_and(|warned| now - warned < WARN_EVERY_MS);
-        let Tally { stored, duplicates, ahead, forks, refused } = tally;
+        let Tally { stored, duplicates, ahead, passed, forks, refused } = tally;
         if refused + forks > 0 && !quiet {
             self.warned_ms = Some(now);
-            tracing::warn!(gw, stored, duplicates, ahead, forks, refused, "lines refused or of another history");
+            tracing::warn!(
+                gw,
+                stored,
+                duplicates,
+                ahead,
+                passed,
+                forks,
+                refused,
+                "lines refused or of another history"
+            );
         } else {
-            tracing::debug!(gw, stored, duplicates, ahead, forks, refused, "lines taken");
+            tracing::debug!(gw, stored, duplicates, ahead, passed, forks, refused, "lines taken");
         }
     }
 
