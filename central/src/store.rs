@@ -31,6 +31,8 @@ pub(crate) use records::{
 };
 pub(crate) use refused::quarantine;
 
+use picket_record::encode::Name;
+use picket_record::keys::PublicKey;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -118,6 +120,11 @@ impl Store {
     /// Registers an accepted gateway. Another acceptance of the same name is refused by the store.
     pub fn accept(&mut self, accepted_line: &str, accepted: &Accepted) -> Result<(), StoreError> {
         self.write("accepting a gateway", |connection| gateways::insert_accepted(connection, accepted_line, accepted))
+    }
+
+    /// The line of an acceptance that was given with the same values before.
+    pub fn acceptance(&self, site: &Name, gw: &Name, identity: &PublicKey) -> Result<Option<String>, StoreError> {
+        self.read("reading an acceptance", |db| gateways::accepted_line(db, site, gw, identity))
     }
 
     /// One transaction: all of it is durable when this returns, or nothing of it ever was.

@@ -386,6 +386,8 @@ fn the_store_is_read_by_another_process_beside_the_ingest_and_after_it() {
     drop(ingest);
     assert_eq!(status::gateways(&path).unwrap(), seen);
     assert!(status::table(&seen).contains("gate-7"));
+    let details = status::details(&path, &name(GW)).unwrap();
+    assert_eq!(details, "\nmissing\n  3 to 3\n\nforks\n  none\n\nrefused\n  none\n");
     drop(home);
 }
 
@@ -503,4 +505,13 @@ fn nothing_but_an_opening_follows_a_close() {
     scene.reopen();
     assert_eq!(scene.send([3], 10), Tally { refused: 1, ..Tally::default() });
     assert_eq!(scene.ask_store::<String>("SELECT reason FROM quarantine"), "record 3 follows the close of epoch 1");
+}
+
+#[test]
+fn an_acceptance_given_before_is_found_by_equal_values_only() {
+    let scene = Scene::new();
+    let store = Store::open(&scene.path()).unwrap();
+    let line = store.acceptance(&name("harbour"), &name(GW), &identity().public()).unwrap();
+    assert_eq!(line, Some(scene.ask_store("SELECT accepted_line FROM gateway")));
+    assert_eq!(store.acceptance(&name("quarry"), &name(GW), &identity().public()).unwrap(), None);
 }

@@ -37,6 +37,16 @@ pub(crate) fn insert_accepted(db: &Connection, line: &str, accepted: &Accepted) 
     Ok(())
 }
 
+/// The acceptance of a gateway with exactly these values.
+pub(crate) fn accepted_line(db: &Connection, site: &Name, gw: &Name, identity: &PublicKey) -> Result<Option<String>> {
+    db.query_row(
+        "SELECT accepted_line FROM gateway WHERE gw=?1 AND site=?2 AND identity=?3",
+        params![gw.as_str(), site.as_str(), identity.bytes()],
+        |row| row.get(0),
+    )
+    .optional()
+}
+
 /// A gateway by name.
 pub(crate) fn accepted(db: &Connection, gw: &str) -> Result<Option<Accepted>> {
     db.prepare_cached("SELECT gw,site,identity,accepted_link FROM gateway WHERE gw=?1")?
