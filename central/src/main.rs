@@ -5,7 +5,7 @@ use picket_central::clock::Clock;
 use picket_central::custody::{self, Custody};
 use picket_central::ingest::Ingest;
 use picket_central::link::{Lane, QUEUE, Session};
-use picket_central::settings::Settings;
+use picket_central::settings::{Settings, SettingsError};
 use picket_central::status;
 use picket_central::store::{Accepted, Store, StoreError};
 use picket_central::work::Worker;
@@ -71,6 +71,9 @@ enum Command {
         /// Directory of the central system
         #[arg(long)]
         dir: PathBuf,
+        /// Only this gateway, with what is missing, its forks and its last refusals
+        #[arg(long)]
+        gateway: Option<String>,
     },
 }
 
@@ -84,11 +87,12 @@ fn main() -> ExitCode {
             accept(&Custody::at(&dir), [&site, &gateway, &identity], by, &out)
         }
         Command::Run { config } => run(&config),
-        Command::Gateways { dir } => gateways(&Custody::at(&dir)),
+        Command::Gateways { dir, gateway } => gateways(&Custody::at(&dir), gateway.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let code = if error.is::<SettingsError>() { ExitCode::from(2) } else { ExitCode::FAILURE };
             let mut text = error.to_string();
             let mut source = error.source();
             while let Some(cause) = source {
@@ -97,7 +101,7 @@ fn main() -> ExitCode {
                 source = cause.source();
             }
             eprintln!("picket-central: {text}");
-            ExitCode::FAILURE
+            code
         }
     }
 }
@@ -115,11 +119,18 @@ fn accept(
     by: String,
     out: &std::path::Path,
 ) -> Result<(), Box<dyn Error>> {
+    let (site, gw, identity) = (Name::parse(site)?, Name::parse(gw)?, PublicKey::parse(identity)?);
+    let mut store = Store::open(&custody.store())?;
+    if let Some(line) = store.acceptance(&site, &gw, &identity)? {
+        custody::write_new(out, &line)?;
+        println!("{}", custody.accept_pub()?.text());
+        return Ok(());
+    }
     let acceptance = Acceptance {
         sms: custody.sms()?,
-        site: Name::parse(site)?,
-        gw: Name::parse(gw)?,
-        identity: PublicKey::parse(identity)?,
+        site,
+        gw,
+        identity,
         receipt_key: custody.receipt_key()?.public(),
         ts_ms: Clock::start().now().wall_ms,
         by,
@@ -127,14 +138,24 @@ fn accept(
     let signed = acceptance.sign(&custody.accept_key()?)?;
     let Acceptance { site, gw, identity, .. } = acceptance;
     let accepted = Accepted { site, gw, identity, link: signed.link };
-    Store::open(&custody.store())?.accept(&signed.line, &accepted)?;
+    store.accept(&signed.line, &accepted)?;
     custody::write_new(out, &signed.line)?;
     println!("{}", custody.accept_pub()?.text());
     Ok(())
 }
 
-fn gateways(custody: &Custody) -> Result<(), Box<dyn Error>> {
-    print!("{}", status::table(&status::gateways(&custody.store())?));
+fn gateways(custody: &Custody, only: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let mut gateways = status::gateways(&custody.store())?;
+    if let Some(only) = only {
+        gateways.retain(|gateway| gateway.gw == only);
+        if gateways.is_empty() {
+            return Err(format!("no gateway {only:?} was accepted here").into());
+        }
+    }
+    print!("{}", status::table(&gateways));
+    if let Some(only) = only {
+        print!("{}", status::details(&custody.store(), &Name::parse(only)?)?);
+    }
     Ok(())
 }
 
@@ -158,10 +179,17 @@ fn run(config: &std::path::Path) -> Result<(), Box<dyn Error>> {
         let (stop, stopped) = watch::channel(false);
         let mut worker = tokio::task::spawn_blocking(move || work(ingest, urgent, record, stopped));
         tokio::select! {
+            biased;
+            // A fault of the store first: the sessions end because of it.
+            ended = &mut worker => return Ok(ended??),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            ended = &mut worker => return Ok(ended??),
-            Some(ended) = sessions.join_next() => return Ok(ended?),
+            Some(ended) = sessions.join_next() => {
+                ended?;
+                // A session ends only when the worker is gone, so this is why.
+                worker.await??;
+                return Err("a session with the broker ended".into());
+            }
         }
         tracing::info!("stopping after the open transaction");
         stop.send_replace(true);

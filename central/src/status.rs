@@ -1,8 +1,13 @@
 //! What the store says of each gateway, for a person at a terminal.
 
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
+use picket_record::encode::Name;
+use rusqlite::Connection;
 use std::fmt::Write as _;
 use std::path::Path;
+
+/// Rows of each part of the details.
+const SHOWN: usize = 20;
 
 const SQL: &str = "
 SELECT g.gw, g.site,
@@ -79,4 +84,45 @@ pub fn table(gateways: &[GatewayStatus]) -> String {
         .expect("writing to a text never fails");
     }
     text
+}
+
+/// What is missing from one gateway, its forks and its last refusals, at most twenty of each.
+pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
+    Store::open_to_read(path)?.read("reading the details of a gateway", |db| {
+        let mut text = String::new();
+        part(&mut text, "missing", missing(db, gw)?);
+        let forks = "SELECT seq||'  epoch '||ep||'  '||kind||'  '||strftime('%Y-%m-%dT%H:%M:%SZ', received_ms/1000,
+                     'unixepoch') FROM fork WHERE gw=?1 ORDER BY received_ms DESC, seq DESC LIMIT ?2";
+        part(&mut text, "forks", rows(db, forks, gw)?);
+        let refused = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', received_ms/1000, 'unixepoch')||'  '||reason
+                       FROM quarantine WHERE gw=?1 ORDER BY id DESC LIMIT ?2";
+        part(&mut text, "refused", rows(db, refused, gw)?);
+        Ok(text)
+    })
+}
+
+fn missing(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {
+    let mut from = store::head(db, gw)?.map_or(0, |(head, ..)| head.seq) + 1;
+    let mut gaps = Vec::new();
+    for (first, last) in store::ahead_ranges(db, gw, SHOWN)? {
+        gaps.push(format!("{from} to {}", first - 1));
+        from = last + 1;
+    }
+    Ok(gaps)
+}
+
+fn rows(db: &Connection, sql: &str, gw: &Name) -> rusqlite::Result<Vec<String>> {
+    let mut statement = db.prepare(sql)?;
+    let rows = statement.query_map(rusqlite::params![gw.as_str(), SHOWN as u64], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Reasons quote what was received: control characters never reach the terminal.
+fn part(text: &mut String, title: &str, rows: Vec<String>) {
+    let rows = if rows.is_empty() { vec!["none".to_owned()] } else { rows };
+    writeln!(text, "\n{title}").expect("writing to a text never fails");
+    for row in rows {
+        let row: String = row.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        writeln!(text, "  {row}").expect("writing to a text never fails");
+    }
 }

@@ -12,7 +12,7 @@
 //! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
 //! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
-//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record |
+//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name |
 //!
 //! `record` has a rowid: lines of many gateways are appended at one end of one tree and only the small entries of the
 //! key go elsewhere. Clustered by the key, every gateway would split pages of its own and leave them half full.
@@ -25,9 +25,14 @@ mod refused;
 pub(crate) use alarms::{fold, show_ahead, withdraw};
 pub use gateways::Accepted;
 pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
-pub(crate) use records::{Table, ahead_count, ahead_ranges, delete_ahead, fork_count, head, insert, link_at, waiting};
+pub(crate) use records::{
+    Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert, link_at,
+    waiting,
+};
 pub(crate) use refused::quarantine;
 
+use picket_record::encode::Name;
+use picket_record::keys::PublicKey;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,7 +64,7 @@ CREATE TABLE IF NOT EXISTS gateway(gw TEXT PRIMARY KEY, site TEXT NOT NULL, iden
   accepted_line TEXT NOT NULL, accepted_link BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
-  ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id)) STRICT;
+  ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
 ";
 
 /// A fault of the store. What was not committed is lost and nothing of it was acknowledged.
@@ -87,6 +92,7 @@ impl Store {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(SCHEMA)?;
+            alarms::migrate(&connection)?;
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
             // 2 is FULL. Read back, because SQLite ignores what it cannot do.
@@ -114,6 +120,11 @@ impl Store {
     /// Registers an accepted gateway. Another acceptance of the same name is refused by the store.
     pub fn accept(&mut self, accepted_line: &str, accepted: &Accepted) -> Result<(), StoreError> {
         self.write("accepting a gateway", |connection| gateways::insert_accepted(connection, accepted_line, accepted))
+    }
+
+    /// The line of an acceptance that was given with the same values before.
+    pub fn acceptance(&self, site: &Name, gw: &Name, identity: &PublicKey) -> Result<Option<String>, StoreError> {
+        self.read("reading an acceptance", |db| gateways::accepted_line(db, site, gw, identity))
     }
 
     /// One transaction: all of it is durable when this returns, or nothing of it ever was.

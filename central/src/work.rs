@@ -20,12 +20,24 @@ const SLICE: usize = 512;
 const TICK: Duration = Duration::from_millis(100);
 /// A warning about refused lines at most so often: a flood of them is counted in the store.
 const WARN_EVERY_MS: u64 = 10_000;
+/// Messages may come before the session counts as up, so the first time does not prove the client gone.
+const GONE_AFTER: u8 = 2;
 
 /// What a gateway sends when it asks for its last receipt.
 #[derive(Debug, Default, Deserialize)]
 struct Ask {
     /// Highest receipt that it ever had.
     n: Option<u64>,
+}
+
+/// An acknowledgement that no client took.
+struct Owed {
+    client: AsyncClient,
+    publish: Box<Publish>,
+    /// Which session it came with.
+    session: usize,
+    /// How often that session came up since.
+    outlived: u8,
 }
 
 /// A message of the record lane that is taken in slices.
@@ -46,7 +58,7 @@ pub struct Worker {
     /// Receipts that no client took; the newest of each gateway is enough.
     unsent: BTreeMap<Name, String>,
     /// Acknowledgements that no client took.
-    unacknowledged: Vec<(AsyncClient, Box<Publish>)>,
+    unacknowledged: Vec<Owed>,
     open: Option<Open>,
     warned_ms: Option<u64>,
 }
@@ -92,6 +104,8 @@ impl Worker {
         match heard {
             Heard::Connected(client) => {
                 self.mouths[session] = Some(client);
+                self.unacknowledged.iter_mut().for_each(|owed| owed.outlived += u8::from(owed.session == session));
+                self.unacknowledged.retain(|owed| owed.outlived < GONE_AFTER);
                 self.ingest.repeat(self.clock.now());
                 Ok(())
             }
@@ -155,12 +169,21 @@ impl Worker {
     fn report(&mut self, gw: &str, tally: Tally) {
         let now = self.clock.now().mono_ms;
         let quiet = self.warned_ms.is_some_and(|warned| now - warned < WARN_EVERY_MS);
-        let Tally { stored, duplicates, ahead, forks, refused } = tally;
+        let Tally { stored, duplicates, ahead, passed, forks, refused } = tally;
         if refused + forks > 0 && !quiet {
             self.warned_ms = Some(now);
-            tracing::warn!(gw, stored, duplicates, ahead, forks, refused, "lines refused or of another history");
+            tracing::warn!(
+                gw,
+                stored,
+                duplicates,
+                ahead,
+                passed,
+                forks,
+                refused,
+                "lines refused or of another history"
+            );
         } else {
-            tracing::debug!(gw, stored, duplicates, ahead, forks, refused, "lines taken");
+            tracing::debug!(gw, stored, duplicates, ahead, passed, forks, refused, "lines taken");
         }
     }
 
@@ -174,17 +197,15 @@ impl Worker {
 
     fn acknowledge(&mut self, client: AsyncClient, publish: Box<Publish>) {
         if client.try_ack(&publish).is_err() {
-            self.unacknowledged.push((client, publish));
+            let session = usize::from(publish.topic.ends_with(b"/record"));
+            self.unacknowledged.push(Owed { client, publish, session, outlived: 0 });
         }
     }
 
-    /// Once more for those whose event loop was busy. Where the connection is gone, the broker sends the message again.
+    /// Once more for those whose event loop was busy: rumqttc does not tell this from a connection that is gone.
+    /// Forgotten when the session came up again; the broker then sends the message again.
     fn acknowledge_again(&mut self) {
-        for (client, publish) in self.unacknowledged.drain(..) {
-            if client.try_ack(&publish).is_err() {
-                tracing::debug!(pkid = publish.pkid, "the connection of a message is gone");
-            }
-        }
+        self.unacknowledged.retain(|owed| owed.client.try_ack(&owed.publish).is_err());
     }
 }
 

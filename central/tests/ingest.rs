@@ -283,7 +283,8 @@ fn a_waiting_record_that_breaks_the_chain_is_taken_back() {
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 1);
     assert_eq!(scene.send([5], 10), Tally { stored: 1, refused: 1, ..Tally::default() });
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
-    assert_eq!(scene.receipt(60).unwrap().0.state, State::Bad);
+    let (receipt, _) = scene.receipt(60).unwrap();
+    assert_eq!((receipt.state, receipt.resend), (State::Bad, vec![(4, 4)]), "what really stood there is asked for");
 }
 
 #[test]
@@ -385,6 +386,8 @@ fn the_store_is_read_by_another_process_beside_the_ingest_and_after_it() {
     drop(ingest);
     assert_eq!(status::gateways(&path).unwrap(), seen);
     assert!(status::table(&seen).contains("gate-7"));
+    let details = status::details(&path, &name(GW)).unwrap();
+    assert_eq!(details, "\nmissing\n  3 to 3\n\nforks\n  none\n\nrefused\n  none\n");
     drop(home);
 }
 
@@ -442,4 +445,73 @@ fn any_order_with_repetitions_and_restarts_ends_in_the_same_store() {
             assert_eq!(scene.ask_store::<String>(sql), ordered.ask_store::<String>(sql), "seed {seed}: {sql}");
         }
     }
+}
+
+#[test]
+fn an_epoch_opened_again_after_its_tail_was_lost_goes_on() {
+    for restart in [false, true] {
+        let mut scene = Scene::new();
+        scene.fill(10);
+        scene.send(1..=6, 0);
+        let kept = Head { ep: 1, seq: 8, link: scene.sent[7].link };
+        let (mut lost, opening) = open(3, scene.sealer.head(), TailState::Crash);
+        let alarm = lost.seal(&raised("lost")).unwrap();
+        let lines = [opening.line.as_bytes(), alarm.line.as_bytes()];
+        assert_eq!(scene.ingest.batch(GW, &lines, at(10)).unwrap().ahead, 2);
+        assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM epoch"), 1, "not before the chain reaches it");
+        scene.sent.truncate(8);
+        let (sealer, again) = open(4, kept, TailState::Crash);
+        scene.sealer = sealer;
+        scene.sent.push(again);
+        scene.fill(14);
+        // Its alarm lane first: the opening under another key, before the backlog.
+        scene.send([9, 13], 20);
+        if restart {
+            scene.reopen();
+        }
+        scene.send(7..=14, 30);
+        scene.receipt(2000);
+        scene.send(7..=14, 3000);
+        let (receipt, _) = scene.receipt(9000).unwrap();
+        assert_eq!((receipt.upto, receipt.head), (14, scene.sent[13].link), "restart {restart}");
+        assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM ahead"), 0);
+        assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
+        assert_eq!(scene.ask_store::<u64>("SELECT open_seq FROM epoch WHERE ep=2"), 9);
+    }
+}
+
+#[test]
+fn an_alarm_taken_back_leaves_the_older_one_of_its_name() {
+    let mut scene = Scene::new();
+    scene.seal(&raised("a"));
+    let head = scene.sealer.head();
+    scene.seal(&beat());
+    let stray = scene.seal(&raised("a")) + 1;
+    scene.sealer.rewind(head);
+    let other = scene.seal(&about_alarm(Kind::Snapshot, "-")) + 1;
+    scene.send([1, 2, stray], 0);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 2);
+    scene.send([other], 10);
+    assert_eq!(scene.ask_store::<u64>("SELECT raised_seq FROM open_alarm WHERE ahead=0"), 2);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 1);
+}
+
+#[test]
+fn nothing_but_an_opening_follows_a_close() {
+    let mut scene = Scene::new();
+    scene.seal(&about_alarm(Kind::EpochClose, "-"));
+    scene.fill(3);
+    scene.send(1..=2, 0);
+    scene.reopen();
+    assert_eq!(scene.send([3], 10), Tally { refused: 1, ..Tally::default() });
+    assert_eq!(scene.ask_store::<String>("SELECT reason FROM quarantine"), "record 3 follows the close of epoch 1");
+}
+
+#[test]
+fn an_acceptance_given_before_is_found_by_equal_values_only() {
+    let scene = Scene::new();
+    let store = Store::open(&scene.path()).unwrap();
+    let line = store.acceptance(&name("harbour"), &name(GW), &identity().public()).unwrap();
+    assert_eq!(line, Some(scene.ask_store("SELECT accepted_line FROM gateway")));
+    assert_eq!(store.acceptance(&name("quarry"), &name(GW), &identity().public()).unwrap(), None);
 }

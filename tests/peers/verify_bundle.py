@@ -147,7 +147,7 @@ class Walk:
     def __init__(self, identity):
         self.identity = identity
         self.keys = {}
-        self.seq = self.ep = self.prev = self.gw = None
+        self.seq = self.ep = self.prev = self.gw = self.site = None
         self.closed = True
         self.links = {}
         self.records = self.declared = 0
@@ -163,6 +163,7 @@ class Walk:
         require(NAME.match(str(gw)) and NAME.match(str(payload["site"])), "gw or site is not a name")
         require(type(ep) is int and ep > 0 and type(seq) is int and seq > 0, "ep or seq is not a number from 1")
         require(self.gw in (None, gw), f"the record is of {gw}")
+        require(self.site in (None, payload["site"]), f"the record is of site {payload['site']}")
         require(payload["sev"] in range(5), "sev is not 0 to 4")
         require(payload["mode"] in ("live", "drill", "test", "maintenance"), "mode is not known")
         require(isinstance(payload["clk"], dict), "clk is not an object")
@@ -189,12 +190,13 @@ class Walk:
 
     def place(self, payload, link):
         seq, ep, opens = payload["seq"], payload["ep"], payload["kind"] == "epoch.open"
-        expected, before, last_ep = self.seq, self.prev, self.ep
+        expected, before, last_ep, closed = self.seq, self.prev, self.ep, self.closed
         if opens and not self.closed:
             self.unclosed.append(self.ep)
         if payload["kind"] == "gap.dropped":
             self.declared += payload.get("data", {}).get("n", 0)
-        self.gw, self.seq, self.prev, self.ep = payload["gw"], seq + 1, link, ep
+        self.gw, self.site = payload["gw"], payload["site"]
+        self.seq, self.prev, self.ep = seq + 1, link, ep
         self.closed = payload["kind"] == "epoch.close"
         self.links[seq] = link
         if expected is None:
@@ -203,11 +205,12 @@ class Walk:
             require(seq == expected, f"record {seq} where record {expected} belongs")
             require(decode(payload["prev"], "prev", 32) == before, f"record {seq} does not name the record before it")
             require(ep == last_ep + opens, f"record {seq} is of epoch {ep} after epoch {last_ep}")
+            require(opens or not closed, f"record {seq} follows the close of epoch {ep}")
         self.records += 1
 
 
 def check_receipts(path, key, walk):
-    count, last, link = 0, 0, None
+    count, last, link, heads = 0, 0, None, {}
     for line in path.read_text().splitlines():
         header, body, signature, message = token(line)
         payload = read_payload(body)
@@ -220,7 +223,11 @@ def check_receipts(path, key, walk):
             require(payload["prev"] == link, f"receipt {payload['n']} does not name the one before")
         head = walk.links.get(payload["upto"])
         require(head is None or encode(head) == payload["head"], f"receipt {payload['n']} names another record")
+        known = heads.setdefault(payload["upto"], payload["head"])
+        require(known == payload["head"], f"receipt {payload['n']} names another record than an earlier receipt")
         count, last, link = count + 1, payload["n"], encode(hashlib.sha256(message).digest())
+    end = (walk.seq or 1) - 1
+    require(max(heads, default=0) <= end, f"records {end + 1} to {max(heads, default=0)} have receipts and are missing")
     return count
 
 

@@ -82,9 +82,17 @@ impl Gateway {
         {
             gaps.push((from, unopened));
         }
+        if let Some(again) = self.pending.again.filter(|seq| *seq == self.head.seq + 1) {
+            if gaps.first().is_none_or(|gap| gap.0 != again) {
+                gaps.insert(0, (again, again));
+            }
+            self.asked_for.remove(&gaps[0].1);
+        }
         gaps.truncate(RANGES_MAX);
         self.asked_for.retain(|last, _| gaps.iter().any(|gap| gap.1 == *last));
-        let is_stuck = now.mono_ms.saturating_sub(self.moved_ms) >= GAP_PATIENCE_MS || self.pending.unopened.is_some();
+        let is_stuck = now.mono_ms.saturating_sub(self.moved_ms) >= GAP_PATIENCE_MS
+            || self.pending.unopened.is_some()
+            || self.pending.again.is_some();
         if !is_stuck {
             return Vec::new();
         }

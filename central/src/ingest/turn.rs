@@ -3,7 +3,7 @@
 use super::gateway::Gateway;
 use crate::clock::Now;
 use crate::store::{self, Table};
-use picket_record::chain::{Head, OpenedEpoch, Parsed, Verdict, verify};
+use picket_record::chain::{OpenedEpoch, Parsed, Verdict, verify};
 use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use rusqlite::{Connection, Result};
@@ -22,6 +22,8 @@ pub struct Tally {
     pub duplicates: u64,
     /// Records that wait for their turn.
     pub ahead: u64,
+    /// Records before their turn that were not kept, because too many wait; alarms among them were shown.
+    pub passed: u64,
     /// Records of another history.
     pub forks: u64,
     /// Lines refused.
@@ -49,12 +51,7 @@ impl<'a> Turn<'a> {
             Ok(record) => record,
             Err(refusal) => return self.refuse(&refusal, line),
         };
-        let site = &self.gateway.accepted.site;
-        if record.site != *site {
-            let refusal = Refusal::Stranger { found: record.site.to_string(), expected: site.to_string() };
-            return self.refuse(&refusal, line);
-        }
-        match verify(&record, &self.gateway.epochs) {
+        match self.gateway.verify(&record) {
             Ok(opened) => self.verified(&record, opened),
             Err(Refusal::UnknownEpoch { ep }) => {
                 // Not a fault of the line: its opening is missing and is asked for.
@@ -69,36 +66,59 @@ impl<'a> Turn<'a> {
         let head = self.gateway.head;
         let passed = record.seq <= head.seq;
         let known = if passed { store::link_at(self.db, Table::Record, &record.gw, record.seq)? } else { None };
-        let verdict = head.place(record, |_| known);
-        let belongs = matches!(verdict, Verdict::Next | Verdict::Ahead);
-        // The key of an opening that has no place in this history is never believed.
-        if let Some(opened) = opened.filter(|_| belongs) {
-            if self.gateway.epochs.admit(&opened).is_err() {
-                return self.fork(record);
-            }
-            store::insert_epoch(self.db, &record.gw, opened.ep(), opened.key(), opened.seq())?;
-        }
-        match verdict {
+        match head.place_after(self.gateway.closed, record, |_| known) {
             Verdict::Next => {
                 self.gateway.pending.at_once |= is_urgent(record);
-                self.accept(record, self.now.wall_ms)?;
+                self.accept(record, opened, self.now.wall_ms)?;
                 self.heal()
             }
             Verdict::Duplicate | Verdict::Forgotten => {
                 self.tally.duplicates += 1;
                 Ok(())
             }
-            Verdict::Ahead => self.keep_ahead(record),
+            // An epoch that the chain has passed is never opened again.
+            Verdict::Ahead if opened.is_some() && record.ep <= head.ep => self.fork(record),
+            Verdict::Ahead => {
+                if let Some(opened) = &opened {
+                    self.gateway.hold(opened);
+                }
+                self.keep_ahead(record)
+            }
             Verdict::Fork { .. } => self.fork(record),
             Verdict::Break(why) => self.refuse(&why, record.line.as_bytes()),
         }
     }
 
-    fn accept(&mut self, record: &Parsed<'_>, received_ms: i64) -> Result<()> {
+    fn accept(&mut self, record: &Parsed<'_>, opened: Option<OpenedEpoch>, received_ms: i64) -> Result<()> {
         store::insert(self.db, Table::Record, record, received_ms)?;
         store::fold(self.db, record)?;
-        self.gateway.advance(Head::after(record), received_ms, self.now);
+        self.gateway.advance(record, received_ms, self.now);
         self.tally.stored += 1;
+        match opened {
+            Some(opened) => self.open(&opened),
+            None => Ok(()),
+        }
+    }
+
+    /// The chain reached an opening: its key counts from here. What waits under the key of another opening of this
+    /// epoch belongs to a history that the gateway lost.
+    fn open(&mut self, opened: &OpenedEpoch) -> Result<()> {
+        let gw = self.gateway.accepted.gw.clone();
+        // Taken in any case: the chain itself names this opening.
+        self.gateway.epochs.restore(opened.ep(), opened.key().clone());
+        store::insert_epoch(self.db, &gw, opened.ep(), opened.key(), opened.seq())?;
+        if !self.gateway.settle(opened) {
+            return Ok(());
+        }
+        for line in store::ahead_of_epoch(self.db, &gw, opened.ep())? {
+            let record = Parsed::read(&line).expect("it was read before it was stored");
+            if !matches!(verify(&record, &self.gateway.epochs), Ok(None)) {
+                store::delete_ahead(self.db, &gw, record.seq)?;
+                store::withdraw(self.db, &gw, record.seq)?;
+                self.gateway.ahead -= 1;
+                self.refuse(&"it is of an epoch that was opened again elsewhere", line.as_bytes())?;
+            }
+        }
         Ok(())
     }
 
@@ -111,12 +131,17 @@ impl<'a> Turn<'a> {
             store::delete_ahead(self.db, &gw, seq)?;
             self.gateway.ahead -= 1;
             let record = Parsed::read(&waiting.line).expect("it was read before it was stored");
-            match self.gateway.head.place(&record, |_| None) {
+            match self.gateway.head.place_after(self.gateway.closed, &record, |_| None) {
                 Verdict::Break(why) => {
                     store::withdraw(self.db, &gw, seq)?;
+                    self.gateway.let_go(seq);
+                    self.gateway.pending.again = Some(seq);
                     return self.refuse(&why, waiting.line.as_bytes());
                 }
-                Verdict::Next => self.accept(&record, waiting.received_ms)?,
+                Verdict::Next => {
+                    let opened = verify(&record, &self.gateway.epochs).ok().flatten();
+                    self.accept(&record, opened, waiting.received_ms)?;
+                }
                 Verdict::Duplicate | Verdict::Forgotten | Verdict::Ahead | Verdict::Fork { .. } => {
                     unreachable!("the record waited under the next number")
                 }
@@ -135,13 +160,14 @@ impl<'a> Turn<'a> {
             Some(_) => return self.fork(record),
             None => {}
         }
+        store::show_ahead(self.db, record)?;
+        self.gateway.pending.at_once |= is_urgent(record);
         if self.gateway.ahead >= AHEAD_MAX {
             // Not kept and not refused: the gateway is asked for what is missing and sends this one again after that.
+            self.tally.passed += 1;
             return Ok(());
         }
         store::insert(self.db, Table::Ahead, record, self.now.wall_ms)?;
-        store::show_ahead(self.db, record)?;
-        self.gateway.pending.at_once |= is_urgent(record);
         self.gateway.ahead += 1;
         self.tally.ahead += 1;
         Ok(())

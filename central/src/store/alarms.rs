@@ -1,7 +1,7 @@
 //! Rows of `open_alarm`: the fold of alarm records in the order of their numbers.
 //!
-//! An alarm that comes before its turn is shown at once and marked `ahead`; when the chain reaches its record, the
-//! mark goes. Every step compares numbers, so that an older record never undoes a newer one and each counts once.
+//! An alarm that comes before its turn is shown at once in a row of its own, marked `ahead`, beside an older alarm of
+//! this name; when the chain reaches its record, the mark goes. Every step compares numbers, so that an older record never undoes a newer one and each counts once.
 
 use picket_record::chain::Parsed;
 use picket_record::encode::Name;
@@ -9,13 +9,32 @@ use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
 use serde_json::{Map, Value};
 
+/// Makes room for rows ahead in a store of the time when an alarm had one row.
+pub(crate) fn migrate(db: &Connection) -> Result<()> {
+    let sql = "SELECT count(*) FROM pragma_table_info('open_alarm') WHERE pk>0";
+    if db.query_row(sql, [], |row| row.get::<_, u64>(0))? == 3 {
+        return Ok(());
+    }
+    db.execute_batch(
+        "BEGIN IMMEDIATE; ALTER TABLE open_alarm RENAME TO open_alarm_before;
+         CREATE TABLE open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT, sev INTEGER NOT NULL,
+           raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
+           ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+         INSERT INTO open_alarm SELECT * FROM open_alarm_before; DROP TABLE open_alarm_before; COMMIT;",
+    )
+}
+
 /// Takes a record in its place.
 pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
     let sql = match record.kind {
         Kind::AlarmRaised => return raise(db, record, false),
-        Kind::AlarmCleared => "UPDATE open_alarm SET cleared_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND raised_seq<?3",
-        Kind::ActAcknowledged => "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND raised_seq<?3",
-        Kind::AlarmClosed => "DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND raised_seq<?3",
+        Kind::AlarmCleared => {
+            "UPDATE open_alarm SET cleared_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3"
+        }
+        Kind::ActAcknowledged => {
+            "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3"
+        }
+        Kind::AlarmClosed => "DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3",
         _ => return Ok(()),
     };
     let data = record.data();
@@ -42,9 +61,8 @@ fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
     let Some(alarm) = text(&data, "alarm") else { return Ok(()) };
     let sql = "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead)
                VALUES(?1,?2,?3,?4,?5,?6,?7,NULL,NULL,?8)
-               ON CONFLICT(gw,alarm_id) DO UPDATE SET rule=excluded.rule, eq=excluded.eq, sev=excluded.sev,
-                 raised_seq=excluded.raised_seq, raised_ms=excluded.raised_ms, cleared_seq=NULL, acked_seq=NULL,
-                 ahead=excluded.ahead
+               ON CONFLICT(gw,alarm_id,ahead) DO UPDATE SET rule=excluded.rule, eq=excluded.eq, sev=excluded.sev,
+                 raised_seq=excluded.raised_seq, raised_ms=excluded.raised_ms, cleared_seq=NULL, acked_seq=NULL
                WHERE excluded.raised_seq>=raised_seq";
     db.prepare_cached(sql)?.execute(params![
         record.gw.as_str(),
@@ -56,6 +74,10 @@ fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
         record.wall_ms,
         ahead
     ])?;
+    if !ahead {
+        db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=1 AND raised_seq<=?3")?
+            .execute(params![record.gw.as_str(), alarm, record.seq])?;
+    }
     Ok(())
 }
 

@@ -37,6 +37,16 @@ pub(crate) fn insert_accepted(db: &Connection, line: &str, accepted: &Accepted) 
     Ok(())
 }
 
+/// The acceptance of a gateway with exactly these values.
+pub(crate) fn accepted_line(db: &Connection, site: &Name, gw: &Name, identity: &PublicKey) -> Result<Option<String>> {
+    db.query_row(
+        "SELECT accepted_line FROM gateway WHERE gw=?1 AND site=?2 AND identity=?3",
+        params![gw.as_str(), site.as_str(), identity.bytes()],
+        |row| row.get(0),
+    )
+    .optional()
+}
+
 /// A gateway by name.
 pub(crate) fn accepted(db: &Connection, gw: &str) -> Result<Option<Accepted>> {
     db.prepare_cached("SELECT gw,site,identity,accepted_link FROM gateway WHERE gw=?1")?
@@ -55,9 +65,9 @@ fn read_accepted(row: &Row<'_>) -> Result<Accepted> {
     Ok(Accepted { gw: name(row, 0)?, site: name(row, 1)?, identity: key(row, 2)?, link: row.get(3)? })
 }
 
-/// Keeps the key of an epoch. The first one stays.
+/// Keeps the key of an epoch that the chain has reached.
 pub(crate) fn insert_epoch(db: &Connection, gw: &Name, ep: u64, key: &PublicKey, open_seq: u64) -> Result<()> {
-    db.prepare_cached("INSERT OR IGNORE INTO epoch(gw,ep,epk,open_seq) VALUES(?1,?2,?3,?4)")?.execute(params![
+    db.prepare_cached("INSERT OR REPLACE INTO epoch(gw,ep,epk,open_seq) VALUES(?1,?2,?3,?4)")?.execute(params![
         gw.as_str(),
         ep,
         key.bytes(),
@@ -66,10 +76,10 @@ pub(crate) fn insert_epoch(db: &Connection, gw: &Name, ep: u64, key: &PublicKey,
     Ok(())
 }
 
-/// The keys of every epoch of a gateway.
-pub(crate) fn epochs(db: &Connection, gw: &Name) -> Result<Vec<(u64, PublicKey)>> {
-    let mut statement = db.prepare_cached("SELECT ep,epk FROM epoch WHERE gw=?1 ORDER BY ep")?;
-    let rows = statement.query_map([gw.as_str()], |row| Ok((row.get(0)?, key(row, 1)?)))?;
+/// The keys of every epoch of a gateway that was opened up to this number.
+pub(crate) fn epochs(db: &Connection, gw: &Name, upto: u64) -> Result<Vec<(u64, PublicKey)>> {
+    let mut statement = db.prepare_cached("SELECT ep,epk FROM epoch WHERE gw=?1 AND open_seq<=?2 ORDER BY ep")?;
+    let rows = statement.query_map(params![gw.as_str(), upto], |row| Ok((row.get(0)?, key(row, 1)?)))?;
     rows.collect()
 }
 

@@ -60,13 +60,15 @@ pub(crate) fn link_at(db: &Connection, table: Table, gw: &Name, seq: u64) -> Res
     db.prepare_cached(sql)?.query_row(params![gw.as_str(), seq], |row| row.get(0)).optional()
 }
 
-/// The last record in its place, and when it was received.
-pub(crate) fn head(db: &Connection, gw: &Name) -> Result<Option<(Head, i64)>> {
-    db.prepare_cached("SELECT ep,seq,link,received_ms FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1")?
-        .query_row([gw.as_str()], |row| {
-            Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link: row.get(2)? }, row.get(3)?))
-        })
-        .optional()
+/// The last record in its place, when it was received, and whether it closes its epoch.
+pub(crate) fn head(db: &Connection, gw: &Name) -> Result<Option<(Head, i64, bool)>> {
+    db.prepare_cached(
+        "SELECT ep,seq,link,received_ms,kind='epoch.close' FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1",
+    )?
+    .query_row([gw.as_str()], |row| {
+        Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link: row.get(2)? }, row.get(3)?, row.get(4)?))
+    })
+    .optional()
 }
 
 /// The record that waits under a number.
@@ -74,6 +76,20 @@ pub(crate) fn waiting(db: &Connection, gw: &Name, seq: u64) -> Result<Option<Wai
     db.prepare_cached("SELECT line,received_ms FROM ahead WHERE gw=?1 AND seq=?2")?
         .query_row(params![gw.as_str(), seq], |row| Ok(Waiting { line: row.get(0)?, received_ms: row.get(1)? }))
         .optional()
+}
+
+/// The openings that wait.
+pub(crate) fn ahead_openings(db: &Connection, gw: &Name) -> Result<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT line FROM ahead WHERE gw=?1 AND kind='epoch.open' ORDER BY seq")?;
+    let rows = statement.query_map([gw.as_str()], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// What waits of one epoch.
+pub(crate) fn ahead_of_epoch(db: &Connection, gw: &Name, ep: u64) -> Result<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT line FROM ahead WHERE gw=?1 AND ep=?2 ORDER BY seq")?;
+    let rows = statement.query_map(params![gw.as_str(), ep], |row| row.get(0))?;
+    rows.collect()
 }
 
 /// Its turn came.

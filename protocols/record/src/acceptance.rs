@@ -54,9 +54,10 @@ impl Acceptance {
         Self::read(line, Some(key))
     }
 
-    /// What an acceptance claims, for a reader without the key that signed it: worth no more than the file it is in.
-    pub fn claims(line: &str) -> Result<Self, Refusal> {
-        Self::read(line, None).map(|(acceptance, _)| acceptance)
+    /// What an acceptance claims, with its link, for a reader without the key that signed it: worth no more than the
+    /// file it is in, until record 1 names the link.
+    pub fn claims(line: &str) -> Result<(Self, Link), Refusal> {
+        Self::read(line, None)
     }
 
     fn read(line: &str, key: Option<&PublicKey>) -> Result<(Self, Link), Refusal> {

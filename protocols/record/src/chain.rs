@@ -63,6 +63,17 @@ impl Head {
         Verdict::Next
     }
 
+    /// As [`Head::place`], for a chain of which it is known whether `epoch.close` was its last record: only the opening
+    /// of the next epoch may follow one.
+    pub fn place_after(&self, closed: bool, record: &Parsed<'_>, known: impl FnOnce(u64) -> Option<Link>) -> Verdict {
+        match self.place(record, known) {
+            Verdict::Next if closed && record.kind != Kind::EpochOpen => {
+                Verdict::Break(Break::Closed { seq: record.seq, ep: record.ep })
+            }
+            verdict => verdict,
+        }
+    }
+
     /// The head once this record is the last one.
     pub fn after(record: &Parsed<'_>) -> Self {
         Self { ep: record.ep, seq: record.seq, link: record.link }
@@ -105,6 +116,14 @@ pub enum Break {
         found: u64,
         /// The only one possible here.
         expected: u64,
+    },
+    /// Its epoch has ended.
+    #[error("record {seq} follows the close of epoch {ep}")]
+    Closed {
+        /// Its number.
+        seq: u64,
+        /// The epoch.
+        ep: u64,
     },
 }
 

@@ -66,6 +66,7 @@ fn the_frozen_history_is_verified() {
         running: true,
         declared_losses: 17,
         contradictions: 0,
+        unplaced: vec![],
         receipted: 2,
     };
     assert_eq!(summary, expected);
@@ -123,8 +124,10 @@ fn a_dropped_swapped_repeated_or_truncated_line_contradicts() {
             assert!(!walk(swapped).1.is_empty(), "swapped {at}");
             assert!(!walk(dropped).1.is_empty(), "dropped {at}");
         } else {
-            // A chain alone never shows a cut tail: the receipt for record 20 is left without its record.
-            assert_eq!(walk(dropped).0.receipted, 1);
+            // A chain alone never shows a cut tail: the receipt for record 20 does.
+            let summary = walk(dropped).0;
+            assert_eq!(summary.unplaced, [Contradiction::Missing { from: 20, to: 20 }]);
+            assert_eq!((summary.receipted, summary.contradictions), (1, 1));
         }
     }
 }
@@ -138,4 +141,35 @@ fn a_history_that_a_receipt_contradicts_is_refused() {
     check.expect(&receipt);
     let bad: Vec<_> = lines().into_iter().filter_map(|line| check.line(line).err()).collect();
     assert_eq!(bad, [Contradiction::Receipt { seq: 11, n: 1 }]);
+}
+
+#[test]
+fn two_receipts_that_disagree_contradict() {
+    let mut check = ChainCheck::new(identity());
+    let key = ReceiptKey::from_seed(story::RECEIPT_SEED).public();
+    let (receipt, _) = Receipt::verify(RECEIPTS.lines().next().unwrap(), &key, &story::name("gate-7")).unwrap();
+    check.expect(&Receipt { n: 9, head: [0; 32], ..receipt.clone() });
+    check.expect(&receipt);
+    for line in lines() {
+        assert!(check.line(line).is_ok());
+    }
+    let upto = receipt.upto;
+    assert_eq!(check.finish().unplaced, [Contradiction::Receipts { n: 9, other: 1, upto }]);
+}
+
+#[test]
+fn the_acceptance_binds_the_records() {
+    let (acceptance, link) = Acceptance::claims(ACCEPTANCE.trim_end()).unwrap();
+    let walked = |acceptance: &Acceptance, link| {
+        let mut check = ChainCheck::new(identity());
+        check.accepted(acceptance.clone(), link);
+        let bad: Vec<_> = lines().into_iter().filter_map(|line| check.line(line).err()).collect();
+        (check.finish(), bad)
+    };
+    assert_eq!(walked(&acceptance, link).0.contradictions, 0);
+    assert_eq!(walked(&acceptance, [0; 32]).1, [Contradiction::Acceptance]);
+    let stranger = Acceptance { identity: acceptance.receipt_key.clone(), ..acceptance.clone() };
+    assert_eq!(walked(&stranger, link).0.unplaced, [Contradiction::Acceptance]);
+    let moved = Acceptance { site: story::name("elsewhere"), ..acceptance };
+    assert_eq!(walked(&moved, link).0.records, 0);
 }

@@ -4,11 +4,11 @@ use crate::refuse;
 use picket::{control, journal};
 use picket_record::acceptance::Acceptance;
 use picket_record::chain::{ChainCheck, Summary};
-use picket_record::encode::Name;
+use picket_record::encode::{LINE_MAX, Name};
 use picket_record::keys::PublicKey;
 use picket_record::receipt::Receipt;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::io::AsyncReadExt;
@@ -82,26 +82,38 @@ fn checked(path: &Path, identity: Option<&str>) -> Result<(Summary, bool), Strin
     if folder {
         expect_receipts(path, &mut check)?;
     }
-    let file = File::open(&records).map_err(|error| format!("{}: {error}", records.display()))?;
-    let mut reader = BufReader::new(file);
+    let failed = |error: io::Error| format!("{}: {error}", records.display());
+    walk(&mut BufReader::new(File::open(&records).map_err(failed)?), &mut check).map_err(failed)?;
+    Ok((check.finish(), identity.is_some()))
+}
+
+fn walk(reader: &mut impl BufRead, check: &mut ChainCheck) -> io::Result<()> {
     let (mut line, mut number, mut shown) = (Vec::new(), 0u64, 0);
-    loop {
-        line.clear();
-        // A line is bounded by the format; one that is longer is read whole only to be refused.
-        let read = reader.read_until(b'\n', &mut line).map_err(|error| format!("{}: {error}", records.display()))?;
-        if read == 0 {
-            break;
-        }
+    while next_line(reader, &mut line)? {
         number += 1;
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        if let Err(contradiction) = check.line(text) {
+        if let Err(contradiction) = check.line(&line) {
             if shown < SHOWN {
                 println!("contradiction in line {number}: {contradiction}");
             }
             shown += 1;
         }
     }
-    Ok((check.finish(), identity.is_some()))
+    Ok(())
+}
+
+/// Reads a line without its line feed. Of one that is longer than the format allows, one byte too many is kept, for
+/// which it is refused; the rest is passed over.
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    if reader.by_ref().take(LINE_MAX as u64 + 1).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > LINE_MAX {
+        reader.skip_until(b'\n')?;
+    }
+    Ok(true)
 }
 
 /// The identity that an export claims for itself.
@@ -117,18 +129,15 @@ fn own_identity(folder: &Path) -> Result<String, String> {
 /// Holds the records to the receipts beside them. Receipts are verified with the key of the acceptance beside them.
 fn expect_receipts(folder: &Path, check: &mut ChainCheck) -> Result<(), String> {
     let acceptance = read(&folder.join("enrol.jws"))?;
-    let (gw, key) = receipt_key(acceptance.trim())?;
+    let (claims, link) = Acceptance::claims(acceptance.trim()).map_err(|refusal| format!("enrol.jws: {refusal}"))?;
+    let (gw, key): (Name, PublicKey) = (claims.gw.clone(), claims.receipt_key.clone());
+    check.accepted(claims, link);
     for (number, line) in read(&folder.join("receipts.jws"))?.lines().enumerate() {
         let receipt = Receipt::verify(line, &key, &gw);
         let (receipt, _) = receipt.map_err(|refusal| format!("receipts.jws line {}: {refusal}", number + 1))?;
         check.expect(&receipt);
     }
     Ok(())
-}
-
-fn receipt_key(acceptance: &str) -> Result<(Name, PublicKey), String> {
-    let claims = Acceptance::claims(acceptance).map_err(|refusal| format!("enrol.jws: {refusal}"))?;
-    Ok((claims.gw, claims.receipt_key))
 }
 
 fn read(file: &PathBuf) -> Result<String, String> {
@@ -147,8 +156,27 @@ fn report(summary: &Summary, trusted: bool) {
     if summary.running {
         println!("                  the last epoch is still open");
     }
+    for contradiction in summary.unplaced.iter().take(SHOWN) {
+        println!("contradiction: {contradiction}");
+    }
     println!("contradictions    {}", summary.contradictions);
     if !trusted {
         println!("note: verified with the identity that the export names itself; compare it with the one you trust");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_end_costs_no_memory_and_is_one_line() {
+        let mut text = vec![b'x'; 3 * LINE_MAX];
+        text.extend_from_slice(b"\nshort\n\nlast");
+        let (mut reader, mut line, mut seen) = (BufReader::new(&text[..]), Vec::new(), Vec::new());
+        while next_line(&mut reader, &mut line).unwrap() {
+            seen.push(line.len());
+        }
+        assert_eq!(seen, [LINE_MAX + 1, 5, 0, 4]);
     }
 }

@@ -1,6 +1,7 @@
 //! The walk along a contiguous file of records: what is verified, what was lost and declared, what contradicts.
 
 use super::{Break, Epochs, Head, Parsed, Verdict, verify};
+use crate::acceptance::Acceptance;
 use crate::encode::Link;
 use crate::keys::PublicKey;
 use crate::kind::Kind;
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// Unclosed epochs that are listed; a gateway that crashes more often is only counted.
 const UNCLOSED_MAX: usize = 1000;
+/// Contradictions without a line that are listed; more are only counted.
+const UNPLACED_MAX: usize = 1000;
 
 /// Why a line is not part of the history that the file claims to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +53,19 @@ pub enum Contradiction {
         /// The receipt.
         n: u64,
     },
+    /// Two receipts name different records under one number.
+    #[error("receipts {n} and {other} name different records {upto}")]
+    Receipts {
+        /// One receipt.
+        n: u64,
+        /// The other.
+        other: u64,
+        /// The number.
+        upto: u64,
+    },
+    /// The acceptance is of another identity, or record 1 does not name it.
+    #[error("receipts: key not proved by the acceptance")]
+    Acceptance,
 }
 
 /// What the walk found.
@@ -70,8 +86,11 @@ pub struct Summary {
     pub running: bool,
     /// Events that were dropped before they got a number, as `gap.dropped` records declare: the sum of their `n`.
     pub declared_losses: u64,
-    /// Lines that contradict.
+    /// Lines that contradict, and what contradicts without being a line.
     pub contradictions: u64,
+    /// Contradictions that no line shows, at most the first thousand: records that a receipt names and the file does
+    /// not hold, receipts against each other, an acceptance of somebody else.
+    pub unplaced: Vec<Contradiction>,
     /// Receipts whose record is in the file and is the one they name.
     pub receipted: u64,
 }
@@ -83,6 +102,7 @@ pub struct ChainCheck {
     epochs: Option<Epochs>,
     head: Option<Head>,
     closed: bool,
+    accepted: Option<(Acceptance, Link)>,
     receipts: BTreeMap<u64, (u64, Link)>,
     summary: Summary,
 }
@@ -91,12 +111,27 @@ impl ChainCheck {
     /// For the gateway with this identity.
     pub fn new(identity: PublicKey) -> Self {
         let summary = Summary::default();
-        Self { identity, epochs: None, head: None, closed: true, receipts: BTreeMap::new(), summary }
+        Self { identity, epochs: None, head: None, closed: true, accepted: None, receipts: BTreeMap::new(), summary }
+    }
+
+    /// Holds the records to an acceptance: its identity, its gateway and site, and its link where record 1 is in the
+    /// file. Before the first line.
+    pub fn accepted(&mut self, acceptance: Acceptance, link: Link) {
+        if acceptance.identity != self.identity {
+            self.unplaced(Contradiction::Acceptance);
+        }
+        self.accepted = Some((acceptance, link));
     }
 
     /// Holds the records to what a verified receipt says of them. Before the first line.
     pub fn expect(&mut self, receipt: &Receipt) {
-        self.receipts.insert(receipt.upto, (receipt.n, receipt.head));
+        let (n, upto) = (receipt.n, receipt.upto);
+        match self.receipts.insert(upto, (n, receipt.head)) {
+            Some((other, head)) if head != receipt.head => {
+                self.unplaced(Contradiction::Receipts { n: other, other: n, upto });
+            }
+            Some(_) | None => {}
+        }
     }
 
     /// Takes the next line, without its line feed. After a contradiction the walk goes on from the record, if that
@@ -110,10 +145,21 @@ impl ChainCheck {
         result
     }
 
-    /// The end of the file.
+    /// The end of the file. A receipt for a record past it shows that the tail was cut off.
     pub fn finish(mut self) -> Summary {
+        let last = self.summary.last;
+        if let Some(upto) = self.receipts.keys().next_back().copied().filter(|upto| *upto > last) {
+            self.unplaced(Contradiction::Missing { from: last + 1, to: upto });
+        }
         self.summary.running = !self.closed;
         self.summary
+    }
+
+    fn unplaced(&mut self, contradiction: Contradiction) {
+        self.summary.contradictions += 1;
+        if self.summary.unplaced.len() < UNPLACED_MAX {
+            self.summary.unplaced.push(contradiction);
+        }
     }
 
     fn step<'a>(&mut self, line: &'a [u8]) -> Result<Parsed<'a>, Contradiction> {
@@ -121,7 +167,11 @@ impl ChainCheck {
         let epochs = match &mut self.epochs {
             Some(epochs) => epochs,
             None if record.kind == Kind::EpochOpen => {
-                self.epochs.insert(Epochs::new(record.gw.clone(), self.identity.clone()))
+                let (gw, site) = match &self.accepted {
+                    Some((accepted, _)) => (&accepted.gw, &accepted.site),
+                    None => (&record.gw, &record.site),
+                };
+                self.epochs.insert(Epochs::new(gw.clone(), self.identity.clone()).at_site(site.clone()))
             }
             None => return Err(Contradiction::Start { seq: record.seq }),
         };
@@ -131,6 +181,9 @@ impl ChainCheck {
         let place = self.place(&record);
         self.advance(&record);
         place?;
+        if record.seq == 1 && self.accepted.as_ref().is_some_and(|(_, link)| *link != record.prev) {
+            return Err(Contradiction::Acceptance);
+        }
         match self.receipts.get(&record.seq) {
             Some((n, head)) if *head != record.link => {
                 return Err(Contradiction::Receipt { seq: record.seq, n: *n });
@@ -143,7 +196,7 @@ impl ChainCheck {
 
     fn place(&self, record: &Parsed<'_>) -> Result<(), Contradiction> {
         let Some(head) = self.head else { return Ok(()) };
-        match head.place(record, |_| None) {
+        match head.place_after(self.closed, record, |_| None) {
             Verdict::Next => Ok(()),
             Verdict::Ahead => Err(Contradiction::Missing { from: head.seq + 1, to: record.seq - 1 }),
             Verdict::Break(why) => Err(why.into()),

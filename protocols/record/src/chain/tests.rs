@@ -176,3 +176,22 @@ fn a_record_of_an_epoch_never_announced_is_refused() {
     let record = Parsed::read(&all[1]).unwrap();
     assert_eq!(verify(&record, &epochs), Err(Refusal::UnknownEpoch { ep: 1 }));
 }
+
+#[test]
+fn only_an_opening_follows_the_close_of_an_epoch() {
+    let (mut sealer, opening) = genesis();
+    let close = sealer.seal(&body(Kind::EpochClose, json!({"reason": "rotate"}))).unwrap();
+    let late = sealer.seal(&body(Kind::Heartbeat, json!({}))).unwrap();
+    let (_, bad) = walk(&[opening.line, close.line, late.line]);
+    assert_eq!(bad, [Contradiction::Broken(Break::Closed { seq: 3, ep: 1 })]);
+}
+
+#[test]
+fn a_file_whose_records_change_site_contradicts() {
+    let (first, one) = genesis();
+    let moved = Origin { site: Name::parse("quarry").unwrap(), ..origin() };
+    let (_, two) =
+        Sealer::open(&moved, &identity(), [3; 32], first.head(), &opening(TailState::Crash), &when()).unwrap();
+    let stranger = Refusal::Stranger { found: "quarry".into(), expected: "harbour".into() };
+    assert_eq!(walk(&[one.line, two.line]).1, [Contradiction::Refused(stranger)]);
+}

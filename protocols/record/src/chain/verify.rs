@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Epochs {
     gw: Name,
+    site: Option<Name>,
     identity: PublicKey,
     keys: BTreeMap<u64, PublicKey>,
 }
@@ -45,7 +46,17 @@ impl OpenedEpoch {
 impl Epochs {
     /// Of a gateway whose identity was accepted.
     pub fn new(gw: Name, identity: PublicKey) -> Self {
-        Self { gw, identity, keys: BTreeMap::new() }
+        Self { gw, site: None, identity, keys: BTreeMap::new() }
+    }
+
+    /// Pins the site as well: a record that names another one is refused.
+    pub fn at_site(self, site: Name) -> Self {
+        Self { site: Some(site), ..self }
+    }
+
+    /// For the same gateway and site, without any epoch.
+    pub fn emptied(&self) -> Self {
+        Self { gw: self.gw.clone(), site: self.site.clone(), identity: self.identity.clone(), keys: BTreeMap::new() }
     }
 
     /// Whose keys these are.
@@ -87,6 +98,9 @@ impl Epochs {
 pub fn verify(record: &Parsed<'_>, epochs: &Epochs) -> Result<Option<OpenedEpoch>, Refusal> {
     if record.gw != epochs.gw {
         return Err(Refusal::Stranger { found: record.gw.to_string(), expected: epochs.gw.to_string() });
+    }
+    if let Some(site) = epochs.site.as_ref().filter(|site| **site != record.site) {
+        return Err(Refusal::Stranger { found: record.site.to_string(), expected: site.to_string() });
     }
     let message = record.signing_input.as_bytes();
     if record.kind == Kind::EpochOpen {
