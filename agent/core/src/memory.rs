@@ -143,12 +143,13 @@ fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
     rows
 }
 
-/// Messages of one device that are remembered: more than a carrier may have unconfirmed at a time.
-pub const MESSAGES: u64 = 64;
+/// Messages of one device that are remembered: many times what a carrier may have unconfirmed, because a broker may give
+/// those again behind others that waited. About 30 KiB of rows for a camera that talks.
+pub const MESSAGES: u64 = 256;
 
 /// Key of the row that remembers a heard message.
 pub fn message_key(device: &str, slot: u64) -> String {
-    format!("message/{device}/{:02}", slot % MESSAGES)
+    format!("message/{device}/{:03}", slot % MESSAGES)
 }
 
 /// Key of the row that remembers a heard point.

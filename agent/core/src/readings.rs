@@ -40,6 +40,18 @@ pub struct Last {
     device_time: Option<String>,
 }
 
+impl Last {
+    /// Whether an observation is no news. What a device dates itself is told apart by that alone: a value that was stale
+    /// and is kept by the broker comes again as it was.
+    fn says(&self, seen: &Observation, time: Option<&String>) -> bool {
+        let same_moment = match time {
+            Some(time) => self.device_time.as_ref() == Some(time),
+            None => self.quality == seen.quality,
+        };
+        self.value == seen.value && same_moment
+    }
+}
+
 impl Readings {
     /// From the rows the journal recovered: what speaking devices said last.
     pub fn new(devices: &[plan::Device], rows: &[StateRow]) -> Self {
@@ -90,15 +102,14 @@ impl Readings {
         Some(messages.remember(message(seen, time?)))
     }
 
-    /// Takes what was seen; gives the changed ones.
+    /// Takes what was seen; gives what is news: another value, or the same at another time of the device. A broker may
+    /// hand messages over in another order than they were said in, so the value alone does not tell.
     pub fn take<'a>(&mut self, device: usize, seen: &'a [Observation], time: Option<&String>) -> Vec<&'a Observation> {
         let Some(points) = self.devices.get_mut(device).map(|known| &mut known.points) else { return Vec::new() };
         let mut changed = Vec::new();
         for observation in seen {
             match points.get_mut(&observation.point) {
-                Some(last) if last.value == observation.value && last.quality == observation.quality => {
-                    last.device_time = time.cloned();
-                }
+                Some(last) if last.says(observation, time) => last.quality = observation.quality,
                 last => {
                     let fresh = Last {
                         value: observation.value.clone(),
@@ -195,7 +206,7 @@ struct Messages {
 impl Messages {
     fn recover(device: &str, rows: &[StateRow]) -> Self {
         let prefix = memory::message_key(device, 0);
-        let prefix = prefix.trim_end_matches("00");
+        let prefix = prefix.trim_end_matches("000");
         let mut known: Vec<(u64, u64, String)> = rows
             .iter()
             .filter_map(|row| Some((row.seq, row.key.strip_prefix(prefix)?.parse().ok()?, row.body.clone())))

@@ -9,6 +9,7 @@ use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::wire::{Input, Recovered};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -68,16 +69,17 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let now = clock.now();
     let (site_name, gateway) = (&loaded.plan.site, &loaded.plan.gateway);
     let credentials = loaded.journal.credentials(site_name, gateway).map_err(|fault| told(&fault))?;
-    // What can be refused is refused before anything is written.
-    let control = control::bind(&loaded.runtime)
-        .map_err(|error| format!("{}: cannot make the control socket: {error}", loaded.runtime.display()))?;
+    // A page that cannot be served is refused before anything is written.
     let page = match loaded.console.clone() {
-        Some(address) => Some((listen(&address).await?, address)),
+        Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
         None => None,
     };
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
     let (register, refused) = register_in_force(&journal, &recovered, register)?;
+    // Behind the journal's lock: another agent's socket is not taken away.
+    let control = control::bind(&loaded.runtime)
+        .map_err(|error| format!("{}: cannot make the control socket: {error}", loaded.runtime.display()))?;
     let seed = u64::from_le_bytes(random()[..8].try_into().expect("eight of thirty-two bytes"));
 
     let (inputs, taken) = mpsc::channel(INPUTS);
@@ -152,9 +154,14 @@ fn was_applied(recovered: &Recovered, register: &Register) -> bool {
     stated == Some(hex.as_str())
 }
 
-async fn listen(address: &console::Address) -> Result<TcpListener, String> {
+async fn listen(address: &console::Address, journal: &Path) -> Result<TcpListener, String> {
     let listener = TcpListener::bind(address.listen).await.map_err(|error| {
-        format!("cannot serve the page at {}: {error}; name another address under [console]", address.listen)
+        format!(
+            "cannot serve the page at {}: {error}; is another agent running with journal {}? else name another address \
+             under [console]",
+            address.listen,
+            journal.display()
+        )
     })?;
     tracing::info!(address = %address.listen, "the guards' page is served");
     Ok(listener)

@@ -93,10 +93,11 @@ fn rows_give_back_what_was_heard_last() {
 fn only_the_last_messages_are_remembered() {
     let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[]);
     let time = |n: u64| format!("2026-11-22T08:00:00.{n:03}Z");
-    for n in 0..100 {
-        assert_eq!(readings.remember(0, &[bit("a", true)], Some(&time(n))), Some(n % 64));
+    let said = memory::MESSAGES + 36;
+    for n in 0..said {
+        assert_eq!(readings.remember(0, &[bit("a", true)], Some(&time(n))), Some(n % memory::MESSAGES));
     }
-    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(99))));
+    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(said - 1))));
     readings.session_lost(0);
     assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(35))));
     assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(&time(36))));
