@@ -255,17 +255,14 @@ async fn discard_until(until: Instant, parcels: &mut mpsc::Receiver<Parcel>) -> 
     }
 }
 
-/// An error with its causes, once each.
+/// What went wrong, from its innermost cause: what wraps it repeats it or names our own client.
 fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
     }
-    text
+    let text = innermost.to_string();
+    let text = text.strip_prefix("Mqtt state: ").unwrap_or(&text);
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
