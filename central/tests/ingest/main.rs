@@ -1,132 +1,15 @@
 //! The ingest without a socket, on a real SQLite file.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
 
-use picket_central::clock::Now;
+mod scene;
+
 use picket_central::ingest::{Ingest, Tally};
 use picket_central::status;
 use picket_central::store::{Accepted, Store};
-use picket_record::acceptance::Acceptance;
-use picket_record::body::{Body, ClockQuality, ClockSource, Mode, When};
-use picket_record::chain::{Head, Opening, Origin, Parsed, Sealed, Sealer, TailState};
-use picket_record::encode::{Link, Name};
-use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
-use picket_record::kind::{Kind, Severity};
-use picket_record::receipt::{Receipt, State};
-use serde_json::{Value, json};
-use std::path::PathBuf;
-
-const GW: &str = "gate-7";
-
-fn name(text: &str) -> Name {
-    Name::parse(text).unwrap()
-}
-
-fn at(ms: u64) -> Now {
-    Now { wall_ms: 1_763_778_000_000 + ms as i64, mono_ms: ms }
-}
-
-fn body(kind: Kind, severity: Severity, data: Value) -> Body {
-    let clock = ClockQuality { src: ClockSource::None, sync: false, err_ms: 0, age_s: 0, era: 0 };
-    let when = When { boot: "b".into(), mono_us: 1, wall_ms: None, clock };
-    let data = data.as_object().unwrap().clone();
-    Body { when, mode: Mode::Live, kind, severity, about: None, device_time: None, data }
-}
-
-fn beat() -> Body {
-    body(Kind::Heartbeat, Severity::Info, json!({}))
-}
-
-fn raised(alarm: &str) -> Body {
-    body(Kind::AlarmRaised, Severity::Security, json!({"alarm": alarm, "rule": "door-forced"}))
-}
-
-fn about_alarm(kind: Kind, alarm: &str) -> Body {
-    body(kind, Severity::Info, json!({"alarm": alarm}))
-}
-
-struct Scene {
-    home: tempfile::TempDir,
-    ingest: Ingest,
-    acceptance: Link,
-    sealer: Sealer,
-    sent: Vec<Sealed>,
-}
-
-impl Scene {
-    /// An accepted gateway whose first record is sealed and not sent.
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let acceptance = Acceptance {
-            sms: name("sms"),
-            site: name("harbour"),
-            gw: name(GW),
-            identity: identity().public(),
-            receipt_key: key().public(),
-            ts_ms: 0,
-            by: "test".into(),
-        };
-        let signed = acceptance.sign(&AcceptKey::from_seed([5; 32])).unwrap();
-        let accepted =
-            Accepted { site: name("harbour"), gw: name(GW), identity: identity().public(), link: signed.link };
-        let path = home.path().join("central.db");
-        Store::open(&path).unwrap().accept(&signed.line, &accepted).unwrap();
-        let (sealer, opening) = open(2, Head::genesis(signed.link), TailState::Genesis);
-        let ingest = Ingest::open(&path, name("sms"), key()).unwrap();
-        Self { home, ingest, acceptance: signed.link, sealer, sent: vec![opening] }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.home.path().join("central.db")
-    }
-
-    fn seal(&mut self, body: &Body) -> usize {
-        self.sent.push(self.sealer.seal(body).unwrap());
-        self.sent.len() - 1
-    }
-
-    /// Seals until there are so many records.
-    fn fill(&mut self, count: usize) {
-        while self.sent.len() < count {
-            self.seal(&beat());
-        }
-    }
-
-    /// Sends the records with these numbers, from 1.
-    fn send(&mut self, seqs: impl IntoIterator<Item = usize>, ms: u64) -> Tally {
-        let lines: Vec<&[u8]> = seqs.into_iter().map(|seq| self.sent[seq - 1].line.as_bytes()).collect();
-        self.ingest.batch(GW, &lines, at(ms)).unwrap()
-    }
-
-    fn receipt(&mut self, ms: u64) -> Option<(Receipt, Link)> {
-        let out = self.ingest.receipts(at(ms)).unwrap();
-        assert!(out.len() < 2);
-        out.first().map(|out| Receipt::verify(&out.line, &key().public(), &name(GW)).unwrap())
-    }
-
-    fn reopen(&mut self) {
-        self.ingest = Ingest::open(&self.path(), name("sms"), key()).unwrap();
-    }
-
-    fn ask_store<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let db = rusqlite::Connection::open_with_flags(self.path(), flags).unwrap();
-        db.query_row(sql, [], |row| row.get(0)).unwrap()
-    }
-}
-
-fn identity() -> IdentityKey {
-    IdentityKey::from_seed([1; 32])
-}
-
-fn key() -> ReceiptKey {
-    ReceiptKey::from_seed([4; 32])
-}
-
-fn open(seed: u8, head: Head, tail_state: TailState) -> (Sealer, Sealed) {
-    let origin = Origin { site: name("harbour"), gw: name(GW) };
-    let opening = Opening { tail_state, found: None, last_receipt: None, version: "0".into() };
-    Sealer::open(&origin, &identity(), [seed; 32], head, &opening, &beat().when).unwrap()
-}
+use picket_record::chain::{Head, Parsed, TailState};
+use picket_record::kind::Kind;
+use picket_record::receipt::State;
+use scene::*;
 
 #[test]
 fn records_in_order_are_stored_and_receipted() {
