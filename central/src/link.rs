@@ -5,6 +5,7 @@
 //! never waits for anything else. PUBACKs are given by hand, after the commit.
 
 use crate::settings::Broker;
+use rumqttc::NetworkOptions;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, Packet, Publish, SubAck, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
@@ -172,6 +173,10 @@ impl Session {
     fn options(&self) -> MqttOptions {
         let id = format!("{}-{}", self.client, self.lane.word());
         let mut options = MqttOptions::new(id, self.broker.host.clone(), self.broker.port);
+        let mut network = NetworkOptions::new();
+        // A receipt right behind an acknowledgement would wait for the broker's delayed one.
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
         options
             .set_clean_start(false)
             .set_session_expiry_interval(Some(SESSION_EXPIRY_S))

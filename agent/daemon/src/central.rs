@@ -7,10 +7,10 @@ use crate::journal::Lines;
 use crate::journal::thread::Parcel;
 use picket_core::time::{Backoff, Chance};
 use picket_core::wire::{Input, Lane};
-use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::{NetworkOptions, Outgoing};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -89,6 +89,10 @@ impl Link {
 
     fn options(&self) -> MqttOptions {
         let mut options = MqttOptions::new(&self.gateway, &self.endpoint.host, self.endpoint.port);
+        let mut network = NetworkOptions::new();
+        // A batch right behind a small packet would wait for the broker's delayed acknowledgement: 40 ms for an alarm.
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
         options
             .set_keep_alive(KEEP_ALIVE)
             .set_clean_start(true)
