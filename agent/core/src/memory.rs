@@ -4,8 +4,10 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use picket_record::body::Body;
+use picket_record::encode::base64url;
 use picket_record::kind::Kind;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 /// One change of a state row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +107,8 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::RegisterApplied => vec![put("register".into(), &Value::Object(stated.data.clone()))],
         Kind::SettingsApplied => vec![put("settings".into(), &Value::Object(stated.data.clone()))],
+        // Rows said again, because the records that said them are disposed of.
+        Kind::Snapshot => kept_rows(stated),
         Kind::Heartbeat => stated.data.get("judged_ms").map(|ms| put("floor".into(), ms)).into_iter().collect(),
         _ => Vec::new(),
     }
@@ -137,19 +141,34 @@ fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
     let Some(points) = stated.data.get("p").and_then(Value::as_object) else { return Vec::new() };
     let values = points.iter().map(|(point, value)| put(heard_key(device, point), &json!([value, stated.device_time])));
     let mut rows: Vec<Change> = values.collect();
-    if let (Some(slot), Some(time)) = (stated.data.get("slot").and_then(Value::as_u64), stated.device_time) {
-        rows.push(put(message_key(device, slot), &json!([time, points])));
+    if let (Some(n), Some(time)) = (stated.data.get("message").and_then(Value::as_u64), stated.device_time) {
+        rows.push(put(message_key(device, n), &json!([n, message_digest(time, points)])));
     }
     rows
 }
 
+/// The field of a `snapshot` that says rows again: their bodies by key.
+pub const KEPT: &str = "kept";
+
+fn kept_rows(stated: Stated<'_>) -> Vec<Change> {
+    let kept = stated.data.get(KEPT).and_then(Value::as_object);
+    let texts = kept.into_iter().flatten().filter_map(|(key, body)| Some((key, body.as_str()?)));
+    texts.map(|(key, body)| Change::Put { key: key.clone(), body: body.to_owned() }).collect()
+}
+
 /// Messages of one device that are remembered: many times what a carrier may have unconfirmed, because a broker may give
-/// those again behind others that waited. About 30 KiB of rows for a camera that talks.
+/// those again behind others that waited. About 20 KiB of rows for a camera that talks.
 pub const MESSAGES: u64 = 256;
 
-/// Key of the row that remembers a heard message.
-pub fn message_key(device: &str, slot: u64) -> String {
-    format!("message/{device}/{:03}", slot % MESSAGES)
+/// A message told apart by what it says and when its device says so: 128 bits of SHA-256, base64url.
+pub fn message_digest(time: &str, points: &Map<String, Value>) -> String {
+    let hash = Sha256::digest(json!([time, points]).to_string());
+    base64url(&hash[..16])
+}
+
+/// Key of the row that remembers the `n`th message of a device.
+pub fn message_key(device: &str, n: u64) -> String {
+    format!("message/{device}/{:03}", n % MESSAGES)
 }
 
 /// Key of the row that remembers a heard point.

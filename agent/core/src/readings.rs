@@ -96,7 +96,7 @@ impl Readings {
         known.points.len() + fresh <= MAX_POINTS
     }
 
-    /// Remembers a message; its slot among the last ones.
+    /// Remembers a message; its number among those of the device.
     pub fn remember(&mut self, device: usize, seen: &[Observation], time: Option<&String>) -> Option<u64> {
         let messages = &mut self.devices.get_mut(device)?.messages;
         Some(messages.remember(message(seen, time?)))
@@ -139,11 +139,11 @@ impl Readings {
         seen.iter().take(MAX_UNLISTED_POINTS).map(|o| (o.point.clone(), json_value(o, ""))).collect()
     }
 
-    /// The records of a change, within the size limit of one. `slot` is the message's, see [`Readings::remember`].
+    /// The records of a change, within the size limit of one. `message` is its number, see [`Readings::remember`].
     pub fn statements(
         device: &plan::Device,
         changed: &[&Observation],
-        slot: Option<u64>,
+        message: Option<u64>,
         evidence: &Evidence,
     ) -> Vec<Statement> {
         let commit = match device.readings {
@@ -160,8 +160,8 @@ impl Readings {
                 let mut data = json!({ "dev": device.name, "p": points });
                 if of > 1 {
                     data["part"] = json!([part + 1, of]);
-                } else if let Some(slot) = slot {
-                    data["slot"] = slot.into();
+                } else if let Some(n) = message {
+                    data["message"] = n.into();
                 }
                 let mut statement = Statement::new(Kind::Readings, Severity::Info, data);
                 statement.commit = commit;
@@ -189,10 +189,10 @@ fn parts(device: &plan::Device, changed: &[&Observation]) -> Vec<Map<String, Jso
     parts
 }
 
-/// A message as its row has it, see [`memory::changes`].
+/// A message as its row tells it apart.
 fn message(seen: &[Observation], time: &str) -> String {
-    let points: Map<String, Json> = seen.iter().map(|o| (o.point.clone(), json_value(o, ""))).collect();
-    json!([time, points]).to_string()
+    let points = seen.iter().map(|o| (o.point.clone(), json_value(o, ""))).collect();
+    memory::message_digest(time, &points)
 }
 
 /// The last messages of one device, in this session and in those before it.
@@ -207,13 +207,14 @@ impl Messages {
     fn recover(device: &str, rows: &[StateRow]) -> Self {
         let prefix = memory::message_key(device, 0);
         let prefix = prefix.trim_end_matches("000");
-        let mut known: Vec<(u64, u64, String)> = rows
+        let mut known: Vec<(u64, String)> = rows
             .iter()
-            .filter_map(|row| Some((row.seq, row.key.strip_prefix(prefix)?.parse().ok()?, row.body.clone())))
+            .filter(|row| row.key.starts_with(prefix))
+            .filter_map(|row| serde_json::from_str(&row.body).ok())
             .collect();
         known.sort();
-        let next = known.last().map_or(0, |(_, slot, _)| slot + 1);
-        Self { before: known.into_iter().map(|(_, _, body)| body).collect(), session: VecDeque::new(), next }
+        let next = known.last().map_or(0, |(n, _)| n + 1);
+        Self { before: known.into_iter().map(|(_, digest)| digest).collect(), session: VecDeque::new(), next }
     }
 
     fn is_known(&mut self, message: &str) -> bool {
@@ -224,9 +225,9 @@ impl Messages {
     fn remember(&mut self, message: String) -> u64 {
         self.session.push_back(message);
         keep_newest(&mut self.session);
-        let slot = self.next % memory::MESSAGES;
+        let n = self.next;
         self.next += 1;
-        slot
+        n
     }
 
     fn session_lost(&mut self) {

@@ -141,8 +141,9 @@ impl Site {
                 let check = self.checks.heard(line);
                 self.check(check);
             }
-            Input::Receipted { upto, have, resend } => {
-                self.uplink.receipted(now, upto, have, resend);
+            Input::Receipted(receipted) => {
+                self.seen_by_central(now, receipted.state);
+                self.uplink.receipted(now, receipted);
                 let check = self.checks.answered();
                 self.check(check);
                 self.changed_if(true);

@@ -48,6 +48,8 @@ pub struct LinkStatus {
     pub receipted: u64,
     /// When the last receipt came.
     pub receipt_ms: Option<i64>,
+    /// How it sees this gateway's chain: `ok`, `gap` (some are still on their way), `fork`, `bad`, `revoked`.
+    pub state: Option<String>,
 }
 
 /// The journal.

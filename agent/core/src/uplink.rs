@@ -2,7 +2,8 @@
 //! everything again that no receipt covers.
 
 use crate::time::{Now, s};
-use crate::wire::{Batch, Lane};
+use crate::wire::{Batch, Lane, Receipted};
+use picket_record::receipt::State;
 use std::collections::{BTreeSet, VecDeque};
 
 /// Most records sent without a receipt: bounds what a slow central side must hold (records.md, "Receipts" 2).
@@ -28,6 +29,8 @@ pub struct Uplink {
     head: u64,
     receipted: u64,
     receipt_ms: Option<i64>,
+    /// How the last receipt sees the chain.
+    state: Option<State>,
     receipt_us: u64,
     /// Records up to here were sent in this session.
     sent: u64,
@@ -61,6 +64,7 @@ impl Uplink {
             head,
             receipted,
             receipt_ms: None,
+            state: None,
             receipt_us: 0,
             sent: receipted,
             urgent: newest(urgent.into_iter().filter(|seq| *seq > receipted).collect()),
@@ -162,7 +166,9 @@ impl Uplink {
     }
 
     /// A verified receipt.
-    pub fn receipted(&mut self, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
+    pub fn receipted(&mut self, now: &Now, receipted: Receipted) {
+        let Receipted { state, upto, have, resend } = receipted;
+        self.state = Some(state);
         let upto = upto.min(self.head);
         // A receipt that went back means that the central side was restored from a backup: what it lacks goes again.
         if upto < self.receipted {
@@ -286,6 +292,7 @@ impl Uplink {
             waiting: self.waiting(),
             receipted: self.receipted,
             receipt_ms: self.receipt_ms,
+            state: self.state.map(|state| state.as_str().to_owned()),
         }
     }
 }

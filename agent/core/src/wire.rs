@@ -4,6 +4,7 @@ use crate::plan::LineId;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
+use picket_record::receipt::State;
 use std::sync::Arc;
 
 /// What carriers bring.
@@ -75,14 +76,7 @@ pub enum Input {
         line: String,
     },
     /// The journal verified and stored a receipt.
-    Receipted {
-        /// Every record up to here is verified and stored at the central side.
-        upto: u64,
-        /// Ranges beyond `upto` that it also has, inclusive.
-        have: Vec<(u64, u64)>,
-        /// Ranges it asks for again, inclusive.
-        resend: Vec<(u64, u64)>,
-    },
+    Receipted(Receipted),
     /// The journal refused a receipt; nothing was pruned.
     ReceiptRefused {
         /// Why.
@@ -215,6 +209,19 @@ impl Batch {
             Batch::Range { .. } => Lane::Record,
         }
     }
+}
+
+/// A verified receipt of the central side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipted {
+    /// How the central side sees the chain.
+    pub state: State,
+    /// Every record up to here is verified and stored there.
+    pub upto: u64,
+    /// Ranges beyond `upto` that it also has, inclusive.
+    pub have: Vec<(u64, u64)>,
+    /// Ranges it asks for again, inclusive.
+    pub resend: Vec<(u64, u64)>,
 }
 
 /// What the journal recovered at start: the agent's memory.

@@ -16,6 +16,7 @@ pub mod bundle;
 mod document;
 mod memory;
 mod open;
+mod own_words;
 mod prune;
 mod read;
 mod receipts;
@@ -29,7 +30,7 @@ pub mod thread;
 
 pub use open::identity;
 pub use read::Lines;
-pub use receipts::{Accepted, ReceiptFault};
+pub use receipts::ReceiptFault;
 pub use thread::told;
 
 use picket_record::chain::{Origin, Sealer};

@@ -98,6 +98,9 @@ kinds! {
     HealthLine = "health.line",
     /// A message that could not be read, or was too large.
     HealthInput = "health.input",
+    /// The central side sees the chain of this gateway in another way: as it should be, forked, with refused lines, or
+    /// as one that is no longer trusted.
+    HealthCentral = "health.central",
     /// A guard acknowledged an alarm.
     ActAcknowledged = "act.acknowledged",
     /// The agent started.

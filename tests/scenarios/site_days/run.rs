@@ -456,10 +456,7 @@ impl Day {
     fn check_receipt(&mut self, line: &str) {
         let Some(agent) = &mut self.agent else { return };
         match agent.journal.receipt(line) {
-            Ok(accepted) => {
-                let input = Input::Receipted { upto: accepted.upto, have: accepted.have, resend: accepted.resend };
-                self.soon(100, 1_000, Event::Input(input));
-            }
+            Ok(receipted) => self.soon(100, 1_000, Event::Input(Input::Receipted(receipted))),
             Err(ReceiptFault::Old { .. }) => {}
             Err(fault) => panic!("seed {}: a receipt of the central side is refused: {fault}", self.seed),
         }

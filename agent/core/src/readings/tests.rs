@@ -90,12 +90,30 @@ fn rows_give_back_what_was_heard_last() {
 }
 
 #[test]
+fn after_a_start_messages_go_on_in_their_order_whatever_record_their_rows_stand_on() {
+    let points = serde_json::Map::from_iter([("a".to_owned(), serde_json::Value::Bool(true))]);
+    let row = |n: u64| {
+        let digest = memory::message_digest(&format!("t{n}"), &points);
+        let key = memory::message_key("board", n);
+        StateRow { key, body: serde_json::json!([n, digest]).to_string(), seq: 7 }
+    };
+    let rows: Vec<StateRow> = (300..300 + memory::MESSAGES).map(row).collect();
+    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &rows);
+    let oldest = "t300".to_owned();
+    assert_eq!(readings.remember(0, &[bit("a", true)], Some(&"new".to_owned())), Some(300 + memory::MESSAGES));
+    readings.session_lost(0);
+    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&oldest)));
+    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(&"t301".to_owned())));
+    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(&"new".to_owned())));
+}
+
+#[test]
 fn only_the_last_messages_are_remembered() {
     let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[]);
     let time = |n: u64| format!("2026-11-22T08:00:00.{n:03}Z");
     let said = memory::MESSAGES + 36;
     for n in 0..said {
-        assert_eq!(readings.remember(0, &[bit("a", true)], Some(&time(n))), Some(n % memory::MESSAGES));
+        assert_eq!(readings.remember(0, &[bit("a", true)], Some(&time(n))), Some(n));
     }
     assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(said - 1))));
     readings.session_lost(0);

@@ -8,6 +8,7 @@ use crate::time::{Now, s};
 use crate::wire::StateRow;
 use picket_device::modbus::Fault;
 use picket_record::kind::{Kind, Severity};
+use picket_record::receipt::State;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -32,6 +33,9 @@ pub(super) struct Tally {
     lines: Vec<LineTally>,
     refused: u64,
     refused_from: u64,
+    /// How the central side sees the chain, as last stated, and when a change may be stated again.
+    seen_as: State,
+    seen_from: u64,
     unlisted: BTreeMap<EquipmentId, Spoken>,
 }
 
@@ -64,6 +68,8 @@ impl Tally {
             lines: vec![LineTally::default(); lines],
             refused: 0,
             refused_from: 0,
+            seen_as: State::Ok,
+            seen_from: 0,
             unlisted: BTreeMap::new(),
         }
     }
@@ -204,6 +210,19 @@ impl Site {
         let cause: String = cause.chars().take(MAX_CAUSE).collect();
         let data = json!({ "cause": cause, "n": std::mem::take(&mut self.tally.refused) });
         self.record(now, Statement::new(Kind::ReceiptBad, Severity::Security, data));
+    }
+
+    /// How a receipt sees the chain, where that is news: records that are on their way late are none. Anybody who may
+    /// publish for this gateway can have something refused, so it is stated at most once a minute.
+    pub(super) fn seen_by_central(&mut self, now: &Now, state: State) {
+        let state = if state == State::Gap { State::Ok } else { state };
+        if state == self.tally.seen_as || now.mono_us < self.tally.seen_from {
+            return;
+        }
+        self.tally.seen_as = state;
+        self.tally.seen_from = now.mono_us + UNREADABLE_US;
+        let severity = if state == State::Ok { Severity::Notice } else { Severity::Security };
+        self.record(now, Statement::new(Kind::HealthCentral, severity, json!({ "seen_as": state.as_str() })));
     }
 
     /// Heartbeats and snapshots that are due.

@@ -8,6 +8,10 @@ fn linked(head: u64, receipted: u64, urgent: &[u64]) -> Uplink {
     uplink
 }
 
+fn receive(uplink: &mut Uplink, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
+    uplink.receipted(now, Receipted { state: State::Ok, upto, have, resend });
+}
+
 fn next(uplink: &mut Uplink, now_us: u64) -> Option<Batch> {
     uplink.next(&at(now_us)).map(|(_, batch)| batch)
 }
@@ -47,7 +51,7 @@ fn at_most_the_window_is_sent_without_a_receipt() {
         left(&mut uplink, 0, to);
     }
     assert_eq!(uplink.sent, WINDOW);
-    uplink.receipted(&at(1), 1_000, vec![], vec![]);
+    receive(&mut uplink, &at(1), 1_000, vec![], vec![]);
     assert_eq!(next(&mut uplink, 1), range(WINDOW + 1, WINDOW + BATCH));
 }
 
@@ -64,9 +68,9 @@ fn a_receipt_that_went_back_has_everything_after_it_sent_again_although_a_batch_
     let mut uplink = linked(1_000, 0, &[]);
     next(&mut uplink, 0);
     left(&mut uplink, 0, 512);
-    uplink.receipted(&at(0), 400, vec![], vec![]);
+    receive(&mut uplink, &at(0), 400, vec![], vec![]);
     assert_eq!(next(&mut uplink, 0), range(513, 1_000));
-    uplink.receipted(&at(1), 100, vec![], vec![]);
+    receive(&mut uplink, &at(1), 100, vec![], vec![]);
     left(&mut uplink, 2, 1_000);
     assert_eq!(next(&mut uplink, 2), range(101, 612));
 }
@@ -76,7 +80,7 @@ fn ranges_asked_for_again_go_lowest_first_and_do_not_hide_what_lies_between() {
     let mut uplink = linked(5_000, 0, &[]);
     next(&mut uplink, 0);
     left(&mut uplink, 0, 512);
-    uplink.receipted(&at(0), 10, vec![(301, 5_000)], vec![(4_000, 4_001), (11, 300), (9_000, 9_001)]);
+    receive(&mut uplink, &at(0), 10, vec![(301, 5_000)], vec![(4_000, 4_001), (11, 300), (9_000, 9_001)]);
     assert_eq!(next(&mut uplink, 0), range(11, 300));
     left(&mut uplink, 0, 200);
     assert_eq!(next(&mut uplink, 0), range(201, 300));
@@ -119,7 +123,7 @@ fn an_urgent_batch_that_failed_goes_again_and_one_that_left_does_not() {
 #[test]
 fn an_urgent_record_that_the_central_side_has_ahead_of_the_chain_is_not_sent_again() {
     let mut uplink = linked(100, 0, &[90, 95]);
-    uplink.receipted(&at(0), 0, vec![(90, 90)], vec![]);
+    receive(&mut uplink, &at(0), 0, vec![(90, 90)], vec![]);
     uplink.up(&at(1), 2);
     assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![95], receipted: 0 }));
 }
@@ -210,11 +214,11 @@ fn take(step: &Step, uplink: &mut Uplink, carrier: &mut Carrier, now: &mut u64, 
         Step::Receipt(by, gap) => {
             *receipted = (*receipted + by).min(uplink.sent);
             let resend = if gap > 0 { vec![(*receipted + 1, *receipted + gap)] } else { vec![] };
-            uplink.receipted(&at(*now), *receipted, vec![], resend);
+            receive(uplink, &at(*now), *receipted, vec![], resend);
         }
         Step::Back(by) => {
             *receipted = receipted.saturating_sub(by);
-            uplink.receipted(&at(*now), *receipted, vec![], vec![]);
+            receive(uplink, &at(*now), *receipted, vec![], vec![]);
         }
         Step::Up => {
             *carrier = Carrier { session: carrier.session + 1, up: true, range: None, urgent: None };
@@ -269,7 +273,7 @@ proptest! {
                         prop_assert!(from <= receipted + 1, "a hole before {}", from);
                         receipted = receipted.max(to);
                         uplink.sent(&at(now), carrier.session, Lane::Record, Ok(to));
-                        uplink.receipted(&at(now), receipted, vec![], vec![]);
+                        receive(&mut uplink, &at(now), receipted, vec![], vec![]);
                     }
                     Batch::Urgent { seqs, .. } => {
                         uplink.sent(&at(now), carrier.session, Lane::Urgent, Ok(seqs[seqs.len() - 1]));

@@ -1,8 +1,9 @@
 //! From the journal to the central side.
 
 use crate::harness::World;
-use picket_core::wire::{Batch, Input};
+use picket_core::wire::{Batch, Input, Receipted};
 use picket_record::kind::{Kind, Severity};
+use picket_record::receipt::State;
 
 #[test]
 fn an_alarm_goes_ahead_of_the_backlog_by_its_number() {
@@ -55,8 +56,32 @@ fn a_burst_of_receipts_never_floods_the_journal() {
         world.give(Input::ReceiptHeard { line: format!("receipt {n}") });
     }
     assert_eq!(world.checks, 8);
-    world.give(Input::Receipted { upto: 1, have: vec![], resend: vec![] });
+    world.give(receipted(State::Ok, 1));
     assert_eq!(world.checks, 9);
+}
+
+fn receipted(state: State, upto: u64) -> Input {
+    Input::Receipted(Receipted { state, upto, have: vec![], resend: vec![] })
+}
+
+#[test]
+fn what_the_central_side_doubts_is_shown_at_once_and_recorded_once_a_change() {
+    let mut world = World::new();
+    for state in [State::Ok, State::Gap, State::Bad, State::Bad, State::Ok, State::Bad] {
+        world.give(receipted(state, 1));
+    }
+    assert_eq!(world.status().link.state.as_deref(), Some("bad"));
+    assert_eq!(world.status().link.receipted, 1);
+    world.run_s(61);
+    for state in [State::Gap, State::Fork] {
+        world.give(receipted(state, 1));
+    }
+    world.run_s(61);
+    world.give(receipted(State::Fork, 1));
+    let stated = world.journal.records.iter().filter(|b| b.kind == Kind::HealthCentral);
+    let stated: Vec<_> = stated.map(|b| (b.data["seen_as"].as_str().unwrap(), b.severity)).collect();
+    let [bad, ok, fork] = [("bad", Severity::Security), ("ok", Severity::Notice), ("fork", Severity::Security)];
+    assert_eq!(stated, [bad, ok, fork]);
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use crate::harness::{DESK, World, YARD};
 use picket_core::plan::LineId;
-use picket_core::wire::{Heard, Input, Lane};
+use picket_core::wire::{Heard, Input, Lane, Receipted};
 use picket_device::modbus::{Answer, Fault};
 use picket_device::seal_reader::ScanFault;
 use picket_record::kind::Kind;
+use picket_record::receipt::State;
 use proptest::prelude::*;
 
 #[test]
@@ -101,7 +102,12 @@ fn input() -> impl Strategy<Value = Input> {
         (0_u32..4, lane, 0_u64..60, any::<bool>()).prop_map(|(session, lane, last, ok)| {
             Input::Sent { session, lane, result: if ok { Ok(last) } else { Err("no room".into()) } }
         }),
-        (0_u64..60, ranges(), ranges()).prop_map(|(upto, have, resend)| Input::Receipted { upto, have, resend }),
+        (0_u64..60, ranges(), ranges()).prop_map(|(upto, have, resend)| Input::Receipted(Receipted {
+            state: State::Ok,
+            upto,
+            have,
+            resend
+        })),
         Just(Input::ReceiptHeard { line: "receipt".into() }),
         Just(Input::ReceiptRefused { cause: "bad".into() }),
     ]

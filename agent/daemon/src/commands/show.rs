@@ -37,7 +37,13 @@ fn words(status: &Status) -> String {
     let _ = writeln!(text, "{} / {}, register {}", status.site, status.gateway, status.register);
     let link = &status.link;
     let centre = match (&link.up, &link.cause) {
-        (true, _) => format!("reporting; records to {} have a receipt", link.receipted),
+        (true, _) => {
+            let doubt = match link.state.as_deref() {
+                Some(state @ ("bad" | "fork" | "revoked")) => format!("; it sees this chain as {state}: TELL SECURITY"),
+                _ => String::new(),
+            };
+            format!("reporting; records to {} have a receipt{doubt}", link.receipted)
+        }
         (false, Some(cause)) => format!("NOT reporting: {cause}"),
         (false, None) => "NOT reporting".to_owned(),
     };

@@ -55,7 +55,7 @@ fn sample(revision: u64) -> Status {
         clock_trusted: true,
         register: 1,
         register_refused: None,
-        link: LinkStatus { up: true, since_ms: None, cause: None, waiting: 0, receipted: 0, receipt_ms: None },
+        link: LinkStatus { up: true, since_ms: None, cause: None, waiting: 0, receipted: 0, receipt_ms: None, state: None },
         journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, fault: None },
         alarms: vec![alarm],
         nonconformities: Vec::new(),

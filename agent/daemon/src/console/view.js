@@ -2,7 +2,7 @@
 
 import { ask, pendingFor, pendingWords } from "./acknowledge.js";
 import {
-  CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, factWords, level, reasonWords, ruleWords, sentence,
+  CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, factWords, level, reasonWords, ruleWords, sentence,
 } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -103,14 +103,17 @@ function drawState({ alarms, nonconformities, equipment, site }) {
 
 function drawLink(link, now) {
   const receipt = link.receipt_ms === null ? ["no receipt yet"] : ["last receipt ", moment(link.receipt_ms, now)];
-  const up = ["Reporting to centre, ", ...receipt, `, ${link.waiting} waiting`];
+  const doubt = CENTRE_DOUBTS[link.state];
+  const told = ["Reporting to centre, ", ...receipt, `, ${link.waiting} waiting`];
+  const up = doubt ? [el("strong", {}, doubt), ". ", ...told] : told;
   const cause = link.cause ? `: ${link.cause}` : "";
   const since = link.since_ms === null ? [] : [" since ", moment(link.since_ms, now)];
   const kept = link.waiting === 0
     ? "Nothing is waiting." : `${counted(link.waiting, "record is", "records are")} waiting, stored here.`;
   const down = [el("strong", {}, "Not reporting"), ...since, `${cause}. ${kept}`];
-  byId("link").className = link.up ? "link" : "link warn";
-  byId("link").replaceChildren(shape(link.up ? "tick" : "triangle"), el("span", {}, ...(link.up ? up : down)));
+  const calm = link.up && !doubt;
+  byId("link").className = calm ? "link" : "link warn";
+  byId("link").replaceChildren(shape(calm ? "tick" : "triangle"), el("span", {}, ...(link.up ? up : down)));
 }
 
 function drawNotes(status) {

@@ -13,6 +13,13 @@ const RULES = {
   "device-fault": "Equipment reports a fault",
 };
 
+/** What a receipt says of this gateway's records, where it is not as it should be. */
+export const CENTRE_DOUBTS = {
+  "fork": "The centre knows two histories of this gateway: tell security",
+  "bad": "The centre refuses records in the name of this gateway: tell security",
+  "revoked": "The centre no longer trusts this gateway: tell security",
+};
+
 const REASONS = {
   "calibration-overdue": "Calibration overdue",
   "calibration-date-unknown": "Calibration date unknown",

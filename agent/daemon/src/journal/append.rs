@@ -1,6 +1,8 @@
 //! Appending: seal, insert, change the state, commit; then tell.
 
-use super::open::own_words;
+use super::own_words::own_words;
+use super::prune::PRUNE_WRITES;
+use super::store::Store;
 use super::{Fault, Journal, Stored, memory};
 use picket_core::memory::Stated;
 use picket_record::body::{Body, When};
@@ -54,14 +56,13 @@ impl Journal {
         })
     }
 
-    /// Room and a fresh epoch before the records that need them, so that an append stays one contiguous run.
+    /// A fresh epoch and room before the records that need them, so that an append stays one contiguous run.
     fn make_ready(&mut self, when: &When) -> Result<(), Fault> {
-        self.prune_if_needed(when)?;
         let old = when.mono_us.saturating_sub(self.epoch_opened_us) >= EPOCH_US;
-        if self.sealer.is_nearly_full(super::thread::APPEND_MAX) || old {
+        if old || self.sealer.is_nearly_full(super::thread::APPEND_MAX + PRUNE_WRITES) {
             self.rotate(when)?;
         }
-        Ok(())
+        self.prune_if_needed(when)
     }
 
     pub(super) fn rotate(&mut self, when: &When) -> Result<(), Fault> {
@@ -102,7 +103,7 @@ impl Journal {
     }
 }
 
-fn insert(store: &super::store::Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
+fn insert(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
     let body = match body.kind {
         Kind::Snapshot => {
             let mut whole = body.clone();

@@ -1,18 +1,19 @@
 //! Opening: credentials, tail, state, a new epoch. Damage is set aside and told, never deleted, and never a crash loop.
 
 use super::memory::StateCheck;
+use super::own_words::own_words;
 use super::receipts::Receipts;
 use super::store::Store;
 use super::tail::{check_tail, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
-use picket_record::body::{Body, Mode, When};
+use picket_record::body::When;
 use picket_record::chain::{Head, Opening, Origin, Sealer};
 use picket_record::encode::{Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -93,7 +94,7 @@ impl Journal {
     ) -> Result<(Self, Recovered), Fault> {
         let mut damage = Damage::new();
         let (store, head) = ready(place, &credentials, &mut damage)?;
-        let receipts = Receipts::load(&store)?;
+        let receipts = Receipts::load(&store, &credentials)?;
         let tail_state = tail_state(&store, head, &damage)?;
         let opening =
             Opening { tail_state, found: None, last_receipt: receipts.last_link(), version: version.to_owned() };
@@ -154,15 +155,6 @@ impl Journal {
             tail: tail.to_owned(),
         })
     }
-}
-
-/// A record of the journal itself.
-pub(super) fn own_words(when: &When, kind: Kind, severity: Severity, data: Value) -> Body {
-    let data = match data {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    };
-    Body { when: when.clone(), mode: Mode::Live, kind, severity, about: None, device_time: None, data }
 }
 
 /// A sound file and its head, or the new file that took the place of a damaged one.

@@ -1,7 +1,8 @@
 //! Receipts: verified against the pinned key and the journal's own records; the newest is kept, with one of each day.
 
 use super::store::Store;
-use super::{Fault, Journal};
+use super::{Credentials, Fault, Journal};
+use picket_core::wire::Receipted;
 use picket_record::chain::Parsed;
 use picket_record::encode::Link;
 use picket_record::receipt::Receipt;
@@ -14,19 +15,10 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) struct Receipts {
     n: u64,
     upto: u64,
+    /// Link of record `upto`: the record itself may be disposed of.
+    head: Option<Link>,
     link: Option<Link>,
     unwritten: Option<(Receipt, String)>,
-}
-
-/// A receipt that counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// Every record up to here is verified and stored at the central side.
-    pub upto: u64,
-    /// Ranges beyond that it also has.
-    pub have: Vec<(u64, u64)>,
-    /// Ranges it asks for again.
-    pub resend: Vec<(u64, u64)>,
 }
 
 /// Why a receipt does not count.
@@ -49,7 +41,8 @@ pub enum ReceiptFault {
 }
 
 impl Receipts {
-    pub(super) fn load(store: &Store) -> Result<Self, Fault> {
+    pub(super) fn load(store: &Store, credentials: &Credentials) -> Result<Self, Fault> {
+        let (key, gw) = (&credentials.receipt_key, &credentials.origin.gw);
         let newest: Option<(u64, u64, String)> = store.row(
             "SELECT n, upto, line FROM receipt ORDER BY n DESC LIMIT 1",
             [],
@@ -59,7 +52,8 @@ impl Receipts {
         Ok(match newest {
             Some((n, upto, line)) => {
                 let signed = line.rsplit_once('.').map_or(line.as_str(), |(signed, _)| signed);
-                Self { n, upto, link: Some(picket_record::encode::link(signed)), unwritten: None }
+                let head = Receipt::verify(&line, key, gw).ok().map(|(receipt, _)| receipt.head);
+                Self { n, upto, head, link: Some(picket_record::encode::link(signed)), unwritten: None }
             }
             None => Self::default(),
         })
@@ -103,7 +97,7 @@ impl Journal {
     }
 
     /// Verifies a receipt. What follows: records up to `upto` may be pruned once it is written.
-    pub fn receipt(&mut self, line: &str) -> Result<Accepted, ReceiptFault> {
+    pub fn receipt(&mut self, line: &str) -> Result<Receipted, ReceiptFault> {
         let key = &self.credentials.receipt_key;
         let (receipt, link) = Receipt::verify(line, key, &self.credentials.origin.gw)
             .map_err(|refusal| ReceiptFault::Refused(refusal.to_string()))?;
@@ -113,10 +107,12 @@ impl Journal {
         self.check_head(&receipt)?;
         self.receipts.n = receipt.n;
         self.receipts.upto = receipt.upto;
+        self.receipts.head = Some(receipt.head);
         self.receipts.link = Some(link);
-        let accepted = Accepted { upto: receipt.upto, have: receipt.have.clone(), resend: receipt.resend.clone() };
+        let Receipt { state, upto, have, resend, .. } = receipt.clone();
+        let receipted = Receipted { state, upto, have, resend };
         self.receipts.unwritten = Some((receipt, line.to_owned()));
-        Ok(accepted)
+        Ok(receipted)
     }
 
     /// The head that the receipt names must be our own record.
@@ -128,6 +124,9 @@ impl Journal {
             return Err(ReceiptFault::Refused(text));
         }
         if receipt.upto == 0 {
+            return Ok(());
+        }
+        if receipt.upto == self.receipts.upto && Some(receipt.head) == self.receipts.head {
             return Ok(());
         }
         let line = self.store.line(receipt.upto)?;

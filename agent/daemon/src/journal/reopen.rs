@@ -2,7 +2,8 @@
 //! asked again: it says "malformed" of files that are whole (reliability facts, Q4).
 
 use super::memory::StateCheck;
-use super::open::{Damage, FOUND_MAX, own_words};
+use super::open::{Damage, FOUND_MAX};
+use super::own_words::own_words;
 use super::tail::set_tail_aside;
 use super::{Fault, Journal, salvage};
 use picket_record::body::When;

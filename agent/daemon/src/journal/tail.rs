@@ -5,6 +5,7 @@ use super::store::Store;
 use super::{Credentials, Fault};
 use picket_record::chain::{Epochs, Head, Parsed, TailState, verify};
 use picket_record::kind::Kind;
+use picket_record::refusal::Refusal;
 use serde_json::json;
 
 /// Records at the end that are verified at every start: more than one append holds.
@@ -81,9 +82,12 @@ fn tail_step(
             return Err(format!("record {seq} does not follow record {before}"));
         }
     }
-    let opened = verify(&record, epochs).map_err(|refusal| refusal.to_string())?;
-    if let Some(opened) = opened {
-        epochs.restore(opened.ep(), opened.key().clone());
+    match verify(&record, epochs) {
+        Ok(Some(opened)) => epochs.restore(opened.ep(), opened.key().clone()),
+        Ok(None) => {}
+        // The opening of an older epoch was disposed of: the links to what follows tell damage as well as a signature.
+        Err(Refusal::UnknownEpoch { ep }) if epochs.iter().next().is_some_and(|(oldest, _)| ep < oldest) => {}
+        Err(refusal) => return Err(refusal.to_string()),
     }
     Ok(Head::after(&record))
 }

@@ -89,7 +89,7 @@ fn at(mono_us: u64) -> When {
 }
 
 fn body(kind: Kind, severity: Severity, data: Value) -> Body {
-    super::open::own_words(&at(1), kind, severity, data)
+    super::own_words::own_words(&at(1), kind, severity, data)
 }
 
 fn beat() -> Body {

@@ -153,8 +153,13 @@ fn send(journal: &Journal, session: u32, batch: &Batch, parcels: &mpsc::Sender<P
 
 fn receipt(journal: &mut Journal, line: &str) -> Option<Input> {
     match journal.receipt(line) {
-        Ok(accepted) => Some(Input::Receipted { upto: accepted.upto, have: accepted.have, resend: accepted.resend }),
+        Ok(receipted) => Some(Input::Receipted(receipted)),
         Err(ReceiptFault::Old { .. }) => None,
+        // The disk is at fault and not the central side, which signs another one soon.
+        Err(ReceiptFault::Journal(fault)) => {
+            tracing::warn!(cause = told(&fault), "a receipt could not be checked");
+            None
+        }
         Err(fault) => {
             tracing::warn!(%fault, "a receipt was refused");
             Some(Input::ReceiptRefused { cause: fault.to_string() })

@@ -162,6 +162,11 @@ impl Sealer {
         self.head.seq - self.opened + 2 + more > EPOCH_RECORDS_MAX
     }
 
+    /// Number of the `epoch.open` of this epoch.
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
     /// Whether the epoch is full but for its `epoch.close`, so that the next one must be opened.
     pub fn is_full(&self) -> bool {
         let records = self.head.seq - self.opened + 1;

@@ -105,7 +105,7 @@ fn a_file_deleted_under_a_running_agent_costs_its_records_and_no_number_is_given
     assert_eq!(found(&journal)[1], json!({ "what": "lost", "from": 1, "to": 4 }));
     drop(journal);
     let (journal, recovered) = site.start();
-    assert_eq!(recovered.head, stored.head + 2);
+    assert_eq!(recovered.head, stored.head + 1);
     assert_eq!(count(&journal, "quarantine"), 0);
 }
 

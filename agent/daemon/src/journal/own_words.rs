@@ -1,0 +1,14 @@
+//! Records that the journal writes of itself.
+
+use picket_record::body::{Body, Mode, When};
+use picket_record::kind::{Kind, Severity};
+use serde_json::{Map, Value};
+
+/// A record of the journal itself.
+pub(super) fn own_words(when: &When, kind: Kind, severity: Severity, data: Value) -> Body {
+    let data = match data {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    Body { when: when.clone(), mode: Mode::Live, kind, severity, about: None, device_time: None, data }
+}
