@@ -75,4 +75,5 @@ fn a_wrong_register_where_none_was_ever_good_is_refused() {
     for words in ["kettle", "2026-02-31", "no good register was ever in force"] {
         assert!(said.contains(words), "{words} is not told: {said}");
     }
+    assert!(!site.journal().exists(), "a start that was refused wrote a journal");
 }

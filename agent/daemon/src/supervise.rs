@@ -21,7 +21,7 @@ use tokio::task::{JoinSet, LocalSet};
 const INPUTS: usize = 256;
 /// Orders of one line: one ask, and a confirm for each heard under its credit.
 const ORDERS: usize = 64;
-/// Requests: one append, one send per lane, receipts as they come, one export.
+/// Requests: one append, eight receipts, one of an export; the rest is for sends, of links that are gone too.
 const REQUESTS: usize = 64;
 /// Every owner finishes what is under way in this time, or is left behind.
 const LAST_EXCHANGE: Duration = Duration::from_secs(3);
@@ -68,6 +68,11 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let mut clock = clock::Clock::new(loaded.clock);
     let now = clock.now();
     let (site_name, gateway) = (&loaded.plan.site, &loaded.plan.gateway);
+    let register = match register {
+        // Nothing is written for a start that cannot be.
+        Err(faults) if !loaded.journal.file.exists() => return Err(Refusal::NoRegister(faults)),
+        register => register,
+    };
     let credentials = loaded.journal.credentials(site_name, gateway).map_err(|fault| told(&fault))?;
     // A page that cannot be served is refused before anything is written.
     let page = match loaded.console.clone() {

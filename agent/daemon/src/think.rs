@@ -6,7 +6,7 @@ use crate::line::Order;
 use picket_core::site::Site;
 use picket_core::status::Status;
 use picket_core::time::{Now, s};
-use picket_core::wire::{Input, Output};
+use picket_core::wire::{Batch, Input, Output};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,9 +109,10 @@ impl Thinker {
                 }
                 Output::Confirm { line, token } => self.order(usize::from(line.0), Order::Confirm { token }),
                 Output::Append { through, bodies } => self.request(Request::Append { through, bodies }),
-                Output::Send { session, batch } => self.request(Request::Send { session, batch }),
+                Output::Send { session, batch } => self.send(&now, session, batch),
                 Output::CheckReceipt { line } => self.request(Request::Receipt { line }),
-                Output::AskReceipt { session } => self.request(Request::Ask { session }),
+                // Where it finds no room, the next link asks again; receipts come without being asked for.
+                Output::AskReceipt { session } => drop(self.carriers.journal.try_send(Request::Ask { session })),
                 Output::Stopped => return true,
             }
         }
@@ -122,6 +123,17 @@ impl Thinker {
         if let Some(Err(error)) = self.carriers.lines.get(line).map(|line| line.try_send(order)) {
             assert!(matches!(error, mpsc::error::TrySendError::Closed(_)), "a line has room for what may be open");
             self.gone = true;
+        }
+    }
+
+    /// A journal whose disk stands still keeps what links that are gone had asked for, so there may be no room.
+    fn send(&mut self, now: &Now, session: u32, batch: Batch) {
+        let lane = batch.lane();
+        if let Err(mpsc::error::TrySendError::Full(_)) =
+            self.carriers.journal.try_send(Request::Send { session, batch })
+        {
+            let result = Err("the journal does not answer".to_owned());
+            self.site.handle(now, Input::Sent { session, lane, result });
         }
     }
 

@@ -53,25 +53,27 @@ impl Journal {
         Ok((through > 0).then(|| packed(text, through)))
     }
 
-    /// Each urgent record behind the `epoch.open` it is verified with, unless that has a receipt.
+    /// Each urgent record behind the `epoch.open` it is verified with, unless that has a receipt; as many as fit.
     fn urgent(&self, seqs: &[u64], receipted: u64) -> Result<Option<Lines>, Fault> {
         let doing = "cannot read urgent records";
-        let mut wanted = std::collections::BTreeSet::new();
+        let (mut text, mut through, mut told) = (Vec::new(), 0, receipted);
         for seq in seqs {
             let open: Option<u64> =
                 self.store.row("SELECT max(seq) FROM epoch WHERE seq <= ?1", [seq], doing, |row| row.get(0))?.flatten();
-            wanted.extend(open.filter(|open| *open > receipted));
-            wanted.insert(*seq);
-        }
-        let mut text = Vec::new();
-        for seq in &wanted {
-            if let Some(line) = self.store.line(*seq)? {
-                text.extend_from_slice(&line);
-                text.push(b'\n');
+            let before = text.len();
+            for wanted in open.filter(|open| *open > told).into_iter().chain([*seq]) {
+                if let Some(line) = self.store.line(wanted)? {
+                    text.extend_from_slice(&line);
+                    text.push(b'\n');
+                }
             }
+            if before > 0 && text.len() > BATCH_BYTES {
+                text.truncate(before);
+                break;
+            }
+            (through, told) = (*seq, told.max(open.unwrap_or(0)));
         }
-        let last = seqs.last().copied().unwrap_or(0);
-        Ok((!text.is_empty()).then(|| packed(text, last)))
+        Ok((!text.is_empty()).then(|| packed(text, through)))
     }
 }
 

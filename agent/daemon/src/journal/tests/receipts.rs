@@ -87,6 +87,22 @@ fn an_urgent_batch_begins_with_its_opening_unless_that_has_a_receipt() {
 }
 
 #[test]
+fn an_urgent_batch_holds_what_fits_a_message_and_says_how_far_it_goes() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let heavy = body(Kind::AlarmRaised, Severity::Security, json!({ "alarm": "a", "facts": "x".repeat(5_000) }));
+    journal.append(&vec![heavy; 64]).unwrap();
+    let seqs: Vec<u64> = (3..=66).collect();
+    let (text, through) = read(&journal, &Batch::Urgent { seqs: seqs.clone(), receipted: 0 }).unwrap();
+    assert!(text.len() <= 256 * 1024 && text.len() > 240 * 1024);
+    let told: Vec<u64> = text.lines().map(|line| Parsed::read(line).unwrap().seq).collect();
+    assert_eq!((told[0], told[1], told.last()), (1, 3, Some(&through)));
+    let rest = seqs.into_iter().filter(|seq| *seq > through).collect();
+    let (rest, last) = read(&journal, &Batch::Urgent { seqs: rest, receipted: 0 }).unwrap();
+    assert_eq!((Parsed::read(rest.lines().nth(1).unwrap()).unwrap().seq, last), (through + 1, 66));
+}
+
+#[test]
 fn records_that_are_gone_give_no_batch() {
     let mut site = Site::new();
     let (journal, _) = site.start();
