@@ -23,7 +23,7 @@ pub struct Status {
     pub link: LinkStatus,
     /// The journal.
     pub journal: JournalStatus,
-    /// Open alarms, worst and newest first.
+    /// Open alarms: those that nobody has acknowledged, then the worst, then the newest first.
     pub alarms: Vec<AlarmStatus>,
     /// Open nonconformities, oldest first.
     pub nonconformities: Vec<NonconformityStatus>,

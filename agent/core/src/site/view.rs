@@ -8,6 +8,7 @@ use crate::register::EquipmentId;
 use crate::status::{AlarmStatus, EquipmentStatus, JournalStatus, LineStatus, NonconformityStatus, Status};
 use crate::time::Now;
 use picket_device::quantity::{Quality, Signal, Value};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Equipment, beside the device's own, that its points tell about: for the text of its silence.
@@ -53,7 +54,7 @@ impl Site {
 
     fn alarm_views(&self) -> Vec<AlarmStatus> {
         let mut views: Vec<AlarmStatus> = self.alarms.iter().map(|alarm| self.alarm_view(alarm)).collect();
-        views.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.since_ms.cmp(&a.since_ms)));
+        views.sort_by_key(|a| (a.acknowledged_by.is_some(), Reverse(a.severity), Reverse(a.since_ms)));
         views
     }
 

@@ -37,6 +37,20 @@ fn a_forced_door_rings_before_it_is_recorded_and_is_shown_as_recorded_once_it_is
 }
 
 #[test]
+fn what_nobody_has_seen_stands_before_what_somebody_has() {
+    let mut world = World::new();
+    world.run_s(1);
+    world.scan("XX999");
+    world.run_s(1);
+    world.contacts[DOOR] = true;
+    world.run_s(1);
+    let order = |world: &World| world.status().alarms.iter().map(|a| a.rule.clone()).collect::<Vec<_>>();
+    assert_eq!(order(&world), ["door-forced", "seal-mismatch"]);
+    world.acknowledge("door-forced/DOOR-1");
+    assert_eq!(order(&world), ["seal-mismatch", "door-forced"]);
+}
+
+#[test]
 fn equipment_in_good_standing_or_due_closes_its_acknowledged_alarm() {
     for fields in [&[][..], &[("calibration_due", "2026-12-01")]] {
         let mut world = door(fields);

@@ -2,7 +2,8 @@
 
 import { ask, pendingFor, pendingWords } from "./acknowledge.js";
 import {
-  CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, factWords, level, reasonWords, ruleWords, sentence,
+  CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, factWords, level, reasonWords,
+  ruleWords, sentence,
 } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -166,7 +167,7 @@ function facts(facts) {
   const rows = Object.entries(facts);
   if (rows.length === 0) return null;
   return el("dl", { class: "facts" }, rows.map(([name, value]) => el("div", {}, el("dt", {}, factWords(name)),
-    el("dd", {}, value))));
+    el("dd", {}, name === "points" ? el("code", {}, value) : value))));
 }
 
 function alarmFoot(alarm, now) {
