@@ -13,6 +13,7 @@
 
 mod append;
 pub mod bundle;
+mod damage;
 mod document;
 mod memory;
 mod open;

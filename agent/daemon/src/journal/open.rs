@@ -1,5 +1,6 @@
 //! Opening: credentials, tail, state, a new epoch. Damage is set aside and told, never deleted, and never a crash loop.
 
+use super::damage::{self, Damage};
 use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
@@ -13,15 +14,9 @@ use picket_record::chain::{Head, Opening, Origin, Sealer};
 use picket_record::encode::{Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::path::Path;
-
-/// Most findings that one record tells: with their causes well below the limit of a payload.
-pub(super) const FOUND_MAX: usize = 16;
-
-/// What was found wrong at a start, for the `journal.recovered` record.
-pub(super) type Damage = Vec<Value>;
 
 impl Place {
     /// Reads keys and acceptance, and checks that they belong to each other and to this gateway.
@@ -129,8 +124,7 @@ impl Journal {
         }
         if !damage.is_empty() {
             tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
-            let found: Vec<Value> = damage.into_iter().take(FOUND_MAX).collect();
-            bodies.push(own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": found })));
+            bodies.push(damage::recovered(when, damage));
         }
         if !bodies.is_empty() {
             self.commit(&bodies)?;

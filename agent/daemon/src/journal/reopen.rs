@@ -1,14 +1,12 @@
 //! After a fault of the disk: close, open, check, go on in the same epoch. The connection that saw the fault is not
 //! asked again: it says "malformed" of files that are whole (reliability facts, Q4).
 
+use super::damage::{self, Damage};
 use super::memory::StateCheck;
-use super::open::{Damage, FOUND_MAX};
-use super::own_words::own_words;
 use super::tail::set_tail_aside;
 use super::{Fault, Journal, salvage};
 use picket_record::body::When;
 use picket_record::chain::Parsed;
-use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 
 impl Journal {
@@ -27,9 +25,7 @@ impl Journal {
             self.rotate(when)?;
         }
         tracing::warn!(faults = damage.len(), "the journal was opened again after a fault of the disk");
-        damage.truncate(FOUND_MAX);
-        let told = own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": damage }));
-        self.commit(&[told])?;
+        self.commit(&[damage::recovered(when, damage)])?;
         salvage::told(&self.store)
     }
 

@@ -1,6 +1,6 @@
 //! The last records at a start: what is good, what is set aside, how the last run ended.
 
-use super::open::Damage;
+use super::damage::Damage;
 use super::store::Store;
 use super::{Credentials, Fault};
 use picket_record::chain::{Epochs, Head, Parsed, TailState, verify};
