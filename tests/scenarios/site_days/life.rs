@@ -65,23 +65,23 @@ impl Day {
         let before = Left::read(&journal);
         let mut append = || agent.journal.append(bodies).expect("the journal stores");
         let left = match point {
-            CrashPoint::BeforeCommit => {
+            CrashPoint::Before => {
                 self.done.crashes_before_a_commit += 1;
                 before
             }
-            CrashPoint::WithinCommit => {
+            CrashPoint::Within => {
                 self.done.crashes_within_a_commit += 1;
                 append();
                 before.torn(&Left::read(&journal), &mut self.chance)
             }
-            CrashPoint::AfterCommit => {
+            CrashPoint::After => {
                 self.done.crashes_after_a_commit += 1;
                 append();
                 Left::read(&journal)
             }
         };
         assert!(!left.log.is_empty(), "seed {}: a kill that leaves no log is an end in order", self.seed);
-        if point == CrashPoint::AfterCommit {
+        if point == CrashPoint::After {
             self.agent = Some(agent);
             self.read_new();
             self.agent = None;

@@ -35,15 +35,15 @@ pub(crate) enum Act {
     LostBehindBatch,
 }
 
-/// Where a crash hits.
+/// Where a crash hits, seen from the commit of its append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CrashPoint {
     /// Nothing of the transaction is written.
-    BeforeCommit,
+    Before,
     /// It is written in part.
-    WithinCommit,
+    Within,
     /// It is committed, and nobody was told.
-    AfterCommit,
+    After,
 }
 
 /// How often each fault of the world happened. A day that had fewer than are stated has shown nothing.
@@ -163,9 +163,9 @@ fn world_faults(chance: &mut Chance, acts: &mut Vec<(u64, Act)>) {
     }
     for (times, act) in [
         (STATED.broker_breaks, Act::BrokerLost),
-        (STATED.crashes_before_a_commit, Act::Crash(CrashPoint::BeforeCommit)),
-        (STATED.crashes_within_a_commit, Act::Crash(CrashPoint::WithinCommit)),
-        (STATED.crashes_after_a_commit, Act::Crash(CrashPoint::AfterCommit)),
+        (STATED.crashes_before_a_commit, Act::Crash(CrashPoint::Before)),
+        (STATED.crashes_within_a_commit, Act::Crash(CrashPoint::Within)),
+        (STATED.crashes_after_a_commit, Act::Crash(CrashPoint::After)),
         (STATED.lost_answers, Act::AnswerLost),
         (STATED.garbled_answers, Act::AnswerGarbled),
         (STATED.failed_appends, Act::StoreFails),
