@@ -39,9 +39,9 @@ struct Options {
     /// How often each product runs; they take turns.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Kills of the job `kills`; else what PICKET_KILLS says, or 200.
-    #[arg(long)]
-    kills: Option<usize>,
+    /// Kills of the job `kills`
+    #[arg(long, default_value_t = 200)]
+    kills: usize,
     /// Seed of what is random; from the clock where it is not given.
     #[arg(long)]
     seed: Option<u64>,
@@ -107,9 +107,7 @@ fn measure(options: &Options) -> Result<Vec<String>, String> {
     let programs = Programs::build()?;
     let seed = options.seed.unwrap_or_else(stopwatch::mono_ns);
     programs.print_versions(seed);
-    let asked = std::env::var("PICKET_KILLS").ok().and_then(|text| text.parse().ok());
-    let kills = options.kills.or(asked).unwrap_or(200);
-    let bench = Bench { programs, quick: options.quick, rounds: options.rounds, kills, seed };
+    let bench = Bench { programs, quick: options.quick, rounds: options.rounds, kills: options.kills, seed };
     let jobs = match options.job {
         Job::All => vec![Job::J1, Job::J2, Job::J3, Job::J4, Job::Records],
         job => vec![job],

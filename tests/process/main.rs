@@ -8,6 +8,7 @@ mod camera_events;
 mod central_side;
 mod damage;
 mod installation;
+mod page;
 mod programs;
 mod quarantine;
 mod records;

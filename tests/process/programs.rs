@@ -134,8 +134,18 @@ impl Program {
     pub(crate) fn terminate(mut self, limit: Duration) -> ExitStatus {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
         kill_process(id, Signal::TERM).expect("it runs");
+        self.ended(limit)
+    }
+
+    /// How it ended by itself; fails when it takes longer than the limit.
+    pub(crate) fn ended(&mut self, limit: Duration) -> ExitStatus {
         let ended = within(limit, || self.child.try_wait().expect("it is our child"));
-        ended.unwrap_or_else(|| panic!("not stopped within {} s\n{}", limit.as_secs(), self.log()))
+        ended.unwrap_or_else(|| panic!("it has not ended within {} s\n{}", limit.as_secs(), self.log()))
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules of `architecture.md`, "What must not exist", held against every file of the tree. Each rule is a pure
 //! function of a path and a text, and is itself tested with a text that breaks it.
 
+mod dependencies;
 mod rules;
 mod tree;
 
@@ -66,5 +67,14 @@ fn versions_stand_in_the_root_only() {
     let manifests = tree::manifests();
     assert_eq!(manifests.len(), 6);
     let faults: Vec<String> = manifests.iter().flat_map(|(path, text)| rules::versions(path, text)).collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let (sources, manifests) = (tree::sources(), tree::manifests());
+    let faults = manifests.iter().flat_map(|(path, text)| dependencies::unused(path, text, &sources));
+    let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let faults: Vec<String> = faults.chain(dependencies::unclaimed(&workspace, &manifests)).collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }

@@ -7,7 +7,7 @@
 //! | Modbus RTU bus | PANEL-1 (unit 1), DOOR-W1 (unit 2) |
 //! | serial, STX and ETX | SR-1 |
 //! | serial, CR LF with AIM identifiers | SR-2 |
-//! | MQTT broker of the site | CAM-01 to CAM-04, and cam-99 that nobody listed |
+//! | MQTT broker of the site | CAM-01 to CAM-04, and a stranger that nobody listed |
 
 mod acts;
 mod door;
@@ -53,6 +53,7 @@ pub struct Endpoints {
 /// The running site.
 #[derive(Debug)]
 pub struct VirtualSite {
+    run: String,
     clock: Clock,
     ledger: Ledger,
     gate: ModbusLine,
@@ -71,8 +72,14 @@ pub struct VirtualSite {
 }
 
 impl VirtualSite {
-    /// Puts the devices on their wires. The cameras use the broker of the site, which must be there.
-    pub async fn start(clock: Clock, ledger: Ledger, broker: (String, u16)) -> io::Result<(Self, Endpoints)> {
+    /// Puts the devices on their wires. The cameras use the broker of the site, which must be there; a broker that other
+    /// runs use too knows those of this one by `run`.
+    pub async fn start(
+        clock: Clock,
+        ledger: Ledger,
+        broker: (String, u16),
+        run: &str,
+    ) -> io::Result<(Self, Endpoints)> {
         let moxa = IoModule::new("IO-GATE-1", MOXA_MAC, [3, 2, 0, 0]);
         let (gate, gate_at) = ModbusLine::tcp(Unit::new(1, Speech::Moxa(moxa)), clock).await?;
         let adam = Adam6050::new([0x0601, 0x0000]);
@@ -91,6 +98,7 @@ impl VirtualSite {
         let panel = Unit::new(1, Speech::Plain(RtuIo::new(&[false, true, true, false])));
         let west = Unit::new(2, Speech::Plain(RtuIo::new(&[false, false])));
         let site = Self {
+            run: run.to_owned(),
             clock,
             ledger,
             gate,
@@ -99,7 +107,7 @@ impl VirtualSite {
             seal_1: (pty_1, SealReader::new(Framing::StxEtx)),
             seal_2: (pty_2, SealReader::new(Framing::AimCrLf)),
             ports,
-            cameras: Publisher::start("demo-cameras", &broker.0, broker.1),
+            cameras: Publisher::start(&format!("cameras-{run}"), &broker.0, broker.1),
             acknowledged: BTreeSet::new(),
             mismatched: BTreeSet::new(),
             unlisted: BTreeSet::new(),

@@ -79,9 +79,10 @@ impl Backoff {
         Self::new(500, 2_000, 30_000)
     }
 
-    /// For a line that cannot be opened: 0.5 s doubling to 5 s, 30 s after ten minutes.
+    /// For a line that cannot be opened: 0.5 s doubling to 5 s, 10 s after ten minutes. Not longer: a module or a broker
+    /// that comes back after a night must not leave a gate unwatched while somebody waits for a timer.
     pub fn line() -> Self {
-        Self::new(500, 5_000, 30_000)
+        Self::new(500, 5_000, 10_000)
     }
 
     fn new(first_ms: u64, cap_ms: u64, late_cap_ms: u64) -> Self {

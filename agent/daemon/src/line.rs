@@ -6,6 +6,7 @@ mod modbus_rtu;
 mod modbus_tcp;
 mod mqtt;
 mod port;
+mod reopening;
 mod serial;
 #[cfg(test)]
 mod testbed;
@@ -117,7 +118,8 @@ pub enum Order {
 }
 
 /// Carries a line until `orders` is closed: that is the order to stop, and the open ask is finished first. Spawns
-/// nothing. `seed` only spreads the pauses between tries to reopen a speaking line; an asked line tries once per ask.
+/// nothing. `seed` only spreads the pauses between tries to open a line that cannot be opened: a speaking line tries by
+/// itself; an asked line tries with the first ask after the pause, and refuses those before it at once.
 pub async fn run(
     line: LineId,
     carrier: Carrier,
@@ -128,8 +130,8 @@ pub async fn run(
     let span = tracing::info_span!("line", line = line.0);
     async move {
         match carrier {
-            Carrier::ModbusTcp(endpoint) => modbus_tcp::run(line, &endpoint, orders, inputs).await,
-            Carrier::ModbusRtu(port) => modbus_rtu::run(line, port, orders, inputs).await,
+            Carrier::ModbusTcp(endpoint) => modbus_tcp::run(line, &endpoint, orders, inputs, seed).await,
+            Carrier::ModbusRtu(port) => modbus_rtu::run(line, port, orders, inputs, seed).await,
             Carrier::SealReader(port, framing) => serial::run(line, &port, &framing, orders, inputs, seed).await,
             Carrier::Mqtt(session) => mqtt::run(line, &session, orders, inputs, seed).await,
         }

@@ -1,5 +1,7 @@
 //! The rules, pure: a path and a text in, faults out. They read text, not syntax: comments are cut, strings are not.
 
+use super::dependencies::Part;
+
 /// House style: past 500 lines a file splits along a sentence.
 pub(super) const MOST_LINES: usize = 500;
 /// Files that are longer for the time being, each with its reason.
@@ -56,6 +58,16 @@ impl Source {
 
     pub(super) fn lines(&self) -> usize {
         self.lines
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Lines without their comments.
+    pub(super) fn code(&self, part: Part) -> impl Iterator<Item = &str> {
+        let tests = if part == Part::All { &self.tests[..] } else { &[] };
+        self.product.iter().chain(tests).map(|(_, line)| line.as_str())
     }
 
     fn is_in(&self, folders: &[&str]) -> bool {

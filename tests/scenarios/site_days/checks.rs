@@ -1,6 +1,7 @@
 //! What must hold: after each step, at the end of the day, and after the stop.
 
 use super::run::Day;
+use super::script::STATED;
 use super::setup::IDENTITY;
 use picket_record::chain::{ChainCheck, Parsed};
 use picket_record::keys::IdentityKey;
@@ -61,6 +62,7 @@ impl Day {
                     let equipment = payload["eq"].as_str().unwrap_or_default();
                     *raised.entry(format!("{rule}/{equipment}")).or_default() += 1;
                 }
+                (Some("journal.recovered"), ..) => panic!("seed {}: a kill damages nothing: {payload}", self.seed),
                 _ => {}
             }
         }
@@ -71,6 +73,7 @@ impl Day {
             assert_eq!(times, 1, "seed {}: camera event of {time} is recorded {times} times", self.seed);
         }
         self.check_alarms(&raised);
+        assert_eq!(self.done, STATED, "seed {}: the day had other faults than it states", self.seed);
     }
 
     /// What the script did is told. A contact may turn while its module is mute or the agent is down, so polled alarms
@@ -90,6 +93,5 @@ impl Day {
         }
         assert_eq!(told("view-lost/CAM-08"), 3, "seed {}: a covered camera is told each time", self.seed);
         assert_eq!(told("view-lost/unlisted:cam-99"), 1, "seed {}: an unlisted camera rings too", self.seed);
-        assert!(self.crashes >= 3, "seed {}: {} crashes are too few to have shown anything", self.seed, self.crashes);
     }
 }

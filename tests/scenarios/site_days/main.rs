@@ -1,11 +1,12 @@
 //! Site-days: the same `Site`, the real journal on a real SQLite file, the real ingest of the central side, virtual
-//! time, one seed. 24 hours of the shipped example site with lost and garbled answers, link cuts and crashes before and
-//! after commits. After every step: no stored record is lost, no number is used twice; at the end the open alarms of
+//! time, one seed. 24 hours of the shipped example site with lost and garbled answers, link cuts and kills before, within
+//! and after commits, each as often as the script states. After every step: no stored record is lost, no number is used twice; at the end the open alarms of
 //! site and central side agree, every camera event is at the central side once, and nothing was logged as an error.
 //!
 //! One seed again: `PICKET_SEED=7 cargo test -p picket-tests --test site_days -- --nocapture`.
 
 mod checks;
+mod life;
 mod queue;
 mod run;
 mod script;

@@ -1,16 +1,16 @@
 //! One day: the event loop on virtual time, the oracle, the checks.
 
+use super::life::Agent;
 use super::queue::{Event, Timed};
-use super::script::{self, Act, CrashPoint, DAY_US};
-use super::setup::{central, credentials, place};
+use super::script::{self, Act, CrashPoint, DAY_US, Faults};
+use super::setup::central;
 use super::wires::Broker;
 use super::world::World;
-use picket::journal::{Journal, ReceiptFault};
+use picket::journal::ReceiptFault;
 use picket_central::clock::Now as CentralNow;
 use picket_central::ingest::Ingest;
 use picket_core::plan::{DeviceSpeech, Driver, LineId, Plan};
 use picket_core::register::Register;
-use picket_core::site::{Site, Start};
 use picket_core::time::{Chance, Now};
 use picket_core::wire::{Act as GuardAct, Batch, Heard, Input, Lane, Output};
 use picket_device::modbus::{Fault, Read};
@@ -19,51 +19,45 @@ use picket_record::body::{ClockQuality, ClockSource};
 use picket_record::chain::Parsed;
 use picket_record::encode::Link;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
 /// 2026-11-22T00:00:00Z.
 pub(crate) const MIDNIGHT_MS: i64 = 1_795_305_600_000;
-/// Answers lost, and answers garbled, of 10,000.
-const LOST: u64 = 5;
-const GARBLED: u64 = 5;
-/// Appends that fail, of 10,000.
-const STORE_FAULTS: u64 = 20;
 /// After the day everything is whole again, and has this long to settle.
 const SETTLE_US: u64 = 900_000_000;
-
-/// The agent's process.
-pub(crate) struct Agent {
-    pub(crate) site: Site,
-    pub(crate) journal: Journal,
-}
 
 /// One simulated day.
 pub(crate) struct Day {
     pub(crate) seed: u64,
-    chance: Chance,
+    pub(crate) chance: Chance,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) plan: Plan,
-    register: Register,
+    pub(crate) register: Register,
     world: World,
     pub(crate) broker: Broker,
+    /// Devices that do not answer, with whether one was asked since.
     muted: BTreeMap<String, bool>,
     pub(crate) agent: Option<Agent>,
-    life: u64,
+    pub(crate) life: u64,
+    /// Kills so far.
+    pub(crate) killed: u64,
     pub(crate) central: Ingest,
     link_whole: bool,
     session: u32,
-    linked: bool,
-    crash: Option<CrashPoint>,
+    pub(crate) linked: bool,
+    crashes: VecDeque<CrashPoint>,
+    /// Faults whose time has come and that wait for what they spoil.
+    owed: Faults,
+    pub(crate) done: Faults,
     pub(crate) oracle: Vec<Link>,
     pub(crate) camera_ledger: Vec<String>,
     last_state: BTreeMap<String, bool>,
     queue: BinaryHeap<Reverse<Timed>>,
     order: u64,
-    now_us: u64,
+    pub(crate) now_us: u64,
     asks: u64,
-    pub(crate) crashes: u64,
     scans: u64,
     stopped: bool,
 }
@@ -87,11 +81,14 @@ impl Day {
             muted: BTreeMap::new(),
             agent: None,
             life: 0,
+            killed: 0,
             central,
             link_whole: true,
             session: 0,
             linked: false,
-            crash: None,
+            crashes: VecDeque::new(),
+            owed: Faults::default(),
+            done: Faults::default(),
             oracle: Vec::new(),
             camera_ledger: Vec::new(),
             last_state: BTreeMap::new(),
@@ -99,7 +96,6 @@ impl Day {
             order: 0,
             now_us: 1_000_000,
             asks: 0,
-            crashes: 0,
             scans: 0,
             stopped: false,
             folder,
@@ -127,7 +123,7 @@ impl Day {
             self.seed,
             self.asks,
             self.oracle.len(),
-            self.crashes,
+            self.killed,
             self.camera_ledger.len()
         )
     }
@@ -140,7 +136,7 @@ impl Day {
         self.queue.push(Reverse(Timed { at, order: self.order, life, event }));
     }
 
-    fn soon(&mut self, least_us: u64, spread_us: u64, event: Event) {
+    pub(crate) fn soon(&mut self, least_us: u64, spread_us: u64, event: Event) {
         let at = self.now_us + least_us + self.chance.below(spread_us);
         self.push(at, event);
     }
@@ -217,24 +213,23 @@ impl Day {
             Act::Camera(prefix, topic, state) => self.publish(prefix, topic, state),
             Act::Scan(reader, text) => self.scan(reader, text),
             Act::Acknowledge => self.acknowledge(),
-            Act::Mute(device, muted) => drop(self.muted.insert(device.to_owned(), muted)),
+            Act::Mute(device, true) => drop(self.muted.insert(device.to_owned(), false)),
+            Act::Mute(device, false) => drop(self.muted.remove(device)),
             Act::Link(whole) => {
                 self.link_whole = whole;
                 if whole {
                     self.soon(200_000, 2_000_000, Event::LinkTry);
                 } else {
+                    self.done.link_cuts += 1;
                     self.link_down("cut");
                 }
             }
-            Act::BrokerLost => {
-                if self.broker.open {
-                    self.broker.lost();
-                    let line = self.broker.line;
-                    self.feed(Input::Line { line, fault: Some("connection closed".into()) });
-                    self.soon(500_000, 4_000_000, Event::BrokerTry);
-                }
-            }
-            Act::Crash(point) => self.crash = Some(point),
+            Act::BrokerLost => self.broker_down(),
+            Act::Crash(point) => self.crashes.push_back(point),
+            Act::AnswerLost => self.owed.lost_answers += 1,
+            Act::AnswerGarbled => self.owed.garbled_answers += 1,
+            Act::StoreFails => self.owed.failed_appends += 1,
+            Act::LostBehindBatch => self.owed.links_lost_behind_a_batch += 1,
         }
     }
 
@@ -311,12 +306,14 @@ impl Day {
     fn ask(&mut self, line: LineId, ask: u64, unit: u8, read: Read, patience_ms: u32) {
         self.asks += 1;
         let index = World::device(&self.plan, line, unit).expect("the site asks devices of its plan");
-        let muted = self.muted.get(&self.plan.devices[index].name).copied().unwrap_or(false);
-        let dice = self.chance.below(10_000);
-        if muted || dice < LOST {
-            let at = self.now_us + u64::from(patience_ms) * 1_000;
-            self.push(at, Event::Failed { line, ask, fault: Fault::Timeout(patience_ms) });
-        } else if dice < LOST + GARBLED {
+        let late = self.now_us + u64::from(patience_ms) * 1_000;
+        let unanswered = Event::Failed { line, ask, fault: Fault::Timeout(patience_ms) };
+        if let Some(noticed) = self.muted.get_mut(&self.plan.devices[index].name) {
+            self.done.mute_devices += u64::from(!std::mem::replace(noticed, true));
+            self.push(late, unanswered);
+        } else if owed(&mut self.owed.lost_answers, &mut self.done.lost_answers) {
+            self.push(late, unanswered);
+        } else if owed(&mut self.owed.garbled_answers, &mut self.done.garbled_answers) {
             self.soon(1_000, 10_000, Event::Failed { line, ask, fault: Fault::Damaged("checksum".into()) });
         } else {
             self.soon(500, 10_000, Event::Outcome { line, ask, unit, read });
@@ -324,25 +321,22 @@ impl Day {
     }
 
     fn append(&mut self, through: u64, bodies: &[picket_record::body::Body]) {
-        if self.crash.take_if(|point| *point == CrashPoint::BeforeCommit).is_some() {
-            return self.kill();
+        if let Some(point) = self.crashes.pop_front() {
+            return self.kill(point, bodies);
         }
-        if self.chance.below(10_000) < STORE_FAULTS {
+        if owed(&mut self.owed.failed_appends, &mut self.done.failed_appends) {
             return self.soon(500, 5_000, Event::Input(Input::StoreFailed { cause: "simulated".into() }));
         }
         let Some(agent) = &mut self.agent else { return };
         let stored = agent.journal.append(bodies).expect("the journal stores");
         self.read_new();
-        if self.crash.take_if(|point| *point == CrashPoint::AfterCommit).is_some() {
-            return self.kill();
-        }
         let input =
             Input::Stored { through, head: stored.head, urgent: stored.urgent, fill_permille: stored.fill_permille };
         self.soon(200, 8_000, Event::Input(input));
     }
 
     /// Takes what the journal newly holds into the oracle: numbers go on without a hole.
-    fn read_new(&mut self) {
+    pub(crate) fn read_new(&mut self) {
         let Some(agent) = &self.agent else { return };
         while let Some((_, text)) = agent.journal.slice(self.oracle.len() as u64).expect("the journal reads") {
             for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -351,52 +345,6 @@ impl Day {
                 self.oracle.push(record.link);
             }
         }
-    }
-
-    fn kill(&mut self) {
-        self.crashes += 1;
-        self.agent = None;
-        self.life += 1;
-        self.linked = false;
-        self.broker.lost();
-        self.soon(500_000, 20_000_000, Event::Restart);
-    }
-
-    fn start(&mut self) {
-        if self.agent.is_some() {
-            return;
-        }
-        self.life += 1;
-        let now = self.now();
-        let mut seeds = Chance::new(self.seed ^ self.now_us);
-        let entropy = Box::new(move || {
-            let mut seed = [0; 32];
-            seed.iter_mut().for_each(|byte| *byte = seeds.below(256) as u8);
-            seed
-        });
-        let place = place(self.folder.path());
-        let credentials = credentials(&self.plan);
-        let opened = Journal::open(&place, credentials, entropy, &now.when(), "sim");
-        let (journal, recovered) = opened.unwrap_or_else(|fault| panic!("seed {}: {fault:?}", self.seed));
-        let start = Start {
-            plan: self.plan.clone(),
-            register: self.register.clone(),
-            register_refused: None,
-            recovered,
-            seed: self.seed,
-            version: "sim",
-        };
-        let site = Site::new(&now, start);
-        self.agent = Some(Agent { site, journal });
-        self.check_kept((self.oracle.len() as u64).saturating_sub(400));
-        self.read_new();
-        for (index, line) in self.plan.lines.clone().iter().enumerate() {
-            if line.driver == Driver::Serial {
-                self.soon(1_000, 10_000, Event::Input(Input::Line { line: LineId(index as u16), fault: None }));
-            }
-        }
-        self.soon(100_000, 1_000_000, Event::LinkTry);
-        self.soon(100_000, 1_000_000, Event::BrokerTry);
     }
 
     fn link_up(&mut self) {
@@ -412,6 +360,18 @@ impl Day {
         if std::mem::take(&mut self.linked) {
             self.feed(Input::LinkDown { cause: cause.to_owned() });
         }
+    }
+
+    fn broker_down(&mut self) {
+        if !self.broker.open {
+            // Nothing to break: later, so that a day has its number.
+            return self.push(self.now_us + 60_000_000, Event::Act(Act::BrokerLost));
+        }
+        self.done.broker_breaks += 1;
+        self.broker.lost();
+        let line = self.broker.line;
+        self.feed(Input::Line { line, fault: Some("connection closed".into()) });
+        self.soon(500_000, 4_000_000, Event::BrokerTry);
     }
 
     fn broker_up(&mut self) {
@@ -435,8 +395,8 @@ impl Day {
         let (gw, now) = (self.plan.gateway.clone(), self.central_now());
         let tally = self.central.batch(&gw, &parts, now).expect("the central store takes it");
         assert_eq!((tally.forks, tally.refused), (0, 0), "seed {}: the central side refuses records", self.seed);
-        // Two batches of a hundred arrive, and the link is gone before anybody says so.
-        if lane == Lane::Record && self.chance.below(100) < 2 {
+        let spoils = lane == Lane::Record;
+        if spoils && owed(&mut self.owed.links_lost_behind_a_batch, &mut self.done.links_lost_behind_a_batch) {
             self.link_down("lost behind a batch");
             return self.soon(500_000, 2_000_000, Event::LinkTry);
         }
@@ -463,7 +423,6 @@ impl Day {
     }
 
     fn make_whole(&mut self) {
-        self.crash = None;
         self.muted.clear();
         self.link_whole = true;
         self.push(self.now_us + 1, Event::Restart);
@@ -477,4 +436,12 @@ impl Day {
         self.until(self.now_us + 60_000_000);
         assert!(self.stopped, "seed {}: the agent stops in order", self.seed);
     }
+}
+
+/// Whether a fault is owed; if so it is done.
+fn owed(owed: &mut u64, done: &mut u64) -> bool {
+    let due = *owed > 0;
+    *owed -= u64::from(due);
+    *done += u64::from(due);
+    due
 }

@@ -1,4 +1,4 @@
-//! What happens in a day: people and goods, attacks, faults of the world. Rates are stated; moments follow the seed.
+//! What happens in a day: people and goods, attacks, faults of the world. Numbers are stated; moments follow the seed.
 
 use picket_core::time::Chance;
 use picket_device::quantity::Signal;
@@ -23,18 +23,58 @@ pub(crate) enum Act {
     Link(bool),
     /// The connection to the site broker breaks.
     BrokerLost,
-    /// The agent is killed at its next append, before or after the commit.
+    /// The agent is killed at its next append.
     Crash(CrashPoint),
+    /// The next answer of a device is lost.
+    AnswerLost,
+    /// The next answer of a device is damaged.
+    AnswerGarbled,
+    /// The next append fails.
+    StoreFails,
+    /// The next batch arrives, and the link is gone before anybody says so.
+    LostBehindBatch,
 }
 
-/// Where a crash hits.
+/// Where a crash hits, seen from the commit of its append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CrashPoint {
-    /// The transaction is not committed.
-    BeforeCommit,
+    /// Nothing of the transaction is written.
+    Before,
+    /// It is written in part.
+    Within,
     /// It is committed, and nobody was told.
-    AfterCommit,
+    After,
 }
+
+/// How often each fault of the world happened. A day that had fewer than are stated has shown nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    /// Times that a device left an ask unanswered because it was mute.
+    pub(crate) mute_devices: u64,
+    pub(crate) link_cuts: u64,
+    pub(crate) links_lost_behind_a_batch: u64,
+    pub(crate) broker_breaks: u64,
+    pub(crate) lost_answers: u64,
+    pub(crate) garbled_answers: u64,
+    pub(crate) failed_appends: u64,
+    pub(crate) crashes_before_a_commit: u64,
+    pub(crate) crashes_within_a_commit: u64,
+    pub(crate) crashes_after_a_commit: u64,
+}
+
+/// Every day has exactly these.
+pub(crate) const STATED: Faults = Faults {
+    mute_devices: 12,
+    link_cuts: 8,
+    links_lost_behind_a_batch: 60,
+    broker_breaks: 6,
+    lost_answers: 600,
+    garbled_answers: 600,
+    failed_appends: 10,
+    crashes_before_a_commit: 3,
+    crashes_within_a_commit: 3,
+    crashes_after_a_commit: 3,
+};
 
 /// A plan of one day, by moment.
 pub(crate) fn day(seed: u64) -> Vec<(u64, Act)> {
@@ -105,25 +145,34 @@ fn attacks(chance: &mut Chance, acts: &mut Vec<(u64, Act)>) {
     acts.push((moment(chance), Act::Camera("cam-99", "VideoSource/GlobalSceneChange/ImagingService", true)));
 }
 
-/// 12 mute devices, 8 link cuts, 6 broken broker connections, 6 crashes, half before and half after a commit.
+/// What [`STATED`] names.
 fn world_faults(chance: &mut Chance, acts: &mut Vec<(u64, Act)>) {
     for device in ["gate-module", "hall-module", "yard-panel", "fuel-door"] {
-        for n in 0..3u64 {
-            let at = 600 * S + n * DAY_US / 3 + chance.below(DAY_US / 6);
+        let times = STATED.mute_devices / 4;
+        for n in 0..times {
+            let at = 600 * S + n * DAY_US / times + chance.below(DAY_US / 6);
             acts.push((at, Act::Mute(device, true)));
-            acts.push((at + 5 * S + chance.below(180 * S), Act::Mute(device, false)));
+            // Longer than the agent may be down: it is asked meanwhile.
+            acts.push((at + 30 * S + chance.below(155 * S), Act::Mute(device, false)));
         }
     }
-    for n in 0..8u64 {
-        let at = 300 * S + n * DAY_US / 9 + chance.below(600 * S);
+    for n in 0..STATED.link_cuts {
+        let at = 300 * S + n * DAY_US / (STATED.link_cuts + 1) + chance.below(600 * S);
         acts.push((at, Act::Link(false)));
         acts.push((at + 10 * S + chance.below(3_600 * S), Act::Link(true)));
     }
-    for _ in 0..6 {
-        acts.push((moment(chance), Act::BrokerLost));
-    }
-    for n in 0..6 {
-        let point = if n % 2 == 0 { CrashPoint::BeforeCommit } else { CrashPoint::AfterCommit };
-        acts.push((moment(chance), Act::Crash(point)));
+    for (times, act) in [
+        (STATED.broker_breaks, Act::BrokerLost),
+        (STATED.crashes_before_a_commit, Act::Crash(CrashPoint::Before)),
+        (STATED.crashes_within_a_commit, Act::Crash(CrashPoint::Within)),
+        (STATED.crashes_after_a_commit, Act::Crash(CrashPoint::After)),
+        (STATED.lost_answers, Act::AnswerLost),
+        (STATED.garbled_answers, Act::AnswerGarbled),
+        (STATED.failed_appends, Act::StoreFails),
+        (STATED.links_lost_behind_a_batch, Act::LostBehindBatch),
+    ] {
+        for _ in 0..times {
+            acts.push((moment(chance), act.clone()));
+        }
     }
 }

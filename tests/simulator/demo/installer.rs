@@ -13,9 +13,26 @@ const REGISTER: &str = include_str!("settings/register.toml");
 const MANIFEST: &str = include_str!("settings/manifest.csv");
 /// The site in the settings.
 const SITE: &str = "demo-terminal";
-/// The gateway in the settings.
-pub(crate) const GATEWAY: &str = "gw-demo";
 const DAY_MS: i64 = 86_400_000;
+
+/// What this run is called at a broker that others use too: what they left there, retained or queued, is not ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// Of the run.
+    pub(crate) run: String,
+    /// Of the gateway.
+    pub(crate) gateway: String,
+    /// Of the central side.
+    pub(crate) sms: String,
+}
+
+impl Names {
+    /// Names that no run had before and none at the same time has.
+    pub(crate) fn new(now_ms: i64) -> Self {
+        let run = format!("{now_ms:x}-{:x}", std::process::id());
+        Self { gateway: format!("gw-{run}"), sms: format!("sms-{run}"), run }
+    }
+}
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
@@ -96,6 +113,8 @@ impl Places {
 /// Addresses beside those of the devices.
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
+    /// Who is who at the brokers.
+    pub(crate) names: Names,
     /// Where the agent reaches the central broker: the link that can be cut.
     pub(crate) link: SocketAddr,
     /// Where the central side reaches the same broker.
@@ -124,9 +143,10 @@ pub(crate) fn install(
     let identity = ask(&binaries.picket, &[Path::new("identity"), &places.state().join("identity.key")])?;
     let identity = identity.trim().to_owned();
     let dir = places.central().display().to_string();
-    ask(&binaries.central, &["init", "--dir", &dir, "--sms", "demo-sms"])?;
+    ask(&binaries.central, &["init", "--dir", &dir, "--sms", &network.names.sms])?;
     let acceptance = settings.join("acceptance.jws").display().to_string();
-    let accept = ["accept", "--dir", &dir, "--site", SITE, "--gateway", GATEWAY, "--identity", &identity];
+    let accept =
+        ["accept", "--dir", &dir, "--site", SITE, "--gateway", &network.names.gateway, "--identity", &identity];
     let accept = [&accept[..], &["--by", "Demo Installer", "--out", &acceptance]].concat();
     ask(&binaries.central, &accept)?;
     let public = places.central().join("accept.pub");
@@ -140,6 +160,8 @@ pub(crate) fn install(
 fn agent(places: &Places, endpoints: &Endpoints, network: &Network) -> String {
     let (host, port) = &endpoints.broker;
     let values = [
+        ("@GATEWAY@", network.names.gateway.clone()),
+        ("@CAMERAS@", network.names.run.clone()),
         ("@STATE@", places.state().display().to_string()),
         ("@RUN@", places.runtime().display().to_string()),
         ("@CENTRAL@", network.link.to_string()),

@@ -17,7 +17,7 @@ use agent::STOP_WITHIN;
 use arguments::Arguments;
 use clap::Parser as _;
 use failure::{Doing, Failure};
-use installer::{GATEWAY, Network, Places};
+use installer::{Names, Network, Places};
 use page::Page;
 use programs::{Binaries, Program, ask_aside};
 use quiet::Quiet;
@@ -94,10 +94,11 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
     let (site_broker, central_broker) = brokers(arguments).await?;
     let link = Relay::start(central_broker.clone()).await.doing("starting the link to the central side")?;
     let ledger = Ledger::create(&places.ledger()).doing("beginning the ledger")?;
-    let (mut site, endpoints) =
-        VirtualSite::start(clock, ledger, site_broker).await.doing("starting the simulated site")?;
+    let names = Names::new(clock.wall_ms());
+    let site = VirtualSite::start(clock, ledger, site_broker, &names.run).await;
+    let (mut site, endpoints) = site.doing("starting the simulated site")?;
     let page_address = broker::free_port().doing("looking for a port for the page")?;
-    let network = Network { link: link.address(), central: central_broker, page: page_address };
+    let network = Network { names, link: link.address(), central: central_broker, page: page_address };
 
     let expires =
         LEAD + arguments.length() * u32::try_from(EXPIRES_S).unwrap_or(0) / u32::try_from(WRITTEN_S).unwrap_or(1);
@@ -124,16 +125,21 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
     let evidence = evidence(&mut play, &identity).await?;
     let not_shown = play.not_shown;
     stop(play, central).await?;
-    let stores = Stores {
-        ledger: &places.ledger(),
-        journal: &places.journal(),
-        central: &places.store(),
-        gateway: GATEWAY,
-        identity: &identity,
-    };
-    let mut verdict = Verdict::of(&stores)?;
+    judge(&screen, places, (&network.names.gateway, &identity), not_shown, &evidence)
+}
+
+/// The verdict, told; whether all is well.
+fn judge(
+    screen: &Screen,
+    places: &Places,
+    (gateway, identity): (&str, &str),
+    not_shown: u64,
+    evidence: &Evidence,
+) -> Result<bool, Failure> {
+    let (ledger, journal, central) = (&places.ledger(), &places.journal(), &places.store());
+    let mut verdict = Verdict::of(&Stores { ledger, journal, central, gateway, identity })?;
     verdict.not_shown = not_shown;
-    verdict.show(&screen);
+    verdict.show(screen);
     screen.line(Tone::Strong, "\nEvidence");
     screen.line(Tone::Plain, &evidence.told);
     Ok(verdict.is_good() && evidence.verified)

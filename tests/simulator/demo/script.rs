@@ -91,8 +91,9 @@ impl Play<'_> {
 
         self.quiet_until(times.at(16)).await?;
         let step = "unlisted device";
-        let entry = self.site.stranger(step, "cam-99", true).await.doing(step)?;
-        self.shown(step, "cam-99", entry, "view-lost/unlisted:cam-99").await?;
+        let entry = self.site.stranger(step, true).await.doing(step)?;
+        let stranger = self.site.stranger_name();
+        self.shown(step, &stranger, entry, &format!("view-lost/unlisted:{stranger}")).await?;
         self.site.scan("good seal", "SR-1", "ML4410021", true).await.doing("good seal")?;
         self.screen.step("good seal at SR-1", "");
 
@@ -106,7 +107,7 @@ impl Play<'_> {
             self.shown("calibration expired", "FENCE-1", entry, "calibration-overdue/FENCE-1").await?;
         }
         self.site.panel("panel at rest", false).await.doing("panel at rest")?;
-        self.site.stranger("unlisted device", "cam-99", false).await.map(drop).doing("unlisted device")
+        self.site.stranger("unlisted device", false).await.map(drop).doing("unlisted device")
     }
 
     async fn without_link(&mut self, number: u32, times: Times) -> Result<(), Failure> {

@@ -13,6 +13,15 @@ const QUEUE: usize = 1_000;
 /// Pause before the broker is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Whether the broker keeps the last message of a topic for who comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// As ONVIF wants its property events.
+    Retained,
+    /// Only for who listens.
+    Passing,
+}
+
 /// The handle of the session; it ends with it.
 #[derive(Debug)]
 pub struct Publisher {
@@ -47,9 +56,9 @@ impl Publisher {
         Self { client, published: 0, acknowledged, task }
     }
 
-    /// Publishes at QoS 1, retained as ONVIF wants its property events.
-    pub async fn publish(&mut self, message: Message) -> Result<(), ClientError> {
-        self.client.publish(message.topic, QoS::AtLeastOnce, true, message.payload).await?;
+    /// Publishes at QoS 1.
+    pub async fn publish(&mut self, message: Message, kept: Kept) -> Result<(), ClientError> {
+        self.client.publish(message.topic, QoS::AtLeastOnce, kept == Kept::Retained, message.payload).await?;
         self.published += 1;
         Ok(())
     }

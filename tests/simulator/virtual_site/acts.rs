@@ -5,6 +5,7 @@ use super::door::{Door, Wiring};
 use crate::clock::rfc3339;
 use crate::devices::{Camera, Event};
 use crate::ledger::{Certainty, Entry, Expected, LedgerError};
+use crate::shells::publisher::Kept;
 use crate::shells::{ModbusLine, Polled};
 use std::io;
 use std::time::Duration;
@@ -126,7 +127,7 @@ impl VirtualSite {
     pub async fn cover(&mut self, step: &str, camera: &str, on: On) -> Result<Entry, ActError> {
         let mut expected = if on { raised("view-lost", camera) } else { self.cleared("view-lost", camera) };
         expected.push(reading(camera, "videosource_globalscenechange_imagingservice_vs1", on));
-        self.speak(step, camera, Event::SceneChange(on), if on { "covered" } else { "uncovered" }, &expected).await
+        self.speak(step, camera, Event::SceneChange(on), covered(on), &expected).await
     }
 
     /// A listed camera sees something move, or sees it gone.
@@ -143,14 +144,22 @@ impl VirtualSite {
         self.speak(step, camera, event, if on { "input on" } else { "input off" }, &expected).await
     }
 
-    /// A camera that the register does not list is covered, or uncovered again.
-    pub async fn stranger(&mut self, step: &str, sender: &str, on: On) -> Result<Entry, ActError> {
+    /// What the camera that the register does not list is called: it speaks at the top of the broker's topics.
+    pub fn stranger_name(&self) -> String {
+        format!("cam-99-{}", self.run)
+    }
+
+    /// That camera is covered, or uncovered again.
+    pub async fn stranger(&mut self, step: &str, on: On) -> Result<Entry, ActError> {
+        let sender = self.stranger_name();
         let id = format!("unlisted:{sender}");
         let mut expected = if on { raised("view-lost", &id) } else { self.cleared("view-lost", &id) };
-        if self.unlisted.insert(sender.to_owned()) {
+        if self.unlisted.insert(sender.clone()) {
             expected.push(Expected::new("nonconformity.opened", &id, "unlisted"));
         }
-        self.speak(step, sender, Event::SceneChange(on), if on { "covered" } else { "uncovered" }, &expected).await
+        let entry = self.note(step, &sender, covered(on), &expected)?;
+        // Every later run would hear it from a broker that keeps it.
+        self.publish(&sender, &sender, entry, Event::SceneChange(on), Kept::Passing).await
     }
 
     /// A guard has acknowledged an alarm: it is closed once it clears.
@@ -172,8 +181,20 @@ impl VirtualSite {
         expected: &[Expected],
     ) -> Result<Entry, ActError> {
         let entry = self.note(step, camera, what, expected)?;
-        let message = Camera::new(&camera.to_ascii_lowercase()).message(&rfc3339(entry.at_ms), event);
-        let published = self.cameras.publish(message).await;
+        let prefix = format!("{}/{}", self.run, camera.to_ascii_lowercase());
+        self.publish(camera, &prefix, entry, event, Kept::Retained).await
+    }
+
+    async fn publish(
+        &mut self,
+        camera: &str,
+        prefix: &str,
+        entry: Entry,
+        event: Event<'_>,
+        kept: Kept,
+    ) -> Result<Entry, ActError> {
+        let message = Camera::new(prefix).message(&rfc3339(entry.at_ms), event);
+        let published = self.cameras.publish(message, kept).await;
         published.map_err(|source| ActError::Publish { camera: camera.to_owned(), source: Box::new(source) })?;
         Ok(entry)
     }
@@ -194,6 +215,10 @@ impl VirtualSite {
         }
         expected
     }
+}
+
+fn covered(on: On) -> &'static str {
+    if on { "covered" } else { "uncovered" }
 }
 
 fn raised(rule: &str, eq: &str) -> Vec<Expected> {

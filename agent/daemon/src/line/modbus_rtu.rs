@@ -1,10 +1,12 @@
 //! Modbus RTU on one serial bus: silence between frames, one ask at a time, and after any fault a port that is reopened
-//! and read empty. RTU has no transaction number: without that, a late answer is taken for another register's value.
+//! and read empty. RTU has no transaction number: without that, a late answer is taken for another register's value. A
+//! port that cannot be opened is tried again after ever longer pauses.
 
 mod half_duplex;
 
 use super::modbus::{call, fault, keeps_connection};
 use super::port::{frame_gap, open};
+use super::reopening::Reopening;
 use super::{Order, SerialPort};
 use half_duplex::HalfDuplex;
 use picket_core::plan::LineId;
@@ -29,8 +31,9 @@ pub(super) async fn run(
     port: SerialPort,
     mut orders: mpsc::Receiver<Order>,
     inputs: mpsc::Sender<Input>,
+    seed: u64,
 ) {
-    let mut bus = Bus::new(port);
+    let mut bus = Bus::new(port, seed);
     while let Some(order) = orders.recv().await {
         let (ask, unit, read, patience_ms) = match order {
             Order::Ask { ask, unit, read, patience_ms } => (ask, unit, read, patience_ms),
@@ -53,6 +56,7 @@ struct Bus {
     port: SerialPort,
     gap: Duration,
     context: Option<Context>,
+    reopening: Reopening,
     /// The last frame on the wire ended by then.
     ended: Instant,
     /// Bytes of the open ask's answer so far, echo excluded; counted by the stream, which the client hides.
@@ -62,12 +66,13 @@ struct Bus {
 }
 
 impl Bus {
-    fn new(port: SerialPort) -> Self {
-        let gap = frame_gap(&port);
-        Self { port, gap, context: None, ended: Instant::now(), heard: Arc::default(), doubt: None }
+    fn new(port: SerialPort, seed: u64) -> Self {
+        let (gap, reopening) = (frame_gap(&port), Reopening::new(seed));
+        Self { port, gap, context: None, reopening, ended: Instant::now(), heard: Arc::default(), doubt: None }
     }
 
-    /// One ask within its patience, after the gap. Leaves `context` filled only if it is clean.
+    /// One ask within its patience, after the gap; at once where the port is not to be tried yet. Leaves `context` filled
+    /// only if it is clean.
     async fn exchange(&mut self, unit: u8, read: Read, patience_ms: u32) -> Result<Answer, Fault> {
         sleep_until(self.ended + self.gap).await;
         let patience = Duration::from_millis(u64::from(patience_ms));
@@ -81,15 +86,19 @@ impl Bus {
         let result = outcome.unwrap_or_else(|_| Err(self.unanswered(patience_ms)));
         if keeps_connection(&result) {
             self.context = Some(context);
+            self.reopening.answered();
         } else if !matches!(result, Err(Fault::Closed)) {
             self.doubt = Some(patience.max(self.gap));
         }
         result
     }
 
-    fn attach(&self) -> Result<Context, Fault> {
-        let stream = open(&self.port).map_err(|fault| Fault::Unreachable(fault.to_string()))?;
-        Ok(self.client(stream))
+    fn attach(&mut self) -> Result<Context, Fault> {
+        self.reopening.admit(Instant::now())?;
+        match open(&self.port) {
+            Ok(stream) => Ok(self.client(stream)),
+            Err(fault) => Err(self.reopening.failed(Instant::now(), fault.to_string())),
+        }
     }
 
     fn client(&self, stream: SerialStream) -> Context {

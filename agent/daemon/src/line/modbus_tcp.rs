@@ -1,6 +1,8 @@
-//! Modbus TCP: one connection, one ask at a time, dropped at the first doubt and reopened by the next ask.
+//! Modbus TCP: one connection, one ask at a time, dropped at the first doubt and reopened by the next ask. A host that
+//! cannot be reached is tried again after ever longer pauses.
 
-use super::modbus::{call, fault, keeps_connection};
+use super::modbus::{call, keeps_connection};
+use super::reopening::Reopening;
 use super::{Order, TcpEndpoint};
 use picket_core::plan::LineId;
 use picket_core::wire::Input;
@@ -14,7 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_modbus::client::Context;
 use tokio_modbus::slave::{Slave, SlaveContext};
 
@@ -36,15 +38,16 @@ pub(super) async fn run(
     endpoint: &TcpEndpoint,
     mut orders: mpsc::Receiver<Order>,
     inputs: mpsc::Sender<Input>,
+    seed: u64,
 ) {
-    let mut connection = None;
+    let mut host = Host { endpoint, connection: None, reopening: Reopening::new(seed) };
     while let Some(order) = orders.recv().await {
         let (ask, unit, read, patience_ms) = match order {
             Order::Ask { ask, unit, read, patience_ms } => (ask, unit, read, patience_ms),
             // Nothing is heard on an asked line, so there is nothing to acknowledge.
             Order::Confirm { .. } => continue,
         };
-        let result = exchange(endpoint, &mut connection, unit, read, patience_ms).await;
+        let result = host.exchange(unit, read, patience_ms).await;
         if let Err(fault) = &result {
             tracing::debug!(ask, unit, %fault, "no answer");
         }
@@ -54,34 +57,35 @@ pub(super) async fn run(
     }
 }
 
-/// One ask within its patience. Leaves `connection` filled only if it is clean.
-async fn exchange(
-    endpoint: &TcpEndpoint,
-    connection: &mut Option<Connection>,
-    unit: u8,
-    read: Read,
-    patience_ms: u32,
-) -> Result<Answer, Fault> {
-    let kept = connection.take().filter(Connection::is_quiet);
-    let mut reached = kept.is_some();
-    let work = async {
-        let mut open = match kept {
-            Some(open) => open,
-            None => Connection::open(endpoint).await?,
+/// The other end, connected or not.
+struct Host<'e> {
+    endpoint: &'e TcpEndpoint,
+    connection: Option<Connection>,
+    reopening: Reopening,
+}
+
+impl Host<'_> {
+    /// One ask within its patience; at once where the host is not to be tried yet. Keeps the connection only if it is
+    /// clean.
+    async fn exchange(&mut self, unit: u8, read: Read, patience_ms: u32) -> Result<Answer, Fault> {
+        let end = Instant::now() + Duration::from_millis(u64::from(patience_ms));
+        let mut open = match self.connection.take().filter(Connection::is_quiet) {
+            Some(kept) => kept,
+            None => {
+                self.reopening.admit(Instant::now())?;
+                let opened = timeout_at(end, Connection::open(self.endpoint)).await;
+                let opened = opened.unwrap_or_else(|_| Err(format!("no connection within {patience_ms} ms")));
+                opened.map_err(|cause| self.reopening.failed(Instant::now(), cause))?
+            }
         };
-        reached = true;
         open.context.set_slave(Slave(unit));
-        let result = call(&mut open.context, read).await;
+        let result = timeout_at(end, call(&mut open.context, read)).await;
+        let result = result.unwrap_or(Err(Fault::Timeout(patience_ms)));
         if keeps_connection(&result) {
-            *connection = Some(open);
+            self.connection = Some(open);
+            self.reopening.answered();
         }
         result
-    };
-    let outcome = timeout(Duration::from_millis(u64::from(patience_ms)), work).await;
-    match outcome {
-        Ok(result) => result,
-        Err(_) if reached => Err(Fault::Timeout(patience_ms)),
-        Err(_) => Err(Fault::Unreachable(format!("no connection within {patience_ms} ms"))),
     }
 }
 
@@ -92,13 +96,16 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(endpoint: &TcpEndpoint) -> Result<Self, Fault> {
-        let unreachable = |error: io::Error| Fault::Unreachable(error.to_string());
-        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(unreachable)?;
-        tune(&stream).map_err(|error| fault(&error))?;
-        let socket = stream.as_fd().try_clone_to_owned().map_err(unreachable)?;
-        let context = tokio_modbus::client::tcp::attach_slave(AnswerStream { stream, left: 0 }, Slave(0));
-        Ok(Self { context, socket })
+    /// The error is the cause, in words.
+    async fn open(endpoint: &TcpEndpoint) -> Result<Self, String> {
+        let connect = async {
+            let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
+            tune(&stream)?;
+            let socket = stream.as_fd().try_clone_to_owned()?;
+            let context = tokio_modbus::client::tcp::attach_slave(AnswerStream { stream, left: 0 }, Slave(0));
+            Ok(Self { context, socket })
+        };
+        connect.await.map_err(|error: io::Error| error.to_string())
     }
 
     /// Whether nothing happened since the last answer. Devices close idle connections: that is no fault if it is seen

@@ -168,11 +168,29 @@ async fn half_an_answer_is_a_timeout_and_junk_is_damage() {
 }
 
 #[tokio::test]
-async fn a_closed_port_is_unreachable() {
+async fn a_closed_port_is_not_tried_at_every_ask_and_a_host_that_is_back_is_found() {
     let (listener, mut line) = line().await;
+    let address = listener.local_addr().expect("its address");
     drop(listener);
     line.ask(1, 1, LONG).await;
-    assert!(matches!(line.outcome().await, Err(Fault::Unreachable(_))));
+    let refused = line.outcome().await;
+    assert!(matches!(refused, Err(Fault::Unreachable(_))), "{refused:?}");
+
+    // From here on a try would succeed, and an ask that reached the host would wait for its answer.
+    let listener = TcpListener::bind(address).await.expect("the port is free again");
+    let mut early = 0;
+    let mut peer = loop {
+        line.ask(1, 1, LONG).await;
+        tokio::select! {
+            outcome = line.outcome() => assert_eq!(outcome, refused),
+            peer = accept(&listener) => break peer,
+        }
+        early += 1;
+    };
+    assert!(early > 0, "the first ask after a failed try reached the host");
+    request(&mut peer).await;
+    say(&mut peer, &[0, 0, 0, 0, 0, 5, 1, 3, 2, 0, 6]).await;
+    assert_eq!(line.outcome().await, words(6));
 }
 
 #[tokio::test]
