@@ -26,6 +26,12 @@ pub enum CustodyError {
         /// Why.
         source: io::Error,
     },
+    /// A file that is never overwritten.
+    #[error("{} exists and is never overwritten; name another place", path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
     /// What the file holds is not what it must be.
     #[error("{}", path.display())]
     Content {
@@ -125,7 +131,10 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), CustodyError> {
             _ => Ok(()),
         }
     };
-    write().map_err(|source| CustodyError::Io { path: path.to_owned(), source })
+    write().map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => CustodyError::Exists { path: path.to_owned() },
+        _ => CustodyError::Io { path: path.to_owned(), source },
+    })
 }
 
 fn read(path: &Path) -> Result<String, CustodyError> {
@@ -153,7 +162,7 @@ mod tests {
         assert_eq!(fs::metadata(dir.join(RECEIPT_KEY)).unwrap().mode() & 0o777, 0o600);
         assert_eq!(custody.accept_pub().unwrap(), custody.accept_key().unwrap().public());
         assert_eq!(custody.sms().unwrap().as_str(), "sms");
-        assert!(matches!(Custody::init(&dir, &Name::parse("sms").unwrap()), Err(CustodyError::Io { .. })));
+        assert!(matches!(Custody::init(&dir, &Name::parse("sms").unwrap()), Err(CustodyError::Exists { .. })));
     }
 
     #[test]

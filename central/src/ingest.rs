@@ -60,7 +60,7 @@ impl Ingest {
         let known = self.know(gw)?;
         let under = if known { gw } else { UNKNOWN };
         self.store.write("keeping a refused message", |db| {
-            store::quarantine(db, under, now.wall_ms, &format!("{gw}: {reason}"), payload)
+            store::quarantine(db, under, now.wall_ms, &format!("{}: {reason}", shown(gw)), payload)
         })?;
         if let Some(gateway) = self.gateways.get_mut(gw) {
             gateway.heard(now);
@@ -109,10 +109,15 @@ impl Ingest {
     }
 
     fn refuse_unknown(&mut self, gw: &str, lines: &[&[u8]], now: Now) -> Result<Tally, StoreError> {
-        let reason = format!("no gateway {:?} was accepted here", gw.chars().take(80).collect::<String>());
+        let reason = format!("no gateway {:?} was accepted here", shown(gw));
         self.store.write("keeping refused lines", |db| {
             lines.iter().try_for_each(|line| store::quarantine(db, UNKNOWN, now.wall_ms, &reason, line))
         })?;
         Ok(Tally { refused: lines.len() as u64, ..Tally::default() })
     }
+}
+
+/// What is kept of a name that a topic states: anybody may publish one of 64 KiB.
+fn shown(gw: &str) -> String {
+    gw.chars().take(80).collect()
 }

@@ -1,35 +1,22 @@
-//! Two sessions with the broker, one for each lane. Carries messages in and nothing else; decides nothing.
+//! Two sessions with the broker, one for each lane. Carries messages in and receipts out; decides nothing.
 //!
-//! A connection that ends is never repaired: client and event loop are made anew, because what rumqttc 0.25 keeps over
-//! a lost session is partly forgotten and partly sent twice (bytebeamio/rumqtt#863, #1056). One task only polls and
-//! never waits for anything else. PUBACKs are given by hand, after the commit.
+//! A connection that ends is never repaired: everything of it is dropped and made anew. The broker sends again what was
+//! not acknowledged, and the worker repeats the last receipts. PUBACKs are given by hand, after the commit.
+
+mod conversation;
+mod frames;
 
 use crate::settings::Broker;
-use rumqttc::NetworkOptions;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, Packet, Publish, SubAck, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use bytes::Bytes;
+use rumqttc::v5::mqttbytes::Error as PacketError;
+use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
+use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Largest message taken, announced to the broker so that it never sends one which would end the link. A gateway
-/// sends at most 64 KiB before compression.
-const PACKET_MAX: u32 = 1024 * 1024;
-/// Messages that the broker may send before the first is acknowledged: bounds the memory to 32 packets for each lane.
-const UNACKNOWLEDGED_MAX: u16 = 32;
-/// Messages between a session and the worker. More than `UNACKNOWLEDGED_MAX`, for brokers that do not keep to it.
-pub const QUEUE: usize = 1024;
-/// Acknowledgements and receipts on their way to the event loop.
-const REQUESTS: usize = 512;
-/// Receipts without the broker's PUBACK.
-const INFLIGHT_MAX: u16 = 256;
-/// The broker keeps what comes while this program is away for a week.
-const SESSION_EXPIRY_S: u32 = 7 * 24 * 3600;
-/// A half-open link is noticed after twice this.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// Covers TCP, CONNECT and every flush.
-const PATIENCE_S: u64 = 30;
+/// Messages between a session and the worker. A session that finds it full reads no more.
+pub const QUEUE: usize = 64;
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_LAST: Duration = Duration::from_secs(2);
 
@@ -61,10 +48,64 @@ impl Lane {
 /// From a session to the worker.
 #[derive(Debug)]
 pub enum Heard {
-    /// The session is subscribed; receipts can be sent by this client.
-    Connected(AsyncClient),
-    /// A message, to be acknowledged by the client it came with.
-    Message(AsyncClient, Box<Publish>),
+    /// The session is subscribed; receipts can be sent by this mouth.
+    Connected(Mouth),
+    /// A message, to be acknowledged by the mouth it came with.
+    Message(Mouth, Message),
+}
+
+/// A message of a gateway.
+#[derive(Debug)]
+pub struct Message {
+    /// As published; what is not UTF-8 is replaced.
+    pub topic: String,
+    /// As published.
+    pub content_type: Option<String>,
+    /// What it says.
+    pub payload: Payload,
+    /// Packet id to acknowledge; none at QoS 0.
+    pub owed: Option<u16>,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub enum Payload {
+    /// All of it.
+    Whole(Bytes),
+    /// It was too large or damaged and was thrown away.
+    Unreadable {
+        /// Why, with its size and topic.
+        why: String,
+    },
+}
+
+/// Says something on one connection, and nothing once that has ended.
+#[derive(Debug, Clone)]
+pub struct Mouth {
+    acknowledgements: mpsc::Sender<u16>,
+    receipts: mpsc::Sender<Receipt>,
+}
+
+#[derive(Debug)]
+struct Receipt {
+    topic: String,
+    line: String,
+}
+
+impl Mouth {
+    /// The broker may forget this message. On a connection that has ended nothing is owed: the broker sends it again.
+    pub fn acknowledge(&self, owed: u16) {
+        if let Err(error) = self.acknowledgements.try_send(owed) {
+            let gone = matches!(error, mpsc::error::TrySendError::Closed(_));
+            assert!(gone, "a connection has room for an acknowledgement of every message that it gave");
+        }
+    }
+
+    /// Takes a receipt to be published; false if the connection has ended or has too much to say.
+    #[must_use]
+    pub fn publish(&self, topic: String, line: String) -> bool {
+        self.receipts.try_send(Receipt { topic, line }).is_ok()
+    }
 }
 
 /// One session: reads one lane, for ever.
@@ -82,11 +123,25 @@ pub struct Session {
 #[derive(Debug, thiserror::Error)]
 enum Ended {
     #[error("the broker or the way to it")]
-    Connection(#[source] Box<ConnectionError>),
+    Connection(#[source] io::Error),
+    #[error("the broker closed the connection")]
+    Closed,
+    #[error("no answer from the broker")]
+    NoAnswer,
+    #[error("the broker refused the session: {0:?}")]
+    Refused(ConnectReturnCode),
     #[error("the broker refuses the subscription to {filters:?}")]
     Subscription { filters: &'static [&'static str] },
-    #[error("the broker sends more than is acknowledged")]
-    Flooded,
+    #[error("the broker broke the protocol: {0}")]
+    Protocol(&'static str),
+    #[error("damaged packet: {0}")]
+    Damaged(PacketError),
+    #[error("the broker ended the session with reason {0:#04x}")]
+    Goodbye(u8),
+    #[error("the broker said nothing for {0} s")]
+    Silent(u64),
+    #[error("the broker takes nothing")]
+    Stuck,
     #[error("the worker is gone")]
     Worker,
 }
@@ -97,7 +152,7 @@ impl Session {
         let mut back_off = BACK_OFF_FIRST;
         loop {
             let start = Instant::now();
-            let ended = self.connection(&worker).await;
+            let Err(ended) = conversation::hold(&self, &worker).await;
             if matches!(ended, Ended::Worker) {
                 return;
             }
@@ -117,81 +172,9 @@ impl Session {
         }
     }
 
-    async fn connection(&self, worker: &mpsc::Sender<Heard>) -> Ended {
-        let (client, mut events) = AsyncClient::new(self.options(), REQUESTS);
-        loop {
-            let event = match events.poll().await {
-                Ok(event) => event,
-                Err(error) => return Ended::Connection(Box::new(error)),
-            };
-            let Event::Incoming(packet) = event else { continue };
-            if let Some(ended) = self.packet(packet, &client, &mut events, worker) {
-                return ended;
-            }
-        }
+    fn client_id(&self) -> String {
+        format!("{}-{}", self.client, self.lane.word())
     }
-
-    fn packet(
-        &self,
-        packet: Packet,
-        client: &AsyncClient,
-        events: &mut EventLoop,
-        worker: &mpsc::Sender<Heard>,
-    ) -> Option<Ended> {
-        let heard = match packet {
-            Packet::ConnAck(connack) => return self.subscribe(&connack, client, events),
-            Packet::SubAck(suback) if !granted(&suback) => {
-                return Some(Ended::Subscription { filters: self.lane.filters() });
-            }
-            Packet::SubAck(_) => {
-                tracing::info!(lane = self.lane.word(), host = self.broker.host, "subscribed");
-                Heard::Connected(client.clone())
-            }
-            Packet::Publish(publish) => Heard::Message(client.clone(), Box::new(publish)),
-            _ => return None,
-        };
-        match worker.try_send(heard) {
-            Ok(()) => None,
-            Err(mpsc::error::TrySendError::Full(_)) => Some(Ended::Flooded),
-            Err(mpsc::error::TrySendError::Closed(_)) => Some(Ended::Worker),
-        }
-    }
-
-    /// Subscribes anew whatever the broker says of the session.
-    fn subscribe(&self, connack: &ConnAck, client: &AsyncClient, events: &mut EventLoop) -> Option<Ended> {
-        // A keep-alive of zero from the broker makes rumqttc ping without end.
-        if events.options.keep_alive() < Duration::from_secs(10) {
-            tracing::warn!(lane = self.lane.word(), "the broker demands too short a keep-alive; 20 s is kept");
-            events.options.set_keep_alive(KEEP_ALIVE);
-        }
-        tracing::debug!(lane = self.lane.word(), session = connack.session_present, "connected");
-        let filters = self.lane.filters();
-        let asked = client.try_subscribe_many(filters.iter().map(|path| Filter::new(*path, QoS::AtLeastOnce)));
-        asked.err().map(|_| Ended::Subscription { filters })
-    }
-
-    fn options(&self) -> MqttOptions {
-        let id = format!("{}-{}", self.client, self.lane.word());
-        let mut options = MqttOptions::new(id, self.broker.host.clone(), self.broker.port);
-        let mut network = NetworkOptions::new();
-        // A receipt right behind an acknowledgement would wait for the broker's delayed one.
-        network.set_tcp_nodelay(true);
-        options.set_network_options(network);
-        options
-            .set_clean_start(false)
-            .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
-            .set_manual_acks(true)
-            .set_max_packet_size(Some(PACKET_MAX))
-            .set_receive_maximum(Some(UNACKNOWLEDGED_MAX))
-            .set_outgoing_inflight_upper_limit(INFLIGHT_MAX)
-            .set_keep_alive(KEEP_ALIVE)
-            .set_connection_timeout(PATIENCE_S);
-        options
-    }
-}
-
-fn granted(suback: &SubAck) -> bool {
-    suback.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_)))
 }
 
 /// Between a half and the whole, so that many who lost the same broker do not come back at once.
@@ -203,21 +186,4 @@ fn jittered(wait: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_sessions_never_share_a_client_id() {
-        let broker = Broker { host: "h".into(), port: 1883 };
-        let id = |lane| Session { lane, client: "sms".into(), broker: broker.clone() }.options().client_id();
-        assert_eq!((id(Lane::Urgent), id(Lane::Record)), ("sms-urgent".into(), "sms-record".into()));
-    }
-
-    #[test]
-    fn a_wait_is_between_a_half_and_the_whole() {
-        for _ in 0..100 {
-            let wait = jittered(BACK_OFF_LAST);
-            assert!((BACK_OFF_LAST / 2..=BACK_OFF_LAST).contains(&wait), "{wait:?}");
-        }
-    }
-}
+mod tests;

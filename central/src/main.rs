@@ -1,8 +1,9 @@
-//! `picket-central`: keys, acceptance, the ingest itself, and its state at a glance.
+//! `picket-central`: keys, acceptance, the ingest itself, and its state at a glance. Exit codes are those of `picket`:
+//! 0 fine, 2 wrong settings or usage, 3 cannot run. No command here has findings, which would be 1.
 
 use clap::{Parser, Subcommand};
 use picket_central::clock::Clock;
-use picket_central::custody::{self, Custody};
+use picket_central::custody::{self, Custody, CustodyError};
 use picket_central::ingest::Ingest;
 use picket_central::link::{Lane, QUEUE, Session};
 use picket_central::settings::{Settings, SettingsError};
@@ -14,14 +15,18 @@ use picket_record::encode::Name;
 use picket_record::keys::PublicKey;
 use std::error::Error;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 #[derive(Parser)]
-#[command(version, about = "Verifies the records of Picket gateways, stores them and signs receipts")]
+#[command(
+    version,
+    about = "Verifies the records of Picket gateways, stores them and signs receipts",
+    after_help = "Exit codes: 0 fine, 2 wrong settings or usage, 3 cannot run (store, keys or files)."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,13 +54,13 @@ enum Command {
         /// Name of the gateway
         #[arg(long)]
         gateway: String,
-        /// Public identity key of the gateway in base64url
+        /// Public identity key of the gateway, as `picket identity` prints it
         #[arg(long, allow_hyphen_values = true)]
         identity: String,
         /// Who approves
         #[arg(long)]
         by: String,
-        /// File to write
+        /// File to write; must not exist yet
         #[arg(long)]
         out: PathBuf,
     },
@@ -84,42 +89,76 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Init { dir, sms } => init(&dir, &sms),
         Command::Accept { dir, site, gateway, identity, by, out } => {
-            accept(&Custody::at(&dir), [&site, &gateway, &identity], by, &out)
+            accept(&dir, [&site, &gateway, &identity], by, &out)
         }
         Command::Run { config } => run(&config),
-        Command::Gateways { dir, gateway } => gateways(&Custody::at(&dir), gateway.as_deref()),
+        Command::Gateways { dir, gateway } => gateways(&dir, gateway.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = if error.is::<SettingsError>() { ExitCode::from(2) } else { ExitCode::FAILURE };
-            let mut text = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                text.push_str(": ");
-                text.push_str(&cause.to_string());
-                source = cause.source();
-            }
-            eprintln!("picket-central: {text}");
-            code
+            eprintln!("picket-central: {}", told(&*error));
+            ExitCode::from(if is_usage(&*error) { 2 } else { 3 })
         }
     }
 }
 
-fn init(dir: &std::path::Path, sms: &str) -> Result<(), Box<dyn Error>> {
-    let custody = Custody::init(dir, &Name::parse(sms)?)?;
+/// What the caller gave is wrong, and how to put it right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn is_usage(error: &(dyn Error + 'static)) -> bool {
+    error.is::<Usage>()
+        || error.is::<SettingsError>()
+        || matches!(error.downcast_ref(), Some(CustodyError::Exists { .. }))
+}
+
+/// An error with its causes, each once: some repeat what they wrap.
+fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn name(option: &str, text: &str) -> Result<Name, Usage> {
+    Name::parse(text).map_err(|refusal| Usage(format!("{option}: {refusal}")))
+}
+
+/// The directory of a central system that was made.
+fn existing(dir: &Path) -> Result<Custody, Usage> {
+    let custody = Custody::at(dir);
+    if custody.store().exists() {
+        return Ok(custody);
+    }
+    let dir = dir.display();
+    Err(Usage(format!("{dir} holds no central system; make one: picket-central init --dir {dir} --sms NAME")))
+}
+
+fn init(dir: &Path, sms: &str) -> Result<(), Box<dyn Error>> {
+    let custody = Custody::init(dir, &name("--sms", sms)?)?;
     Store::open(&custody.store())?;
     println!("{}", custody.accept_pub()?.text());
     Ok(())
 }
 
-fn accept(
-    custody: &Custody,
-    [site, gw, identity]: [&str; 3],
-    by: String,
-    out: &std::path::Path,
-) -> Result<(), Box<dyn Error>> {
-    let (site, gw, identity) = (Name::parse(site)?, Name::parse(gw)?, PublicKey::parse(identity)?);
+fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -> Result<(), Box<dyn Error>> {
+    let (site, gw) = (name("--site", site)?, name("--gateway", gw)?);
+    let identity = PublicKey::parse(identity).map_err(|refusal| {
+        Usage(format!("--identity: {refusal}; give it as `picket identity` prints it on the gateway"))
+    })?;
+    if out.exists() {
+        return Err(CustodyError::Exists { path: out.to_owned() }.into());
+    }
+    let custody = existing(dir)?;
     let mut store = Store::open(&custody.store())?;
     if let Some(line) = store.acceptance(&site, &gw, &identity)? {
         custody::write_new(out, &line)?;
@@ -135,8 +174,13 @@ fn accept(
         ts_ms: Clock::start().now().wall_ms,
         by,
     };
-    let signed = acceptance.sign(&custody.accept_key()?)?;
+    let signed = acceptance.sign(&custody.accept_key()?).map_err(|refusal| Usage(format!("--by: {refusal}")))?;
     let Acceptance { site, gw, identity, .. } = acceptance;
+    if let Some(known) = status::gateways(&custody.store())?.into_iter().find(|known| known.gw == gw.as_str()) {
+        let site = known.site;
+        let why = format!("gateway {gw} was accepted before, at site {site}; its name stands for one site and one key");
+        return Err(Usage(format!("{why}: give the new gateway another name")).into());
+    }
     let accepted = Accepted { site, gw, identity, link: signed.link };
     store.accept(&signed.line, &accepted)?;
     custody::write_new(out, &signed.line)?;
@@ -144,12 +188,14 @@ fn accept(
     Ok(())
 }
 
-fn gateways(custody: &Custody, only: Option<&str>) -> Result<(), Box<dyn Error>> {
+fn gateways(dir: &Path, only: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let custody = existing(dir)?;
     let mut gateways = status::gateways(&custody.store())?;
     if let Some(only) = only {
         gateways.retain(|gateway| gateway.gw == only);
         if gateways.is_empty() {
-            return Err(format!("no gateway {only:?} was accepted here").into());
+            let all = "without --gateway all are listed";
+            return Err(Usage(format!("no gateway {only:?} was accepted here; {all}")).into());
         }
     }
     print!("{}", status::table(&gateways));
@@ -159,9 +205,9 @@ fn gateways(custody: &Custody, only: Option<&str>) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-fn run(config: &std::path::Path) -> Result<(), Box<dyn Error>> {
+fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let settings = Settings::read(config)?;
-    let custody = Custody::at(&settings.dir);
+    let custody = existing(&settings.dir)?;
     let sms = custody.sms()?;
     let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
     let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?;

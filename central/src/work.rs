@@ -2,13 +2,10 @@
 
 use crate::clock::Clock;
 use crate::ingest::{Ingest, Outgoing, Tally};
-use crate::link::Heard;
+use crate::link::{Heard, Message, Mouth, Payload};
 use crate::store::StoreError;
 use crate::unpack;
 use picket_record::encode::Name;
-use rumqttc::v5::AsyncClient;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Publish;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,9 +17,6 @@ const SLICE: usize = 512;
 const TICK: Duration = Duration::from_millis(100);
 /// A warning about refused lines at most so often: a flood of them is counted in the store.
 const WARN_EVERY_MS: u64 = 10_000;
-/// Messages may come before the session counts as up, so the first time does not prove the client gone.
-const GONE_AFTER: u8 = 2;
-
 /// What a gateway sends when it asks for its last receipt.
 #[derive(Debug, Default, Deserialize)]
 struct Ask {
@@ -30,20 +24,10 @@ struct Ask {
     n: Option<u64>,
 }
 
-/// An acknowledgement that no client took.
-struct Owed {
-    client: AsyncClient,
-    publish: Box<Publish>,
-    /// Which session it came with.
-    session: usize,
-    /// How often that session came up since.
-    outlived: u8,
-}
-
 /// A message of the record lane that is taken in slices.
 struct Open {
-    client: AsyncClient,
-    publish: Box<Publish>,
+    mouth: Mouth,
+    owed: Option<u16>,
     gw: String,
     text: Vec<u8>,
     at: usize,
@@ -53,12 +37,10 @@ struct Open {
 pub struct Worker {
     ingest: Ingest,
     clock: Clock,
-    /// Clients that receipts can be sent by: of the urgent session, of the record session.
-    mouths: [Option<AsyncClient>; 2],
-    /// Receipts that no client took; the newest of each gateway is enough.
+    /// What receipts can be said by: of the urgent session, of the record session.
+    mouths: [Option<Mouth>; 2],
+    /// Receipts that no mouth took; the newest of each gateway is enough.
     unsent: BTreeMap<Name, String>,
-    /// Acknowledgements that no client took.
-    unacknowledged: Vec<Owed>,
     open: Option<Open>,
     warned_ms: Option<u64>,
 }
@@ -66,15 +48,7 @@ pub struct Worker {
 impl Worker {
     /// With an ingest that was just opened.
     pub fn new(ingest: Ingest, clock: Clock) -> Self {
-        Self {
-            ingest,
-            clock,
-            mouths: [None, None],
-            unsent: BTreeMap::new(),
-            unacknowledged: Vec::new(),
-            open: None,
-            warned_ms: None,
-        }
+        Self { ingest, clock, mouths: [None, None], unsent: BTreeMap::new(), open: None, warned_ms: None }
     }
 
     /// Works until told to stop, between two transactions. A fault of the store ends it: nothing of the open message
@@ -92,7 +66,7 @@ impl Worker {
                 biased;
                 _ = stop.changed() => return Ok(()),
                 Some(heard) = urgent.recv() => self.hear(heard, 0)?,
-                _ = tick.tick() => self.acknowledge_again(),
+                _ = tick.tick() => {}
                 Some(heard) = record.recv(), if self.open.is_none() => self.hear(heard, 1)?,
                 () = std::future::ready(()), if self.open.is_some() => self.slice()?,
             }
@@ -102,45 +76,51 @@ impl Worker {
 
     fn hear(&mut self, heard: Heard, session: usize) -> Result<(), StoreError> {
         match heard {
-            Heard::Connected(client) => {
-                self.mouths[session] = Some(client);
-                self.unacknowledged.iter_mut().for_each(|owed| owed.outlived += u8::from(owed.session == session));
-                self.unacknowledged.retain(|owed| owed.outlived < GONE_AFTER);
+            Heard::Connected(mouth) => {
+                self.mouths[session] = Some(mouth);
                 self.ingest.repeat(self.clock.now());
                 Ok(())
             }
-            Heard::Message(client, publish) => self.message(client, publish),
+            Heard::Message(mouth, message) => self.message(mouth, message),
         }
     }
 
-    fn message(&mut self, client: AsyncClient, publish: Box<Publish>) -> Result<(), StoreError> {
-        let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+    fn message(&mut self, mouth: Mouth, message: Message) -> Result<(), StoreError> {
+        let Message { topic, content_type, payload, owed } = message;
         let Some((gw, lane)) = topic.strip_prefix("sms/v1/").and_then(|rest| rest.split_once('/')) else {
             tracing::warn!(topic, "a message outside the topics of gateways");
-            self.acknowledge(client, publish);
+            acknowledge(&mouth, owed);
             return Ok(());
         };
-        if lane == "ask" {
-            let ask: Ask = serde_json::from_slice(&publish.payload).unwrap_or_default();
-            self.ingest.ask(gw, ask.n, self.clock.now())?;
-            self.acknowledge(client, publish);
-            return Ok(());
-        }
-        let content_type = publish.properties.as_ref().and_then(|properties| properties.content_type.as_deref());
-        match unpack::text(content_type, &publish.payload) {
+        let (read, kept) = match &payload {
+            Payload::Whole(bytes) if lane == "ask" => {
+                let ask: Ask = serde_json::from_slice(bytes).unwrap_or_default();
+                self.ingest.ask(gw, ask.n, self.clock.now())?;
+                acknowledge(&mouth, owed);
+                return Ok(());
+            }
+            Payload::Whole(bytes) => {
+                (unpack::text(content_type.as_deref(), bytes).map_err(|refusal| refusal.to_string()), &bytes[..])
+            }
+            Payload::Unreadable { why } => (Err(why.clone()), &[][..]),
+        };
+        match read {
             Ok(text) => {
-                let mut open = Open { client, publish, gw: gw.to_owned(), text, at: 0 };
+                let mut open = Open { mouth, owed, gw: gw.to_owned(), text, at: 0 };
                 if lane == "record" {
                     self.open = Some(open);
                 } else {
                     while !self.take(&mut open)? {}
-                    self.acknowledge(open.client, open.publish);
+                    acknowledge(&open.mouth, open.owed);
                 }
             }
-            Err(refusal) => {
-                self.ingest.unreadable(gw, &refusal.to_string(), &publish.payload, self.clock.now())?;
+            Err(why) => {
+                if self.may_warn() {
+                    tracing::warn!(gw, why, "a message without lines");
+                }
+                self.ingest.unreadable(gw, &why, kept, self.clock.now())?;
                 // Without this the broker would send it again for ever.
-                self.acknowledge(client, publish);
+                acknowledge(&mouth, owed);
             }
         }
         Ok(())
@@ -149,7 +129,7 @@ impl Worker {
     fn slice(&mut self) -> Result<(), StoreError> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         if self.take(&mut open)? {
-            self.acknowledge(open.client, open.publish);
+            acknowledge(&open.mouth, open.owed);
         } else {
             self.open = Some(open);
         }
@@ -167,11 +147,8 @@ impl Worker {
     }
 
     fn report(&mut self, gw: &str, tally: Tally) {
-        let now = self.clock.now().mono_ms;
-        let quiet = self.warned_ms.is_some_and(|warned| now - warned < WARN_EVERY_MS);
         let Tally { stored, duplicates, ahead, passed, forks, refused } = tally;
-        if refused + forks > 0 && !quiet {
-            self.warned_ms = Some(now);
+        if refused + forks > 0 && self.may_warn() {
             tracing::warn!(
                 gw,
                 stored,
@@ -187,6 +164,15 @@ impl Worker {
         }
     }
 
+    fn may_warn(&mut self) -> bool {
+        let now = self.clock.now().mono_ms;
+        let quiet = self.warned_ms.is_some_and(|warned| now - warned < WARN_EVERY_MS);
+        if !quiet {
+            self.warned_ms = Some(now);
+        }
+        !quiet
+    }
+
     fn answer(&mut self) -> Result<(), StoreError> {
         let due = self.ingest.receipts(self.clock.now())?;
         self.unsent.extend(due.into_iter().map(|Outgoing { gw, line }| (gw, line)));
@@ -194,21 +180,14 @@ impl Worker {
         self.unsent.retain(|gw, line| !mouths.iter().flatten().any(|mouth| publish_receipt(mouth, gw, line)));
         Ok(())
     }
+}
 
-    fn acknowledge(&mut self, client: AsyncClient, publish: Box<Publish>) {
-        if client.try_ack(&publish).is_err() {
-            let session = usize::from(publish.topic.ends_with(b"/record"));
-            self.unacknowledged.push(Owed { client, publish, session, outlived: 0 });
-        }
-    }
-
-    /// Once more for those whose event loop was busy: rumqttc does not tell this from a connection that is gone.
-    /// Forgotten when the session came up again; the broker then sends the message again.
-    fn acknowledge_again(&mut self) {
-        self.unacknowledged.retain(|owed| owed.client.try_ack(&owed.publish).is_err());
+fn acknowledge(mouth: &Mouth, owed: Option<u16>) {
+    if let Some(id) = owed {
+        mouth.acknowledge(id);
     }
 }
 
-fn publish_receipt(client: &AsyncClient, gw: &Name, line: &str) -> bool {
-    client.try_publish(format!("sms/v1/{gw}/receipt"), QoS::AtLeastOnce, false, line.to_owned()).is_ok()
+fn publish_receipt(mouth: &Mouth, gw: &Name, line: &str) -> bool {
+    mouth.publish(format!("sms/v1/{gw}/receipt"), line.to_owned())
 }

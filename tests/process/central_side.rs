@@ -32,6 +32,7 @@ fn the_page_and_the_status_survive_a_dead_central_side() {
     assert_eq!(status["link"]["up"], false);
     assert!(status["link"]["waiting"].as_u64().is_some_and(|waiting| waiting > 0), "{status:#}");
     assert_eq!(status["alarms"][0]["reported"], false, "{status:#}");
+    assert!(status["journal"]["free_mib"].as_u64().is_some(), "{status:#}");
     let answered = until("the page answers", || page(&site));
     assert!(answered.contains(" 200 "), "{answered}");
 

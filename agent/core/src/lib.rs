@@ -21,6 +21,7 @@ pub mod site;
 pub mod standing;
 pub mod statement;
 pub mod status;
+pub mod steps;
 #[cfg(test)]
 mod testbed;
 pub mod time;

@@ -13,6 +13,7 @@ use crate::register::{EquipmentId, Register};
 use crate::rules::Rules;
 use crate::seals::Seals;
 use crate::standing::Standings;
+use crate::steps::Steps;
 use crate::time::{Chance, Now};
 use crate::uplink::Uplink;
 use crate::wire::{Input, Output, Recovered};
@@ -61,6 +62,7 @@ pub struct Site {
     drafts: Drafts,
     uplink: Uplink,
     checks: Checks,
+    steps: Steps,
     tally: routine::Tally,
     outputs: VecDeque<Output>,
     asks: u64,
@@ -95,6 +97,7 @@ impl Site {
             drafts: Drafts::new(recovered.fill_permille),
             uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent),
             checks: Checks::default(),
+            steps: Steps::new(now),
             tally: routine::Tally::new(now, plan.lines.len()),
             outputs: VecDeque::new(),
             asks: 0,
@@ -115,6 +118,7 @@ impl Site {
         if self.said_last_words() && !stop::still_counts(&input) {
             return;
         }
+        self.clock_stepped(now);
         match input {
             Input::Outcome { line, ask, result } => self.outcome(now, line, ask, result),
             Input::Heard { line, token, heard } => self.heard(now, line, token, heard),
@@ -150,6 +154,7 @@ impl Site {
             }
             // No answer to a check for certain: the link too refuses receipts.
             Input::ReceiptRefused { cause } => self.receipt_refused(now, &cause),
+            Input::Space { free_mib } => self.tally.free_mib = free_mib,
             Input::Act(act) => self.act(now, &act),
             Input::Stop => self.stop(now),
         }
@@ -175,6 +180,7 @@ impl Site {
 
     /// Time passed.
     pub fn timeout(&mut self, now: &Now) {
+        self.clock_stepped(now);
         if !self.said_last_words() {
             for finding in self.rules.timeout(now) {
                 self.found(now, finding);
@@ -188,6 +194,12 @@ impl Site {
             self.routine(now);
         }
         self.drive(now);
+    }
+
+    /// Nothing is recorded behind the last words.
+    fn clock_stepped(&mut self, now: &Now) {
+        let statement = if self.said_last_words() { None } else { self.steps.look(now) };
+        self.record_all(now, statement);
     }
 
     fn recheck(&mut self, now: &Now) {
@@ -208,8 +220,9 @@ impl Site {
         }
         let carried = [self.drafts.deadline(), self.uplink.deadline(), self.stop_deadline()];
         let watching = !self.said_last_words();
-        let watched = [self.rules.deadline(), self.contacts.deadline(), Some(self.standings.deadline())];
-        let watched = watched.into_iter().filter(|_| watching);
+        let clocks = [Some(self.standings.deadline()), self.steps.deadline()];
+        let watched = [self.rules.deadline(), self.contacts.deadline()].into_iter().chain(clocks);
+        let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();
         let asked = self.buses.values().map(Bus::deadline).chain([Some(self.tally.deadline())]).filter(|_| running);
         carried.into_iter().chain(watched).chain(asked).flatten().min().unwrap_or(u64::MAX)

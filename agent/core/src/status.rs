@@ -63,6 +63,9 @@ pub struct JournalStatus {
     pub dropped: u64,
     /// Share of the budget in use, in thousandths.
     pub fill_permille: u16,
+    /// Free space of its file system in MiB, where that is known.
+    #[serde(default)]
+    pub free_mib: Option<u64>,
     /// Why storing fails now.
     pub fault: Option<String>,
 }

@@ -82,6 +82,11 @@ pub enum Input {
         /// Why.
         cause: String,
     },
+    /// The file system of the journal was looked at; at most once a minute.
+    Space {
+        /// What an unprivileged process may still write, in MiB; `None` where that is not known.
+        free_mib: Option<u64>,
+    },
     /// A guard acted on the page.
     Act(Act),
     /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].

@@ -108,7 +108,10 @@ impl Link {
     /// One session, from CONNECT to its loss. `Ok` when the agent stops.
     async fn session(&mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), String> {
         let (client, mut events) = AsyncClient::new(self.options(), usize::from(IN_FLIGHT) * 2);
-        self.connect(&client, &mut events).await?;
+        tokio::select! {
+            connected = self.connect(&client, &mut events) => connected?,
+            () = discard(parcels) => return Ok(()),
+        }
         self.session += 1;
         let session = self.session;
         tracing::info!(session, "the central link is up");
@@ -205,6 +208,9 @@ impl Link {
                     Some(Parcel::Ask { session, newest }) if session == self.session => {
                         self.ask(client, flights, newest)?;
                     }
+                    Some(Parcel::Call { here }) => {
+                        let _ = here.send(());
+                    }
                     Some(Parcel::Batch { .. } | Parcel::Ask { .. }) => {}
                     None => return Ok(()),
                 },
@@ -251,10 +257,18 @@ impl Link {
 
 /// Waits, and throws away what was meant for the session that is gone. `false` when the agent stops.
 async fn discard_until(until: Instant, parcels: &mut mpsc::Receiver<Parcel>) -> bool {
-    loop {
-        tokio::select! {
-            parcel = parcels.recv() => if parcel.is_none() { return false },
-            () = sleep_until(until) => return true,
+    tokio::select! {
+        () = discard(parcels) => false,
+        () = sleep_until(until) => true,
+    }
+}
+
+/// Throws away what is meant for a session, and answers calls, until the agent stops. Safe to cancel.
+async fn discard(parcels: &mut mpsc::Receiver<Parcel>) {
+    while let Some(parcel) = parcels.recv().await {
+        if let Parcel::Call { here } = parcel {
+            // Nobody waits for it any more where this fails.
+            let _ = here.send(());
         }
     }
 }
@@ -270,3 +284,6 @@ fn told(error: &dyn std::error::Error) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The only place that reads a clock.
 
+use picket_core::steps::Eras;
 use picket_core::time::Now;
 use picket_record::body::{ClockQuality, ClockSource};
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -29,8 +30,6 @@ const UNKNOWN_ERROR_MS: u32 = 16_000;
 const PLAUSIBLE_MS: i64 = 1_577_836_800_000;
 /// The marks are looked at so often, not per record.
 const QUALITY_AGE_US: u64 = 10_000_000;
-/// A wall clock that moved against the monotonic one by more than this was stepped (records.md, "Clock").
-const STEP_MS: i64 = 500;
 
 /// The gateway's clock.
 #[derive(Debug)]
@@ -39,8 +38,7 @@ pub struct Clock {
     boot: Arc<str>,
     quality: ClockQuality,
     looked_us: Option<u64>,
-    /// Wall minus monotonic time, in milliseconds, as last seen.
-    offset_ms: Option<i64>,
+    eras: Eras,
 }
 
 impl Clock {
@@ -50,18 +48,20 @@ impl Clock {
         let boot = boot.trim();
         let quality = ClockQuality { src: ClockSource::None, sync: false, err_ms: UNKNOWN_ERROR_MS, age_s: 0, era: 0 };
         let boot = if boot.is_empty() { "unknown" } else { boot };
-        Self { policy, boot: boot.into(), quality, looked_us: None, offset_ms: None }
+        Self { policy, boot: boot.into(), quality, looked_us: None, eras: Eras::default() }
     }
 
     /// This moment.
     pub fn now(&mut self) -> Now {
         let mono_us = micros(clock_gettime(ClockId::Boottime));
         let wall_ms = i64::try_from(micros(clock_gettime(ClockId::Realtime)) / 1_000).unwrap_or(i64::MAX);
-        if self.looked_us.is_none_or(|at| mono_us.saturating_sub(at) >= QUALITY_AGE_US) {
+        let era = self.eras.read(mono_us, wall_ms);
+        // What was known of the clock before a step says nothing of it afterwards.
+        let stepped = std::mem::replace(&mut self.quality.era, era) != era;
+        if stepped || self.looked_us.is_none_or(|at| mono_us.saturating_sub(at) >= QUALITY_AGE_US) {
             self.looked_us = Some(mono_us);
             self.look(wall_ms);
         }
-        self.notice_step(mono_us, wall_ms);
         let utc_ms = Some(wall_ms).filter(|ms| *ms >= PLAUSIBLE_MS);
         let trusted = self.quality.sync || self.policy == ClockPolicy::AcceptUnsynchronised;
         Now { mono_us, utc_ms, trusted, quality: self.quality, boot: Arc::clone(&self.boot) }
@@ -87,14 +87,6 @@ impl Clock {
             }
         };
     }
-
-    fn notice_step(&mut self, mono_us: u64, wall_ms: i64) {
-        let offset = wall_ms - i64::try_from(mono_us / 1_000).unwrap_or(i64::MAX);
-        if self.offset_ms.is_some_and(|before| (offset - before).abs() > STEP_MS) {
-            self.quality.era = self.quality.era.saturating_add(1);
-        }
-        self.offset_ms = Some(offset);
-    }
 }
 
 fn micros(time: Timespec) -> u64 {
@@ -104,19 +96,4 @@ fn micros(time: Timespec) -> u64 {
 fn age_s(wall_ms: i64, synced: Duration) -> u32 {
     let age = wall_ms / 1_000 - i64::try_from(synced.as_secs()).unwrap_or(i64::MAX);
     u32::try_from(age.max(0)).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_of_the_wall_clock_begins_a_new_era() {
-        let mut clock = Clock::new(ClockPolicy::AcceptUnsynchronised);
-        clock.notice_step(1_000_000, 1_000_000);
-        clock.notice_step(2_000_000, 1_001_400);
-        assert_eq!(clock.quality.era, 0, "400 ms of drift is no step");
-        clock.notice_step(3_000_000, 1_002_950);
-        assert_eq!(clock.quality.era, 1);
-    }
 }

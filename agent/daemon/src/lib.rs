@@ -11,3 +11,4 @@ pub mod line;
 pub mod settings;
 pub mod supervise;
 pub mod think;
+pub mod watchdog;

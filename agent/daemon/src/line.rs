@@ -17,7 +17,7 @@ use picket_core::wire::Input;
 use picket_device::modbus::Read;
 use picket_device::seal_reader::Framing;
 use std::path::PathBuf;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 /// How a line is reached.
@@ -41,6 +41,12 @@ impl Carrier {
             Carrier::ModbusRtu(_) | Carrier::SealReader(..) => true,
             Carrier::ModbusTcp(_) | Carrier::Mqtt(_) => false,
         }
+    }
+
+    /// Whether it may be quiet for hours and answers a call at any time. An asked line proves by its outcomes that it
+    /// lives, and a seal reader may wait for its port to open.
+    pub fn answers_calls(&self) -> bool {
+        matches!(self, Carrier::Mqtt(_))
     }
 }
 
@@ -95,7 +101,7 @@ pub struct BrokerSession {
 }
 
 /// What `think` orders a line to do.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Order {
     /// Ask once; exactly one [`Input::Outcome`] follows. Patience runs from when the line begins: after a fault a
     /// serial bus first falls silent, for as long as the failed ask had patience, so the next outcome may take twice
@@ -114,6 +120,11 @@ pub enum Order {
     Confirm {
         /// Last token.
         token: u64,
+    },
+    /// Prove that the line lives, whether it is open or not.
+    Call {
+        /// The answer.
+        here: oneshot::Sender<()>,
     },
 }
 

@@ -10,7 +10,11 @@ mod commands;
 
 /// Edge agent for physical security equipment: polls, checks, signs, buffers and reports.
 #[derive(Debug, Parser)]
-#[command(name = "picket", version = VERSION)]
+#[command(
+    name = "picket",
+    version = VERSION,
+    after_help = "Exit codes: 0 fine, 1 findings (verify), 2 wrong settings or usage, 3 cannot run."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -4,6 +4,7 @@ use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
+use crate::watchdog::Callee;
 use crate::{central, clock, console, control, line};
 use picket_core::plan::LineId;
 use picket_core::register::Register;
@@ -93,6 +94,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let mut owners = Owners { carriers: JoinSet::new(), servers: JoinSet::new(), threads: Vec::new() };
     owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
+    let quiet = quiet(&loaded);
     if let Some(endpoint) = loaded.central.clone() {
         let link = central::Link::new(endpoint, gateway.clone(), inputs.clone());
         owners.carriers.spawn_local(async move {
@@ -118,10 +120,18 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
             "the control socket"
         }
     });
-    let thinker = Thinker::new(site, clock, Carriers { lines, journal: requests }, status);
+    let carriers = Carriers { lines, quiet, journal: requests };
+    let thinker = Thinker::new(site, clock, carriers, status);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// The carriers that are called to prove that they live.
+fn quiet(loaded: &Loaded) -> Vec<Callee> {
+    let lines = (0..).map(LineId).zip(&loaded.carriers).filter(|(_, carrier)| carrier.answers_calls());
+    let central = loaded.central.iter().map(|_| Callee::Central);
+    lines.map(|(line, _)| Callee::Line(line)).chain(central).collect()
 }
 
 /// The register that was read, kept for later; or the last good one, with the reason why the newer one is refused.

@@ -3,11 +3,11 @@
 use crate::clock::Clock;
 use crate::journal::thread::Request;
 use crate::line::Order;
+use crate::watchdog::{Call, Callee, Watchdog};
 use picket_core::site::Site;
 use picket_core::status::Status;
 use picket_core::time::{Now, s};
 use picket_core::wire::{Batch, Input, Output};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep_until};
 pub struct Carriers {
     /// One per line of the plan, same order.
     pub lines: Vec<mpsc::Sender<Order>>,
+    /// Those of the carriers that may be quiet for hours, and are called to prove that they live.
+    pub quiet: Vec<Callee>,
     /// The journal's thread.
     pub journal: mpsc::Sender<Request>,
 }
@@ -26,10 +28,6 @@ pub struct Carriers {
 const TURN: usize = 64;
 /// Ages on the page move while somebody looks.
 const SHOW_US: u64 = s(1);
-/// An append that takes longer than this means a stuck journal (reliability F10).
-const APPEND_LIMIT_US: u64 = s(30);
-/// An ask may take its patience, connecting and draining included, and this.
-const ASK_SLACK_US: u64 = s(30);
 
 /// The thinking task.
 #[derive(Debug)]
@@ -47,7 +45,7 @@ pub struct Thinker {
 impl Thinker {
     /// Owns the site from here on.
     pub fn new(site: Site, clock: Clock, carriers: Carriers, status: watch::Sender<Arc<Status>>) -> Self {
-        let watchdog = Watchdog::new();
+        let watchdog = Watchdog::new(carriers.quiet.iter().copied());
         Self { site, clock, carriers, status, shown: (0, 0), watchdog, gone: false }
     }
 
@@ -64,8 +62,10 @@ impl Thinker {
             }
             let now = self.clock.now();
             self.show(&now);
-            self.watchdog.feed(&now);
-            let next = self.site.deadline().min(self.watchdog.next_us).min(self.next_show());
+            for call in self.watchdog.feed(&now) {
+                self.call(call);
+            }
+            let next = self.site.deadline().min(self.watchdog.deadline()).min(self.next_show());
             let wait = Duration::from_micros(next.saturating_sub(now.mono_us));
             tokio::select! {
                 biased;
@@ -144,6 +144,18 @@ impl Thinker {
         }
     }
 
+    /// A channel without room drops the call, which is then made again: too long, and the watchdog is not fed.
+    fn call(&self, (callee, here): Call) {
+        match callee {
+            Callee::Central => {
+                let _ = self.carriers.journal.try_send(Request::Call { here });
+            }
+            Callee::Line(line) => {
+                let _ = self.carriers.lines.get(usize::from(line.0)).map(|line| line.try_send(Order::Call { here }));
+            }
+        }
+    }
+
     fn next_show(&self) -> u64 {
         if self.status.receiver_count() == 0 { u64::MAX } else { self.shown.1 + SHOW_US }
     }
@@ -156,62 +168,5 @@ impl Thinker {
             self.shown = (self.site.revision(), now.mono_us);
             self.status.send_replace(Arc::new(self.site.status(now)));
         }
-    }
-}
-
-/// Tells systemd that every owner answers in its own deadline, and nothing when one does not.
-#[derive(Debug)]
-struct Watchdog {
-    interval_us: Option<u64>,
-    next_us: u64,
-    append_due: Option<u64>,
-    asks_due: BTreeMap<u16, u64>,
-}
-
-impl Watchdog {
-    fn new() -> Self {
-        let mut micros = 0;
-        let enabled = sd_notify::watchdog_enabled(false, &mut micros);
-        let interval_us = enabled.then_some(micros / 3);
-        Self { interval_us, next_us: if enabled { 0 } else { u64::MAX }, append_due: None, asks_due: BTreeMap::new() }
-    }
-
-    fn asked(&mut self, now: &Now, output: &Output) {
-        match output {
-            Output::Append { .. } => self.append_due = Some(now.mono_us + APPEND_LIMIT_US),
-            Output::Ask { line, patience_ms, .. } => {
-                let due = now.mono_us + u64::from(*patience_ms) * 3_000 + ASK_SLACK_US;
-                self.asks_due.insert(line.0, due);
-            }
-            Output::Confirm { .. }
-            | Output::Send { .. }
-            | Output::AskReceipt { .. }
-            | Output::CheckReceipt { .. }
-            | Output::Stopped => {}
-        }
-    }
-
-    fn answered(&mut self, input: &Input) {
-        match input {
-            Input::Stored { .. } | Input::StoreFailed { .. } => self.append_due = None,
-            Input::Outcome { line, .. } => {
-                self.asks_due.remove(&line.0);
-            }
-            _ => {}
-        }
-    }
-
-    fn feed(&mut self, now: &Now) {
-        let Some(interval) = self.interval_us else { return };
-        if now.mono_us < self.next_us {
-            return;
-        }
-        self.next_us = now.mono_us + interval;
-        let late = |due: &u64| now.mono_us > *due;
-        if self.append_due.as_ref().is_some_and(late) || self.asks_due.values().any(late) {
-            tracing::error!("an owner does not answer; the watchdog is not fed");
-            return;
-        }
-        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
     }
 }

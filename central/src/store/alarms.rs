@@ -28,9 +28,7 @@ pub(crate) fn migrate(db: &Connection) -> Result<()> {
 pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
     let sql = match record.kind {
         Kind::AlarmRaised => return raise(db, record, false),
-        Kind::AlarmCleared => {
-            "UPDATE open_alarm SET cleared_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3"
-        }
+        Kind::AlarmCleared => return clear(db, record),
         Kind::ActAcknowledged => {
             "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3"
         }
@@ -53,6 +51,17 @@ pub(crate) fn show_ahead(db: &Connection, record: &Parsed<'_>) -> Result<()> {
 pub(crate) fn withdraw(db: &Connection, gw: &Name, seq: u64) -> Result<()> {
     db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND raised_seq=?2 AND ahead=1")?
         .execute(params![gw.as_str(), seq])?;
+    Ok(())
+}
+
+fn clear(db: &Connection, record: &Parsed<'_>) -> Result<()> {
+    let data = record.data();
+    let Some(alarm) = text(&data, "alarm") else { return Ok(()) };
+    // The equipment's silence is not trusted then: the gateway takes back what a guard had acknowledged.
+    let must_close = data.get("guard_must_close") == Some(&Value::Bool(true));
+    let sql = "UPDATE open_alarm SET cleared_seq=?3, acked_seq=iif(?4, NULL, acked_seq)
+               WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3";
+    db.prepare_cached(sql)?.execute(params![record.gw.as_str(), alarm, record.seq, must_close])?;
     Ok(())
 }
 

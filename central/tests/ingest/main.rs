@@ -7,9 +7,10 @@ use picket_central::ingest::{Ingest, Tally};
 use picket_central::status;
 use picket_central::store::{Accepted, Store};
 use picket_record::chain::{Head, Parsed, TailState};
-use picket_record::kind::Kind;
+use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::State;
 use scene::*;
+use serde_json::json;
 
 #[test]
 fn records_in_order_are_stored_and_receipted() {
@@ -105,6 +106,29 @@ fn alarms_are_folded_in_the_order_of_their_numbers() {
     assert_eq!(scene.ask_store::<u64>("SELECT raised_seq FROM open_alarm WHERE cleared_seq IS NULL"), 6);
     scene.send(5..=5, 20);
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm WHERE raised_seq=6 AND ahead=0"), 1);
+}
+
+#[test]
+fn an_acknowledgement_that_the_gateway_took_back_is_taken_back_here() {
+    let mut scene = Scene::new();
+    let acked = "SELECT acked_seq FROM open_alarm WHERE alarm_id='a'";
+    scene.seal(&raised("a"));
+    scene.seal(&about_alarm(Kind::ActAcknowledged, "a"));
+    // Trusted equipment: the acknowledgement stays.
+    scene.seal(&body(Kind::AlarmCleared, Severity::Info, json!({"alarm": "a", "guard_must_close": false})));
+    scene.send(1..=4, 0);
+    assert_eq!(scene.ask_store::<Option<u64>>(acked), Some(3));
+    // Raised anew, it was seen by no guard yet.
+    scene.seal(&raised("a"));
+    scene.send([5], 10);
+    assert_eq!(scene.ask_store::<Option<u64>>(acked), None);
+    scene.seal(&about_alarm(Kind::ActAcknowledged, "a"));
+    scene.seal(&body(Kind::AlarmCleared, Severity::Info, json!({"alarm": "a", "guard_must_close": true})));
+    scene.send([6], 20);
+    assert_eq!(scene.ask_store::<Option<u64>>(acked), Some(6));
+    scene.send([7], 30);
+    assert_eq!(scene.ask_store::<Option<u64>>(acked), None);
+    assert_eq!(scene.ask_store::<Option<u64>>("SELECT cleared_seq FROM open_alarm WHERE alarm_id='a'"), Some(7));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The acceptance of a gateway: who it is, whose receipts it trusts, who decided that. Its link is `prev` of record 1.
 
-use crate::encode::{Header, Link, Name, Signed, Token, assemble, link};
+use crate::encode::{Header, Link, Name, Signed, Token, assemble};
 use crate::json::Members;
 use crate::keys::{AcceptKey, PublicKey};
 use crate::refusal::Refusal;
@@ -61,20 +61,13 @@ impl Acceptance {
     }
 
     fn read(line: &str, key: Option<&PublicKey>) -> Result<(Self, Link), Refusal> {
-        let token = Token::split(line)?;
-        let payload = token.payload_bytes()?;
-        let members = Members::read(&payload)?;
-        match members.count("v")? {
-            1 => {}
-            found => return Err(Refusal::Version { found }),
-        }
-        let sms = Name::parse(&members.text("sms")?)?;
-        Header::Acceptance { sms: &sms }.check(&token)?;
-        if key.is_some_and(|key| !key.verifies(token.signing_input.as_bytes(), &token.signature)) {
-            return Err(Refusal::Signature { by: "acceptance" });
-        }
+        let key = key.map(|key| (key, "acceptance"));
+        Token::of_central(line, |sms| Header::Acceptance { sms }, key, Self::from_members)
+    }
+
+    fn from_members(sms: Name, members: &Members<'_>) -> Result<Self, Refusal> {
         let ts = wall::from_text(&members.text("ts")?);
-        let acceptance = Self {
+        Ok(Self {
             sms,
             site: Name::parse(&members.text("site")?)?,
             gw: Name::parse(&members.text("gw")?)?,
@@ -82,8 +75,7 @@ impl Acceptance {
             receipt_key: PublicKey::parse(&members.text("receipt_key")?)?,
             ts_ms: ts.ok_or(Refusal::Field { field: "ts", expected: "a UTC time with milliseconds" })?,
             by: members.text("by")?.into_owned(),
-        };
-        Ok((acceptance, link(token.signing_input)))
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Refuses every second spelling of the same bytes. Decides nothing about what a text states.
 
+use crate::json::Members;
+use crate::keys::PublicKey;
 use crate::refusal::Refusal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -137,6 +139,28 @@ impl<'a> Token<'a> {
             expected: 64,
         })?;
         Ok(Self { header, payload, signing_input, signature })
+    }
+
+    /// Reads what a central system signed: version, header and signature are checked before anything else is read. Without
+    /// a key the signature is not looked at.
+    pub(crate) fn of_central<T>(
+        line: &'a str,
+        header: fn(&Name) -> Header<'_>,
+        key: Option<(&PublicKey, &'static str)>,
+        read: impl FnOnce(Name, &Members<'_>) -> Result<T, Refusal>,
+    ) -> Result<(T, Link), Refusal> {
+        let token = Self::split(line)?;
+        let payload = token.payload_bytes()?;
+        let members = Members::read(&payload)?;
+        members.version()?;
+        let sms = Name::parse(&members.text("sms")?)?;
+        header(&sms).check(&token)?;
+        if let Some((key, by)) = key {
+            if !key.verifies(token.signing_input.as_bytes(), &token.signature) {
+                return Err(Refusal::Signature { by });
+            }
+        }
+        Ok((read(sms, &members)?, link(token.signing_input)))
     }
 
     pub(crate) fn payload_bytes(&self) -> Result<Vec<u8>, Refusal> {

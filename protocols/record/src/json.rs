@@ -121,6 +121,14 @@ impl<'a> Members<'a> {
         self.maybe_count(field)?.ok_or(Refusal::Missing { field })
     }
 
+    /// Refuses every version but 1, which fixes algorithm, header and hash.
+    pub(crate) fn version(&self) -> Result<(), Refusal> {
+        match self.count("v")? {
+            1 => Ok(()),
+            found => Err(Refusal::Version { found }),
+        }
+    }
+
     /// Whether the member is there and null.
     pub(crate) fn is_null(&self, field: &str) -> bool {
         self.raw(field) == Some("null")

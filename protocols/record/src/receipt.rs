@@ -1,6 +1,6 @@
 //! Receipts: what a central system has verified and stored, signed. Only a receipt lets a gateway dispose of a record.
 
-use crate::encode::{Header, Link, Name, Signed, Token, assemble, base64url, bytes32, link};
+use crate::encode::{Header, Link, Name, Signed, Token, assemble, base64url, bytes32};
 use crate::json::{INTEGER_MAX, Members};
 use crate::keys::{PublicKey, ReceiptKey};
 use crate::refusal::Refusal;
@@ -93,22 +93,12 @@ impl Receipt {
 
     /// Reads and verifies a receipt for one gateway, under the key pinned from its acceptance.
     pub fn verify(line: &str, key: &PublicKey, gw: &Name) -> Result<(Self, Link), Refusal> {
-        let token = Token::split(line)?;
-        let payload = token.payload_bytes()?;
-        let members = Members::read(&payload)?;
-        match members.count("v")? {
-            1 => {}
-            found => return Err(Refusal::Version { found }),
-        }
-        let receipt = Self::from_members(&members)?;
-        Header::Receipt { sms: &receipt.sms }.check(&token)?;
-        if !key.verifies(token.signing_input.as_bytes(), &token.signature) {
-            return Err(Refusal::Signature { by: "receipt" });
-        }
+        let key = Some((key, "receipt"));
+        let (receipt, link) = Token::of_central(line, |sms| Header::Receipt { sms }, key, Self::from_members)?;
         if receipt.gw != *gw {
             return Err(Refusal::Stranger { found: receipt.gw.to_string(), expected: gw.to_string() });
         }
-        Ok((receipt, link(token.signing_input)))
+        Ok((receipt, link))
     }
 
     /// The payload, in the order of the format.
@@ -139,10 +129,10 @@ impl Receipt {
         text
     }
 
-    fn from_members(members: &Members<'_>) -> Result<Self, Refusal> {
+    fn from_members(sms: Name, members: &Members<'_>) -> Result<Self, Refusal> {
         let state = State::parse(&members.text("state")?);
         Ok(Self {
-            sms: Name::parse(&members.text("sms")?)?,
+            sms,
             gw: Name::parse(&members.text("gw")?)?,
             n: members.count("n")?,
             prev: bytes32(&members.text("prev")?, "prev")?,

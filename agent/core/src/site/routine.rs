@@ -31,6 +31,8 @@ pub(super) struct Tally {
     by_severity: [u64; 5],
     faults: BTreeMap<&'static str, u64>,
     lines: Vec<LineTally>,
+    /// Free space of the journal's file system.
+    pub(super) free_mib: Option<u64>,
     refused: u64,
     refused_from: u64,
     /// How the central side sees the chain, as last stated, and when a change may be stated again.
@@ -66,6 +68,7 @@ impl Tally {
             by_severity: [0; 5],
             faults: BTreeMap::new(),
             lines: vec![LineTally::default(); lines],
+            free_mib: None,
             refused: 0,
             refused_from: 0,
             seen_as: State::Ok,
@@ -241,7 +244,10 @@ impl Site {
         }
     }
 
+    /// What is in force, and how the gateway does: counts since the last one where they are by severity, else since the
+    /// start or of this moment. Settings are named by the first 16 digits of their digest.
     fn heartbeat(&mut self, now: &Now) -> Value {
+        let settings = hex(&self.plan.settings_digest[..8]);
         let lines_down = self.tally.lines.iter().filter(|line| line.fault.is_some()).count();
         let good: u64 = self.tally.lines.iter().map(|line| line.good).sum();
         let mut data = json!({
@@ -250,8 +256,10 @@ impl Site {
             "receipted": self.uplink.receipted_upto(),
             "dropped": self.drafts.dropped(),
             "fill_permille": self.drafts.fill_permille(),
+            "free_mib": self.tally.free_mib,
             "not_stored": self.drafts.not_stored(),
             "register": self.standings.register().version(),
+            "settings": settings,
             "alarms": self.alarms.iter().count(),
             "nonconformities": self.nonconformities.iter().count(),
             "lines_down": lines_down,

@@ -33,6 +33,7 @@ const SEND_US: u64 = s(2);
 pub(super) fn still_counts(input: &Input) -> bool {
     match input {
         Input::Stored { .. } | Input::StoreFailed { .. } | Input::Sent { .. } => true,
+        Input::Space { .. } => true,
         Input::LinkUp { .. } | Input::LinkDown { .. } | Input::ReceiptHeard { .. } | Input::Receipted(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
         Input::ReceiptRefused { .. } | Input::Stop => false,

@@ -43,6 +43,7 @@ impl Site {
                 not_stored: self.drafts.not_stored(),
                 dropped: self.drafts.dropped(),
                 fill_permille: self.drafts.fill_permille(),
+                free_mib: self.tally.free_mib,
                 fault: self.store_fault.clone(),
             },
             alarms: self.alarm_views(),

@@ -72,6 +72,8 @@ pub(crate) struct World {
     pub(crate) site: Site,
     pub(crate) now_us: u64,
     pub(crate) trusted: bool,
+    /// Where the wall clock was stepped to, and how often.
+    pub(crate) stepped: (i64, u32),
     pub(crate) journal: Journal,
     pub(crate) listed: Vec<rows::Row>,
     pub(crate) plan: Plan,
@@ -133,6 +135,7 @@ impl World {
             site,
             now_us,
             trusted,
+            stepped: (0, 0),
             journal,
             listed,
             plan,
@@ -171,7 +174,10 @@ impl World {
     }
 
     pub(crate) fn now(&self) -> Now {
-        moment(self.now_us, self.trusted)
+        let mut now = moment(self.now_us, self.trusted);
+        now.utc_ms = now.utc_ms.map(|utc_ms| utc_ms + self.stepped.0);
+        now.quality.era = self.stepped.1;
+        now
     }
 
     /// Hands an input in and carries what comes of it.

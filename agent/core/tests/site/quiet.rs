@@ -8,6 +8,7 @@ use picket_device::seal_reader::ScanFault;
 use picket_record::kind::Kind;
 use picket_record::receipt::State;
 use proptest::prelude::*;
+use serde_json::json;
 
 #[test]
 fn a_quiet_site_wakes_for_its_polls_and_little_else() {
@@ -41,6 +42,38 @@ fn a_site_in_every_kind_of_trouble_does_not_spin_either() {
     let before = world.timeouts;
     world.run_s(600);
     assert!(world.timeouts - before <= 600 * 4, "{} time-outs in ten minutes", world.timeouts - before);
+}
+
+#[test]
+fn a_step_of_the_clock_is_a_record_and_one_that_jumps_all_the_time_fills_nothing() {
+    let mut world = World::new();
+    world.run_s(10);
+    assert_eq!(world.count(Kind::ClockStep), 0);
+    world.stepped = (-7_200_000, 1);
+    world.run_s(10);
+    let step = world.journal.records.iter().find(|body| body.kind == Kind::ClockStep).unwrap();
+    assert_eq!((&step.data["delta_ms"], &step.data["era"]), (&json!(-7_200_000), &json!(1)));
+    assert_eq!(step.when.clock.era, 1, "the record itself is of the new era");
+    for _ in 0..600 {
+        world.stepped = (world.stepped.0 + 1_000, world.stepped.1 + 1);
+        world.run_s(1);
+    }
+    let steps = world.journal.records.iter().filter(|body| body.kind == Kind::ClockStep);
+    let told: u64 = steps.map(|body| body.data["steps"].as_u64().unwrap()).sum();
+    assert!(world.count(Kind::ClockStep) <= 12, "{} records", world.count(Kind::ClockStep));
+    assert!((540..=601).contains(&told), "{told} of 601 steps told");
+}
+
+#[test]
+fn a_heartbeat_tells_settings_register_and_free_space_once_that_is_known() {
+    let mut world = World::new();
+    world.run_s(5);
+    world.give(Input::Space { free_mib: Some(812) });
+    world.run_s(60);
+    let beats: Vec<_> = world.journal.records.iter().filter(|body| body.kind == Kind::Heartbeat).collect();
+    assert_eq!((&beats[0].data["free_mib"], &beats[1].data["free_mib"]), (&json!(null), &json!(812)));
+    assert_eq!((&beats[1].data["settings"], &beats[1].data["register"]), (&json!("0909090909090909"), &json!(1)));
+    assert_eq!(world.status().journal.free_mib, Some(812));
 }
 
 fn payload() -> impl Strategy<Value = String> {

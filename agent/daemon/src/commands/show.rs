@@ -50,8 +50,9 @@ fn words(status: &Status) -> String {
     let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
     let journal = &status.journal;
     let full = journal.fill_permille / 10;
-    let _ =
-        write!(text, "journal    {} records, {full} % full, {} events not stored", journal.head, journal.not_stored);
+    let free = journal.free_mib.map(|mib| format!(", {mib} MiB free on the disk")).unwrap_or_default();
+    let (head, waiting) = (journal.head, journal.not_stored);
+    let _ = write!(text, "journal    {head} records, {full} % full{free}, {waiting} events not stored");
     let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
     if !status.clock_trusted {
         text.push_str("clock      not synchronised: dates are not judged\n");

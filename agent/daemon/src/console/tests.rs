@@ -56,7 +56,7 @@ fn sample(revision: u64) -> Status {
         register: 1,
         register_refused: None,
         link: LinkStatus { up: true, since_ms: None, cause: None, waiting: 0, receipted: 0, receipt_ms: None, state: None },
-        journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, fault: None },
+        journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, free_mib: None, fault: None },
         alarms: vec![alarm],
         nonconformities: Vec::new(),
         equipment: Vec::new(),

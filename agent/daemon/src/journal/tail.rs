@@ -94,7 +94,8 @@ fn tail_step(
 
 /// Keys of the epochs that the tail may belong to, from their own `epoch.open` records.
 fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
-    let mut epochs = Epochs::new(credentials.origin.gw.clone(), credentials.identity.public());
+    let origin = &credentials.origin;
+    let mut epochs = Epochs::new(origin.gw.clone(), credentials.identity.public()).at_site(origin.site.clone());
     let lines: Vec<Vec<u8>> = store.rows(
         "SELECT CAST(line AS BLOB) FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
         [TAIL],

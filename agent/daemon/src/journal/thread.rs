@@ -2,6 +2,7 @@
 
 use super::bundle::Papers;
 use super::{Fault, Journal, Lines, ReceiptFault};
+use picket_core::time::s;
 use picket_core::wire::{Batch, Input, Lane};
 use picket_record::body::Body;
 use std::error::Error as _;
@@ -10,6 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
 pub const APPEND_MAX: u64 = 256;
+
+/// Free space is looked at so often.
+const SPACE_EVERY_US: u64 = s(60);
 
 /// Number of the last record in it, and lines each ended by LF.
 pub type Slice = (u64, Vec<u8>);
@@ -36,6 +40,11 @@ pub enum Request {
     Ask {
         /// Session it is meant for.
         session: u32,
+    },
+    /// Have the central link prove that it lives.
+    Call {
+        /// The answer.
+        here: oneshot::Sender<()>,
     },
     /// Verify a receipt.
     Receipt {
@@ -76,6 +85,11 @@ pub enum Parcel {
         /// Newest receipt known, 0 for none.
         newest: u64,
     },
+    /// Prove that the link lives, connected or not.
+    Call {
+        /// The answer.
+        here: oneshot::Sender<()>,
+    },
 }
 
 /// Serves requests until the channel is closed. Faults are answers: the live view goes on.
@@ -85,7 +99,9 @@ pub fn serve(
     inputs: &mpsc::Sender<Input>,
     parcels: &mpsc::Sender<Parcel>,
 ) {
+    let mut space = Space::default();
     while let Some(request) = requests.blocking_recv() {
+        let looked = space.look(&journal, &request);
         let answer = match request {
             Request::Append { through, bodies } => Some(append(&mut journal, through, &bodies)),
             Request::Send { session, batch } => send(&journal, session, &batch, parcels),
@@ -93,6 +109,11 @@ pub fn serve(
                 let newest = journal.newest_receipt();
                 // A link that takes nothing is down, and asks again when it comes up.
                 let _ = parcels.try_send(Parcel::Ask { session, newest });
+                None
+            }
+            Request::Call { here } => {
+                // A link that takes nothing does not answer either.
+                let _ = parcels.try_send(Parcel::Call { here });
                 None
             }
             Request::Receipt { line } => receipt(&mut journal, &line),
@@ -110,11 +131,38 @@ pub fn serve(
                 None
             }
         };
-        if let Some(input) = answer {
+        for input in answer.into_iter().chain(looked) {
             if inputs.blocking_send(input).is_err() {
                 return;
             }
         }
+    }
+}
+
+/// Looks at the file system of the journal, where it may block on the disk, and at most once a minute.
+#[derive(Debug, Default)]
+struct Space {
+    next_us: u64,
+}
+
+impl Space {
+    /// With an append, whose last body tells the time.
+    fn look(&mut self, journal: &Journal, request: &Request) -> Option<Input> {
+        let Request::Append { bodies, .. } = request else { return None };
+        let now_us = bodies.last()?.when.mono_us;
+        if now_us < self.next_us {
+            return None;
+        }
+        self.next_us = now_us + SPACE_EVERY_US;
+        let folder = journal.store.file().parent()?;
+        let free_mib = match rustix::fs::statvfs(folder) {
+            Ok(found) => Some(found.f_bavail.saturating_mul(found.f_frsize) / (1024 * 1024)),
+            Err(error) => {
+                tracing::debug!(%error, folder = %folder.display(), "free space is not known");
+                None
+            }
+        };
+        Some(Input::Space { free_mib })
     }
 }
 

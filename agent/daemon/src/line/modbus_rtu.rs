@@ -39,6 +39,10 @@ pub(super) async fn run(
             Order::Ask { ask, unit, read, patience_ms } => (ask, unit, read, patience_ms),
             // Nothing is heard on an asked line, so there is nothing to acknowledge.
             Order::Confirm { .. } => continue,
+            Order::Call { here } => {
+                let _ = here.send(());
+                continue;
+            }
         };
         bus.fall_silent().await;
         let result = bus.exchange(unit, read, patience_ms).await;

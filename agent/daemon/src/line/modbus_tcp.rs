@@ -46,6 +46,10 @@ pub(super) async fn run(
             Order::Ask { ask, unit, read, patience_ms } => (ask, unit, read, patience_ms),
             // Nothing is heard on an asked line, so there is nothing to acknowledge.
             Order::Confirm { .. } => continue,
+            Order::Call { here } => {
+                let _ = here.send(());
+                continue;
+            }
         };
         let result = host.exchange(unit, read, patience_ms).await;
         if let Err(fault) = &result {

@@ -105,10 +105,7 @@ impl<'a> Parsed<'a> {
 
 /// Gateway, epoch and kind: what the header must agree with.
 fn identify(members: &Members<'_>) -> Result<(Name, u64, Kind), Refusal> {
-    let version = members.count("v")?;
-    if version != 1 {
-        return Err(Refusal::Version { found: version });
-    }
+    members.version()?;
     let gw = Name::parse(&members.text("gw")?)?;
     let kind = members.text("kind")?;
     let kind = Kind::parse(&kind).ok_or_else(|| Refusal::Kind { kind: kind.chars().take(80).collect() })?;

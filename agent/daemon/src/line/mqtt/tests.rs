@@ -270,3 +270,22 @@ async fn an_unreachable_broker_is_told_once_and_stopping_does_not_wait_for_it() 
     line.ended().await;
     assert!(line.is_quiet());
 }
+
+#[tokio::test]
+async fn a_call_is_answered_whether_the_broker_is_there_or_not() {
+    let (broker, mut line) = Broker::start(&["t"]).await;
+    // Accepted by nobody yet: the line waits for CONNACK.
+    called(&line).await;
+    let (link, ..) = broker.session(&CONNACK, &[1]).await;
+    assert_eq!(line.standing().await, None);
+    called(&line).await;
+    drop((link, broker));
+    assert!(line.standing().await.is_some());
+    called(&line).await;
+}
+
+async fn called(line: &Running) {
+    let (here, answer) = tokio::sync::oneshot::channel();
+    line.order(Order::Call { here }).await;
+    within(answer).await.expect("it lives");
+}

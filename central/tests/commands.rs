@@ -1,0 +1,70 @@
+//! What the commands say and how they end, as a person at a terminal meets them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// RFC 8037 appendix A.2.
+const KEY: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+/// Exit code, and what it prints on standard error.
+fn said(arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_picket-central")).args(arguments).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn refused(code: i32, text: &str, arguments: &[&str]) {
+    let (found, told) = said(arguments);
+    assert_eq!(found, code, "{arguments:?}: {told}");
+    assert!(told.contains(text), "{arguments:?}: {told}");
+}
+
+fn accept<'a>(dir: &'a str, gateway: &'a str, identity: &'a str, out: &'a str) -> Vec<&'a str> {
+    let who = ["--site", "yard", "--gateway", gateway, "--identity", identity, "--by", "N. N."];
+    [&["accept", "--dir", dir, "--out", out], &who[..]].concat()
+}
+
+#[test]
+fn wrong_arguments_end_with_2_and_say_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let (dir, missing, out, settings) = (path("central"), path("missing"), path("out.jws"), path("central.toml"));
+    refused(2, "--sms: \"HQ\" is not a name", &["init", "--dir", &dir, "--sms", "HQ"]);
+    assert!(!Path::new(&dir).exists(), "nothing was written");
+    assert_eq!(said(&["init", "--dir", &dir, "--sms", "hq"]).0, 0);
+    refused(2, "receipt.key exists and is never overwritten", &["init", "--dir", &dir, "--sms", "hq"]);
+    let remedy = format!("make one: picket-central init --dir {missing} --sms NAME");
+    refused(2, &remedy, &["gateways", "--dir", &missing]);
+    refused(2, &remedy, &accept(&missing, "gw-1", KEY, &out));
+    std::fs::write(&settings, format!("dir = \"{missing}\"\n[broker]\nhost = \"localhost\"\n")).unwrap();
+    refused(2, &remedy, &["run", "--config", &settings]);
+    std::fs::write(&settings, "dir = 3\n").unwrap();
+    refused(2, "TOML parse error at line 1", &["run", "--config", &settings]);
+    refused(2, "as `picket identity` prints it", &accept(&dir, "gw-1", "xx", &out));
+    refused(2, "without --gateway all are listed", &["gateways", "--dir", &dir, "--gateway", "gw-9"]);
+    assert!(!Path::new(&out).exists(), "nothing was written");
+}
+
+#[test]
+fn an_acceptance_is_written_again_but_never_over_a_file_nor_for_another_key() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let (dir, out, again) = (path("central"), path("out.jws"), path("again.jws"));
+    assert_eq!(said(&["init", "--dir", &dir, "--sms", "hq"]).0, 0);
+    assert_eq!(said(&accept(&dir, "gw-1", KEY, &out)), (0, String::new()));
+    refused(2, "out.jws exists and is never overwritten", &accept(&dir, "gw-1", KEY, &out));
+    assert_eq!(said(&accept(&dir, "gw-1", KEY, &again)), (0, String::new()));
+    assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&again).unwrap());
+    let other = "dSbw9Ydq3jr-SehZhthBhEtaQbfrKDBLtnt7HCLhRJc";
+    refused(2, "gw-1 was accepted before, at site yard", &accept(&dir, "gw-1", other, &path("other.jws")));
+    assert!(!home.path().join("other.jws").exists());
+}
+
+#[test]
+fn what_is_no_fault_of_the_caller_ends_with_3() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("central").display().to_string();
+    assert_eq!(said(&["init", "--dir", &dir, "--sms", "hq"]).0, 0);
+    std::fs::write(home.path().join("central/central.db"), "no database").unwrap();
+    refused(3, "file is not a database", &["gateways", "--dir", &dir]);
+}
