@@ -2,25 +2,31 @@
 
 use super::run::Day;
 use super::script::STATED;
-use super::setup::IDENTITY;
+use super::setup::{IDENTITY, is_tight};
 use picket_record::chain::{ChainCheck, Parsed};
 use picket_record::keys::IdentityKey;
 use std::collections::BTreeMap;
 
 impl Day {
-    /// Every record ever stored is still there, under its number.
-    pub(crate) fn check_kept(&self, from: u64) {
-        let Some(agent) = &self.agent else { return };
+    /// Every record ever stored is still there under its number, but for the oldest, where the journal was too small for
+    /// the day. Those had receipts: at the end the central side has every one.
+    pub(crate) fn check_kept(&self, from: u64) -> bool {
+        let Some(agent) = &self.agent else { return false };
         let mut after = from;
+        let mut first = None;
         while let Some((last, text)) = agent.journal.slice(after).expect("the journal reads") {
             for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                 let record = Parsed::read_bytes(line).expect("a stored record reads");
+                first.get_or_insert(record.seq);
                 let Some(known) = self.oracle.get(record.seq as usize - 1) else { continue };
                 assert_eq!(*known, record.link, "seed {}: record {} was written twice", self.seed, record.seq);
             }
             after = last;
         }
         assert!(after >= self.oracle.len() as u64, "seed {}: stored records are lost after {after}", self.seed);
+        let disposed = first.is_some_and(|first| first > from + 1);
+        assert!(is_tight(self.seed) || !disposed, "seed {}: records are gone before {first:?}", self.seed);
+        disposed
     }
 
     pub(crate) fn check_agreement(&self) {
@@ -42,7 +48,8 @@ impl Day {
 
     /// The journal's records verify as one chain, and the central side holds the same ones, and each camera event once.
     pub(crate) fn check_everything(&mut self) {
-        self.check_kept(0);
+        let disposed = self.check_kept(0);
+        assert_eq!(disposed, is_tight(self.seed), "seed {}: whether records were disposed of", self.seed);
         let mut check = ChainCheck::new(IdentityKey::from_seed(IDENTITY).public());
         let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
         let mut statement = db.prepare("SELECT seq, line, link FROM record ORDER BY seq").expect("the table is there");
@@ -56,6 +63,7 @@ impl Day {
             last += 1;
             let record = check.line(line.as_bytes()).unwrap_or_else(|c| panic!("seed {}: {c}", self.seed));
             let payload: serde_json::Value = serde_json::from_str(record.payload()).expect("a payload is JSON");
+            assert_ne!(payload["kind"], "journal.recovered", "seed {}: no damage was done", self.seed);
             match (payload["kind"].as_str(), payload["dev_ts"].as_str(), payload["data"]["rule"].as_str()) {
                 (Some("readings"), Some(time), _) => *heard.entry(time.to_owned()).or_default() += 1,
                 (Some("alarm.raised"), _, Some(rule)) => {

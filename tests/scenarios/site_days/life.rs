@@ -61,7 +61,7 @@ impl Day {
     /// The agent dies at an append of `bodies`. What it had told nobody yet may be stored or not; what it had told is.
     pub(crate) fn kill(&mut self, point: CrashPoint, bodies: &[Body]) {
         let Some(mut agent) = self.agent.take() else { return };
-        let journal = place(self.folder.path()).file;
+        let journal = place(self.folder.path(), self.seed).file;
         let before = Left::read(&journal);
         let mut append = || agent.journal.append(bodies).expect("the journal stores");
         let left = match point {
@@ -72,7 +72,9 @@ impl Day {
             CrashPoint::Within => {
                 self.done.crashes_within_a_commit += 1;
                 append();
-                before.torn(&Left::read(&journal), &mut self.chance)
+                let after = Left::read(&journal);
+                // Where the log was folded into the database meanwhile, more than one commit was made.
+                if before.database == after.database { before.torn(&after, &mut self.chance) } else { after }
             }
             CrashPoint::After => {
                 self.done.crashes_after_a_commit += 1;
@@ -110,7 +112,7 @@ impl Day {
             seed.iter_mut().for_each(|byte| *byte = seeds.below(256) as u8);
             seed
         });
-        let place = place(self.folder.path());
+        let place = place(self.folder.path(), self.seed);
         let credentials = credentials(&self.plan);
         let opened = Journal::open(&place, credentials, entropy, &now.when(), "sim");
         let (journal, recovered) = opened.unwrap_or_else(|fault| panic!("seed {}: {fault:?}", self.seed));
