@@ -36,7 +36,7 @@ fn plain_port() -> u16 {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("{}", path.display())]
+    #[error("--config names a TOML file with dir and [broker] host, and {} cannot be read", path.display())]
     Io {
         /// Which.
         path: PathBuf,

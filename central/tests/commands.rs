@@ -38,6 +38,7 @@ fn wrong_arguments_end_with_2_and_say_what_to_do() {
     refused(2, &remedy, &accept(&missing, "gw-1", KEY, &out));
     std::fs::write(&settings, format!("dir = \"{missing}\"\n[broker]\nhost = \"localhost\"\n")).unwrap();
     refused(2, &remedy, &["run", "--config", &settings]);
+    refused(2, "names a TOML file with dir and [broker] host", &["run", "--config", &missing]);
     std::fs::write(&settings, "dir = 3\n").unwrap();
     refused(2, "TOML parse error at line 1", &["run", "--config", &settings]);
     refused(2, "as `picket identity` prints it", &accept(&dir, "gw-1", "xx", &out));

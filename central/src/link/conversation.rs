@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The only SUBSCRIBE of a connection.
 const SUBSCRIBE_ID: u16 = INFLIGHT_MAX + 1;
 
+const NOT_CONNACK: &str = "its first packet was not CONNACK";
+
 /// A connection that stands.
 struct Conversation<'a> {
     session: &'a Session,
@@ -76,8 +78,12 @@ async fn connect(session: &Session) -> Result<(Frames, Option<ConnAckProperties>
         properties: Some(properties),
     };
     frames.send(&Packet::Connect(connect, None, None)).await?;
-    let Incoming::Packet(Packet::ConnAck(connack)) = frames.next().await? else {
-        return Err(Ended::Protocol("its first packet was not CONNACK"));
+    let connack = match frames.next().await? {
+        Incoming::Packet(packet) => match *packet {
+            Packet::ConnAck(connack) => connack,
+            _ => return Err(Ended::Protocol(NOT_CONNACK)),
+        },
+        Incoming::Unreadable(_) => return Err(Ended::Protocol(NOT_CONNACK)),
     };
     if connack.code != ConnectReturnCode::Success {
         return Err(Ended::Refused(connack.code));
@@ -158,14 +164,16 @@ impl Conversation<'_> {
             Incoming::Unreadable(Unreadable { topic, owed, why }) => {
                 Message { topic, content_type: None, payload: Payload::Unreadable { why }, owed }
             }
-            Incoming::Packet(Packet::Publish(publish)) => message(publish)?,
-            Incoming::Packet(Packet::PubAck(acknowledged)) => {
-                self.inflight.remove(&acknowledged.pkid);
-                return Ok(());
-            }
-            Incoming::Packet(Packet::SubAck(answer)) => return self.standing(&answer),
-            Incoming::Packet(Packet::PingResp(_)) => return Ok(()),
-            Incoming::Packet(_) => return Err(Ended::Protocol("a packet that no broker sends here")),
+            Incoming::Packet(packet) => match *packet {
+                Packet::Publish(publish) => message(publish)?,
+                Packet::PubAck(acknowledged) => {
+                    self.inflight.remove(&acknowledged.pkid);
+                    return Ok(());
+                }
+                Packet::SubAck(answer) => return self.standing(&answer),
+                Packet::PingResp(_) => return Ok(()),
+                _ => return Err(Ended::Protocol("a packet that no broker sends here")),
+            },
         };
         self.unacknowledged += u16::from(message.owed.is_some());
         self.next = Some(Heard::Message(self.mouth.clone(), message));

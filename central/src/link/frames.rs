@@ -23,7 +23,7 @@ const SEND_PATIENCE: Duration = Duration::from_secs(30);
 /// What a broker sends.
 #[derive(Debug)]
 pub(super) enum Incoming {
-    Packet(Packet),
+    Packet(Box<Packet>),
     /// A message that was thrown away.
     Unreadable(Unreadable),
 }
@@ -70,10 +70,10 @@ impl Frames {
             let skipped = self.skip.min(self.inbox.len());
             self.inbox.advance(skipped);
             self.skip -= skipped;
-            if self.skip == 0 {
-                if let Some(incoming) = self.take()? {
-                    return Ok(incoming);
-                }
+            if self.skip == 0
+                && let Some(incoming) = self.take()?
+            {
+                return Ok(incoming);
             }
             self.inbox.reserve(CHUNK);
             match self.stream.read_buf(&mut self.inbox).await {
@@ -106,7 +106,10 @@ impl Frames {
             PUBLISH => message(header, packet.freeze()).map(Some),
             // The codec wants properties even where MQTT 5.0 section 3.14.2.2 allows none.
             DISCONNECT => Err(Ended::Goodbye(packet.get(header.length).copied().unwrap_or(0))),
-            _ => Packet::read(&mut packet, None).map(|packet| Some(Incoming::Packet(packet))).map_err(Ended::Damaged),
+            _ => {
+                let read = Packet::read(&mut packet, None).map_err(Ended::Damaged)?;
+                Ok(Some(Incoming::Packet(Box::new(read))))
+            }
         }
     }
 }
@@ -119,7 +122,7 @@ const DISCONNECT: u8 = 14;
 fn message(header: Header, packet: Bytes) -> Result<Incoming, Ended> {
     let read = check(packet.iter(), None).and_then(|fixed| Publish::read(fixed, packet.clone()));
     let error = match read {
-        Ok(publish) => return Ok(Incoming::Packet(Packet::Publish(publish))),
+        Ok(publish) => return Ok(Incoming::Packet(Box::new(Packet::Publish(publish)))),
         Err(error) => error,
     };
     let Some((topic, owed)) = addressed(header, &packet[header.length..])? else { return Err(Ended::Damaged(error)) };
