@@ -85,7 +85,7 @@ impl Site {
         let mut site = Self {
             buses,
             standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows),
-            rules: Rules::new(plan.limits.clone()),
+            rules: Rules::new(plan.limits.clone(), &plan.devices),
             alarms: Alarms::recover(&recovered.rows),
             nonconformities: Nonconformities::recover(&recovered.rows),
             contacts: Contacts::new(now, &plan.devices),

@@ -1,12 +1,13 @@
 //! After a start: what was open goes on until the equipment says otherwise.
 
 use super::{Site, hear};
-use crate::alarm::Rule;
+use crate::alarm::{Alarm, Rule};
 use crate::plan::{Device, DeviceSpeech};
 use crate::register::EquipmentId;
 use crate::rules::{self, Sighting};
 use crate::time::Now;
 use picket_device::quantity::{Quality, Signal, Value};
+use std::collections::BTreeSet;
 
 impl Site {
     pub(super) fn recall(&mut self, now: &Now) {
@@ -56,29 +57,57 @@ impl Site {
         }
     }
 
+    /// What each point is taken to say until it speaks. A point that may hold an open alarm is on: the calm of one
+    /// contact must not clear what another one raised.
     fn recall_points(&mut self, now: &Now) {
         for (index, device) in self.plan.devices.iter().enumerate() {
-            for (point, last) in self.readings.of(index) {
-                let Some((equipment, signal)) = hear::meaning(device, point) else { continue };
-                let value = match &last.value {
-                    // Taken back, which clears nothing: an alarm that it raised goes on.
-                    Value::Unknown if self.is_in_alarm(signal, equipment, point) => Value::Bit(true),
-                    value => hear::turned(device, point, value),
-                };
-                let seen =
-                    Sighting { device: &device.name, point, equipment, signal, value: &value, quality: Quality::Good };
-                self.rules.recall(now, &seen);
+            let spoken = !matches!(device.speech, DeviceSpeech::Modbus { .. });
+            let heard = self.readings.of(index).map(|(point, _)| point.to_owned());
+            let points: BTreeSet<String> =
+                heard.chain(device.bindings.keys().cloned()).chain(self.named_points(device)).collect();
+            for point in points {
+                let Some((equipment, signal)) = hear::meaning(device, &point) else { continue };
+                let Some(value) = self.recalled(index, &point, equipment, signal) else { continue };
+                let quality = Quality::Good;
+                let seen = Sighting { device: &device.name, point: &point, equipment, signal, value: &value, quality };
+                self.rules.recall(now, &seen, spoken);
             }
         }
     }
 
-    fn is_in_alarm(&self, signal: Signal, equipment: &EquipmentId, point: &str) -> bool {
-        let named = |points: &String| points.split(", ").any(|name| name == point);
-        rules::rule_of(signal).is_some_and(|rule| {
-            let mut alarms = self.alarms.iter().filter(|a| a.active && a.rule == rule && a.equipment == *equipment);
-            alarms.any(|alarm| alarm.facts.get("points").is_some_and(named))
-        })
+    fn recalled(&self, device: usize, point: &str, equipment: &EquipmentId, signal: Signal) -> Option<Value> {
+        let rules = rules::rules_of(signal);
+        let open = |alarm: &&Alarm| alarm.active && rules.contains(&alarm.rule) && alarm.equipment == *equipment;
+        let on = Some(Value::Bit(true));
+        let Some(last) = self.readings.last(device, point) else {
+            return self.alarms.iter().any(|alarm| open(&alarm)).then_some(Value::Bit(true));
+        };
+        let naming: Vec<&Alarm> = self.alarms.iter().filter(open).filter(|alarm| names(alarm, point)).collect();
+        match hear::turned(&self.plan.devices[device], point, &last.value) {
+            // Taken back, which clears nothing: an alarm that it raised goes on.
+            Value::Unknown if !naming.is_empty() => on,
+            // Said before the alarm: what raised it was dropped on a full disk, the alarm was not.
+            Value::Bit(false) if naming.iter().any(|alarm| alarm.seq > Some(last.seq)) => on,
+            value => Some(value),
+        }
     }
+
+    /// Points that an open alarm names: a camera has no list of its own.
+    fn named_points(&self, device: &Device) -> Vec<String> {
+        if !matches!(device.speech, DeviceSpeech::Camera { .. }) {
+            return Vec::new();
+        }
+        let alarms = self.alarms.iter().filter(|alarm| alarm.active && alarm.equipment == device.equipment);
+        alarms.flat_map(|alarm| points_of(alarm).map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+}
+
+fn points_of(alarm: &Alarm) -> impl Iterator<Item = &str> {
+    alarm.facts.get("points").into_iter().flat_map(|points| points.split(", "))
+}
+
+fn names(alarm: &Alarm, point: &str) -> bool {
+    points_of(alarm).any(|name| name == point)
 }
 
 /// Whether a device can tell that the condition of a rule is over.

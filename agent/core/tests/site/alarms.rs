@@ -18,7 +18,7 @@ fn forced_seen_and_closed(world: &mut World) {
     world.run_s(1);
     world.acknowledge("door-forced/DOOR-1");
     world.contacts[DOOR] = false;
-    world.run_s(1);
+    world.run_s(3);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use picket_core::memory::{self, Change, Stated};
 use picket_core::plan::{
-    Binding, Device, DeviceSpeech, Driver, Limits, Line, LineId, ManifestRow, Plan, ReadingsPolicy,
+    Binding, Delays, Device, DeviceSpeech, Driver, Limits, Line, LineId, ManifestRow, Plan, ReadingsPolicy,
 };
 use picket_core::register::{EquipmentId, rows};
 use picket_core::site::{Site, Start};
@@ -378,7 +378,12 @@ fn plan() -> Plan {
 }
 
 fn module() -> Device {
-    let bind = |equipment: &str, signal| Binding { equipment: id(equipment), signal, inverted: false };
+    let bind = |equipment: &str, signal| Binding {
+        equipment: id(equipment),
+        signal,
+        inverted: false,
+        delays: Delays::default(),
+    };
     let bindings = BTreeMap::from([
         ("di0".to_owned(), bind("DOOR-1", Signal::Open)),
         ("di1".to_owned(), bind("DOOR-1", Signal::Released)),

@@ -1,7 +1,7 @@
 //! What speaks unasked: every token is confirmed once, after its record, and nothing said twice counts twice.
 
 use crate::harness::{DESK, SCENE, World, YARD, id};
-use picket_core::plan::{Binding, DeviceSpeech, ReadingsPolicy};
+use picket_core::plan::{Binding, Delays, DeviceSpeech, ReadingsPolicy};
 use picket_core::wire::{Heard, Input};
 use picket_device::pointer_map::PointerMap;
 use picket_device::quantity::Signal;
@@ -29,7 +29,7 @@ fn spoken_door(silence_ms: u64, readings: ReadingsPolicy, inverted: bool) -> Wor
         device.speech = DeviceSpeech::Json { prefix: "door".into(), map };
         device.silence_ms = silence_ms;
         device.readings = readings;
-        let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted };
+        let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted, delays: Delays::default() };
         device.bindings.insert("contact".into(), binding);
         plan.devices[1] = device;
     })
