@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
-pub const APPEND_MAX: u64 = 256;
+pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
 
 /// Number of the last record in it, and lines each ended by LF.
 pub type Slice = (u64, Vec<u8>);
