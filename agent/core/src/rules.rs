@@ -22,6 +22,8 @@ pub struct Finding {
     pub rule: Rule,
     /// Which equipment.
     pub equipment: EquipmentId,
+    /// What the alarm is about, where there may be several at one piece of equipment; empty elsewhere.
+    pub about: String,
     /// Began (with arguments of the text) or ended.
     pub turn: Turn,
     /// The frame it follows from; `None` where time alone decided.
@@ -217,6 +219,12 @@ impl Rules {
         turned.map(|holds| finding(seen.equipment, rule, turn(holds, facts), evidence.as_ref())).into_iter().collect()
     }
 
+    /// Nothing of it is told apart any more: what is unlisted names itself, and may not grow this for ever.
+    pub fn forget(&mut self, equipment: &EquipmentId) {
+        self.contacts.retain(|(known, _), _| known != equipment);
+        self.doors.remove(equipment);
+    }
+
     /// Time passed.
     pub fn timeout(&mut self, now: &Now) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -256,7 +264,7 @@ fn turn(holds: bool, facts: Facts) -> Turn {
 }
 
 fn finding(equipment: &EquipmentId, rule: Rule, turn: Turn, evidence: Option<&Evidence>) -> Finding {
-    Finding { rule, equipment: equipment.clone(), turn, evidence: evidence.cloned() }
+    Finding { rule, equipment: equipment.clone(), about: String::new(), turn, evidence: evidence.cloned() }
 }
 
 /// The rule behind a contact signal.

@@ -88,7 +88,7 @@ impl Site {
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             alarms: Alarms::recover(&recovered.rows),
             nonconformities: Nonconformities::recover(&recovered.rows),
-            contacts: Contacts::new(now, &plan.devices),
+            contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
             readings: Readings::new(&plan.devices, &recovered.rows),
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
@@ -105,6 +105,7 @@ impl Site {
             plan,
         };
         site.started(now, version, &recovered.tail, &recovered.rows, register_changed);
+        site.adopt(now);
         site.recheck(now);
         site.recall(now);
         site

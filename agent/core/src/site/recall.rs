@@ -1,5 +1,6 @@
 //! After a start: what was open goes on until the equipment says otherwise.
 
+use super::poll::REFUSED;
 use super::{Site, hear};
 use crate::alarm::{Alarm, Rule};
 use crate::plan::{Device, DeviceSpeech};
@@ -10,20 +11,33 @@ use picket_device::quantity::{Quality, Signal, Value};
 use std::collections::BTreeSet;
 
 impl Site {
+    /// What was heard without a row, and is a device of the settings by now, is no longer unlisted under its sender.
+    pub(super) fn adopt(&mut self, now: &Now) {
+        let camera = |device: &Device| match &device.speech {
+            DeviceSpeech::Camera { prefix } => Some((EquipmentId::unlisted(prefix), device.equipment.clone())),
+            DeviceSpeech::Json { .. } | DeviceSpeech::Modbus { .. } | DeviceSpeech::SealReader => None,
+        };
+        let taken = self.plan.devices.iter().filter_map(camera).collect();
+        let named = self.plan.devices.iter().map(|device| device.equipment.clone()).collect();
+        let statements = self.standings.adopt(&taken, &named, &mut self.nonconformities);
+        self.record_all(now, statements);
+    }
+
     pub(super) fn recall(&mut self, now: &Now) {
         self.recall_alarms(now);
         self.recall_silences(now);
+        self.recall_refusals(now);
         self.recall_points(now);
     }
 
     /// Alarms hold on. One that nothing of the plan can clear any more is a guard's to close.
     fn recall_alarms(&mut self, now: &Now) {
         let active = self.alarms.iter().filter(|a| a.active);
-        let active: Vec<(Rule, EquipmentId)> = active.map(|a| (a.rule, a.equipment.clone())).collect();
-        for (rule, equipment) in active {
+        let active: Vec<_> = active.map(|a| (a.id(), a.rule, a.equipment.clone())).collect();
+        for (id, rule, equipment) in active {
             self.rules.recover(rule, &equipment);
             if !self.is_watched(rule, &equipment) {
-                if let Some(statement) = self.alarms.unwatch(rule, &equipment) {
+                if let Some(statement) = self.alarms.unwatch(&id) {
                     self.record_alarm(now, statement);
                 }
             }
@@ -52,9 +66,32 @@ impl Site {
                 self.record_all(now, closed);
             }
             for device in devices {
-                self.contacts.recover_silent(device);
+                let by_line = self.was_silent_by_line(&equipment);
+                self.contacts.recover_silent(device, by_line);
             }
         }
+    }
+
+    /// A point that nothing is bound to any more is no loss.
+    fn recall_refusals(&mut self, now: &Now) {
+        let open = self.nonconformities.of(REFUSED);
+        let over: Vec<EquipmentId> = open
+            .filter(|nc| {
+                let fact = |name: &str| nc.facts.get(name).map(String::as_str).unwrap_or_default();
+                let device = self.plan.devices.iter().find(|device| device.name == fact("device"));
+                device.and_then(|device| hear::meaning(device, fact("point"))).map(|(id, _)| id) != Some(&nc.equipment)
+            })
+            .map(|nc| nc.equipment.clone())
+            .collect();
+        for equipment in over {
+            let closed = self.nonconformities.close(REFUSED, &equipment);
+            self.record_all(now, closed);
+        }
+    }
+
+    fn was_silent_by_line(&self, equipment: &EquipmentId) -> bool {
+        let mut silences = self.nonconformities.iter().filter(|nc| nc.reason == "silent");
+        silences.any(|nc| nc.equipment == *equipment && nc.facts.contains_key("line"))
     }
 
     /// What each point is taken to say until it speaks. A point that may hold an open alarm is on: the calm of one
@@ -115,7 +152,8 @@ fn tells(device: &Device, rule: Rule, equipment: &EquipmentId) -> bool {
     let own = device.equipment == *equipment;
     let signal = match rule {
         Rule::Silent => return own,
-        Rule::SealMismatch => return own && matches!(device.speech, DeviceSpeech::SealReader),
+        Rule::SealMismatch if own && matches!(device.speech, DeviceSpeech::SealReader) => return true,
+        Rule::SealMismatch => Some(Signal::Seal),
         Rule::DoorForced | Rule::DoorHeld => Some(Signal::Open),
         Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::MainsLost | Rule::BatteryLow | Rule::DeviceFault => {
             rules::signal_of(rule)
