@@ -79,3 +79,10 @@ fn events_of_a_broker_that_nothing_would_record_are_refused_and_measurements_are
     assert_eq!(refused(&with_reader(&off)), [""; 0]);
     assert_eq!(refused(&with_reader(&bind("good", "open"))), [""; 0]);
 }
+
+#[test]
+fn a_camera_that_says_nothing_for_a_day_is_silent_unless_the_site_says_otherwise() {
+    assert_eq!(loaded(&Folder::whole()).devices[3].silence_ms, 86_400_000);
+    let never = Folder::with_line(61, "equipment = \"CAM-1\"\nsilence_s = 0");
+    assert_eq!(loaded(&never).devices[3].silence_ms, 0);
+}
