@@ -65,8 +65,6 @@ pub struct VirtualSite {
     cameras: Publisher,
     /// Alarms that a guard acknowledged and that have not cleared since.
     acknowledged: BTreeSet<String>,
-    /// Readers whose last seal was a wrong one.
-    mismatched: BTreeSet<String>,
     /// Senders that were heard and are not in the register.
     unlisted: BTreeSet<String>,
 }
@@ -109,7 +107,6 @@ impl VirtualSite {
             ports,
             cameras: Publisher::start(&format!("cameras-{run}"), &broker.0, broker.1),
             acknowledged: BTreeSet::new(),
-            mismatched: BTreeSet::new(),
             unlisted: BTreeSet::new(),
         };
         Ok((site, endpoints))
@@ -129,11 +126,6 @@ impl VirtualSite {
             }
         }
         Ok(true)
-    }
-
-    /// Whether the last seal that a reader read was a wrong one.
-    pub fn is_mismatched(&self, reader: &str) -> bool {
-        self.mismatched.contains(reader)
     }
 
     /// The book, for what is not done to a device.

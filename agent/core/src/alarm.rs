@@ -1,9 +1,10 @@
 //! Alarms: raised, seen, gone, closed. Acknowledging is not fixing; equipment without good standing cannot close one.
 
+use crate::label;
 use crate::register::{EquipmentId, Standing};
 use crate::statement::{Facts, Statement};
 use crate::time::Now;
-use crate::wire::StateRow;
+use crate::wire::{Occurrence, StateRow};
 use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -88,6 +89,8 @@ pub struct Alarm {
     pub rule: Rule,
     /// Which equipment.
     pub equipment: EquipmentId,
+    /// What it is about at that equipment, where there may be several at once (see [`Alarms::subject`]); empty elsewhere.
+    pub subject: String,
     /// How severe.
     pub severity: Severity,
     /// First raised.
@@ -113,9 +116,14 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// Which of its occurrences it shows.
+    pub fn occurrence(&self) -> Occurrence {
+        Occurrence { since_ms: self.since_ms, times: self.times }
+    }
+
     /// Unique while open.
     pub fn id(&self) -> String {
-        id(self.rule, &self.equipment)
+        id(self.rule, &self.equipment, &self.subject)
     }
 
     fn data(&self) -> Map<String, Value> {
@@ -142,14 +150,22 @@ impl Alarm {
     }
 }
 
-fn id(rule: Rule, equipment: &EquipmentId) -> String {
-    format!("{}/{}", rule.as_str(), equipment)
+/// `#` stands in no equipment id.
+fn id(rule: Rule, equipment: &EquipmentId, subject: &str) -> String {
+    let mark = if subject.is_empty() { "" } else { "#" };
+    format!("{}/{equipment}{mark}{subject}", rule.as_str())
 }
+
+/// Most subjects of one rule and piece of equipment that are kept apart; the rest share [`REST`]. A lane turns away a
+/// few trucks a day: so many open at once are not looked at one by one any more.
+const MAX_SUBJECTS: usize = 32;
+/// No subject is called so: it would be `:` and a hash.
+const REST: &str = ":and-more";
 
 /// Draft number of what has none yet.
 const NOT_DRAFTED: u64 = u64::MAX;
 
-/// Every open alarm of the site: at most one per rule and piece of equipment, so the register bounds it.
+/// Every open alarm of the site: at most one per rule, piece of equipment and subject, so the register bounds it.
 #[derive(Debug, Default)]
 pub struct Alarms {
     open: BTreeMap<String, Alarm>,
@@ -174,20 +190,34 @@ impl Alarms {
         alarms
     }
 
-    /// The condition of a rule holds. A statement, unless it was known to hold.
+    /// The subject of an alarm to be raised: what it is about, by its name, or the one that all share once there are
+    /// too many. `about` is the unit whose seal is wrong, or the seal where nobody said which unit; empty elsewhere.
+    fn subject(&self, rule: Rule, equipment: &EquipmentId, about: &str) -> String {
+        if about.is_empty() {
+            return String::new();
+        }
+        let subject = label::of(about);
+        let others = self.open.values().filter(|alarm| alarm.rule == rule && alarm.equipment == *equipment);
+        let full = others.count() >= MAX_SUBJECTS && !self.open.contains_key(&id(rule, equipment, &subject));
+        if full { REST.to_owned() } else { subject }
+    }
+
+    /// The condition of a rule holds; `about` as [`crate::rules::Finding::about`]. A statement, unless it was known to
+    /// hold.
     pub fn raise(
         &mut self,
         now: &Now,
-        rule: Rule,
-        equipment: &EquipmentId,
+        (rule, equipment, about): (Rule, &EquipmentId, &str),
         severity: Severity,
         standing: Standing,
         facts: Facts,
     ) -> Option<Statement> {
-        let key = id(rule, equipment);
+        let subject = self.subject(rule, equipment, about);
+        let key = id(rule, equipment, &subject);
         let alarm = self.open.entry(key).or_insert_with(|| Alarm {
             rule,
             equipment: equipment.clone(),
+            subject,
             severity,
             since_ms: now.utc_ms,
             times: 0,
@@ -220,8 +250,13 @@ impl Alarms {
 
     /// The condition went away. Statements: cleared, and closed where a guard had acknowledged and the equipment's
     /// silence is trusted.
-    pub fn clear(&mut self, rule: Rule, equipment: &EquipmentId, standing: Standing) -> Vec<Statement> {
-        let key = id(rule, equipment);
+    pub fn clear(
+        &mut self,
+        (rule, equipment, about): (Rule, &EquipmentId, &str),
+        standing: Standing,
+    ) -> Vec<Statement> {
+        let subject = if about.is_empty() { String::new() } else { label::of(about) };
+        let key = id(rule, equipment, &subject);
         let Some(alarm) = self.open.get_mut(&key).filter(|alarm| alarm.active) else { return Vec::new() };
         alarm.active = false;
         // What is silent has no standing to lose: its return is itself the proof.
@@ -237,12 +272,13 @@ impl Alarms {
         statements
     }
 
-    /// A guard acknowledges. Statements: the act, and closed where the condition is already gone. Empty for an alarm
-    /// that is not open or has been acknowledged.
-    pub fn acknowledge(&mut self, key: &str, by: &str, note: &str, terminal: &str) -> Vec<Statement> {
-        let Some(alarm) = self.open.get_mut(key).filter(|alarm| alarm.acknowledged_by.is_none()) else {
-            return Vec::new();
-        };
+    /// A guard acknowledges what `saw` tells. Statements: the act, and closed where the condition is already gone. Empty
+    /// for an alarm that is not open, has been acknowledged, or rang again since: nobody has seen that yet.
+    ///
+    /// A wrong seal is a thing that happened, and its unit may never be read again: who acknowledges it closes it.
+    pub fn acknowledge(&mut self, key: &str, saw: Occurrence, by: &str, note: &str, terminal: &str) -> Vec<Statement> {
+        let unseen = |alarm: &&mut Alarm| alarm.acknowledged_by.is_none() && alarm.occurrence() == saw;
+        let Some(alarm) = self.open.get_mut(key).filter(unseen) else { return Vec::new() };
         alarm.acknowledged_by = Some(by.to_owned());
         let data = json!({
             "alarm": key,
@@ -254,6 +290,7 @@ impl Alarms {
         });
         let mut statements =
             vec![Statement::new(Kind::ActAcknowledged, Severity::Notice, data).about(&alarm.equipment)];
+        alarm.active &= alarm.rule != Rule::SealMismatch;
         if !alarm.active {
             statements.push(alarm.statement(Kind::AlarmClosed));
             self.open.remove(key);
@@ -278,18 +315,14 @@ impl Alarms {
         recorded
     }
 
-    /// The condition can no longer be observed: nothing of the plan tells about it. A guard closes it.
-    pub fn unwatch(&mut self, rule: Rule, equipment: &EquipmentId) -> Option<Statement> {
-        let alarm = self.open.get_mut(&id(rule, equipment)).filter(|alarm| alarm.active)?;
+    /// The condition of an alarm, by its id, can no longer be observed: nothing of the plan tells about it. A guard
+    /// closes it.
+    pub fn unwatch(&mut self, id: &str) -> Option<Statement> {
+        let alarm = self.open.get_mut(id).filter(|alarm| alarm.active)?;
         alarm.active = false;
         alarm.guard_must_close = true;
         alarm.acknowledged_by = None;
         Some(alarm.statement(Kind::AlarmCleared))
-    }
-
-    /// Whether the condition of a rule is known to hold.
-    pub fn holds(&self, rule: Rule, equipment: &EquipmentId) -> bool {
-        self.open.get(&id(rule, equipment)).is_some_and(|alarm| alarm.active)
     }
 
     /// Every open alarm, by id.
@@ -305,6 +338,7 @@ fn read_row(stored: &StateRow) -> Option<Alarm> {
     Some(Alarm {
         rule: Rule::parse(text("rule")?)?,
         equipment: EquipmentId::parse(text("eq")?)?,
+        subject: text("alarm")?.split_once('#').map(|(_, subject)| subject.to_owned()).unwrap_or_default(),
         severity: Severity::from_int(row.get("sev")?.as_u64()?)?,
         since_ms: row.get("since_ms").and_then(Value::as_i64),
         times: row.get("times").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())?,

@@ -6,9 +6,12 @@ use picket_device::modbus::{self, Answer, Fault, Read, ReadPlan};
 use picket_device::profile::{Identity, ModbusSpeech, Table};
 use picket_device::quantity::Observation;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// Tries in a row that may fail before a unit counts as dead.
 const DEAD_AFTER: u32 = 3;
+/// Polls in a row without a point before that is told: a device may be busy for a moment.
+const WITHHELD_AFTER: u32 = 3;
 /// Dead units are tried so seldom that all of them together take at most a tenth of the bus (reliability M12).
 const DEAD_SHARE: u64 = 10;
 /// Points that a device refuses are asked for again after a minute, and ever later, at the latest after an hour: a
@@ -25,7 +28,7 @@ pub enum Event {
     Polled {
         /// Which device.
         device: DeviceId,
-        /// Every point that could be read.
+        /// Every point; what the device refused is unknown and bad.
         observations: Vec<Observation>,
         /// SHA-256 over the response PDUs of the poll, in order.
         raw: [u8; 32],
@@ -52,6 +55,15 @@ pub enum Event {
         device: DeviceId,
         /// Name of the point.
         point: String,
+    },
+    /// The device has this point and has not given it for a while.
+    Withheld {
+        /// Which device.
+        device: DeviceId,
+        /// Name of the point.
+        point: String,
+        /// Why.
+        fault: Fault,
     },
 }
 
@@ -101,6 +113,14 @@ struct Polled {
     identity_due_us: u64,
     failures: u32,
     observations: Vec<Observation>,
+    /// Reads of this poll that were answered.
+    answered: u32,
+    /// Points that were withheld in this poll, and why.
+    withheld: BTreeMap<String, Fault>,
+    /// Polls in a row without a point that the device has.
+    without: BTreeMap<String, u32>,
+    /// Points that were taken out of the plan.
+    gone: Vec<String>,
     raw: Sha256,
     told: Vec<Option<Answer>>,
     /// When refused points are asked for again, and the pause after the next refusal.
@@ -131,6 +151,10 @@ impl Bus {
                 identity_due_us: if speech.identity.is_empty() { u64::MAX } else { now.mono_us },
                 failures: 0,
                 observations: Vec::new(),
+                answered: 0,
+                withheld: BTreeMap::new(),
+                without: BTreeMap::new(),
+                gone: Vec::new(),
                 raw: Sha256::new(),
                 told: Vec::new(),
                 replan_at: None,
@@ -139,6 +163,11 @@ impl Bus {
             });
         }
         Self { driver, devices: polled, open: None, suspect: false, dead_from: 0 }
+    }
+
+    /// Points that a device has refused, or withheld for a while.
+    pub fn unread(&self, device: DeviceId) -> impl Iterator<Item = &str> {
+        self.devices.iter().filter(move |known| known.id == device).flat_map(Polled::unread)
     }
 
     /// True while an ask is open.
@@ -205,10 +234,11 @@ impl Bus {
                 self.suspect = false;
                 Vec::new()
             }
-            Ok(answer) => device.answered(now, work, answer, identity_us).into_iter().collect(),
+            Ok(answer) => device.answered(now, work, answer, identity_us),
             Err(Fault::Exception(code @ 1..=3)) => device.refused(now, work, code, identity_us),
+            Err(Fault::Exception(code)) => device.withheld(now, work, code),
             Err(fault) => {
-                self.suspect = self.driver == Driver::ModbusRtu && !matches!(fault, Fault::Exception(_));
+                self.suspect = self.driver == Driver::ModbusRtu;
                 vec![device.failed(now, work, fault)]
             }
         };
@@ -236,6 +266,8 @@ impl Polled {
     fn begin(&mut self, now: &Now) -> Work {
         self.replan(now);
         self.observations.clear();
+        self.answered = 0;
+        self.withheld.clear();
         self.raw = Sha256::new();
         self.told.clear();
         // Identity first: what a poll says is worth little while it is not known who says it.
@@ -254,26 +286,27 @@ impl Polled {
         }
     }
 
-    fn answered(&mut self, now: &Now, work: Work, answer: Answer, identity_us: u64) -> Option<Event> {
+    fn answered(&mut self, now: &Now, work: Work, answer: Answer, identity_us: u64) -> Vec<Event> {
         match work {
             Work::Poll(n) => {
                 let read = self.plan.reads()[n];
                 hash_pdu(&mut self.raw, read.table, &answer);
                 self.observations.extend(self.plan.decode(read, &answer));
+                self.answered += 1;
                 self.advance(now, n + 1)
             }
             Work::Identity(n) => {
                 self.told.push(Some(answer));
-                self.identity_step(now, n + 1, identity_us)
+                self.identity_step(now, n + 1, identity_us).into_iter().collect()
             }
-            Work::Probe => None,
+            Work::Probe => Vec::new(),
         }
     }
 
-    fn advance(&mut self, now: &Now, next: usize) -> Option<Event> {
+    fn advance(&mut self, now: &Now, next: usize) -> Vec<Event> {
         if next < self.plan.reads().len() {
             self.next = Some(Work::Poll(next));
-            return None;
+            return Vec::new();
         }
         // A unit that was away may come back as another one.
         if self.is_dead() && !self.speech.identity.is_empty() {
@@ -284,8 +317,52 @@ impl Polled {
         if self.due_us <= now.mono_us {
             self.due_us = now.mono_us + self.poll_us;
         }
-        let observations = std::mem::take(&mut self.observations);
-        Some(Event::Polled { device: self.id, observations, raw: std::mem::take(&mut self.raw).finalize().into() })
+        let mut observations = std::mem::take(&mut self.observations);
+        observations.extend(self.gone.iter().map(|point| modbus::bad(point)));
+        let raw = std::mem::take(&mut self.raw).finalize().into();
+        let mut events = vec![Event::Polled { device: self.id, observations, raw }];
+        events.extend(self.count_withheld());
+        events
+    }
+
+    /// Events for points that have been withheld for long enough.
+    fn count_withheld(&mut self) -> Vec<Event> {
+        let withheld = std::mem::take(&mut self.withheld);
+        self.without.retain(|point, _| withheld.contains_key(point));
+        let mut events = Vec::new();
+        for (point, fault) in withheld {
+            let polls = self.without.entry(point.clone()).or_default();
+            *polls = polls.saturating_add(1);
+            if *polls == WITHHELD_AFTER {
+                events.push(Event::Withheld { device: self.id, point, fault });
+            }
+        }
+        events
+    }
+
+    /// Any other exception than 1 to 3: the device has the block and does not give it now (busy, failed, the unit behind
+    /// a gateway away). Its points are bad in this poll, the other blocks count. A poll without any answer failed; a
+    /// unit that is dead is not asked block by block.
+    fn withheld(&mut self, now: &Now, work: Work, code: u8) -> Vec<Event> {
+        let fault = Fault::Exception(code);
+        let Work::Poll(n) = work else { return vec![self.failed(now, work, fault)] };
+        let last = n + 1 >= self.plan.reads().len();
+        if self.is_dead() || (last && self.answered == 0) {
+            return vec![self.failed(now, work, fault)];
+        }
+        let read = self.plan.reads()[n];
+        // Modbus 1.1b3, section 7: the function with its highest bit set, and the code.
+        self.raw.update([function(read.table) | 0x80, code]);
+        let unread = self.plan.unread(read);
+        self.withheld.extend(unread.iter().map(|seen| (seen.point.clone(), fault.clone())));
+        self.observations.extend(unread);
+        self.advance(now, n + 1)
+    }
+
+    /// Points that the device does not give.
+    fn unread(&self) -> impl Iterator<Item = &str> {
+        let without = self.without.iter().filter(|(_, polls)| **polls >= WITHHELD_AFTER).map(|(point, _)| point);
+        without.chain(&self.gone).map(String::as_str)
     }
 
     fn identity_step(&mut self, now: &Now, next: usize, identity_us: u64) -> Option<Event> {
@@ -319,7 +396,9 @@ impl Polled {
                     self.replan_at = Some(now.mono_us + self.replan_us);
                     self.replan_us = (self.replan_us * 2).min(REPLAN_MOST_US);
                 }
-                let refused = self.plan.split(read).map(|point| Event::Refused { device: self.id, point });
+                let gone = self.plan.split(read);
+                self.gone.extend(gone.clone());
+                let refused = gone.map(|point| Event::Refused { device: self.id, point });
                 let mut events: Vec<Event> = refused.into_iter().collect();
                 if self.plan.reads().is_empty() {
                     events.push(self.failed(now, work, Fault::Exception(code)));
@@ -336,6 +415,7 @@ impl Polled {
     fn replan(&mut self, now: &Now) {
         if self.replan_at.is_some_and(|at| now.mono_us >= at) {
             self.plan = ReadPlan::new(&self.speech);
+            self.gone.clear();
             self.replan_at = None;
         }
     }
@@ -353,22 +433,25 @@ impl Polled {
     }
 }
 
-/// Hashes the response PDU as the device sent it (Modbus 1.1b3, sections 6.1 to 6.4): function, byte count, data; bits
-/// packed from the least significant, registers high byte first.
-fn hash_pdu(raw: &mut Sha256, table: Table, answer: &Answer) {
-    let function = match table {
+fn function(table: Table) -> u8 {
+    match table {
         Table::Coil => 1,
         Table::DiscreteInput => 2,
         Table::HoldingRegister => 3,
         Table::InputRegister => 4,
-    };
+    }
+}
+
+/// Hashes the response PDU as the device sent it (Modbus 1.1b3, sections 6.1 to 6.4): function, byte count, data; bits
+/// packed from the least significant, registers high byte first.
+fn hash_pdu(raw: &mut Sha256, table: Table, answer: &Answer) {
     let data: Vec<u8> = match answer {
         Answer::Bits(bits) => {
             bits.chunks(8).map(|eight| eight.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect()
         }
         Answer::Words(words) => words.iter().flat_map(|word| word.to_be_bytes()).collect(),
     };
-    raw.update([function, u8::try_from(data.len()).unwrap_or(u8::MAX)]);
+    raw.update([function(table), u8::try_from(data.len()).unwrap_or(u8::MAX)]);
     raw.update(&data);
 }
 

@@ -24,6 +24,8 @@ const ROUTINE_WAIT_US: u64 = s(3);
 const ROUTINE_GROUP: usize = 64;
 /// Most records of one transaction: bounds how long an alarm waits behind one.
 const MAX_APPEND: usize = 256;
+/// Most records of one transaction where one group is longer: a message of 64 KiB tells a few hundred points.
+pub const MAX_GROUP: usize = 1_024;
 /// Pause before a failed append is tried again.
 const RETRY_US: u64 = s(1);
 /// Most kinds and pieces of equipment that a gap names; the rest are in its sums.
@@ -32,7 +34,9 @@ const NAMED_IN_GAP: usize = 16;
 /// The queue in front of the journal.
 #[derive(Debug)]
 pub struct Drafts {
-    waiting: VecDeque<(Body, Commit)>,
+    waiting: VecDeque<Draft>,
+    /// A group is being filled; whether it has its first draft.
+    group: Option<bool>,
     /// Number of the last draft that was handed out in an append.
     handed: u64,
     open: Option<Open>,
@@ -43,6 +47,14 @@ pub struct Drafts {
     /// The next gap record is stated from here on.
     gap_from: u64,
     dropped_total: u64,
+}
+
+#[derive(Debug)]
+struct Draft {
+    body: Body,
+    commit: Commit,
+    /// It belongs to the one before it: both are stored, or neither.
+    joined: bool,
 }
 
 #[derive(Debug)]
@@ -68,6 +80,7 @@ impl Drafts {
     pub fn new(fill_permille: u16) -> Self {
         Self {
             waiting: VecDeque::new(),
+            group: None,
             handed: 0,
             open: None,
             routine_since: None,
@@ -92,8 +105,28 @@ impl Drafts {
                 self.routine_since.get_or_insert(now.mono_us);
             }
         }
-        self.waiting.push_back((body, commit));
+        let joined = self.group == Some(true);
+        self.group = self.group.map(|_| true);
+        self.waiting.push_back(Draft { body, commit, joined });
         Some(self.last_number())
+    }
+
+    /// What is pushed from here on follows from one message or poll, and is stored whole: a message that is known as
+    /// heard by its first record would be taken for a repeat, and the alarm in its second one would be lost.
+    pub fn begin_group(&mut self) {
+        self.group = Some(false);
+    }
+
+    /// What is pushed from here on stands for itself.
+    pub fn end_group(&mut self) {
+        self.group = None;
+    }
+
+    /// How many drafts the next append takes: no group is cut, unless it alone is longer than [`MAX_GROUP`].
+    fn cut(&self) -> usize {
+        let begins = |at: &usize| self.waiting.get(*at).is_none_or(|draft| !draft.joined);
+        let whole = (1..=self.waiting.len().min(MAX_APPEND)).rev().find(begins);
+        whole.unwrap_or_else(|| (1..=MAX_GROUP).find(begins).unwrap_or(MAX_GROUP))
     }
 
     /// Number of the newest draft.
@@ -133,12 +166,13 @@ impl Drafts {
         if self.now_waiting == 0 && !routine_due && self.waiting.len() < ROUTINE_GROUP {
             return None;
         }
-        let count = self.waiting.len().min(MAX_APPEND);
-        let taken: Vec<(Body, Commit)> = self.waiting.drain(..count).collect();
-        self.now_waiting -= taken.iter().filter(|(_, commit)| *commit == Commit::Now).count();
-        self.routine_since = self.routine_since.filter(|_| self.waiting.iter().any(|(_, c)| *c == Commit::Routine));
+        let count = self.cut();
+        let taken: Vec<Draft> = self.waiting.drain(..count).collect();
+        self.now_waiting -= taken.iter().filter(|draft| draft.commit == Commit::Now).count();
+        let routine = |draft: &Draft| draft.commit == Commit::Routine;
+        self.routine_since = self.routine_since.filter(|_| self.waiting.iter().any(routine));
         self.handed += count as u64;
-        let bodies = Arc::new(taken.into_iter().map(|(body, _)| body).collect::<Vec<_>>());
+        let bodies = Arc::new(taken.into_iter().map(|draft| draft.body).collect::<Vec<_>>());
         self.open = Some(Open { through: self.handed, bodies: Arc::clone(&bodies), retry_at: None });
         Some((self.handed, bodies))
     }
@@ -213,7 +247,7 @@ impl Drafts {
             device_time: None,
             data,
         };
-        self.waiting.push_back((body, Commit::Now));
+        self.waiting.push_back(Draft { body, commit: Commit::Now, joined: false });
         self.now_waiting += 1;
     }
 }

@@ -80,6 +80,13 @@ impl Nonconformities {
         Some(closed.statement(Kind::NonconformityClosed))
     }
 
+    /// Every open one of a reason.
+    pub fn of(&self, reason: &str) -> impl Iterator<Item = &Nonconformity> {
+        let prefix = format!("{reason}/");
+        let from = self.open.range(prefix.clone()..);
+        from.take_while(move |(id, _)| id.starts_with(&prefix)).map(|(_, nc)| nc)
+    }
+
     /// Every open one, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Nonconformity> {
         self.open.values()

@@ -125,6 +125,18 @@ pub struct Binding {
     pub signal: Signal,
     /// True where the wiring turns the meaning round.
     pub inverted: bool,
+    /// Times of its own.
+    pub delays: Delays,
+}
+
+/// Times that a row of the settings gives a polled contact; `None` = as [`Limits`] says for its signal. What speaks
+/// unasked has none: its message is confirmed on the wire before such a time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delays {
+    /// It must hold so long before it counts, in milliseconds.
+    pub hold_ms: Option<u64>,
+    /// It must be away so long before its alarm is cleared, in milliseconds.
+    pub clear_ms: Option<u64>,
 }
 
 /// Whether changes become `readings` records.
@@ -145,10 +157,19 @@ pub struct Limits {
     pub door_held_ms: u64,
     /// An opening within this time after a release is authorised, in milliseconds.
     pub door_release_ms: u64,
-    /// A tamper, alarm, mains or battery contact must hold so long before it counts, in milliseconds.
+    /// After an opening without a release the door waits so long for a late one before it is forced, in milliseconds;
+    /// 0 = not at all. For access systems whose release comes by another line than the contact.
+    pub door_grace_ms: u64,
+    /// A door must be closed so long before its alarm is cleared, in milliseconds.
+    pub door_clear_ms: u64,
+    /// A mains, battery, view or fault contact must hold so long before it counts, in milliseconds; alarm and tamper
+    /// count with the first sample. A door that is closed for less was not closed: it is the same opening.
     pub contact_hold_ms: u64,
-    /// ... and be away so long before it is cleared, in milliseconds.
+    /// A contact must be away so long before its alarm is cleared, in milliseconds: one that bounces is one alarm.
     pub contact_clear_ms: u64,
+    /// A speaking line that is lost so long makes its devices silent, in milliseconds; 0 = never. Nothing else tells of
+    /// a dead broker where a device may rightly be quiet for days.
+    pub line_lost_ms: u64,
     /// Days before a due date from which equipment is `due`.
     pub due_ahead_days: u16,
     /// Time between heartbeats, in seconds.
@@ -157,13 +178,32 @@ pub struct Limits {
     pub identity_s: u64,
 }
 
+impl Limits {
+    /// How long a signal must hold before it counts, in milliseconds. Life safety and tampering wait for nothing.
+    pub fn hold_ms(&self, signal: Signal) -> u64 {
+        match signal {
+            Signal::MainsLost | Signal::BatteryLow | Signal::ViewLost | Signal::Fault => self.contact_hold_ms,
+            Signal::Alarm | Signal::Tamper | Signal::Open | Signal::Released => 0,
+            Signal::Motion | Signal::Seal | Signal::Measured => 0,
+        }
+    }
+
+    /// How long a signal must be away before its alarm is cleared, in milliseconds.
+    pub fn clear_ms(&self, signal: Signal) -> u64 {
+        if signal == Signal::Open { self.door_clear_ms } else { self.contact_clear_ms }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             door_held_ms: 30_000,
             door_release_ms: 7_000,
+            door_grace_ms: 0,
+            door_clear_ms: 2_000,
             contact_hold_ms: 200,
             contact_clear_ms: 2_000,
+            line_lost_ms: 60_000,
             due_ahead_days: 30,
             heartbeat_s: 60,
             identity_s: 3_600,

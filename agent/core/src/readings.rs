@@ -38,6 +38,8 @@ pub struct Last {
     /// Quality.
     pub quality: Quality,
     device_time: Option<String>,
+    /// Record that the journal recovered it from; 0 where it was seen since the start.
+    pub seq: u64,
 }
 
 impl Last {
@@ -61,13 +63,18 @@ impl Readings {
             let prefix = memory::heard_key(&device.name, "");
             for row in rows {
                 let Some(point) = row.key.strip_prefix(&prefix) else { continue };
-                if let Some(last) = read_row(&row.body) {
+                if let Some(last) = read_row(row) {
                     known.points.insert(point.to_owned(), last);
                 }
             }
             readings.devices.push(known);
         }
         readings
+    }
+
+    /// Last value of a point.
+    pub fn last(&self, device: usize, point: &str) -> Option<&Last> {
+        self.devices.get(device)?.points.get(point)
     }
 
     /// Last values of a device.
@@ -115,6 +122,7 @@ impl Readings {
                         value: observation.value.clone(),
                         quality: observation.quality,
                         device_time: time.cloned(),
+                        seq: 0,
                     };
                     match last {
                         Some(last) => *last = fresh,
@@ -264,8 +272,8 @@ fn json_value(observation: &Observation, unit: &str) -> Json {
 }
 
 /// `[value, device time]` as [`crate::memory`] writes it.
-fn read_row(row: &str) -> Option<Last> {
-    let parsed: (Json, Option<String>) = serde_json::from_str(row).ok()?;
+fn read_row(row: &StateRow) -> Option<Last> {
+    let parsed: (Json, Option<String>) = serde_json::from_str(&row.body).ok()?;
     let (value, quality) = match parsed.0 {
         Json::Bool(bit) => (Value::Bit(bit), Quality::Good),
         Json::String(text) => (Value::Text(text), Quality::Good),
@@ -279,7 +287,7 @@ fn read_row(row: &str) -> Option<Last> {
         },
         Json::Number(_) | Json::Array(_) => return None,
     };
-    Some(Last { value, quality, device_time: parsed.1 })
+    Some(Last { value, quality, device_time: parsed.1, seq: row.seq })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The calibration and inventory register: the plan of what equipment there is, and each piece's standing.
 
+use crate::label;
 use jiff::civil::Date;
 use picket_record::body;
 use std::collections::BTreeMap;
@@ -22,11 +23,15 @@ impl EquipmentId {
         ((1..=64).contains(&text.len()) && text.bytes().all(fits)).then(|| Self(text.into()))
     }
 
-    /// The id for something heard on a wire that no row names: `unlisted:` and the sender, other characters as `-`.
+    /// The id for something heard on a wire that no row names: `unlisted:` and the sender; one with other characters
+    /// than `[A-Za-z0-9._-]`, or above 40 bytes, ends in a hash, so that no two senders share an id.
     pub fn unlisted(sender: &str) -> Self {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let name: String = sender.chars().take(50).map(|c| if fits(c) { c } else { '-' }).collect();
-        Self(format!("unlisted:{name}").into())
+        Self(format!("unlisted:{}", label::of(sender)).into())
+    }
+
+    /// The id that unlisted senders share once there are too many; no sender has it, because it begins with a colon.
+    pub fn unlisted_rest() -> Self {
+        Self("unlisted::and-more".into())
     }
 
     /// As text.

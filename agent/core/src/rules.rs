@@ -2,7 +2,7 @@
 //! ringing, standing or records.
 
 use crate::alarm::Rule;
-use crate::plan::{Driver, Limits};
+use crate::plan::{Device, Driver, Limits};
 use crate::register::EquipmentId;
 use crate::statement::{Evidence, Facts};
 use crate::time::{Now, ms};
@@ -22,6 +22,8 @@ pub struct Finding {
     pub rule: Rule,
     /// Which equipment.
     pub equipment: EquipmentId,
+    /// What the alarm is about, where there may be several at one piece of equipment; empty elsewhere.
+    pub about: String,
     /// Began (with arguments of the text) or ended.
     pub turn: Turn,
     /// The frame it follows from; `None` where time alone decided.
@@ -58,13 +60,44 @@ pub struct Sighting<'a> {
 #[derive(Debug)]
 pub struct Rules {
     limits: Limits,
+    delays: BTreeMap<(EquipmentId, Signal), Delays>,
     doors: BTreeMap<EquipmentId, Door>,
     contacts: BTreeMap<(EquipmentId, Signal), Contact>,
 }
 
+/// How long a signal must hold, and be away, in microseconds.
+#[derive(Debug, Clone, Copy)]
+struct Delays {
+    on_us: u64,
+    off_us: u64,
+}
+
+impl Delays {
+    /// What speaks unasked debounces itself, and its message may be confirmed before the time is over: nothing may hang
+    /// on time there, or a kill in between would lose it.
+    const NONE: Self = Self { on_us: 0, off_us: 0 };
+
+    fn of(limits: &Limits, signal: Signal) -> Self {
+        Self { on_us: ms(limits.hold_ms(signal)), off_us: ms(limits.clear_ms(signal)) }
+    }
+
+    /// Of several contacts behind one signal the most eager raises and the slowest clears.
+    fn stated(limits: &Limits, devices: &[Device]) -> BTreeMap<(EquipmentId, Signal), Self> {
+        let mut stated: BTreeMap<_, Self> = BTreeMap::new();
+        for row in devices.iter().flat_map(|device| device.bindings.values()) {
+            let on_us = ms(row.delays.hold_ms.unwrap_or_else(|| limits.hold_ms(row.signal)));
+            let off_us = ms(row.delays.clear_ms.unwrap_or_else(|| limits.clear_ms(row.signal)));
+            let delays = stated.entry((row.equipment.clone(), row.signal)).or_insert(Self { on_us, off_us });
+            *delays = Self { on_us: delays.on_us.min(on_us), off_us: delays.off_us.max(off_us) };
+        }
+        stated
+    }
+}
+
 /// All points that tell one signal of one piece of equipment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Contact {
+    delays: Delays,
     points: Points,
     hold: Hold,
     /// A device that speaks unasked tells it.
@@ -100,34 +133,56 @@ impl Points {
 }
 
 impl Rules {
-    /// Nothing observed yet.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, doors: BTreeMap::new(), contacts: BTreeMap::new() }
+    /// Nothing observed yet; `devices` for the times that their rows state.
+    pub fn new(limits: Limits, devices: &[Device]) -> Self {
+        let delays = Delays::stated(&limits, devices);
+        Self { limits, delays, doors: BTreeMap::new(), contacts: BTreeMap::new() }
+    }
+
+    fn delays(&self, equipment: &EquipmentId, signal: Signal) -> Delays {
+        let stated = self.delays.get(&(equipment.clone(), signal)).copied();
+        stated.unwrap_or_else(|| Delays::of(&self.limits, signal))
+    }
+
+    fn door(&mut self, equipment: &EquipmentId) -> &mut Door {
+        let clear_us = self.delays(equipment, Signal::Open).off_us;
+        self.doors.entry(equipment.clone()).or_insert_with(|| Door::new(&self.limits, clear_us))
+    }
+
+    fn contact(&mut self, equipment: &EquipmentId, signal: Signal) -> &mut Contact {
+        let delays = self.delays(equipment, signal);
+        self.contacts.entry((equipment.clone(), signal)).or_insert_with(|| Contact {
+            delays,
+            points: Points::default(),
+            hold: Hold::default(),
+            spoken: false,
+            evidence: None,
+        })
     }
 
     /// After a start: an alarm that was open is taken to hold until the equipment says otherwise.
     pub fn recover(&mut self, rule: Rule, equipment: &EquipmentId) {
         match rule {
-            Rule::DoorForced | Rule::DoorHeld => self.doors.entry(equipment.clone()).or_default().recover(rule),
+            Rule::DoorForced | Rule::DoorHeld => self.door(equipment).recover(rule),
             _ => {
                 if let Some(signal) = signal_of(rule) {
-                    self.contacts.entry((equipment.clone(), signal)).or_default().hold = Hold::holding();
+                    self.contact(equipment, signal).hold = Hold::holding();
                 }
             }
         }
     }
 
-    /// After a start: what a speaking device last said of a point, which it may not repeat. What it meant and was not
-    /// concluded before the start, [`Rules::timeout`] concludes.
-    pub fn recall(&mut self, now: &Now, seen: &Sighting<'_>) {
+    /// After a start: what is known of a point before it says anything. Of a speaking device it is what it said last,
+    /// which it may not repeat; what it meant and was not concluded before the start, [`Rules::timeout`] concludes.
+    pub fn recall(&mut self, now: &Now, seen: &Sighting<'_>, spoken: bool) {
         let Value::Bit(state) = seen.value else { return };
         let by = (seen.device, seen.point);
         if matches!(seen.signal, Signal::Open | Signal::Released) {
-            self.doors.entry(seen.equipment.clone()).or_default().recall(now, seen.signal, by, *state);
+            self.door(seen.equipment).recall(now, seen.signal, by, *state);
             return;
         }
-        let contact = self.contacts.entry((seen.equipment.clone(), seen.signal)).or_default();
-        contact.spoken = true;
+        let contact = self.contact(seen.equipment, seen.signal);
+        contact.spoken |= spoken;
         let any = contact.points.set(by, *state);
         contact.hold.want(now.mono_us, any);
     }
@@ -140,41 +195,46 @@ impl Rules {
         }
         match seen.signal {
             Signal::Open | Signal::Released => {
-                let door = self.doors.entry(seen.equipment.clone()).or_default();
-                let turns = door.observe(now, seen.signal, (seen.device, seen.point), *state, &self.limits);
+                let spoken = evidence.driver == Driver::Mqtt.as_str();
+                let door = self.door(seen.equipment);
+                let turns = door.observe(now, seen.signal, (seen.device, seen.point), *state, spoken);
                 turns.into_iter().map(|(rule, turn)| finding(seen.equipment, rule, turn, Some(evidence))).collect()
             }
-            signal => self.contact(now, seen, signal, *state, evidence),
+            _ => self.contact_seen(now, seen, *state, evidence),
         }
     }
 
-    fn contact(&mut self, now: &Now, seen: &Sighting<'_>, signal: Signal, state: bool, by: &Evidence) -> Vec<Finding> {
-        let Some(rule) = rule_of(signal) else { return Vec::new() };
-        let contact = self.contacts.entry((seen.equipment.clone(), signal)).or_default();
+    fn contact_seen(&mut self, now: &Now, seen: &Sighting<'_>, state: bool, by: &Evidence) -> Vec<Finding> {
+        let Some(rule) = rule_of(seen.signal) else { return Vec::new() };
+        let contact = self.contact(seen.equipment, seen.signal);
         contact.spoken |= by.driver == Driver::Mqtt.as_str();
         let any = contact.points.set((seen.device, seen.point), state);
-        let (on, off) = contact.delays(&self.limits);
+        let Delays { on_us, off_us } = contact.delays();
         if any != contact.hold.wanted() {
             contact.evidence = Some(by.clone());
         }
-        let turned = contact.hold.set(now.mono_us, any, on, off);
+        let turned = contact.hold.set(now.mono_us, any, on_us, off_us);
         let evidence = contact.evidence.clone();
         let facts = contact.points.facts();
         turned.map(|holds| finding(seen.equipment, rule, turn(holds, facts), evidence.as_ref())).into_iter().collect()
+    }
+
+    /// Nothing of it is told apart any more: what is unlisted names itself, and may not grow this for ever.
+    pub fn forget(&mut self, equipment: &EquipmentId) {
+        self.contacts.retain(|(known, _), _| known != equipment);
+        self.doors.remove(equipment);
     }
 
     /// Time passed.
     pub fn timeout(&mut self, now: &Now) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (equipment, door) in &mut self.doors {
-            if let Some((rule, turn)) = door.timeout(now, &self.limits) {
-                findings.push(finding(equipment, rule, turn, None));
-            }
+            findings.extend(door.timeout(now).into_iter().map(|(rule, turn)| finding(equipment, rule, turn, None)));
         }
         for ((equipment, signal), contact) in &mut self.contacts {
             let Some(rule) = rule_of(*signal) else { continue };
-            let (on, off) = contact.delays(&self.limits);
-            if let Some(holds) = contact.hold.timeout(now.mono_us, on, off) {
+            let Delays { on_us, off_us } = contact.delays();
+            if let Some(holds) = contact.hold.timeout(now.mono_us, on_us, off_us) {
                 findings.push(finding(equipment, rule, turn(holds, contact.points.facts()), contact.evidence.as_ref()));
             }
         }
@@ -183,21 +243,19 @@ impl Rules {
 
     /// When [`Rules::timeout`] wants to be called.
     pub fn deadline(&self) -> Option<u64> {
-        let doors = self.doors.values().filter_map(|door| door.deadline(&self.limits));
+        let doors = self.doors.values().filter_map(Door::deadline);
         let telling = self.contacts.iter().filter(|((_, signal), _)| rule_of(*signal).is_some());
         let contacts = telling.filter_map(|(_, contact)| {
-            let (on, off) = contact.delays(&self.limits);
-            contact.hold.deadline(on, off)
+            let Delays { on_us, off_us } = contact.delays();
+            contact.hold.deadline(on_us, off_us)
         });
         doors.chain(contacts).min()
     }
 }
 
 impl Contact {
-    /// How long a signal must hold, and be away. What speaks unasked debounces itself, and its message may be confirmed
-    /// before the time is over: nothing may hang on time there, or a kill in between would lose it.
-    fn delays(&self, limits: &Limits) -> (u64, u64) {
-        if self.spoken { (0, 0) } else { (ms(limits.contact_hold_ms), ms(limits.contact_clear_ms)) }
+    fn delays(&self) -> Delays {
+        if self.spoken { Delays::NONE } else { self.delays }
     }
 }
 
@@ -206,7 +264,7 @@ fn turn(holds: bool, facts: Facts) -> Turn {
 }
 
 fn finding(equipment: &EquipmentId, rule: Rule, turn: Turn, evidence: Option<&Evidence>) -> Finding {
-    Finding { rule, equipment: equipment.clone(), turn, evidence: evidence.cloned() }
+    Finding { rule, equipment: equipment.clone(), about: String::new(), turn, evidence: evidence.cloned() }
 }
 
 /// The rule behind a contact signal.
@@ -220,6 +278,11 @@ pub(crate) fn rule_of(signal: Signal) -> Option<Rule> {
         Signal::Fault => Rule::DeviceFault,
         Signal::Open | Signal::Released | Signal::Motion | Signal::Seal | Signal::Measured => return None,
     })
+}
+
+/// The rules behind a signal: those whose alarm its points hold.
+pub(crate) fn rules_of(signal: Signal) -> Vec<Rule> {
+    if signal == Signal::Open { vec![Rule::DoorForced, Rule::DoorHeld] } else { rule_of(signal).into_iter().collect() }
 }
 
 /// The contact signal behind a rule.

@@ -29,14 +29,15 @@ impl Seals {
         Self { manifest, units: BTreeMap::new() }
     }
 
-    /// One scan: its record, and what it means for the reader's alarm.
+    /// One scan: its record, and what it means for which alarm of the reader. An alarm is about the unit whose seal is
+    /// wrong, so that the good seal of the next one does not clear it; about the seal where nobody said which unit.
     pub fn scanned(
         &mut self,
         now: &Now,
         reader: &EquipmentId,
         scan: &Scan,
         by: &Evidence,
-    ) -> (Statement, Option<Turn>) {
+    ) -> (Statement, Option<(String, Turn)>) {
         let read = normalise_seal(&scan.text);
         let listed = self.manifest.iter().any(|row| row.unit == read);
         if listed || is_container_number(&read) {
@@ -54,7 +55,7 @@ impl Seals {
         if let Some(row) = found {
             let data = json!({ "read": read, "unit": row.unit, "is": "seal", "aim": scan.aim });
             let statement = Statement::new(Kind::SealChecked, Severity::Info, data).about(reader).from(Some(by));
-            return (statement, Some(Turn::Ended));
+            return (statement, Some((row.unit.clone(), Turn::Ended)));
         }
         let expected = unit.as_ref().and_then(|unit| rows().find(|row| row.unit == *unit)).map(|row| row.seal.clone());
         let mut facts = Facts::from([("read".to_owned(), read.clone())]);
@@ -62,7 +63,7 @@ impl Seals {
         facts.extend(unit.clone().map(|unit| ("unit".to_owned(), unit)));
         let data = json!({ "read": read, "expected": expected, "unit": unit, "is": "seal", "aim": scan.aim });
         let statement = Statement::new(Kind::SealMismatch, Severity::Security, data).about(reader).from(Some(by));
-        (statement, Some(Turn::Began(facts)))
+        (statement, Some((unit.unwrap_or(read), Turn::Began(facts))))
     }
 
     /// The rule behind its alarms.

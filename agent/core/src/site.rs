@@ -87,10 +87,10 @@ impl Site {
         let mut site = Self {
             buses,
             standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows),
-            rules: Rules::new(plan.limits.clone()),
+            rules: Rules::new(plan.limits.clone(), &plan.devices),
             alarms: Alarms::recover(&recovered.rows),
             nonconformities: Nonconformities::recover(&recovered.rows),
-            contacts: Contacts::new(now, &plan.devices),
+            contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
             readings: Readings::new(&plan.devices, &recovered.rows),
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
@@ -108,6 +108,7 @@ impl Site {
             plan,
         };
         site.started(now, version, &recovered.tail, &recovered.rows, register_changed);
+        site.adopt(now);
         site.recheck(now);
         site.recall(now);
         site

@@ -7,10 +7,13 @@ use crate::time::{Now, s};
 use crate::wire::StateRow;
 use picket_device::profile::Identity;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Most unlisted senders that are kept apart; the rest share one name. Bounds what a flood of names can cost.
-const MAX_UNLISTED: usize = 64;
+mod unlisted;
+
+pub use unlisted::HeardUnlisted;
+use unlisted::Unlisted;
+
 /// Judged again at least so often: a wall clock may be set at any time.
 const RECHECK_US: u64 = s(60);
 
@@ -21,7 +24,7 @@ pub struct Standings {
     ahead_days: u16,
     verdicts: BTreeMap<EquipmentId, Verdict>,
     mismatched: BTreeMap<EquipmentId, Vec<(&'static str, String, String)>>,
-    unlisted: BTreeSet<EquipmentId>,
+    unlisted: Unlisted,
     /// Latest trusted wall time, which judges when the clock cannot.
     floor_ms: Option<i64>,
     next_us: u64,
@@ -33,11 +36,7 @@ impl Standings {
     /// A book for a register; `rows` are the journal's, for the last trusted time and what was unlisted or mismatched.
     pub fn new(register: Register, ahead_days: u16, rows: &[StateRow]) -> Self {
         let floor = rows.iter().find(|row| row.key == "floor").and_then(|row| row.body.parse().ok());
-        let unlisted = rows
-            .iter()
-            .filter_map(|row| EquipmentId::parse(row.key.strip_prefix("nonconformity/unlisted/")?))
-            .filter(|id| register.get(id).is_none())
-            .collect();
+        let unlisted = Unlisted::recover(rows, |id| register.get(id).is_some());
         let book = Self {
             register,
             ahead_days,
@@ -101,7 +100,7 @@ impl Standings {
 
     /// What was heard without a row.
     pub fn unlisted(&self) -> impl Iterator<Item = &EquipmentId> {
-        self.unlisted.iter()
+        self.unlisted.ids()
     }
 
     /// When [`Standings::recheck`] wants to be called.
@@ -122,6 +121,7 @@ impl Standings {
             }
         }
         if !self.settled {
+            self.unlisted.started(now);
             statements.extend(self.close_removed(book));
         }
         self.settled = true;
@@ -137,27 +137,9 @@ impl Standings {
         removed.into_iter().filter_map(|(reason, id)| book.close(&reason, &id)).collect()
     }
 
-    /// Something spoke that no row names. Its id, and a statement the first time.
-    pub fn heard_unlisted(
-        &mut self,
-        now: &Now,
-        sender: &str,
-        book: &mut Nonconformities,
-    ) -> (EquipmentId, Option<Statement>) {
-        let mut id = EquipmentId::unlisted(sender);
-        if !self.unlisted.contains(&id) && self.unlisted.len() >= MAX_UNLISTED {
-            id = EquipmentId::unlisted("and-more");
-        }
-        self.unlisted.insert(id.clone());
-        self.verdicts.entry(id.clone()).or_insert_with(Verdict::unlisted);
-        let facts = Facts::from([("sender".to_owned(), sender.chars().take(100).collect())]);
-        let statement = book.open(now, "unlisted", &id, facts);
-        (id, statement)
-    }
-
     /// A device that the settings name answers, but its row is missing.
     pub fn seen(&mut self, now: &Now, id: &EquipmentId, book: &mut Nonconformities) -> Option<Statement> {
-        if self.register.get(id).is_some() || !self.unlisted.insert(id.clone()) {
+        if self.register.get(id).is_some() || !self.unlisted.hear(now, id) {
             return None;
         }
         self.verdicts.insert(id.clone(), Verdict::unlisted());
@@ -205,7 +187,7 @@ impl Standings {
     }
 
     fn ids(&self) -> Vec<EquipmentId> {
-        self.register.iter().map(|row| row.id.clone()).chain(self.unlisted.iter().cloned()).collect()
+        self.register.iter().map(|row| row.id.clone()).chain(self.unlisted.ids().cloned()).collect()
     }
 
     fn judge(&self, id: &EquipmentId, judged_ms: Option<i64>) -> Verdict {

@@ -1,5 +1,6 @@
 //! What people see: one snapshot of everything, made on demand, for the page, `picket status` and tests.
 
+use crate::wire::Occurrence;
 use serde::{Deserialize, Serialize};
 
 /// The whole site at one moment. Times are milliseconds since 1970 UTC; `None` where the clock was never set.
@@ -103,6 +104,13 @@ pub struct AlarmStatus {
     pub guard_must_close: bool,
     /// Arguments of the text, such as the seal read and the seal expected.
     pub facts: std::collections::BTreeMap<String, String>,
+}
+
+impl AlarmStatus {
+    /// Which occurrence it shows: what a guard who sees it may acknowledge.
+    pub fn occurrence(&self) -> Occurrence {
+        Occurrence { since_ms: self.since_ms, times: self.times }
+    }
 }
 
 /// One open nonconformity.

@@ -1,6 +1,7 @@
 //! What the tests beside the code share: moments, ids and bodies. No machine of its own.
 
 use crate::memory::{self, Change, Stated};
+use crate::plan::{Device, DeviceSpeech, LineId, ReadingsPolicy};
 use crate::register::{EquipmentId, Register, rows};
 use crate::statement::Statement;
 use crate::time::Now;
@@ -26,6 +27,19 @@ pub(crate) fn untrusted(mono_us: u64) -> Now {
 
 pub(crate) fn id(text: &str) -> EquipmentId {
     EquipmentId::parse(text).unwrap()
+}
+
+/// A device with nothing bound to it.
+pub(crate) fn module() -> Device {
+    Device {
+        name: "module".into(),
+        line: LineId(0),
+        equipment: id("MOD-1"),
+        speech: DeviceSpeech::SealReader,
+        silence_ms: 0,
+        bindings: BTreeMap::new(),
+        readings: ReadingsPolicy::Off,
+    }
 }
 
 /// A register of rows, each a list of fields and texts.

@@ -100,6 +100,8 @@ pub enum Act {
     Acknowledge {
         /// Id of the alarm.
         alarm: String,
+        /// What the guard saw of it: an act on an older occurrence does nothing.
+        saw: Occurrence,
         /// Name the guard gave, 1..=64 bytes.
         by: String,
         /// What the guard adds, at most 500 bytes.
@@ -107,6 +109,15 @@ pub enum Act {
         /// Address of the terminal.
         terminal: String,
     },
+}
+
+/// One occurrence of an alarm, as a status shows it: another one after it rang again, or was closed and opened anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurrence {
+    /// When the alarm was first raised, milliseconds since 1970 UTC; `None` where the clock was never set.
+    pub since_ms: Option<i64>,
+    /// How often it came while open, from 1.
+    pub times: u32,
 }
 
 /// What was heard on a speaking line.

@@ -5,7 +5,7 @@ mod identity;
 mod plan;
 
 use crate::profile::{Identity, ModbusSpeech, Table};
-use crate::quantity::Observation;
+use crate::quantity::{Observation, Quality, Value};
 
 /// Most bits in one read (Modbus Application Protocol 1.1b3, sections 6.1 and 6.2: 0x07D0).
 pub const MAX_BITS: u16 = 2000;
@@ -95,6 +95,12 @@ impl ReadPlan {
         members.iter().map(|index| decode::observe(&self.speech.points[*index], read, answer)).collect()
     }
 
+    /// Observations of the points that stand in `read`, one each, unknown and bad: the device did not give them.
+    pub fn unread(&self, read: Read) -> Vec<Observation> {
+        let members = self.position(read).map_or(&[][..], |at| &self.members[at]);
+        members.iter().map(|index| bad(&self.speech.points[*index].name)).collect()
+    }
+
     /// Splits a refused read (exception 02 or 03) so that the bad point is found in a few polls: each half is asked
     /// for by itself, without addresses that only joined them. A read of one point is taken out of the plan and its
     /// point is returned by name: it does not exist on this device. Several points can stand on one register; they
@@ -118,6 +124,11 @@ impl ReadPlan {
     fn position(&self, read: Read) -> Option<usize> {
         self.reads.iter().position(|planned| *planned == read)
     }
+}
+
+/// A point that the device did not give.
+pub fn bad(point: &str) -> Observation {
+    Observation { point: point.to_owned(), value: Value::Unknown, quality: Quality::Bad }
 }
 
 /// The reads that tell who the device is, one per identity row.

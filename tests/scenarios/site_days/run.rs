@@ -274,8 +274,8 @@ impl Day {
         let now = self.now();
         let open = self.agent.as_ref().map(|agent| agent.site.status(&now).alarms).unwrap_or_default();
         let Some(alarm) = open.into_iter().rfind(|alarm| alarm.acknowledged_by.is_none()) else { return };
-        let by = "Okafor".to_owned();
-        let act = GuardAct::Acknowledge { alarm: alarm.id, by, note: String::new(), terminal: "sim".into() };
+        let (by, saw) = ("Okafor".to_owned(), alarm.occurrence());
+        let act = GuardAct::Acknowledge { alarm: alarm.id, saw, by, note: String::new(), terminal: "sim".into() };
         self.feed(Input::Act(act));
     }
 

@@ -105,7 +105,12 @@ impl Page {
         let page = page.doing(what.clone())?;
         let token = page.split("name=\"picket-token\" content=\"").nth(1).and_then(|rest| rest.split('"').next());
         let token = token.ok_or_else(|| Failure::new(format!("{what}: the page carries no token")))?;
-        let body = json!({ "alarm": alarm, "by": by, "note": note, "token": token }).to_string();
+        let shown = self.view.borrow().list("alarms").iter().find(|open| open["id"] == alarm).cloned();
+        let shown = shown.ok_or_else(|| Failure::new(format!("{what}: the page does not show it")))?;
+        let (times, since_ms) = (&shown["times"], &shown["since_ms"]);
+        let wish =
+            json!({ "alarm": alarm, "times": times, "since_ms": since_ms, "by": by, "note": note, "token": token });
+        let body = wish.to_string();
         let length = body.len();
         let request = format!(
             "POST /api/v1/acknowledge HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Type: \

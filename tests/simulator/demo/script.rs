@@ -79,7 +79,8 @@ impl Play<'_> {
         let step = "door forced";
         let (entry, _) = self.site.force(step, DOOR_N1, Certainty::Must).await.doing(step)?;
         self.shown(step, "DOOR-N1", entry, "door-forced/DOOR-N1").await?;
-        self.guard_acknowledges("door-forced/DOOR-N1", "DOOR-N1").await?;
+        self.guard_acknowledges("door-forced/DOOR-N1", "DOOR-N1", &[]).await?;
+        self.site.acknowledged("door-forced/DOOR-N1");
 
         self.quiet_until(times.at(11)).await?;
         self.site.cover("camera uncovered", "CAM-02", false).await.doing("camera uncovered")?;
@@ -153,20 +154,25 @@ impl Play<'_> {
     async fn wrong_seal(&mut self, step: &str, reader: &str, number: u32) -> Result<(), Failure> {
         let seal = format!("XX{number:07}");
         let entry = self.site.scan(step, reader, &seal, false).await.doing(step)?;
-        self.shown(step, reader, entry, &format!("seal-mismatch/{reader}")).await
+        let alarm = format!("seal-mismatch/{reader}#{seal}");
+        self.shown(step, reader, entry, &alarm).await?;
+        // The good seal of the next truck does not clear the wrong one of this: a guard who looked closes it.
+        let closed = Expected::new("alarm.closed", reader, "seal-mismatch");
+        self.guard_acknowledges(&alarm, reader, &[closed]).await
     }
 
-    async fn guard_acknowledges(&mut self, alarm: &str, eq: &str) -> Result<(), Failure> {
+    /// A guard acknowledges, and `more` follows at once.
+    async fn guard_acknowledges(&mut self, alarm: &str, eq: &str, more: &[Expected]) -> Result<(), Failure> {
         let step = "guard acknowledges";
         let act = Expected::new("act.acknowledged", eq, alarm);
-        let entry = self.site.note(step, eq, "acknowledged on the page", &[act]).doing(step)?;
+        let expected: Vec<Expected> = [act].into_iter().chain(more.iter().cloned()).collect();
+        let entry = self.site.note(step, eq, "acknowledged on the page", &expected).doing(step)?;
         self.page.acknowledge(alarm, "Demo Guard", "on my way").await?;
         let by = |view: &crate::page::View| {
-            let open = view.list("alarms").iter().find(|open| open["id"] == alarm)?;
-            open["acknowledged_by"].as_str().map(drop)
+            let open = view.list("alarms").iter().find(|open| open["id"] == alarm);
+            open.map_or(Some(()), |open| open["acknowledged_by"].as_str().map(drop))
         };
         let seen = self.page.until(SHOWN_WITHIN, by).await;
-        self.site.acknowledged(alarm);
         let took = self.site.clock().wall_ms() - entry.at_ms;
         let told = seen.map_or("not taken".to_owned(), |()| format!("shown to all after {took} ms"));
         self.screen.step(&format!("{step} {alarm}"), &told);

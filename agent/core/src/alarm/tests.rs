@@ -5,15 +5,21 @@ use proptest::prelude::*;
 const FORCED: &str = "door-forced/DOOR-1";
 
 fn raise(alarms: &mut Alarms, standing: Standing) -> Option<Statement> {
-    alarms.raise(&at(0), Rule::DoorForced, &id("DOOR-1"), Severity::Security, standing, Facts::new())
+    alarms.raise(&at(0), (Rule::DoorForced, &id("DOOR-1"), ""), Severity::Security, standing, Facts::new())
 }
 
 fn clear(alarms: &mut Alarms, standing: Standing) -> Vec<Kind> {
-    alarms.clear(Rule::DoorForced, &id("DOOR-1"), standing).iter().map(|s| s.kind).collect()
+    alarms.clear((Rule::DoorForced, &id("DOOR-1"), ""), standing).iter().map(|s| s.kind).collect()
 }
 
 fn acknowledge(alarms: &mut Alarms) -> Vec<Kind> {
-    alarms.acknowledge(FORCED, "Ines", "going there", "10.0.0.7").iter().map(|s| s.kind).collect()
+    seen(alarms, FORCED).iter().map(|s| s.kind).collect()
+}
+
+/// A guard acknowledges what is shown of an alarm.
+fn seen(alarms: &mut Alarms, key: &str) -> Vec<Statement> {
+    let shown = alarms.iter().find(|alarm| alarm.id() == key).map(Alarm::occurrence);
+    shown.map_or(Vec::new(), |shown| alarms.acknowledge(key, shown, "Ines", "going there", "10.0.0.7"))
 }
 
 fn the(alarms: &Alarms) -> &Alarm {
@@ -95,7 +101,7 @@ fn everything_rings_but_withdrawn_equipment_and_life_safety_rings_whatever_its_s
     let rings = |severity| {
         EVERY.map(|standing| {
             let mut alarms = Alarms::default();
-            alarms.raise(&at(0), Rule::PanelAlarm, &id("PANEL-1"), severity, standing, Facts::new());
+            alarms.raise(&at(0), (Rule::PanelAlarm, &id("PANEL-1"), ""), severity, standing, Facts::new());
             the(&alarms).rings
         })
     };
@@ -115,24 +121,95 @@ fn severity_is_never_lowered_by_standing() {
 fn a_return_is_itself_the_proof_against_silence() {
     let mut alarms = Alarms::default();
     let camera = id("CAM-1");
-    alarms.raise(&at(0), Rule::Silent, &camera, Severity::Fault, Standing::Overdue, Facts::new());
-    alarms.acknowledge("silent/CAM-1", "Ines", "", "");
-    let kinds: Vec<Kind> = alarms.clear(Rule::Silent, &camera, Standing::Overdue).iter().map(|s| s.kind).collect();
+    alarms.raise(&at(0), (Rule::Silent, &camera, ""), Severity::Fault, Standing::Overdue, Facts::new());
+    seen(&mut alarms, "silent/CAM-1");
+    let kinds: Vec<Kind> =
+        alarms.clear((Rule::Silent, &camera, ""), Standing::Overdue).iter().map(|s| s.kind).collect();
     assert_eq!(kinds, [Kind::AlarmCleared, Kind::AlarmClosed]);
 }
 
-#[test]
-fn another_wrong_seal_is_raised_anew_and_has_to_be_seen_anew() {
-    let mut alarms = Alarms::default();
+const FIRST: Occurrence = Occurrence { since_ms: Some(crate::testbed::MIDNIGHT_MS), times: 1 };
+
+fn wrong_seal(alarms: &mut Alarms, unit: &str, read: &str) -> bool {
+    let facts = Facts::from([("read".to_owned(), read.to_owned())]);
     let reader = id("READER-1");
-    let read = |alarms: &mut Alarms, seal: &str| {
-        let facts = Facts::from([("read".to_owned(), seal.to_owned())]);
-        alarms.raise(&at(0), Rule::SealMismatch, &reader, Severity::Security, Standing::Good, facts).is_some()
-    };
-    assert!(read(&mut alarms, "AB1"));
-    assert!(!read(&mut alarms, "AB1"));
-    alarms.acknowledge("seal-mismatch/READER-1", "Ines", "", "");
-    assert!(read(&mut alarms, "AB2"));
+    let raised = alarms.raise(&at(0), (Rule::SealMismatch, &reader, unit), Severity::Security, Standing::Good, facts);
+    raised.is_some()
+}
+
+fn good_seal(alarms: &mut Alarms, unit: &str) -> usize {
+    alarms.clear((Rule::SealMismatch, &id("READER-1"), unit), Standing::Good).len()
+}
+
+fn shown(alarms: &Alarms) -> Vec<(String, bool)> {
+    alarms.iter().map(|alarm| (alarm.id(), alarm.active)).collect()
+}
+
+#[test]
+fn a_wrong_seal_that_differs_from_the_last_one_of_its_unit_rings_again() {
+    let mut alarms = Alarms::default();
+    assert!(wrong_seal(&mut alarms, "U1", "AB1"));
+    assert!(!wrong_seal(&mut alarms, "U1", "AB1"));
+    assert!(wrong_seal(&mut alarms, "U1", "AB2"));
+    assert_eq!((the(&alarms).times, the(&alarms).acknowledged_by.as_deref()), (2, None));
+}
+
+#[test]
+fn the_good_seal_of_the_next_unit_does_not_clear_the_wrong_one_of_the_last() {
+    let mut alarms = Alarms::default();
+    wrong_seal(&mut alarms, "U1", "AB1");
+    wrong_seal(&mut alarms, "U2", "AB2");
+    assert_eq!(good_seal(&mut alarms, "U3"), 0);
+    assert_eq!(good_seal(&mut alarms, "U2"), 1);
+    let still = ("seal-mismatch/READER-1#U1".to_owned(), true);
+    assert_eq!(shown(&alarms), [still.clone(), ("seal-mismatch/READER-1#U2".to_owned(), false)]);
+    seen(&mut alarms, "seal-mismatch/READER-1#U2");
+    assert_eq!(shown(&alarms), [still]);
+}
+
+#[test]
+fn a_guard_who_acknowledges_a_wrong_seal_closes_it_and_the_next_one_is_a_new_alarm() {
+    let mut alarms = Alarms::default();
+    wrong_seal(&mut alarms, "U1", "AB1");
+    let kinds: Vec<Kind> = seen(&mut alarms, "seal-mismatch/READER-1#U1").iter().map(|s| s.kind).collect();
+    assert_eq!(kinds, [Kind::ActAcknowledged, Kind::AlarmClosed]);
+    assert_eq!(shown(&alarms), []);
+    assert!(wrong_seal(&mut alarms, "U1", "AB1"));
+    assert_eq!(the(&alarms).times, 1);
+}
+
+#[test]
+fn a_flood_of_wrong_seals_is_bounded_and_still_rings() {
+    let mut alarms = Alarms::default();
+    for n in 0..1_000 {
+        assert!(wrong_seal(&mut alarms, &format!("U{n}"), &format!("S{n}")));
+    }
+    assert_eq!(alarms.iter().count(), 33);
+    let rest = alarms.iter().find(|alarm| alarm.id() == "seal-mismatch/READER-1#:and-more").unwrap();
+    assert_eq!((rest.times, rest.facts["read"].as_str()), (968, "S999"));
+    assert!(wrong_seal(&mut alarms, "U3", "another") && alarms.iter().count() == 33);
+}
+
+#[test]
+fn an_acknowledgement_of_an_older_occurrence_silences_nothing() {
+    let mut alarms = Alarms::default();
+    raise(&mut alarms, Standing::Good);
+    clear(&mut alarms, Standing::Good);
+    raise(&mut alarms, Standing::Good);
+    assert!(alarms.acknowledge(FORCED, FIRST, "Ines", "", "").is_empty());
+    assert_eq!((the(&alarms).acknowledged_by.as_deref(), the(&alarms).active), (None, true));
+    assert_eq!(acknowledge(&mut alarms), [Kind::ActAcknowledged]);
+}
+
+#[test]
+fn nor_does_one_of_an_alarm_that_was_closed_since_and_opened_anew() {
+    let mut alarms = Alarms::default();
+    raise(&mut alarms, Standing::Good);
+    acknowledge(&mut alarms);
+    clear(&mut alarms, Standing::Good);
+    let later = at(60_000_000);
+    alarms.raise(&later, (Rule::DoorForced, &id("DOOR-1"), ""), Severity::Security, Standing::Good, Facts::new());
+    assert!(alarms.acknowledge(FORCED, FIRST, "Ines", "", "").is_empty());
     assert_eq!(the(&alarms).acknowledged_by, None);
 }
 
@@ -161,13 +238,13 @@ fn what_nothing_watches_any_more_is_a_guards_to_close() {
     let mut alarms = Alarms::default();
     raise(&mut alarms, Standing::Good);
     acknowledge(&mut alarms);
-    assert_eq!(alarms.unwatch(Rule::DoorForced, &id("DOOR-1")).map(|s| s.kind), Some(Kind::AlarmCleared));
+    assert_eq!(alarms.unwatch(FORCED).map(|s| s.kind), Some(Kind::AlarmCleared));
     assert_eq!(acknowledge(&mut alarms), [Kind::ActAcknowledged, Kind::AlarmClosed]);
 }
 
 #[test]
 fn an_act_on_an_alarm_that_is_not_open_does_nothing() {
-    assert!(Alarms::default().acknowledge("door-forced/NO-1", "Ines", "", "").is_empty());
+    assert!(Alarms::default().acknowledge("door-forced/NO-1", FIRST, "Ines", "", "").is_empty());
 }
 
 #[test]
@@ -181,45 +258,54 @@ fn every_rule_is_read_back_from_its_word() {
 #[derive(Debug, Clone)]
 enum Step {
     Raise(usize, usize, usize, u8),
-    Clear(usize, usize, usize),
-    Acknowledge(usize, usize),
+    Clear(usize, usize, usize, u8),
+    Acknowledge(usize, usize, u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let (rule, door, standing) = (0..Rule::ALL.len(), 0_usize..2, 0..EVERY.len());
     prop_oneof![
-        (rule.clone(), door.clone(), standing.clone(), 0_u8..3).prop_map(|(r, d, s, f)| Step::Raise(r, d, s, f)),
-        (rule.clone(), door.clone(), standing).prop_map(|(r, d, s)| Step::Clear(r, d, s)),
-        (rule, door).prop_map(|(r, d)| Step::Acknowledge(r, d)),
+        (rule.clone(), door.clone(), standing.clone(), 0_u8..4).prop_map(|(r, d, s, f)| Step::Raise(r, d, s, f)),
+        (rule.clone(), door.clone(), standing, 0_u8..4).prop_map(|(r, d, s, f)| Step::Clear(r, d, s, f)),
+        (rule, door, 0_u8..4).prop_map(|(r, d, f)| Step::Acknowledge(r, d, f)),
     ]
 }
 
+/// The unit that a wrong seal is about; each has two seals.
+fn about(rule: Rule, fact: u8) -> &'static str {
+    if rule == Rule::SealMismatch { ["U1", "U2"][usize::from(fact / 2)] } else { "" }
+}
+
+fn key(rule: usize, door: &EquipmentId, fact: u8) -> String {
+    super::id(Rule::ALL[rule], door, about(Rule::ALL[rule], fact))
+}
+
 /// The rules of the guards' book in their plainest form: `None` = not open, else (holds, seen by a guard).
-type Model = BTreeMap<(Rule, String), (bool, bool)>;
+type Model = BTreeMap<String, (bool, bool)>;
 
 fn model(model: &mut Model, step: &Step, doors: &[EquipmentId; 2], repeats: bool) {
     match *step {
-        Step::Raise(rule, door, ..) => {
-            let open = model.entry((Rule::ALL[rule], doors[door].to_string())).or_insert((false, false));
+        Step::Raise(rule, door, _, fact) => {
+            let open = model.entry(key(rule, &doors[door], fact)).or_insert((false, false));
             if !open.0 || repeats {
                 *open = (true, false);
             }
         }
-        Step::Clear(rule, door, standing) => {
-            let (rule, trusted) =
-                (Rule::ALL[rule], EVERY[standing] <= Standing::Due || Rule::ALL[rule] == Rule::Silent);
-            let key = (rule, doors[door].to_string());
+        Step::Clear(rule, door, standing, fact) => {
+            let (rule, key) = (Rule::ALL[rule], key(rule, &doors[door], fact));
+            let trusted = EVERY[standing] <= Standing::Due || rule == Rule::Silent;
             match model.get(&key).copied() {
                 Some((true, true)) if trusted => drop(model.remove(&key)),
                 Some((true, seen)) => drop(model.insert(key, (false, seen && trusted))),
                 Some((false, _)) | None => {}
             }
         }
-        Step::Acknowledge(rule, door) => {
-            let key = (Rule::ALL[rule], doors[door].to_string());
+        Step::Acknowledge(rule, door, fact) => {
+            let happened = Rule::ALL[rule] == Rule::SealMismatch;
+            let key = key(rule, &doors[door], fact);
             match model.get(&key).copied() {
-                Some((true, _)) => drop(model.insert(key, (true, true))),
-                Some((false, _)) => drop(model.remove(&key)),
+                Some((true, _)) if !happened => drop(model.insert(key, (true, true))),
+                Some(_) => drop(model.remove(&key)),
                 None => {}
             }
         }
@@ -231,16 +317,15 @@ fn apply(alarms: &mut Alarms, step: &Step, doors: &[EquipmentId; 2]) -> (Vec<Sta
         Step::Raise(rule, door, standing, fact) => {
             let facts = Facts::from([("read".to_owned(), fact.to_string())]);
             let rule = Rule::ALL[rule];
-            let raised = alarms.raise(&at(0), rule, &doors[door], rule.severity(), EVERY[standing], facts);
+            let what = (rule, &doors[door], about(rule, fact));
+            let raised = alarms.raise(&at(0), what, rule.severity(), EVERY[standing], facts);
             (raised.into_iter().collect(), EVERY[standing])
         }
-        Step::Clear(rule, door, standing) => {
-            (alarms.clear(Rule::ALL[rule], &doors[door], EVERY[standing]), EVERY[standing])
+        Step::Clear(rule, door, standing, fact) => {
+            let rule = Rule::ALL[rule];
+            (alarms.clear((rule, &doors[door], about(rule, fact)), EVERY[standing]), EVERY[standing])
         }
-        Step::Acknowledge(rule, door) => {
-            let key = super::id(Rule::ALL[rule], &doors[door]);
-            (alarms.acknowledge(&key, "Ines", "", ""), Standing::Good)
-        }
+        Step::Acknowledge(rule, door, fact) => (seen(alarms, &key(rule, &doors[door], fact)), Standing::Good),
     }
 }
 
@@ -269,7 +354,7 @@ proptest! {
             if statements.is_empty() {
                 prop_assert_eq!(before, lasting(&alarms), "changed without a record by {:?}", step);
             }
-            let seen = |a: &Alarm| ((a.rule, a.equipment.to_string()), (a.active, a.acknowledged_by.is_some()));
+            let seen = |a: &Alarm| (a.id(), (a.active, a.acknowledged_by.is_some()));
             let book: Model = alarms.iter().map(seen).collect();
             prop_assert_eq!(&book, &reference, "after {:?}", step);
             prop_assert!(alarms.iter().all(|a| a.active || a.acknowledged_by.is_none()), "seen and gone, yet open");

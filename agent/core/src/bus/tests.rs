@@ -2,6 +2,7 @@ use super::*;
 use crate::plan::ReadingsPolicy;
 use crate::testbed::{at, id};
 use picket_device::profile::{Coding, IdentityCoding, IdentityField, IdentityPoint, Point};
+use picket_device::quantity::{Quality, Value};
 use std::collections::BTreeMap;
 
 const HOUR_US: u64 = s(3_600);
@@ -201,7 +202,10 @@ fn a_refused_block_is_halved_until_the_point_that_does_not_exist_is_found() {
     }
     assert_eq!(refused, ["di5"]);
     let names: Vec<&str> = observed.iter().map(|o| o.point.as_str()).collect();
-    assert_eq!(names, ["di0", "di1", "di2", "di3", "di4", "di6", "di7"]);
+    assert_eq!(names, ["di0", "di1", "di2", "di3", "di4", "di6", "di7", "di5"]);
+    let bad: Vec<&str> = observed.iter().filter(|o| o.quality == Quality::Bad).map(|o| o.point.as_str()).collect();
+    assert_eq!(bad, ["di5"]);
+    assert_eq!(bus.unread(DeviceId(0)).collect::<Vec<_>>(), ["di5"]);
 }
 
 #[test]
@@ -235,6 +239,71 @@ fn busy_and_gateway_exceptions_are_faults_of_that_unit_and_take_no_point_away() 
         assert!(matches!(answer(&mut bus, s(1), good(other.read))[..], [Event::Polled { .. }]));
         assert_eq!(bus.next_ask(&at(s(2))), Some(first));
     }
+}
+
+/// A device of two reads: four contacts, then four more behind a hole.
+fn two_blocks() -> Bus {
+    let mut device = device(1, 8, vec![]);
+    let DeviceSpeech::Modbus { speech, .. } = &mut device.speech else { panic!("polled") };
+    speech.points[4..].iter_mut().for_each(|point| point.address += 100);
+    bus(Driver::ModbusTcp, &[device])
+}
+
+/// One poll whose blocks are answered or refused; what it led to.
+fn poll(bus: &mut Bus, now_us: u64, blocks: [Option<u8>; 2]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for refusal in blocks {
+        let Some(ask) = bus.next_ask(&at(now_us)) else { break };
+        events.extend(answer(bus, now_us, refusal.map_or(good(ask.read), |code| Err(Fault::Exception(code)))));
+    }
+    events
+}
+
+#[test]
+fn a_block_that_is_not_given_is_bad_and_the_other_one_counts() {
+    for blocks in [[None, Some(6)], [Some(4), None]] {
+        let mut bus = two_blocks();
+        let events = poll(&mut bus, 0, blocks);
+        let [Event::Polled { observations, .. }] = &events[..] else { panic!("{events:?}") };
+        let bad = observations.iter().filter(|o| o.quality == Quality::Bad && o.value == Value::Unknown).count();
+        assert_eq!((observations.len(), bad), (8, 4));
+        assert_eq!(bus.deadline(), Some(s(1)));
+    }
+}
+
+#[test]
+fn a_refusal_stands_in_the_hash_of_its_poll_as_the_device_sent_it() {
+    let events = poll(&mut two_blocks(), 0, [None, Some(6)]);
+    // Modbus 1.1b3 section 6.2: function 02, one byte, 00; section 7: 82, exception 06.
+    let expected: [u8; 32] = Sha256::digest([0x02, 0x01, 0x00, 0x82, 0x06]).into();
+    assert!(matches!(&events[..], [Event::Polled { raw, .. }] if *raw == expected));
+}
+
+#[test]
+fn points_that_are_withheld_three_times_are_told_once_and_again_after_they_were_given() {
+    let mut bus = two_blocks();
+    let mut told = Vec::new();
+    for second in 0..10 {
+        let busy = if second == 6 { None } else { Some(6) };
+        let events = poll(&mut bus, s(second), [None, busy]);
+        let withheld = events.iter().filter(|event| matches!(event, Event::Withheld { .. })).count();
+        told.push((withheld, bus.unread(DeviceId(0)).count()));
+    }
+    let expected = [(0, 0), (0, 0), (4, 4), (0, 4), (0, 4), (0, 4), (0, 0), (0, 0), (0, 0), (4, 4)];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_poll_without_any_answer_failed_and_a_dead_unit_is_not_asked_block_by_block() {
+    let mut bus = two_blocks();
+    for second in 0..3 {
+        let events = poll(&mut bus, s(second), [Some(0x0B), Some(0x0B)]);
+        assert!(matches!(&events[..], [Event::Failed { .. }]), "{events:?}");
+    }
+    let due = bus.deadline().unwrap();
+    bus.next_ask(&at(due)).unwrap();
+    let events = answer(&mut bus, due, Err(Fault::Exception(0x0B)));
+    assert!(matches!(&events[..], [Event::Failed { failures: 4, .. }]), "{events:?}");
 }
 
 #[test]

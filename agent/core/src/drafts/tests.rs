@@ -81,6 +81,48 @@ fn one_append_takes_at_most_256() {
     assert_eq!(drafts.next_append(&at(0)).map(|(through, bodies)| (through, bodies.len())), Some((300, 44)));
 }
 
+fn group(drafts: &mut Drafts, count: usize) {
+    drafts.begin_group();
+    for _ in 0..count {
+        alarm(drafts);
+    }
+    drafts.end_group();
+}
+
+/// Sizes of the appends until nothing waits.
+fn appends(drafts: &mut Drafts) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    while let Some((through, bodies)) = drafts.next_append(&at(0)) {
+        drafts.stored(through, 0);
+        sizes.push(bodies.len());
+    }
+    sizes
+}
+
+#[test]
+fn an_append_ends_before_a_group_that_it_would_cut() {
+    let mut drafts = Drafts::new(0);
+    group(&mut drafts, 250);
+    group(&mut drafts, 6);
+    group(&mut drafts, 2);
+    assert_eq!(appends(&mut drafts), [256, 2]);
+    group(&mut drafts, 250);
+    group(&mut drafts, 7);
+    alarm(&mut drafts);
+    assert_eq!(appends(&mut drafts), [250, 8]);
+}
+
+#[test]
+fn a_group_that_is_longer_than_an_append_is_stored_whole_and_a_monstrous_one_is_cut() {
+    let mut drafts = Drafts::new(0);
+    alarm(&mut drafts);
+    group(&mut drafts, 600);
+    group(&mut drafts, 1);
+    assert_eq!(appends(&mut drafts), [1, 600, 1]);
+    group(&mut drafts, MAX_GROUP + 1);
+    assert_eq!(appends(&mut drafts), [MAX_GROUP, 1]);
+}
+
 #[test]
 fn from_seventy_percent_of_the_budget_severity_0_is_dropped_and_from_85_what_is_below_3() {
     let admitted = |fill: u16| {
@@ -216,7 +258,7 @@ proptest! {
             prop_assert!(stated <= dropped && drafts.dropped() == dropped);
             prop_assert!(drafts.deadline().is_none_or(|due| due > now), "hot loop at {}", now);
         }
-        let gaps = open.iter().flat_map(|(_, bodies)| bodies.iter()).chain(drafts.waiting.iter().map(|(b, _)| b));
+        let gaps = open.iter().flat_map(|(_, bodies)| bodies.iter()).chain(drafts.waiting.iter().map(|draft| &draft.body));
         let gaps = gaps.filter(|b| b.kind == Kind::GapDropped).count() as u64;
         prop_assert_eq!(pushed + gaps, stored.len() as u64 + drafts.not_stored() + dropped);
     }

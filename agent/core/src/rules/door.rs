@@ -1,28 +1,66 @@
-//! A door: forced (opened without a release) and held (open too long).
+//! A door: forced (opened without a release) and held (open too long). One that bounces is one opening and one alarm.
 
 use super::{Points, Turn};
 use crate::alarm::Rule;
 use crate::plan::Limits;
-use crate::statement::Facts;
 use crate::time::{Now, ms};
 use picket_device::quantity::Signal;
 
 /// What is known of one door. Several contacts may tell of it: one that is open opens it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Door {
+    times: Times,
     contacts: Points,
     releases: Points,
     open: Option<bool>,
     open_since: u64,
+    /// When it was last seen to close; `None` where that opening is over for good.
+    closed_at: Option<u64>,
     /// Release contact; `None` where the door has none or it was not read yet.
     released: Option<bool>,
     /// When the release was last seen on.
     released_at: Option<u64>,
+    /// Opened without a release, which may still come.
+    unreleased_at: Option<u64>,
     forced: bool,
     held: bool,
 }
 
+/// Times of a door, in microseconds; [`Limits`] says what each is.
+#[derive(Debug)]
+struct Times {
+    held_us: u64,
+    release_us: u64,
+    grace_us: u64,
+    clear_us: u64,
+    bounce_us: u64,
+}
+
 impl Door {
+    /// Nothing seen yet. `clear_us`: how long it must be closed before its alarm is cleared.
+    pub(super) fn new(limits: &Limits, clear_us: u64) -> Self {
+        let times = Times {
+            held_us: ms(limits.door_held_ms),
+            release_us: ms(limits.door_release_ms),
+            grace_us: ms(limits.door_grace_ms),
+            clear_us,
+            bounce_us: ms(limits.contact_hold_ms),
+        };
+        Self {
+            times,
+            contacts: Points::default(),
+            releases: Points::default(),
+            open: None,
+            open_since: 0,
+            closed_at: None,
+            released: None,
+            released_at: None,
+            unreleased_at: None,
+            forced: false,
+            held: false,
+        }
+    }
+
     pub(super) fn recover(&mut self, rule: Rule) {
         match rule {
             Rule::DoorForced => self.forced = true,
@@ -31,44 +69,45 @@ impl Door {
         self.open = Some(true);
     }
 
-    /// After a start: what a speaking device last said, which it may not repeat.
+    /// After a start: what a point said last, or is taken to say until it speaks.
     pub(super) fn recall(&mut self, now: &Now, signal: Signal, by: (&str, &str), on: bool) {
         if signal == Signal::Released {
             self.released = Some(self.releases.set(by, on));
             return;
         }
         let open = self.contacts.set(by, on);
-        // An alarm that was open is cleared by a closed door only where the device says so anew.
-        if !self.forced && !self.held {
-            self.open_since = now.mono_us;
-            self.open = Some(open);
-        }
+        self.open = Some(open);
+        self.open_since = now.mono_us;
+        // It was closed before the start, and that was not concluded.
+        self.closed_at = (!open && (self.forced || self.held)).then_some(now.mono_us);
     }
 
     /// Release and contact come from one poll in the order of their points; a release seen in the same poll as the
-    /// opening counts, because the caller hands releases in first.
+    /// opening counts, because the caller hands releases in first. A `spoken` contact waits for no late release: its
+    /// message is confirmed at once, and a kill in between would lose the alarm.
     pub(super) fn observe(
         &mut self,
         now: &Now,
         signal: Signal,
         by: (&str, &str),
         on: bool,
-        limits: &Limits,
+        spoken: bool,
     ) -> Vec<(Rule, Turn)> {
         if signal == Signal::Released {
-            let on = self.releases.set(by, on);
-            if on || self.released == Some(true) {
-                self.released_at = Some(now.mono_us);
-            }
-            self.released = Some(on);
+            self.release(now, by, on);
             return Vec::new();
         }
         let on = self.contacts.set(by, on);
         let before = self.open.replace(on);
         match (before, on) {
             (Some(false), true) => {
+                let closed_at = self.closed_at.take();
+                // Closed for less than a contact takes to come to rest: it was not closed.
+                if closed_at.is_some_and(|at| now.mono_us.saturating_sub(at) < self.times.bounce_us) {
+                    return Vec::new();
+                }
                 self.open_since = now.mono_us;
-                self.opened(now, limits).into_iter().collect()
+                self.opened(now, spoken)
             }
             // Open when first seen: how it was opened is not known, so it is no forced door, but time runs.
             (None, true) => {
@@ -76,46 +115,85 @@ impl Door {
                 Vec::new()
             }
             (Some(true), true) | (Some(false) | None, false) => Vec::new(),
-            (Some(true), false) => self.closed(),
+            (Some(true), false) => {
+                self.closed_at = Some(now.mono_us);
+                self.timeout(now)
+            }
         }
     }
 
-    fn opened(&mut self, now: &Now, limits: &Limits) -> Option<(Rule, Turn)> {
-        self.released?;
-        let lately = self.released_at.is_some_and(|at| now.mono_us.saturating_sub(at) <= ms(limits.door_release_ms));
-        // A device that speaks on changes says only once that the door is released.
-        if lately || self.released == Some(true) {
-            return None;
+    fn release(&mut self, now: &Now, by: (&str, &str), on: bool) {
+        let on = self.releases.set(by, on);
+        if on || self.released == Some(true) {
+            self.released_at = Some(now.mono_us);
+            self.unreleased_at = None;
         }
+        self.released = Some(on);
+    }
+
+    fn opened(&mut self, now: &Now, spoken: bool) -> Vec<(Rule, Turn)> {
+        let lately = self.released_at.is_some_and(|at| now.mono_us.saturating_sub(at) <= self.times.release_us);
+        // A device that speaks on changes says only once that the door is released.
+        if self.forced || lately || self.released != Some(false) {
+            return Vec::new();
+        }
+        if spoken {
+            return vec![self.force()];
+        }
+        self.unreleased_at.get_or_insert(now.mono_us);
+        self.timeout(now)
+    }
+
+    fn force(&mut self) -> (Rule, Turn) {
         self.forced = true;
-        let facts = Facts::from([("release".to_owned(), "none".to_owned())]);
-        Some((Rule::DoorForced, Turn::Began(facts)))
+        self.unreleased_at = None;
+        let mut facts = self.contacts.facts();
+        facts.insert("release".to_owned(), "none".to_owned());
+        (Rule::DoorForced, Turn::Began(facts))
     }
 
     fn closed(&mut self) -> Vec<(Rule, Turn)> {
+        self.closed_at = None;
+        let forced = std::mem::take(&mut self.forced).then_some((Rule::DoorForced, Turn::Ended));
+        let held = std::mem::take(&mut self.held).then_some((Rule::DoorHeld, Turn::Ended));
+        forced.into_iter().chain(held).collect()
+    }
+
+    /// Time passed. A door that was opened without a release is forced although it is closed again.
+    pub(super) fn timeout(&mut self, now: &Now) -> Vec<(Rule, Turn)> {
+        let passed = |due: Option<u64>| due.is_some_and(|due| now.mono_us >= due);
         let mut turns = Vec::new();
-        if std::mem::take(&mut self.forced) {
-            turns.push((Rule::DoorForced, Turn::Ended));
+        if passed(self.forced_due()) {
+            turns.push(self.force());
         }
-        if std::mem::take(&mut self.held) {
-            turns.push((Rule::DoorHeld, Turn::Ended));
+        if passed(self.clear_due()) {
+            turns.extend(self.closed());
+        }
+        if passed(self.held_due()) {
+            self.held = true;
+            let mut facts = self.contacts.facts();
+            facts.insert("limit_s".to_owned(), (self.times.held_us / 1_000_000).to_string());
+            turns.push((Rule::DoorHeld, Turn::Began(facts)));
         }
         turns
     }
 
-    pub(super) fn timeout(&mut self, now: &Now, limits: &Limits) -> Option<(Rule, Turn)> {
-        let due = self.deadline(limits)?;
-        if now.mono_us < due {
-            return None;
-        }
-        self.held = true;
-        let facts = Facts::from([("limit_s".to_owned(), (limits.door_held_ms / 1_000).to_string())]);
-        Some((Rule::DoorHeld, Turn::Began(facts)))
+    pub(super) fn deadline(&self) -> Option<u64> {
+        [self.forced_due(), self.clear_due(), self.held_due()].into_iter().flatten().min()
+    }
+
+    fn forced_due(&self) -> Option<u64> {
+        self.unreleased_at.map(|at| at + self.times.grace_us)
+    }
+
+    fn clear_due(&self) -> Option<u64> {
+        let closed_at = self.closed_at.filter(|_| self.open == Some(false) && (self.forced || self.held));
+        closed_at.map(|at| at + self.times.clear_us)
     }
 
     /// A forced door is one alarm: that it also stays open adds nothing.
-    pub(super) fn deadline(&self, limits: &Limits) -> Option<u64> {
+    fn held_due(&self) -> Option<u64> {
         let counting = self.open == Some(true) && !self.held && !self.forced;
-        counting.then(|| self.open_since + ms(limits.door_held_ms))
+        counting.then(|| self.open_since + self.times.held_us)
     }
 }

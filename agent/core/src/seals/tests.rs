@@ -13,8 +13,23 @@ fn seals() -> Seals {
 fn scan(seals: &mut Seals, now_us: u64, reader: &str, text: &str) -> (Kind, Option<Turn>) {
     let scan = Scan { text: text.into(), aim: None, raw: text.as_bytes().to_vec() };
     let by = Evidence { driver: "serial", raw: [0; 32], device_time: None };
-    let (statement, turn) = seals.scanned(&at(now_us), &id(reader), &scan, &by);
-    (statement.kind, turn)
+    let (statement, check) = seals.scanned(&at(now_us), &id(reader), &scan, &by);
+    (statement.kind, check.map(|(_, turn)| turn))
+}
+
+fn about(seals: &mut Seals, text: &str) -> Option<String> {
+    let scan = Scan { text: text.into(), aim: None, raw: text.as_bytes().to_vec() };
+    let by = Evidence { driver: "serial", raw: [0; 32], device_time: None };
+    seals.scanned(&at(0), &id("READER-1"), &scan, &by).1.map(|(about, _)| about)
+}
+
+#[test]
+fn a_check_is_about_its_unit_and_about_the_seal_where_nobody_said_which() {
+    let mut seals = seals();
+    assert_eq!(about(&mut seals, "XX999").as_deref(), Some("XX999"));
+    assert_eq!(about(&mut seals, "AB123456").as_deref(), Some("CSQU3054383"));
+    assert_eq!(about(&mut seals, "CSQU3054383"), None);
+    assert_eq!(about(&mut seals, "XX999").as_deref(), Some("CSQU3054383"));
 }
 
 #[test]

@@ -14,25 +14,25 @@ use picket_record::kind::Severity;
 
 impl Site {
     pub(super) fn act(&mut self, now: &Now, act: &Act) {
-        let Act::Acknowledge { alarm, by, note, terminal } = act;
-        for statement in self.alarms.acknowledge(alarm, by, note, terminal) {
+        let Act::Acknowledge { alarm, saw, by, note, terminal } = act;
+        for statement in self.alarms.acknowledge(alarm, *saw, by, note, terminal) {
             self.record_alarm(now, statement);
         }
     }
 
     /// A condition turned: an alarm is raised or cleared by it.
     pub(super) fn found(&mut self, now: &Now, finding: Finding) {
-        let Finding { rule, equipment, turn, evidence } = finding;
+        let Finding { rule, equipment, about, turn, evidence } = finding;
         let standing = self.standings.standing(&equipment);
         match turn {
             Turn::Began(facts) => {
                 let severity = self.severity(rule, &equipment);
-                if let Some(raised) = self.alarms.raise(now, rule, &equipment, severity, standing, facts) {
+                if let Some(raised) = self.alarms.raise(now, (rule, &equipment, &about), severity, standing, facts) {
                     self.record_alarm(now, raised.from(evidence.as_ref()));
                 }
             }
             Turn::Ended => {
-                for statement in self.alarms.clear(rule, &equipment, standing) {
+                for statement in self.alarms.clear((rule, &equipment, &about), standing) {
                     self.record_alarm(now, statement.from(evidence.as_ref()));
                 }
             }
@@ -82,17 +82,25 @@ impl Site {
             facts.insert("affects".into(), told);
         }
         if silent {
+            facts.extend(self.lost_line(id).map(|line| ("line".to_owned(), line)));
             self.readings.stale(usize::from(id.0));
         } else if self.devices_of(&equipment).any(|other| self.contacts.presence(other).0 == Presence::Silent) {
             return;
         }
         let turn = if silent { Turn::Began(facts.clone()) } else { Turn::Ended };
-        self.found(now, Finding { rule: Rule::Silent, equipment: equipment.clone(), turn, evidence: None });
+        let about = String::new();
+        self.found(now, Finding { rule: Rule::Silent, equipment: equipment.clone(), about, turn, evidence: None });
         let statement = if silent {
             self.nonconformities.open(now, "silent", &equipment, facts)
         } else {
             self.nonconformities.close("silent", &equipment)
         };
         self.record_all(now, statement);
+    }
+
+    /// Name of the line whose loss made a device silent.
+    fn lost_line(&self, id: DeviceId) -> Option<String> {
+        let device = self.device(id).filter(|_| self.contacts.is_silent_by_line(id))?;
+        self.plan.lines.get(usize::from(device.line.0)).map(|line| line.name.clone())
     }
 }

@@ -7,6 +7,7 @@ use crate::readings::Readings;
 use crate::register::EquipmentId;
 use crate::rules::{Finding, Sighting};
 use crate::seals::Seals;
+use crate::standing::HeardUnlisted;
 use crate::statement::{Evidence, Statement};
 use crate::time::Now;
 use crate::wire::{Heard, Output};
@@ -39,6 +40,7 @@ pub(super) fn turned(device: &Device, point: &str, value: &Value) -> Value {
 impl Site {
     pub(super) fn heard(&mut self, now: &Now, line: LineId, token: u64, heard: Heard) {
         let before = self.drafts.last_number();
+        self.drafts.begin_group();
         match heard {
             Heard::Scan(Ok(scan)) => self.scanned(now, line, &scan),
             Heard::Scan(Err(fault)) => self.scan_fault(now, line, &fault),
@@ -47,6 +49,7 @@ impl Site {
                 None => self.message(now, line, &topic, &payload, retained),
             },
         }
+        self.drafts.end_group();
         let after = self.drafts.last_number();
         self.confirms.heard(line, token, (after > before).then_some(after));
         for (line, token) in self.confirms.stored(self.drafts.stored_through()) {
@@ -66,10 +69,16 @@ impl Site {
         let by = Evidence { driver: self.driver(line), raw, device_time: None };
         self.good(now, id);
         self.tally.line_outcome(line, None);
-        let (statement, turn) = self.seals.scanned(now, &reader, scan, &by);
+        self.seal_read(now, &reader, scan, &by);
+    }
+
+    /// A seal or a unit's number was read, by a reader of its own or by a point that stands for one.
+    pub(super) fn seal_read(&mut self, now: &Now, reader: &EquipmentId, scan: &Scan, by: &Evidence) {
+        let (statement, check) = self.seals.scanned(now, reader, scan, by);
         self.record(now, statement);
-        if let Some(turn) = turn {
-            self.found(now, Finding { rule: Seals::RULE, equipment: reader, turn, evidence: Some(by) });
+        if let Some((about, turn)) = check {
+            let (equipment, evidence) = (reader.clone(), Some(by.clone()));
+            self.found(now, Finding { rule: Seals::RULE, equipment, about, turn, evidence });
         }
     }
 
@@ -100,7 +109,7 @@ impl Site {
                 if !retained {
                     self.good(now, id);
                 }
-                self.observed(now, id, &event.observations, &by);
+                self.observed(now, id, &event.observations, &by, retained);
             }
             None => self.unlisted(now, prefix, &event.observations, &by),
         }
@@ -127,14 +136,21 @@ impl Site {
         if speaks || (heard.present == Some(true) && silence_ms == 0) {
             self.good(now, id);
         }
-        self.observed(now, id, &heard.observations, by);
+        self.observed(now, id, &heard.observations, by, retained);
     }
 
     /// What no row and no device names is heard all the same: a nonconformity, and its alarms ring, marked.
     fn unlisted(&mut self, now: &Now, sender: &str, seen: &[Observation], by: &Evidence) {
-        let (equipment, statement) = self.standings.heard_unlisted(now, sender, &mut self.nonconformities);
-        self.changed_if(statement.is_some());
-        self.record_all(now, statement.map(|s| s.from(Some(by))));
+        let alarms = &self.alarms;
+        let rings = |id: &EquipmentId| alarms.iter().any(|alarm| alarm.equipment == *id);
+        let heard = self.standings.heard_unlisted(now, sender, rings, &mut self.nonconformities);
+        let HeardUnlisted { id: equipment, statements, gone } = heard;
+        self.changed_if(!statements.is_empty());
+        self.record_all(now, statements.into_iter().map(|statement| statement.from(Some(by))));
+        if let Some(gone) = gone {
+            self.tally.forget(&gone);
+            self.rules.forget(&gone);
+        }
         self.record_unlisted(now, (&equipment, sender), seen, by);
         for observation in seen {
             let Some(signal) = camera::signal_of_point(&observation.point) else { continue };
@@ -199,9 +215,16 @@ impl Site {
     pub(super) fn line_turned(&mut self, now: &Now, line: LineId, fault: Option<String>) {
         if fault.is_some() {
             self.confirms.lost(line);
-            for (index, _) in self.plan.devices.iter().enumerate().filter(|(_, device)| device.line == line) {
-                self.readings.session_lost(index);
-                self.readings.stale(index);
+        }
+        let on_line = (0_u16..).zip(&self.plan.devices).filter(|(_, device)| device.line == line);
+        let on_line: Vec<DeviceId> = on_line.map(|(index, _)| DeviceId(index)).collect();
+        for id in on_line {
+            if fault.is_some() {
+                self.readings.session_lost(usize::from(id.0));
+                self.readings.stale(usize::from(id.0));
+                self.contacts.line_lost(now, id);
+            } else if self.contacts.line_back(now, id) {
+                self.silent(now, id, false);
             }
         }
         let fault: Option<String> = fault.map(|cause| cause.chars().take(MAX_CAUSE).collect());

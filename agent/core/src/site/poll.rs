@@ -1,7 +1,8 @@
 //! Asking: what a line brings back, from outcome to observation.
 
-use super::Site;
+use super::{Site, hear};
 use crate::bus::Event;
+use crate::nonconformity::Nonconformity;
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
 use crate::readings::Readings;
 use crate::register::EquipmentId;
@@ -10,9 +11,13 @@ use crate::statement::{Evidence, Statement};
 use crate::time::{Now, s};
 use crate::wire::Output;
 use picket_device::modbus::{Answer, Fault};
-use picket_device::quantity::{Observation, Signal, Value};
+use picket_device::quantity::{Observation, Quality, Signal, Value};
+use picket_device::seal_reader::Scan;
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
+
+/// Reason of a nonconformity: a point that stands for the equipment is refused by its device.
+pub(super) const REFUSED: &str = "point-refused";
 
 impl Site {
     pub(super) fn ask_due(&mut self, now: &Now) {
@@ -43,9 +48,11 @@ impl Site {
         let cleared = self.tally.line_outcome(line, result.as_ref().err());
         let events = bus.outcome(now, identity_us, result);
         self.changed_if(cleared);
+        self.drafts.begin_group();
         for event in events {
             self.bus_event(now, line, event);
         }
+        self.drafts.end_group();
     }
 
     fn bus_event(&mut self, now: &Now, line: LineId, event: Event) {
@@ -53,7 +60,8 @@ impl Site {
             Event::Polled { device, observations, raw } => {
                 let driver = self.plan.lines[usize::from(line.0)].driver.as_str();
                 self.good(now, device);
-                self.observed(now, device, &observations, &Evidence { driver, raw, device_time: None });
+                self.observed(now, device, &observations, &Evidence { driver, raw, device_time: None }, false);
+                self.read_again(now, device, &observations);
             }
             Event::Identified { device, identity } => {
                 let Some(equipment) = self.device(device).map(|d| d.equipment.clone()) else { return };
@@ -73,13 +81,54 @@ impl Site {
                 let news = self.tally.line_fault(line, &name, &fault);
                 self.changed_if(news);
             }
-            Event::Refused { device, point } => {
-                let Some(device) = self.device(device) else { return };
+            Event::Refused { device: id, point } => {
+                let Some(device) = self.device(id) else { return };
                 let data = json!({ "what": "point-refused", "dev": device.name, "point": point });
                 let statement = Statement::new(Kind::HealthInput, Severity::Fault, data).about(&device.equipment);
                 self.record(now, statement);
+                self.unread(now, id, &point, "refused");
+            }
+            Event::Withheld { device, point, fault } => self.unread(now, device, &point, &fault.to_string()),
+        }
+    }
+
+    /// A point that stands for something is not read: nobody watches that, although the device answers.
+    fn unread(&mut self, now: &Now, id: DeviceId, point: &str, cause: &str) {
+        let Some(device) = self.device(id) else { return };
+        let Some(equipment) = hear::meaning(device, point).map(|(equipment, _)| equipment.clone()) else { return };
+        let facts = [("device", device.name.as_str()), ("point", point), ("cause", cause)];
+        let facts = facts.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let opened = self.nonconformities.open(now, REFUSED, &equipment, facts);
+        self.changed_if(opened.is_some());
+        self.record_all(now, opened);
+    }
+
+    /// Closes what is read again; another point of the same equipment may still be missing.
+    fn read_again(&mut self, now: &Now, id: DeviceId, seen: &[Observation]) {
+        let Some(device) = self.device(id) else { return };
+        let good = |point: &str| seen.iter().any(|o| o.point == point && o.quality == Quality::Good);
+        let of_device = |nc: &&Nonconformity| nc.facts.get("device") == Some(&device.name);
+        let open = self.nonconformities.of(REFUSED).filter(of_device);
+        let read = open.filter(|nc| nc.facts.get("point").is_some_and(|point| good(point)));
+        let read: Vec<EquipmentId> = read.map(|nc| nc.equipment.clone()).collect();
+        for equipment in read {
+            let closed = self.nonconformities.close(REFUSED, &equipment);
+            self.record_all(now, closed);
+            self.changed_if(true);
+            for (id, point) in self.unread_of(&equipment) {
+                self.unread(now, id, &point, "not read");
             }
         }
+    }
+
+    fn unread_of(&self, equipment: &EquipmentId) -> Vec<(DeviceId, String)> {
+        let mut unread = Vec::new();
+        for (id, device) in (0_u16..).map(DeviceId).zip(&self.plan.devices) {
+            let Some(bus) = self.buses.get(&device.line) else { continue };
+            let of_it = |point: &&str| hear::meaning(device, point).is_some_and(|(told, _)| told == equipment);
+            unread.extend(bus.unread(id).filter(of_it).map(|point| (id, point.to_owned())));
+        }
+        unread
     }
 
     /// A device gave a good word.
@@ -94,7 +143,8 @@ impl Site {
     }
 
     /// Observations of one poll or message: readings first, then what the rules make of them.
-    pub(super) fn observed(&mut self, now: &Now, id: DeviceId, seen: &[Observation], by: &Evidence) {
+    /// `kept` is what a broker had from before: it says nothing new of a seal.
+    pub(super) fn observed(&mut self, now: &Now, id: DeviceId, seen: &[Observation], by: &Evidence, kept: bool) {
         let index = usize::from(id.0);
         let time = by.device_time.as_ref();
         if seen.is_empty() || self.readings.is_second_delivery(index, seen, time) {
@@ -106,7 +156,7 @@ impl Site {
         let Some(device) = self.plan.devices.get(index) else { return };
         let line = device.line;
         let statements = Readings::statements(device, &changed, slot, by);
-        let mut findings = Vec::new();
+        let (mut findings, mut seals) = (Vec::new(), Vec::new());
         for (equipment, signal, observation, value) in bound(device, seen) {
             let sighting = Sighting {
                 device: &device.name,
@@ -117,10 +167,17 @@ impl Site {
                 quality: observation.quality,
             };
             findings.extend(self.rules.observe(now, &sighting, by));
+            let fresh = !kept || changed.iter().any(|news| news.point == observation.point);
+            if let (Signal::Seal, Value::Text(text), true) = (signal, &value, fresh) {
+                seals.push((equipment.clone(), Scan { text: text.clone(), aim: None, raw: Vec::new() }));
+            }
         }
         self.record_all(now, statements);
         for finding in findings {
             self.found(now, finding);
+        }
+        for (reader, scan) in seals {
+            self.seal_read(now, &reader, &scan, by);
         }
         if !room {
             self.unreadable(now, line, "", "more points than a device may have");
@@ -134,8 +191,8 @@ fn bound<'a>(device: &'a Device, seen: &'a [Observation]) -> Vec<(&'a EquipmentI
     let mut bound: Vec<_> = seen
         .iter()
         .filter_map(|observation| {
-            let (equipment, signal) = super::hear::meaning(device, &observation.point)?;
-            let value = super::hear::turned(device, &observation.point, &observation.value);
+            let (equipment, signal) = hear::meaning(device, &observation.point)?;
+            let value = hear::turned(device, &observation.point, &observation.value);
             Some((equipment, signal, observation, value))
         })
         .collect();

@@ -1,28 +1,43 @@
 //! After a start: what was open goes on until the equipment says otherwise.
 
+use super::poll::REFUSED;
 use super::{Site, hear};
-use crate::alarm::Rule;
+use crate::alarm::{Alarm, Rule};
 use crate::plan::{Device, DeviceSpeech};
 use crate::register::EquipmentId;
 use crate::rules::{self, Sighting};
 use crate::time::Now;
 use picket_device::quantity::{Quality, Signal, Value};
+use std::collections::BTreeSet;
 
 impl Site {
+    /// What was heard without a row, and is a device of the settings by now, is no longer unlisted under its sender.
+    pub(super) fn adopt(&mut self, now: &Now) {
+        let camera = |device: &Device| match &device.speech {
+            DeviceSpeech::Camera { prefix } => Some((EquipmentId::unlisted(prefix), device.equipment.clone())),
+            DeviceSpeech::Json { .. } | DeviceSpeech::Modbus { .. } | DeviceSpeech::SealReader => None,
+        };
+        let taken = self.plan.devices.iter().filter_map(camera).collect();
+        let named = self.plan.devices.iter().map(|device| device.equipment.clone()).collect();
+        let statements = self.standings.adopt(&taken, &named, &mut self.nonconformities);
+        self.record_all(now, statements);
+    }
+
     pub(super) fn recall(&mut self, now: &Now) {
         self.recall_alarms(now);
         self.recall_silences(now);
+        self.recall_refusals(now);
         self.recall_points(now);
     }
 
     /// Alarms hold on. One that nothing of the plan can clear any more is a guard's to close.
     fn recall_alarms(&mut self, now: &Now) {
         let active = self.alarms.iter().filter(|a| a.active);
-        let active: Vec<(Rule, EquipmentId)> = active.map(|a| (a.rule, a.equipment.clone())).collect();
-        for (rule, equipment) in active {
+        let active: Vec<_> = active.map(|a| (a.id(), a.rule, a.equipment.clone())).collect();
+        for (id, rule, equipment) in active {
             self.rules.recover(rule, &equipment);
             if !self.is_watched(rule, &equipment) {
-                if let Some(statement) = self.alarms.unwatch(rule, &equipment) {
+                if let Some(statement) = self.alarms.unwatch(&id) {
                     self.record_alarm(now, statement);
                 }
             }
@@ -51,34 +66,85 @@ impl Site {
                 self.record_all(now, closed);
             }
             for device in devices {
-                self.contacts.recover_silent(device);
+                let by_line = self.was_silent_by_line(&equipment);
+                self.contacts.recover_silent(device, by_line);
             }
         }
     }
 
+    /// A point that nothing is bound to any more is no loss.
+    fn recall_refusals(&mut self, now: &Now) {
+        let open = self.nonconformities.of(REFUSED);
+        let over: Vec<EquipmentId> = open
+            .filter(|nc| {
+                let fact = |name: &str| nc.facts.get(name).map(String::as_str).unwrap_or_default();
+                let device = self.plan.devices.iter().find(|device| device.name == fact("device"));
+                device.and_then(|device| hear::meaning(device, fact("point"))).map(|(id, _)| id) != Some(&nc.equipment)
+            })
+            .map(|nc| nc.equipment.clone())
+            .collect();
+        for equipment in over {
+            let closed = self.nonconformities.close(REFUSED, &equipment);
+            self.record_all(now, closed);
+        }
+    }
+
+    fn was_silent_by_line(&self, equipment: &EquipmentId) -> bool {
+        let mut silences = self.nonconformities.iter().filter(|nc| nc.reason == "silent");
+        silences.any(|nc| nc.equipment == *equipment && nc.facts.contains_key("line"))
+    }
+
+    /// What each point is taken to say until it speaks. A point that may hold an open alarm is on: the calm of one
+    /// contact must not clear what another one raised.
     fn recall_points(&mut self, now: &Now) {
         for (index, device) in self.plan.devices.iter().enumerate() {
-            for (point, last) in self.readings.of(index) {
-                let Some((equipment, signal)) = hear::meaning(device, point) else { continue };
-                let value = match &last.value {
-                    // Taken back, which clears nothing: an alarm that it raised goes on.
-                    Value::Unknown if self.is_in_alarm(signal, equipment, point) => Value::Bit(true),
-                    value => hear::turned(device, point, value),
-                };
-                let seen =
-                    Sighting { device: &device.name, point, equipment, signal, value: &value, quality: Quality::Good };
-                self.rules.recall(now, &seen);
+            let spoken = !matches!(device.speech, DeviceSpeech::Modbus { .. });
+            let heard = self.readings.of(index).map(|(point, _)| point.to_owned());
+            let points: BTreeSet<String> =
+                heard.chain(device.bindings.keys().cloned()).chain(self.named_points(device)).collect();
+            for point in points {
+                let Some((equipment, signal)) = hear::meaning(device, &point) else { continue };
+                let Some(value) = self.recalled(index, &point, equipment, signal) else { continue };
+                let quality = Quality::Good;
+                let seen = Sighting { device: &device.name, point: &point, equipment, signal, value: &value, quality };
+                self.rules.recall(now, &seen, spoken);
             }
         }
     }
 
-    fn is_in_alarm(&self, signal: Signal, equipment: &EquipmentId, point: &str) -> bool {
-        let named = |points: &String| points.split(", ").any(|name| name == point);
-        rules::rule_of(signal).is_some_and(|rule| {
-            let mut alarms = self.alarms.iter().filter(|a| a.active && a.rule == rule && a.equipment == *equipment);
-            alarms.any(|alarm| alarm.facts.get("points").is_some_and(named))
-        })
+    fn recalled(&self, device: usize, point: &str, equipment: &EquipmentId, signal: Signal) -> Option<Value> {
+        let rules = rules::rules_of(signal);
+        let open = |alarm: &&Alarm| alarm.active && rules.contains(&alarm.rule) && alarm.equipment == *equipment;
+        let on = Some(Value::Bit(true));
+        let Some(last) = self.readings.last(device, point) else {
+            return self.alarms.iter().any(|alarm| open(&alarm)).then_some(Value::Bit(true));
+        };
+        let naming: Vec<&Alarm> = self.alarms.iter().filter(open).filter(|alarm| names(alarm, point)).collect();
+        match hear::turned(&self.plan.devices[device], point, &last.value) {
+            // Taken back, which clears nothing: an alarm that it raised goes on.
+            Value::Unknown if !naming.is_empty() => on,
+            // Said before the alarm: what raised it was dropped on a full disk, the alarm was not.
+            Value::Bit(false) if naming.iter().any(|alarm| alarm.seq > Some(last.seq)) => on,
+            value => Some(value),
+        }
     }
+
+    /// Points that an open alarm names: a camera has no list of its own.
+    fn named_points(&self, device: &Device) -> Vec<String> {
+        if !matches!(device.speech, DeviceSpeech::Camera { .. }) {
+            return Vec::new();
+        }
+        let alarms = self.alarms.iter().filter(|alarm| alarm.active && alarm.equipment == device.equipment);
+        alarms.flat_map(|alarm| points_of(alarm).map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+}
+
+fn points_of(alarm: &Alarm) -> impl Iterator<Item = &str> {
+    alarm.facts.get("points").into_iter().flat_map(|points| points.split(", "))
+}
+
+fn names(alarm: &Alarm, point: &str) -> bool {
+    points_of(alarm).any(|name| name == point)
 }
 
 /// Whether a device can tell that the condition of a rule is over.
@@ -86,7 +152,8 @@ fn tells(device: &Device, rule: Rule, equipment: &EquipmentId) -> bool {
     let own = device.equipment == *equipment;
     let signal = match rule {
         Rule::Silent => return own,
-        Rule::SealMismatch => return own && matches!(device.speech, DeviceSpeech::SealReader),
+        Rule::SealMismatch if own && matches!(device.speech, DeviceSpeech::SealReader) => return true,
+        Rule::SealMismatch => Some(Signal::Seal),
         Rule::DoorForced | Rule::DoorHeld => Some(Signal::Open),
         Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::MainsLost | Rule::BatteryLow | Rule::DeviceFault => {
             rules::signal_of(rule)

@@ -151,6 +151,11 @@ impl Tally {
         Some(std::mem::take(&mut spoken.skipped))
     }
 
+    /// Something unlisted is no longer told apart.
+    pub(super) fn forget(&mut self, id: &EquipmentId) {
+        self.unlisted.remove(id);
+    }
+
     /// Counts unreadable input; how many since the last record where one is due.
     pub(super) fn unreadable(&mut self, now: &Now, line: LineId, cause: &str) -> Option<u64> {
         let class = if cause.starts_with("payload of") { "oversize" } else { "unreadable" };
@@ -266,6 +271,10 @@ impl Site {
             "good": good,
             "faults": self.tally.faults,
         });
+        let (beyond, gave_way) = self.standings.unlisted_counts();
+        if beyond + gave_way > 0 {
+            data["unlisted"] = json!({ "beyond": beyond, "gave_way": gave_way });
+        }
         if let Some(judged) = now.judged_ms() {
             data["judged_ms"] = judged.into();
         }

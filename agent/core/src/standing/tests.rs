@@ -154,13 +154,14 @@ fn a_start_opens_and_closes_nothing_that_did_not_change() {
     let mut scene = Scene::of(&[ENDS]);
     scene.recheck(&at(s(10)));
     scene.told(&at(s(11)), Some("XX-99"), None);
-    let (_, statement) = scene.standings.heard_unlisted(&at(s(12)), "ghost", &mut scene.book);
-    scene.keep(statement.into_iter().collect());
+    let heard = scene.standings.heard_unlisted(&at(s(12)), "ghost", |_| false, &mut scene.book);
+    scene.keep(heard.statements);
     let mut again = Scene::after(&[ENDS], scene.rows);
     assert_eq!(again.recheck(&at(s(20))), [""; 0]);
     assert_eq!(again.standing(), Standing::Mismatched);
     assert_eq!(again.standings.unlisted().count(), 1);
-    assert!(again.standings.heard_unlisted(&at(s(21)), "ghost", &mut again.book).1.is_none());
+    let heard = again.standings.heard_unlisted(&at(s(21)), "ghost", |_| false, &mut again.book);
+    assert!(heard.statements.is_empty());
 }
 
 #[test]
@@ -212,10 +213,11 @@ fn a_flood_of_unlisted_senders_is_bounded_and_each_is_told_once() {
     let mut scene = Scene::of(&[]);
     let mut opened = 0;
     for n in 0..1_000 {
-        let (_, statement) = scene.standings.heard_unlisted(&at(0), &format!("ghost-{n}"), &mut scene.book);
-        opened += usize::from(statement.is_some());
+        let sender = format!("ghost-{n}");
+        opened += scene.standings.heard_unlisted(&at(0), &sender, |_| false, &mut scene.book).statements.len();
     }
     assert_eq!((opened, scene.standings.unlisted().count()), (65, 65));
+    assert_eq!(scene.standings.unlisted_counts(), (1_000 - 64, 0));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Alarms by the standing of the equipment, from contact to record.
 
-use crate::harness::{DOOR, RELEASE, SMOKE, World, row};
+use crate::harness::{DOOR, RELEASE, SMOKE, World, YARD, row};
 use picket_core::plan::Plan;
 use picket_core::register::rows::Row;
+use picket_core::wire::Input;
+use picket_record::kind::Kind;
 
 /// A site whose door has these fields beside id and kind.
 fn door(fields: &'static [(&'static str, &'static str)]) -> World {
@@ -18,7 +20,7 @@ fn forced_seen_and_closed(world: &mut World) {
     world.run_s(1);
     world.acknowledge("door-forced/DOOR-1");
     world.contacts[DOOR] = false;
-    world.run_s(1);
+    world.run_s(3);
 }
 
 #[test]
@@ -163,11 +165,56 @@ fn a_wrong_seal_raises_and_the_right_one_for_its_container_clears() {
     let mut world = World::new();
     world.scan("CSQU3054383");
     world.scan("XX999");
-    assert_eq!(world.alarm("seal-mismatch/READER-1").unwrap().facts["expected"], "AB123456");
-    world.acknowledge("seal-mismatch/READER-1");
+    let alarm = "seal-mismatch/READER-1#CSQU3054383";
+    assert_eq!(world.alarm(alarm).unwrap().facts["expected"], "AB123456");
     world.scan("AB123456");
-    assert_eq!(world.alarm("seal-mismatch/READER-1"), None);
+    assert!(!world.alarm(alarm).unwrap().active);
+    world.acknowledge(alarm);
+    assert_eq!(world.alarm(alarm), None);
     let kinds: Vec<&str> =
         world.journal.records.iter().map(|b| b.kind.as_str()).filter(|k| k.starts_with("seal")).collect();
     assert_eq!(kinds, ["seal.checked", "seal.mismatch", "seal.checked"]);
+}
+
+#[test]
+fn a_wrong_seal_of_one_truck_outlives_the_good_one_of_the_next_and_a_restart() {
+    let mut world = World::new();
+    world.scan("XX999");
+    world.scan("AB123456");
+    let mut world = world.restarted();
+    world.scan("AB123456");
+    assert!(world.alarm("seal-mismatch/READER-1#XX999").unwrap().active);
+    world.acknowledge("seal-mismatch/READER-1#XX999");
+    assert_eq!(world.status().alarms, []);
+}
+
+#[test]
+fn a_guards_late_word_on_an_alarm_that_rang_again_silences_nothing() {
+    let mut world = World::new();
+    world.scene(true, 1);
+    let seen = world.alarm("view-lost/CAM-1").unwrap().occurrence();
+    world.scene(false, 2);
+    world.scene(true, 3);
+    world.acknowledge_as("view-lost/CAM-1", seen);
+    assert_eq!(world.alarm("view-lost/CAM-1").unwrap().acknowledged_by, None);
+    assert_eq!(world.count(Kind::ActAcknowledged), 0);
+    world.acknowledge("view-lost/CAM-1");
+    assert!(world.alarm("view-lost/CAM-1").unwrap().acknowledged_by.is_some());
+}
+
+#[test]
+fn a_dead_broker_makes_its_cameras_silent_and_its_return_ends_that() {
+    let mut world = World::new();
+    world.give(Input::Line { line: YARD, fault: Some("refused".into()) });
+    world.run_s(59);
+    assert_eq!(world.told(), [""; 0]);
+    world.run_s(2);
+    assert_eq!(world.told(), ["alarm.raised silent/CAM-1", "nonconformity.opened silent/CAM-1"]);
+    assert_eq!(world.alarm("silent/CAM-1").unwrap().facts["line"], "yard");
+    let since = world.journal.records.len();
+    let mut world = world.restarted();
+    world.run_s(300);
+    assert_eq!(world.told_since(since), [""; 0]);
+    world.give(Input::Line { line: YARD, fault: None });
+    assert_eq!(world.told_since(since), ["alarm.cleared silent/CAM-1", "nonconformity.closed silent/CAM-1"]);
 }

@@ -3,13 +3,13 @@
 
 use picket_core::memory::{self, Change, Stated};
 use picket_core::plan::{
-    Binding, Device, DeviceSpeech, Driver, Limits, Line, LineId, ManifestRow, Plan, ReadingsPolicy,
+    Binding, Delays, Device, DeviceSpeech, Driver, Limits, Line, LineId, ManifestRow, Plan, ReadingsPolicy,
 };
 use picket_core::register::{EquipmentId, rows};
 use picket_core::site::{Site, Start};
 use picket_core::status::{AlarmStatus, Status};
 use picket_core::time::{Now, ms};
-use picket_core::wire::{Act, Batch, Heard, Input, Output, Recovered, StateRow};
+use picket_core::wire::{Act, Batch, Heard, Input, Occurrence, Output, Recovered, StateRow};
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::profile::{Coding, IdentityCoding, IdentityField, IdentityPoint, ModbusSpeech, Point, Table};
 use picket_device::quantity::Signal;
@@ -83,6 +83,8 @@ pub(crate) struct World {
     pub(crate) serial: &'static str,
     /// The gate's module answers.
     pub(crate) alive: bool,
+    /// It refuses reads from this address on, with this exception.
+    pub(crate) refuses: Option<(u16, u8)>,
     /// Batches leave at once.
     pub(crate) link: bool,
     /// When the open ask ends, its number, what it reads, and whether the module hears it.
@@ -142,6 +144,7 @@ impl World {
             contacts: [false; 3],
             serial: "AB12",
             alive: true,
+            refuses: None,
             link: true,
             answers: Vec::new(),
             confirmed: Vec::new(),
@@ -170,6 +173,7 @@ impl World {
         journal.head += 1;
         let mut next = Self::start_by(self.plan, self.listed, journal, self.now_us + 1_000_000, trusted);
         (next.contacts, next.serial, next.alive) = (self.contacts, self.serial, self.alive);
+        next.refuses = self.refuses;
         next
     }
 
@@ -214,8 +218,14 @@ impl World {
     }
 
     pub(crate) fn acknowledge(&mut self, alarm: &str) {
+        let shown = self.alarm(alarm).map(|shown| shown.occurrence());
+        self.acknowledge_as(alarm, shown.unwrap_or(Occurrence { since_ms: None, times: 0 }));
+    }
+
+    /// A guard acknowledges what was seen of an alarm.
+    pub(crate) fn acknowledge_as(&mut self, alarm: &str, saw: Occurrence) {
         let (by, terminal) = ("Ines".to_owned(), "10.0.0.7".to_owned());
-        self.give(Input::Act(Act::Acknowledge { alarm: alarm.into(), by, note: String::new(), terminal }));
+        self.give(Input::Act(Act::Acknowledge { alarm: alarm.into(), saw, by, note: String::new(), terminal }));
     }
 
     /// The journal takes what is open.
@@ -292,7 +302,13 @@ impl World {
             self.now_us = self.now_us.max(next);
             if answer <= due {
                 let (_, ask, read, heard) = self.answers.remove(0);
-                let result = if heard { Ok(self.answer(read)) } else { Err(Fault::Timeout(PATIENCE_MS)) };
+                let contacts = read.table == Table::DiscreteInput;
+                let refused = self.refuses.filter(|(from, _)| contacts && read.start + read.count > *from);
+                let result = match refused {
+                    _ if !heard => Err(Fault::Timeout(PATIENCE_MS)),
+                    Some((_, code)) => Err(Fault::Exception(code)),
+                    None => Ok(self.answer(read)),
+                };
                 self.give(Input::Outcome { line: GATE, ask, result });
                 if self.site.deadline() > self.now_us {
                     continue;
@@ -384,7 +400,12 @@ fn plan() -> Plan {
 }
 
 fn module() -> Device {
-    let bind = |equipment: &str, signal| Binding { equipment: id(equipment), signal, inverted: false };
+    let bind = |equipment: &str, signal| Binding {
+        equipment: id(equipment),
+        signal,
+        inverted: false,
+        delays: Delays::default(),
+    };
     let bindings = BTreeMap::from([
         ("di0".to_owned(), bind("DOOR-1", Signal::Open)),
         ("di1".to_owned(), bind("DOOR-1", Signal::Released)),

@@ -1,7 +1,7 @@
 //! What speaks unasked: every token is confirmed once, after its record, and nothing said twice counts twice.
 
 use crate::harness::{DESK, SCENE, World, YARD, id};
-use picket_core::plan::{Binding, DeviceSpeech, ReadingsPolicy};
+use picket_core::plan::{Binding, Delays, DeviceSpeech, ReadingsPolicy};
 use picket_core::wire::{Heard, Input};
 use picket_device::pointer_map::PointerMap;
 use picket_device::quantity::Signal;
@@ -29,7 +29,7 @@ fn spoken_door(silence_ms: u64, readings: ReadingsPolicy, inverted: bool) -> Wor
         device.speech = DeviceSpeech::Json { prefix: "door".into(), map };
         device.silence_ms = silence_ms;
         device.readings = readings;
-        let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted };
+        let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted, delays: Delays::default() };
         device.bindings.insert("contact".into(), binding);
         plan.devices[1] = device;
     })
@@ -201,4 +201,100 @@ fn a_heard_contact_is_recorded_before_it_is_confirmed_although_polled_ones_are_h
     let mut world = spoken_door(0, ReadingsPolicy::Off, false);
     world.publish("door/state", r#"{"open":true}"#);
     assert_eq!(world.told(), ["alarm.raised tamper/DOOR-1"]);
+}
+
+#[test]
+fn a_seal_that_is_published_is_checked_against_the_manifest_each_time_and_a_kept_one_once() {
+    let mut world = World::with(|plan, _| {
+        let mut device = plan.devices[1].clone();
+        let map = r#"{ "point": [{ "name": "code", "topic": "t", "pointer": "/code", "signal": "seal" }] }"#;
+        device.speech = DeviceSpeech::Json { prefix: "desk".into(), map: serde_json::from_str(map).unwrap() };
+        let binding =
+            Binding { equipment: id("READER-1"), signal: Signal::Seal, inverted: false, delays: Delays::default() };
+        device.bindings.insert("code".into(), binding);
+        plan.devices[1] = device;
+        plan.devices.truncate(2);
+    });
+    world.publish("desk/t", r#"{"code":"AB123456"}"#);
+    world.publish("desk/t", r#"{"code":"AB123456"}"#);
+    world.publish_as("desk/t", r#"{"code":"AB123456"}"#, true);
+    assert_eq!((world.count(Kind::SealChecked), world.count(Kind::SealMismatch)), (2, 0));
+    world.publish_as("desk/t", r#"{"code":"XX999"}"#, true);
+    assert_eq!((world.count(Kind::SealChecked), world.count(Kind::SealMismatch)), (2, 1));
+    let world = world.restarted();
+    assert!(world.alarm("seal-mismatch/READER-1#XX999").unwrap().active);
+}
+
+const GHOST: &str = "onvif-ej/VideoSource/GlobalSceneChange/ImagingService/&VS1";
+
+#[test]
+fn an_unlisted_sender_that_the_settings_take_in_is_closed_with_a_record_at_the_next_start() {
+    let mut world = World::new();
+    world.publish(&format!("ghost/{GHOST}"), r#"{"Data":{"State":true}}"#);
+    world.publish(&format!("other/{GHOST}"), r#"{"Data":{"State":false}}"#);
+    let mut camera = world.plan.devices[1].clone();
+    camera.name = "ghost".into();
+    camera.equipment = id("CAM-2");
+    camera.speech = DeviceSpeech::Camera { prefix: "ghost".into() };
+    world.plan.devices.push(camera);
+    world.listed.push(crate::harness::row(&[("id", "CAM-2"), ("kind", "camera")]));
+    let since = world.journal.records.len();
+    let mut world = world.restarted();
+    world.run_s(60);
+    let told = ["nonconformity.closed unlisted/unlisted:ghost", "alarm.cleared view-lost/unlisted:ghost"];
+    assert_eq!(world.told_since(since), told);
+    let closed = world.journal.records.iter().find(|b| b.kind == Kind::NonconformityClosed).unwrap();
+    assert_eq!((closed.data["why"].as_str(), closed.data["as"].as_str()), (Some("taken-in"), Some("CAM-2")));
+    let open: Vec<String> = world.status().nonconformities.into_iter().map(|nc| nc.id).collect();
+    assert_eq!(open, ["unlisted/unlisted:other"]);
+    world.acknowledge("view-lost/unlisted:ghost");
+    assert_eq!(world.status().alarms, []);
+}
+
+#[test]
+fn two_senders_whose_names_look_alike_are_two() {
+    let mut world = World::new();
+    for sender in ["yard/cam", "yard-cam", "yard+cam"] {
+        world.publish(&format!("{sender}/{GHOST}"), r#"{"Data":{"State":false}}"#);
+    }
+    assert_eq!(world.count(Kind::NonconformityOpened), 3);
+}
+
+#[test]
+fn a_sender_beyond_the_books_size_takes_the_place_of_a_quiet_one_and_is_counted_until_then() {
+    let mut world = World::new();
+    let speak = |world: &mut World, n: u32, state: bool| {
+        world.publish(&format!("ghost-{n:02}/{GHOST}"), &format!(r#"{{"Data":{{"State":{state}}}}}"#));
+    };
+    for n in 0..66 {
+        speak(&mut world, n, n == 0);
+    }
+    world.run_s(64);
+    let beat = world.journal.records.iter().rfind(|b| b.kind == Kind::Heartbeat).unwrap();
+    assert_eq!(beat.data["unlisted"], serde_json::json!({ "beyond": 2, "gave_way": 0 }));
+    world.run_s(3_600);
+    let since = world.journal.records.len();
+    speak(&mut world, 65, false);
+    let told = ["nonconformity.closed unlisted/unlisted:ghost-01", "nonconformity.opened unlisted/unlisted:ghost-65"];
+    assert_eq!(world.told_since(since), told, "ghost-00 rings: it stays");
+    let closed = world.journal.records.iter().rfind(|b| b.kind == Kind::NonconformityClosed).unwrap();
+    assert_eq!((closed.data["why"].as_str(), closed.data["gave_way"].as_str()), (Some("gave-way"), Some("1")));
+}
+
+#[test]
+fn a_message_and_what_follows_from_it_are_stored_together_behind_any_backlog() {
+    let mut world = World::new();
+    world.journal.prompt = false;
+    while world.journal.open.is_some() {
+        world.store();
+    }
+    world.scene(true, 1);
+    for second in 0..250 {
+        world.publish(SCENE, &format!(r#"{{"UtcTime":"T{second}","Data":{{"State":{}}}}}"#, second % 2 == 1));
+    }
+    world.store();
+    let append = world.journal.open.clone().unwrap().1;
+    let last = append.last().unwrap();
+    assert!(append.len() > 250, "{}", append.len());
+    assert_ne!(last.kind, Kind::Readings, "its alarm is in the next append");
 }

@@ -8,5 +8,6 @@ mod delivery;
 mod harness;
 mod hearing;
 mod quiet;
+mod refusals;
 mod restart;
 mod stopping;

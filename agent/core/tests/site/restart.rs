@@ -1,6 +1,8 @@
 //! The agent's memory is a fold of its own journal.
 
-use crate::harness::{DOOR, World, row};
+use crate::harness::{DOOR, SMOKE, World, row};
+use picket_core::plan::{Binding, DeviceSpeech};
+use picket_device::quantity::Signal;
 use picket_record::kind::Kind;
 
 /// A site with everything open that can be: a forced door seen by a guard, a lost view, a wrong seal, a ghost, another
@@ -118,4 +120,79 @@ fn settings_and_register_are_stated_once_while_they_stay_the_same() {
     }
     assert_eq!((world.count(Kind::SettingsApplied), world.count(Kind::RegisterApplied)), (1, 1));
     assert_eq!(world.count(Kind::ActStarted), 4);
+}
+
+/// The door has a second contact on the smoke detector's input.
+fn two_contacts() -> World {
+    World::with(|plan, _| {
+        let second = plan.devices[0].bindings["di0"].clone();
+        plan.devices[0].bindings.insert("di2".to_owned(), second);
+    })
+}
+
+#[test]
+fn after_a_restart_the_calm_of_one_contact_does_not_clear_what_another_raised() {
+    let mut world = two_contacts();
+    world.run_s(1);
+    world.contacts[SMOKE] = true;
+    world.run_s(1);
+    let since = world.journal.records.len();
+    let mut world = world.restarted();
+    world.run_s(60);
+    assert_eq!(world.told_since(since), [""; 0]);
+    world.contacts[SMOKE] = false;
+    world.run_s(10);
+    assert_eq!(world.told_since(since), ["alarm.cleared door-forced/DOOR-1"]);
+}
+
+#[test]
+fn a_spoken_door_that_was_closed_right_before_a_kill_is_cleared_after_it() {
+    let mut world = spoken_door(Signal::Open);
+    world.publish("door/state", r#"{"open":false,"released":false}"#);
+    world.publish("door/state", r#"{"open":true,"released":false}"#);
+    world.publish("door/state", r#"{"open":false,"released":false}"#);
+    assert!(world.alarm("door-forced/DOOR-1").unwrap().active);
+    let mut world = world.restarted();
+    world.run_s(1);
+    assert!(world.alarm("door-forced/DOOR-1").unwrap().active);
+    world.run_s(2);
+    assert!(!world.alarm("door-forced/DOOR-1").unwrap().active);
+}
+
+#[test]
+fn what_a_full_disk_did_not_keep_of_a_contact_does_not_clear_its_alarm_after_a_restart() {
+    let mut world = spoken_door(Signal::Tamper);
+    world.publish("door/state", r#"{"open":false}"#);
+    world.journal.fill_permille = 900;
+    world.run_s(120);
+    world.publish("door/state", r#"{"open":true}"#);
+    assert!(world.alarm("tamper/DOOR-1").unwrap().active);
+    assert!(world.journal.rows["heard/door/contact"].body.contains("false"), "the disk kept it: nothing is shown");
+    let mut world = world.restarted();
+    world.run_s(60);
+    assert!(world.alarm("tamper/DOOR-1").unwrap().active);
+    world.publish("door/state", r#"{"open":false}"#);
+    assert!(!world.alarm("tamper/DOOR-1").unwrap().active);
+}
+
+fn json_speech(prefix: &str, pointer: &str) -> DeviceSpeech {
+    let points = format!(
+        r#"{{ "point": [{{ "name": "contact", "topic": "state", "pointer": "{pointer}" }},
+                        {{ "name": "release", "topic": "state", "pointer": "/released" }}] }}"#
+    );
+    DeviceSpeech::Json { prefix: prefix.into(), map: serde_json::from_str(&points).unwrap() }
+}
+
+/// A door that speaks JSON, in the place of the camera; its contact tells `signal`.
+fn spoken_door(signal: Signal) -> World {
+    World::with(|plan, _| {
+        let mut device = plan.devices[1].clone();
+        device.name = "door".into();
+        device.speech = json_speech("door", "/open");
+        for (point, signal) in [("contact", signal), ("release", Signal::Released)] {
+            let binding = Binding { signal, ..plan.devices[0].bindings["di0"].clone() };
+            device.bindings.insert(point.into(), binding);
+        }
+        plan.devices[1] = device;
+    })
 }

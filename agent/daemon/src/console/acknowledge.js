@@ -16,7 +16,10 @@ let currentTime = () => null;
 
 export const isAsking = () => byId("ask").open;
 
-/** What was sent and is not yet seen in a status: who, when, and whether it takes too long. */
+/** Whether a status still shows the occurrence that was seen when something was sent. */
+const same = (sent, alarm) => alarm.times === sent.times && alarm.since_ms === sent.since_ms;
+
+/** What was sent and is not yet seen in a status: who, when, whether it takes too long, and whether it rang again. */
 export const pendingFor = (id) => pending.get(id);
 
 /** Forgets what the status shows as done, or what it does not show at all any more. */
@@ -24,6 +27,7 @@ export function settle(status) {
   for (const id of pending.keys()) {
     const alarm = status.alarms.find((alarm) => alarm.id === id);
     if (!alarm || alarm.acknowledged_by !== null) pending.delete(id);
+    else if (!same(pending.get(id), alarm)) pending.get(id).again = true;
   }
 }
 
@@ -54,14 +58,14 @@ async function send() {
   const note = byId("ask-note").value.replace(/\s+/g, " ").trim();
   if (by === "" || bytes(by) > 64) return refuse("bad-name", "ask-by");
   if (bytes(note) > 500) return refuse("bad-note", "ask-note");
-  const alarm = asked.id;
+  const { id: alarm, times, since_ms } = asked;
   byId("ask-fault").textContent = "";
   busy(true);
-  const refused = await post({ alarm, by, note });
+  const refused = await post({ alarm, times, since_ms, by, note });
   busy(false);
   if (refused !== null) return refuse(refused, "ask-send");
   remembered(by);
-  const sent = { by, at: currentTime(), late: false };
+  const sent = { by, times, since_ms, at: currentTime(), late: false, again: false };
   pending.set(alarm, sent);
   setTimeout(() => {
     sent.late = true;
@@ -114,6 +118,7 @@ function remembered(name) {
 /** "Pending" in words. */
 export function pendingWords(sent, now) {
   const when = sent.at === null ? "" : ` at ${clockTime(sent.at, now)}`;
+  if (sent.again) return `It rang again after ${sent.by} acknowledged it${when}. Look again.`;
   return sent.late
     ? `Sent by ${sent.by}${when}, but the gateway has not confirmed it. Send again.`
     : `Pending: sent by ${sent.by}${when}, not yet confirmed by the gateway.`;

@@ -3,7 +3,7 @@
 use super::admission::Token;
 use super::answer::Refusal;
 use super::feed::Snapshot;
-use picket_core::wire::{Act, Input};
+use picket_core::wire::{Act, Input, Occurrence};
 use serde::Deserialize;
 use std::net::IpAddr;
 use tokio::sync::mpsc;
@@ -18,6 +18,9 @@ const NOTE: usize = 500;
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
     alarm: String,
+    /// The occurrence that the guard saw, as the status showed it.
+    times: u32,
+    since_ms: Option<i64>,
     by: String,
     #[serde(default)]
     note: String,
@@ -42,11 +45,14 @@ impl Wish {
         if note.len() > NOTE || has_control(note) {
             return Err(Refusal::BadNote);
         }
-        if !snapshot.has_alarm(&self.alarm) {
-            return Err(Refusal::NoSuchAlarm);
+        let saw = Occurrence { since_ms: self.since_ms, times: self.times };
+        match snapshot.occurrence(&self.alarm) {
+            None => return Err(Refusal::NoSuchAlarm),
+            Some(newest) if newest != saw => return Err(Refusal::RangAgain),
+            Some(_) => {}
         }
         let terminal = terminal.to_canonical().to_string();
-        Ok(Act::Acknowledge { alarm: self.alarm, by: by.to_owned(), note: note.to_owned(), terminal })
+        Ok(Act::Acknowledge { alarm: self.alarm, saw, by: by.to_owned(), note: note.to_owned(), terminal })
     }
 }
 

@@ -80,6 +80,8 @@ pub(super) enum Refusal {
     BadNote,
     /// No open alarm has that id.
     NoSuchAlarm,
+    /// The alarm rang again after what the guard saw of it.
+    RangAgain,
     /// The agent has no room for an act now.
     Busy,
     /// Every live view is taken; the page polls instead.
@@ -101,6 +103,7 @@ impl Refusal {
             Self::BadName => (StatusCode::UNPROCESSABLE_ENTITY, "bad-name"),
             Self::BadNote => (StatusCode::UNPROCESSABLE_ENTITY, "bad-note"),
             Self::NoSuchAlarm => (StatusCode::NOT_FOUND, "no-such-alarm"),
+            Self::RangAgain => (StatusCode::CONFLICT, "rang-again"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::NoStream => (StatusCode::SERVICE_UNAVAILABLE, "no-stream"),
         }

@@ -4,7 +4,8 @@
 
 use futures_util::Stream;
 use hyper::body::Bytes;
-use picket_core::status::Status;
+use picket_core::status::{AlarmStatus, Status};
+use picket_core::wire::Occurrence;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -33,9 +34,9 @@ impl Snapshot {
         self.json.clone()
     }
 
-    /// Whether an alarm with this id is open.
-    pub(super) fn has_alarm(&self, id: &str) -> bool {
-        self.status.alarms.iter().any(|alarm| alarm.id == id)
+    /// The newest occurrence of the open alarm with this id.
+    pub(super) fn occurrence(&self, id: &str) -> Option<Occurrence> {
+        self.status.alarms.iter().find(|alarm| alarm.id == id).map(AlarmStatus::occurrence)
     }
 
     /// The gateway's clock: that of the status, carried on. Milliseconds since 1970 UTC; `None` = never set.

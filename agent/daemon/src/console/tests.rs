@@ -3,13 +3,16 @@
 use super::routes::{Gives, ROUTES};
 use super::*;
 use picket_core::status::{AlarmStatus, JournalStatus, LinkStatus};
-use picket_core::wire::Act;
+use picket_core::wire::{Act, Occurrence};
 use std::future::Future;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::task::JoinHandle;
 
 /// Nothing here takes so long: a test that waits longer fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// When the alarm of the sample was raised.
+const SINCE_MS: i64 = 1_790_000_000_000;
 
 /// A page that is served, and everything around it.
 struct Served {
@@ -36,7 +39,7 @@ fn sample(revision: u64) -> Status {
         equipment: "GATE-2".into(),
         place: "Gate 2".into(),
         severity: 3,
-        since_ms: Some(1_790_000_000_000),
+        since_ms: Some(SINCE_MS),
         times: 1,
         active: true,
         acknowledged_by: None,
@@ -101,7 +104,15 @@ async fn token(at: SocketAddr) -> String {
 }
 
 async fn wish(at: SocketAddr, by: &str, note: &str) -> String {
-    serde_json::json!({ "alarm": "a1", "by": by, "note": note, "token": token(at).await }).to_string()
+    let token = token(at).await;
+    wish_of("a1", 1, by, note, &token)
+}
+
+/// What the page sends of an occurrence of an alarm.
+fn wish_of(alarm: &str, times: u32, by: &str, note: &str, token: &str) -> String {
+    let saw = (times, SINCE_MS);
+    serde_json::json!({ "alarm": alarm, "times": saw.0, "since_ms": saw.1, "by": by, "note": note, "token": token })
+        .to_string()
 }
 
 fn code(answer: &str) -> &str {
@@ -207,7 +218,8 @@ async fn an_acknowledgement_arrives_as_an_input_with_its_terminal() {
     assert_eq!(code(&post(served.at, &own(served.at), &body).await), "202");
     let Some(Input::Act(act)) = soon(served.acts.recv()).await else { panic!("no act") };
     let (by, note) = ("Zoë O'Neil".to_owned(), "on my way".to_owned());
-    assert_eq!(act, Act::Acknowledge { alarm: "a1".into(), by, note, terminal: "127.0.0.1".into() });
+    let saw = Occurrence { since_ms: Some(SINCE_MS), times: 1 };
+    assert_eq!(act, Act::Acknowledge { alarm: "a1".into(), saw, by, note, terminal: "127.0.0.1".into() });
 }
 
 #[tokio::test]
@@ -250,11 +262,27 @@ async fn a_wrong_token_name_note_or_alarm_acts_on_nothing() {
         ("a9", "Ana", "", &token, "404"),
     ];
     for (alarm, by, note, token, expected) in refused {
-        let body = serde_json::json!({ "alarm": alarm, "by": by, "note": note, "token": token }).to_string();
+        let body = wish_of(alarm, 1, by, note, token);
         assert_eq!(code(&post(at, &own(at), &body).await), expected, "{body}");
     }
     assert_eq!(code(&post(at, &own(at), "{\"alarm\":1}").await), "400");
     assert!(served.acts.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn an_occurrence_that_is_not_the_newest_one_is_refused_kindly_and_acts_on_nothing() {
+    let mut served = served(Limits::STATED).await;
+    let (at, token) = (served.at, token(served.at).await);
+    let older =
+        [wish_of("a1", 0, "Ana", "", &token), wish_of("a1", 1, "Ana", "", &token).replace("000000,", "000001,")];
+    for body in older {
+        let answer = post(at, &own(at), &body).await;
+        assert!(code(&answer) == "409" && answer.contains("rang-again"), "{body}: {answer}");
+    }
+    let unstated = serde_json::json!({ "alarm": "a1", "by": "Ana", "note": "", "token": token }).to_string();
+    assert_eq!(code(&post(at, &own(at), &unstated).await), "400");
+    assert!(served.acts.try_recv().is_err());
+    assert_eq!(code(&post(at, &own(at), &wish_of("a1", 1, "Ana", "", &token)).await), "202");
 }
 
 #[tokio::test]

@@ -176,7 +176,7 @@ function alarmFoot(alarm, now) {
   }
   const sent = pendingFor(alarm.id);
   const words = sent ? el("p", { class: "pending", role: "status" }, pendingWords(sent, now)) : null;
-  if (sent && !sent.late) return words;
+  if (sent && !sent.late && !sent.again) return words;
   const name = `${ruleWords(alarm.rule)}, ${alarm.place || alarm.equipment}`;
   const button = el("button", { type: "button", class: "act", "aria-label": `Acknowledge: ${name}` }, "Acknowledge");
   button.addEventListener("click", () => ask(alarm));

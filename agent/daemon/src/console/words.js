@@ -30,6 +30,7 @@ const REASONS = {
   "identity-mismatch": "Not the device that the register names",
   "unlisted": "Heard, but not in the register",
   "silent": "Not heard any more",
+  "point-refused": "A contact or value is not read any more",
   "missing": "In the register, but never heard",
   "withdrawn-used": "Withdrawn, but still in use",
   "clock-not-trusted": "Clock not trusted",
@@ -76,6 +77,7 @@ const REFUSALS = {
   "bad-name": "Write your name: 1 to 64 characters, on one line.",
   "bad-note": "Shorten the note: at most 500 characters, on one line.",
   "no-such-alarm": "This alarm is already closed. Nothing more to do.",
+  "rang-again": "It rang again since you looked. Cancel, look at the alarm again, and acknowledge what you see now.",
   "busy": "The gateway is busy. Wait a few seconds and send again.",
   "too-slow": "The gateway did not get the whole message. Check the network of this device and send again.",
   "foreign-origin": "This page was opened under an address that the gateway does not know. Open it as the installer told you.",
@@ -98,6 +100,7 @@ const FACTS = {
   "affects": "Tells about",
   "limit_s": "Longest opening, seconds",
   "release": "Release before it opened",
+  "line": "Lost with its line",
 };
 export const factWords = (id) => FACTS[id] ?? sentence(id);
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
-pub const APPEND_MAX: u64 = 256;
+pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
 
 /// Free space is looked at so often.
 const SPACE_EVERY_US: u64 = s(60);

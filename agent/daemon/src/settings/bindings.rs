@@ -5,7 +5,7 @@ use super::devices;
 use super::nearest::did_you_mean;
 use super::reader::Section;
 use super::source::Source;
-use picket_core::plan::Binding;
+use picket_core::plan::{Binding, Delays};
 use picket_core::register::EquipmentId;
 use picket_device::camera;
 use picket_device::profile::{Profile, Speech};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
-const KEYS: &[&str] = &["point", "equipment", "signal", "inverted"];
+const KEYS: &[&str] = &["point", "equipment", "signal", "inverted", "hold_ms", "clear_ms"];
 
 const SIGNALS: &[(&str, Signal)] = &[
     ("open", Signal::Open),
@@ -35,6 +35,8 @@ struct Offered {
     signal: Option<Signal>,
     /// Known to be a number: it can only be measured.
     number: bool,
+    /// May be a text: only that can be a seal number.
+    text: bool,
 }
 
 /// Bindings by point, and the equipment that rows name.
@@ -48,7 +50,8 @@ pub(super) fn read(
     let mut bindings = BTreeMap::new();
     if let Some(own) = own {
         let own_signal = |(point, offer): (&String, &Offered)| {
-            let binding = Binding { equipment: own.get_ref().clone(), signal: offer.signal?, inverted: false };
+            let delays = Delays::default();
+            let binding = Binding { equipment: own.get_ref().clone(), signal: offer.signal?, inverted: false, delays };
             Some((point.clone(), binding))
         };
         bindings.extend(offered.iter().filter_map(own_signal));
@@ -64,6 +67,7 @@ pub(super) fn read(
         let equipment = devices::equipment(&mut row, "equipment");
         bound.extend(equipment.clone());
         let inverted = row.flag("inverted").unwrap_or(false);
+        let delays = delays(&mut row, profile, signal);
         let Some(point) = point else { continue };
         let place = row.at(point.span(), "again here");
         if let Some(first) = places.insert(point.get_ref().clone(), point.span()) {
@@ -76,7 +80,7 @@ pub(super) fn read(
         }
         let equipment = equipment.or_else(|| own.cloned()).map(Spanned::into_inner);
         if let (Some(signal), Some(equipment)) = (signal, equipment) {
-            bindings.insert(point.into_inner(), Binding { equipment, signal, inverted });
+            bindings.insert(point.into_inner(), Binding { equipment, signal, inverted, delays });
         }
     }
     (bindings, bound)
@@ -88,12 +92,17 @@ fn offered(profile: &Profile) -> BTreeMap<String, Offered> {
             let offer = |point: &picket_device::profile::Point| Offered {
                 signal: point.signal,
                 number: !point.coding.is_flag(),
+                text: false,
             };
             speech.points.iter().map(|point| (point.name.clone(), offer(point))).collect()
         }
         Speech::Json(map) => {
-            let offer = |signal| Offered { signal, number: false };
-            map.points.iter().map(|point| (point.name.clone(), offer(point.signal))).collect()
+            let offer = |point: &picket_device::pointer_map::PointerPoint| Offered {
+                signal: point.signal,
+                number: false,
+                text: point.true_when.is_none(),
+            };
+            map.points.iter().map(|point| (point.name.clone(), offer(point))).collect()
         }
         Speech::SealReader(_) | Speech::OnvifEvents { .. } => BTreeMap::new(),
     }
@@ -134,17 +143,46 @@ fn is_camera_point(name: &str) -> bool {
 }
 
 fn refuse_signal(row: &mut Section<'_, '_>, point: &Spanned<String>, signal: Signal, offer: Option<&Offered>) {
-    let is_number = offer.is_some_and(|offer| offer.number);
-    if !is_number || signal == Signal::Measured {
-        return;
-    }
-    let cause = format!("point `{}` is a number and cannot tell `{}`", point.get_ref(), signal.as_str());
+    let (number, text) = offer.map_or((false, false), |offer| (offer.number, offer.text));
+    let (cause, label, remedy) = match signal {
+        Signal::Seal if !text => (
+            format!("point `{}` is no text and cannot tell a seal number", point.get_ref()),
+            "needs a text",
+            "bind a JSON point without true_when, or use a seal reader's profile",
+        ),
+        Signal::Measured => return,
+        _ if number => (
+            format!("point `{}` is a number and cannot tell `{}`", point.get_ref(), signal.as_str()),
+            "needs a contact",
+            "bind a contact or bit, or write signal = \"measured\"",
+        ),
+        _ => return,
+    };
     let place = row.value("signal").map_or(point.span(), Spanned::span);
-    row.refuse(
-        Code::WrongSignal,
-        place,
-        "needs a contact",
-        cause,
-        "bind a contact or bit, or write signal = \"measured\"",
-    );
+    row.refuse(Code::WrongSignal, place, label, cause, remedy);
+}
+
+/// Times of the row's own. What is published counts at once, because its message is acknowledged at once; only a door
+/// is cleared by time there too.
+fn delays(row: &mut Section<'_, '_>, profile: Option<&Profile>, signal: Option<Signal>) -> Delays {
+    let hold = row.whole("hold_ms", 0..=60_000);
+    let clear = row.whole("clear_ms", 0..=600_000);
+    let polled = !matches!(profile.map(|p| &p.speech), Some(Speech::OnvifEvents { .. } | Speech::Json(_)));
+    for (key, written) in [("hold_ms", &hold), ("clear_ms", &clear)] {
+        let (Some(written), Some(signal)) = (written, signal) else { continue };
+        let takes = match signal {
+            Signal::Alarm | Signal::Tamper | Signal::MainsLost | Signal::BatteryLow => polled,
+            Signal::ViewLost | Signal::Fault => polled,
+            Signal::Open => key == "clear_ms",
+            Signal::Released | Signal::Motion | Signal::Seal | Signal::Measured => false,
+        };
+        if !takes {
+            let manner = if polled { "has no such time" } else { "that is published counts at once" };
+            let cause = format!("`{key}` of {}: `{}` {manner}", row.what(), signal.as_str());
+            let remedy = format!("remove {key}; door_grace_ms and door_release_s in [limits] are for doors");
+            row.refuse(Code::WrongDelay, written.span(), "does not belong here", cause, remedy);
+        }
+    }
+    let written = |time: Option<Spanned<u64>>| time.map(Spanned::into_inner);
+    Delays { hold_ms: written(hold), clear_ms: written(clear) }
 }

@@ -89,6 +89,8 @@ codes! {
     PointTwice = 412, Error, "a point bound twice";
     WrongSignal = 413, Error, "a signal that its point cannot tell";
     SameEquipment = 414, Warning, "two devices that are the same equipment";
+    WrongDelay = 415, Error, "a time for a signal that has none";
+    Unrecorded = 416, Error, "a device whose messages are acknowledged, but whose events nothing would record";
     BadProfile = 501, Error, "a profile that cannot be used";
     ProfileName = 502, Error, "a profile whose name is not that of its file";
     RegisterRow = 601, Error, "a row of the register with a wrong field";

@@ -8,9 +8,12 @@ use super::nearest::did_you_mean;
 use super::profiles::Profiles;
 use super::reader::{Section, called};
 use super::source::Source;
-use picket_core::plan::{Device, DeviceSpeech, Driver, LineId, ReadingsPolicy};
+use picket_core::plan::{Binding, Device, DeviceSpeech, Driver, LineId, ReadingsPolicy};
 use picket_core::register::EquipmentId;
+use picket_device::pointer_map::PointerMap;
 use picket_device::profile::{ModbusSpeech, Profile, Speech};
+use picket_device::quantity::Signal;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -91,7 +94,10 @@ fn device(section: &mut Section<'_, '_>, header: Range<usize>, source: &Source, 
     let unasked = if kind == Some(Driver::Mqtt) { ReadingsPolicy::Now } else { ReadingsPolicy::Off };
     let readings = section.word("readings", READINGS).unwrap_or(unasked);
     let (bindings, bound) = bindings::read(section, source, profile, equipment.as_ref());
-    let speech = profile.and_then(|profile| speech(profile, &polling, unit.as_ref(), prefix.as_ref()));
+    if let (Some(profile), ReadingsPolicy::Off) = (profile, readings) {
+        refuse_unrecorded(section, profile, &bindings);
+    }
+    let speech = profile.and_then(|profile| speech(profile, &polling, unit.as_ref(), prefix.as_ref(), &bindings));
     let device = name.as_ref().zip(line.as_ref()).zip(equipment.as_ref()).zip(speech);
     let device =
         device.filter(|_| section.findings.errors() == before).map(|(((name, line), equipment), speech)| Device {
@@ -203,6 +209,26 @@ fn refuse_line_kind(
     section.refuse(Code::WrongLineKind, line.span(), format!("needs {words}"), cause, remedy);
 }
 
+/// What a broker delivers is acknowledged by its record, and known again by it when it comes a second time: an opening
+/// that is no alarm yet would be acknowledged and forgotten.
+fn refuse_unrecorded(section: &mut Section<'_, '_>, profile: &Profile, bindings: &BTreeMap<String, Binding>) {
+    let told: Option<&str> = match &profile.speech {
+        Speech::OnvifEvents { .. } => Some("its events"),
+        Speech::Json(_) => {
+            let bound = bindings.iter().find(|(_, binding)| binding.signal != Signal::Measured);
+            bound.map(|(point, _)| point.as_str())
+        }
+        Speech::Modbus(_) | Speech::SealReader(_) => None,
+    };
+    let (Some(told), Some(value)) = (told, section.value("readings")) else { return };
+    let cause = format!(
+        "{} would acknowledge `{told}` at its broker without a record: a kill right after would lose it",
+        section.what()
+    );
+    let remedy = "write readings = \"now\" or \"routine\", or remove the key";
+    section.refuse(Code::Unrecorded, value.span(), "records nothing", cause, remedy);
+}
+
 /// Times of a polled device, in milliseconds.
 struct Polling {
     poll_ms: u64,
@@ -288,14 +314,27 @@ fn speech(
     polling: &Polling,
     unit: Option<&Spanned<u8>>,
     prefix: Option<&Spanned<String>>,
+    bindings: &BTreeMap<String, Binding>,
 ) -> Option<DeviceSpeech> {
     let prefix = || prefix.map(|prefix| prefix.get_ref().clone());
     Some(match &profile.speech {
         Speech::Modbus(speech) => modbus(speech, polling, *unit?.get_ref())?,
         Speech::SealReader(_) => DeviceSpeech::SealReader,
         Speech::OnvifEvents { .. } => DeviceSpeech::Camera { prefix: prefix()? },
-        Speech::Json(map) => DeviceSpeech::Json { prefix: prefix()?, map: map.clone() },
+        Speech::Json(map) => DeviceSpeech::Json { prefix: prefix()?, map: bound_map(map, bindings) },
     })
+}
+
+/// The map with what the site binds: a seal number of digits is a text, and a measured 1 is no flag.
+fn bound_map(map: &PointerMap, bindings: &BTreeMap<String, Binding>) -> PointerMap {
+    let mut map = map.clone();
+    for point in &mut map.points {
+        let bound = bindings.get(&point.name).map(|binding| binding.signal);
+        if point.true_when.is_none() && matches!(bound, Some(Signal::Seal | Signal::Measured)) {
+            point.signal = bound;
+        }
+    }
+    map
 }
 
 fn modbus(speech: &ModbusSpeech, polling: &Polling, unit: u8) -> Option<DeviceSpeech> {

@@ -176,8 +176,11 @@ fn limits(tables: &Tables<'_, '_>, findings: &mut Findings) -> Limits {
     const KEYS: &[&str] = &[
         "door_held_s",
         "door_release_s",
+        "door_grace_ms",
+        "door_clear_ms",
         "contact_hold_ms",
         "contact_clear_ms",
+        "line_lost_s",
         "due_ahead_days",
         "heartbeat_s",
         "identity_s",
@@ -188,8 +191,11 @@ fn limits(tables: &Tables<'_, '_>, findings: &mut Findings) -> Limits {
     Limits {
         door_held_ms: whole("door_held_s", 1..=86_400).map_or(default.door_held_ms, |s| s * 1_000),
         door_release_ms: whole("door_release_s", 1..=600).map_or(default.door_release_ms, |s| s * 1_000),
+        door_grace_ms: whole("door_grace_ms", 0..=5_000).unwrap_or(default.door_grace_ms),
+        door_clear_ms: whole("door_clear_ms", 0..=600_000).unwrap_or(default.door_clear_ms),
         contact_hold_ms: whole("contact_hold_ms", 0..=60_000).unwrap_or(default.contact_hold_ms),
         contact_clear_ms: whole("contact_clear_ms", 0..=600_000).unwrap_or(default.contact_clear_ms),
+        line_lost_ms: whole("line_lost_s", 0..=86_400).map_or(default.line_lost_ms, |s| s * 1_000),
         due_ahead_days: whole("due_ahead_days", 0..=365)
             .and_then(|days| u16::try_from(days).ok())
             .unwrap_or(default.due_ahead_days),

@@ -123,6 +123,26 @@ const SETTINGS: &[Mistake] = &[
         "point `di0` of device `gate-io` is bound twice",
         "keep one row",
     ),
+    (41, "signal = \"open\"\nhold_ms = 50", "PK-0415", 42, "`open` has no such time", "door_grace_ms"),
+    (41, "signal = \"motion\"\nclear_ms = 50", "PK-0415", 42, "`motion` has no such time", "remove clear_ms"),
+    (41, "signal = \"tamper\"\nhold_ms = 60001", "PK-0204", 42, "`hold_ms` of a binding", "0 to 60000"),
+    (
+        62,
+        "[[device.bind]]\npoint = \"a_b\"\nsignal = \"tamper\"\nclear_ms = 50",
+        "PK-0415",
+        65,
+        "`tamper` that is published counts at once",
+        "remove clear_ms",
+    ),
+    (
+        61,
+        "equipment = \"CAM-1\"\nreadings = \"off\"",
+        "PK-0416",
+        62,
+        "device `cam-1` would acknowledge `its events`",
+        "readings = \"now\"",
+    ),
+    (41, "signal = \"seal\"", "PK-0413", 41, "point `di0` is no text and cannot tell a seal", "seal reader's profile"),
     (39, "point = \"uptime\"", "PK-0413", 41, "point `uptime` is a number and cannot tell `open`", "measured"),
 ];
 
