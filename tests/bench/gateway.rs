@@ -1,7 +1,8 @@
 //! The product as an installer would set it up: a folder with settings, register, profile and keys for `picket`, one for
 //! `picket-central`, and both as processes.
 
-use crate::process::{Process, output};
+use crate::process::{Process, output, told};
+use simulator::product::{Parties, Product, central_settings};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub(crate) struct Task {
 /// The folders of a gateway and its central side.
 #[derive(Debug)]
 pub(crate) struct Gateway {
-    programs: PathBuf,
+    product: Product,
     folder: PathBuf,
     /// The control socket: its path must be short.
     runtime: tempfile::TempDir,
@@ -52,7 +53,8 @@ impl Gateway {
         broker: u16,
     ) -> Result<Self, String> {
         let runtime = tempfile::tempdir().map_err(|error| format!("no folder for the control socket: {error}"))?;
-        let gateway = Self { programs: programs.to_owned(), folder: folder.to_owned(), runtime };
+        let product = Product::in_folder(programs).map_err(told)?;
+        let gateway = Self { product, folder: folder.to_owned(), runtime };
         gateway.write("profiles/bench.toml", &profile(task.points))?;
         gateway.write("register.toml", &register(task.devices))?;
         gateway.write("agent.toml", &gateway.settings(task, base_port, broker))?;
@@ -61,28 +63,30 @@ impl Gateway {
     }
 
     fn accept(&self, broker: u16) -> Result<(), String> {
-        let central = self.folder.join("central");
-        let identity = output(self.program("picket").arg("identity").arg(self.folder.join("identity.key")))?;
-        output(self.program("picket-central").args(["init", "--sms", "sms-bench", "--dir"]).arg(&central))?;
-        let mut accept = self.program("picket-central");
-        accept.args(["accept", "--site", SITE, "--gateway", GATEWAY, "--by", "bench", "--identity", &identity]);
-        output(accept.arg("--dir").arg(&central).arg("--out").arg(self.folder.join("acceptance.jws")))?;
-        let key = fs::copy(central.join("accept.pub"), self.folder.join("accept.pub"));
-        key.map_err(|error| format!("accept.pub: {error}"))?;
-        let settings = format!("dir = {:?}\n[broker]\nhost = \"127.0.0.1\"\nport = {broker}\n", central.display());
-        self.write("central.toml", &settings)?;
-        output(self.program("picket").args(["check", "--config"]).arg(&self.folder)).map(drop)
+        let (key, central, settings) = (self.folder.join("identity.key"), self.folder.join("central"), &self.folder);
+        let parties = Parties {
+            site: SITE,
+            gateway: GATEWAY,
+            sms: "sms-bench",
+            by: "bench",
+            key: &key,
+            central: &central,
+            settings,
+        };
+        self.product.make_known(&parties).map_err(told)?;
+        self.write("central.toml", &central_settings(&central, "127.0.0.1", broker))?;
+        output(Command::new(&self.product.picket).args(["check", "--config"]).arg(&self.folder)).map(drop)
     }
 
     /// Starts the agent.
     pub(crate) fn agent(&self) -> Result<Process, String> {
-        let mut command = self.program("picket");
+        let mut command = Command::new(&self.product.picket);
         Process::start(command.args(["run", "--config"]).arg(&self.folder), &self.folder.join("picket.log"))
     }
 
     /// Starts the central side.
     pub(crate) fn central(&self) -> Result<Process, String> {
-        let mut command = self.program("picket-central");
+        let mut command = Command::new(&self.product.central);
         let log = self.folder.join("central.log");
         Process::start(command.args(["run", "--config"]).arg(self.folder.join("central.toml")), &log)
     }
@@ -95,10 +99,6 @@ impl Gateway {
     /// The central side's database.
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.join("central/central.db")
-    }
-
-    fn program(&self, name: &str) -> Command {
-        Command::new(self.programs.join(name))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), String> {

@@ -6,14 +6,14 @@
 //! are counted, not hidden. A start reads every value again: one that stands in two epochs was read twice, not doubled.
 
 use crate::Bench;
-use crate::chance::Chance;
 use crate::gateway::{Points, Task};
 use crate::leg::{Leg, Product, Running};
 use crate::logs::{Event, SimLog, SubLog, Tail};
 use crate::stopwatch::mono_ns;
 use crate::stores::{self, Held, doubled};
-use crate::table::Table;
+use crate::table::{Judged, Table};
 use crate::wait;
+use picket_core::time::Chance;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use std::time::Duration;
 const TASK: Task = Task { devices: 10, points: Points::Registers(1), poll_ms: 20, readings: "routine" };
 /// Each device counts so often: 500 events a second.
 const COUNT_MS: u64 = 20;
-/// A run is killed so many microseconds after its first poll.
+/// A run is killed at the earliest, and at the latest, so many microseconds after its first poll.
 const KILL_AFTER_US: (u64, u64) = (20_000, 300_000);
 /// A start polls within this, also in a debug build on a busy machine.
 const POLLS_IN: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ struct Killed {
 }
 
 /// Runs the job.
-pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Vec<String>, String> {
+pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
     let changes = [format!("--count-ms={COUNT_MS}"), "--flush-ms=5".to_owned()];
     let mut leg = Leg::start(bench.programs.path(), folder, TASK, &changes)?;
     let mut from = mono_ns();
@@ -51,7 +51,7 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Vec<String>, String> {
     let mut runs = Vec::with_capacity(bench.kills);
     for turn in 0..bench.kills {
         polls_after(&mut reads, from, &mut running)?;
-        wait::pause(Duration::from_micros(chance.between(KILL_AFTER_US.0, KILL_AFTER_US.1)))?;
+        wait::pause(Duration::from_micros(KILL_AFTER_US.0 + chance.below(KILL_AFTER_US.1 - KILL_AFTER_US.0)))?;
         let gateway = running.gateway.as_ref().ok_or("the agent has a folder")?;
         let journal = gateway.journal();
         let to = mono_ns();

@@ -3,7 +3,6 @@
 
 mod append;
 mod broker;
-mod chance;
 mod gateway;
 mod kills;
 mod latency;
@@ -22,6 +21,7 @@ mod wait;
 use clap::{Parser, ValueEnum};
 use programs::Programs;
 use std::process::ExitCode;
+use table::Judged;
 
 /// Measures the agent beside the floor, on loopback, with mosquitto as broker.
 #[derive(Debug, Parser)]
@@ -36,9 +36,12 @@ struct Options {
     /// Exit with 1 where a count is not zero that must be.
     #[arg(long)]
     assert: bool,
-    /// How often each product runs; they take turns.
+    /// How often each product runs in J1 to J4; they take turns
     #[arg(long)]
     rounds: Option<usize>,
+    /// Pairs of the job `records`: many, because one takes a second and a disk jumps
+    #[arg(long)]
+    pairs: Option<usize>,
     /// Kills of the job `kills`
     #[arg(long, default_value_t = 200)]
     kills: usize,
@@ -75,6 +78,7 @@ struct Bench {
     programs: Programs,
     quick: bool,
     rounds: Option<usize>,
+    pairs: Option<usize>,
     kills: usize,
     seed: u64,
 }
@@ -89,10 +93,10 @@ impl Bench {
 fn main() -> ExitCode {
     let options = Options::parse();
     match measure(&options) {
-        Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
-        Ok(broken) => {
+        Ok(judged) if judged.broken.is_empty() => ExitCode::SUCCESS,
+        Ok(judged) => {
             println!("\nwrong:");
-            broken.iter().for_each(|line| println!("  {line}"));
+            judged.broken.iter().for_each(|line| println!("  {line}"));
             if options.assert { ExitCode::FAILURE } else { ExitCode::SUCCESS }
         }
         Err(why) => {
@@ -102,33 +106,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(options: &Options) -> Result<Vec<String>, String> {
+fn measure(options: &Options) -> Result<Judged, String> {
     wait::heed_signals()?;
     let programs = Programs::build()?;
     let seed = options.seed.unwrap_or_else(stopwatch::mono_ns);
     programs.print_versions(seed);
-    let bench = Bench { programs, quick: options.quick, rounds: options.rounds, kills: options.kills, seed };
+    let Options { quick, rounds, pairs, kills, .. } = *options;
+    let bench = Bench { programs, quick, rounds, pairs, kills, seed };
     let jobs = match options.job {
         Job::All => vec![Job::J1, Job::J2, Job::J3, Job::J4, Job::Records],
         job => vec![job],
     };
-    let mut broken = Vec::new();
+    let mut judged = Judged::default();
     for job in jobs {
         let folder = bench.programs.folder(&format!("{job:?}-"))?;
         let before = programs::load();
         // An early end keeps the folder: its logs say why.
         let result = run(job, &bench, folder.path());
         println!("load average {before} before, {} after", programs::load());
-        let wrong = result.as_ref().map_or(true, |broken| !broken.is_empty());
+        let wrong = result.as_ref().map_or(true, |judged| !judged.broken.is_empty());
         if options.keep || wrong {
             println!("kept: {}", folder.keep().display());
         }
-        broken.extend(result?);
+        judged.join(result?);
     }
-    Ok(broken)
+    if options.job == Job::All {
+        judged.print();
+    }
+    Ok(judged)
 }
 
-fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Vec<String>, String> {
+fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Judged, String> {
     match job {
         Job::J1 => load::j1(bench, folder),
         Job::J2 => latency::j2(bench, folder),

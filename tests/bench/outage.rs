@@ -7,7 +7,7 @@ use crate::leg::{Leg, Product};
 use crate::logs::{Event, SimLog, SubLog};
 use crate::stopwatch::mono_ns;
 use crate::stores::{self, Held, doubled};
-use crate::table::{Figures, Table};
+use crate::table::{Figures, Judged, Table};
 use crate::wait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -64,7 +64,7 @@ struct Totals {
 }
 
 /// Runs the job.
-pub(crate) fn run(bench: &Bench, folder: &Path, kill: Kill) -> Result<Vec<String>, String> {
+pub(crate) fn run(bench: &Bench, folder: &Path, kill: Kill) -> Result<Judged, String> {
     let [before, outage, after] = if bench.quick { [3, 15, 5] } else { [10, 60, 15] }.map(Duration::from_secs);
     let windows = Windows { before, outage, after };
     let rounds = bench.rounds(3);

@@ -1,15 +1,12 @@
 //! The programs under measurement: built before anything is measured, by the profile that the driver was built with.
 
-use crate::process::output;
+use crate::process::{output, told};
+use simulator::product::{Product, Profile, own_folder, repository};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The product is built apart, as it is when it ships: together, the tests' crates would switch features of shared
-/// dependencies on.
-const PRODUCT: [&str; 4] = ["-p", "picket", "-p", "picket-central"];
 const AROUND: [&str; 8] = ["-p", "picket-tests", "--bin", "bench-sim", "--bin", "bench-sub", "--bin", "bench-barepoll"];
-const BINARIES: [&str; 5] = ["picket", "picket-central", "bench-sim", "bench-sub", "bench-barepoll"];
 
 /// Where they lie.
 #[derive(Debug)]
@@ -20,16 +17,15 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds what is not up to date.
     pub(crate) fn build() -> Result<Self, String> {
-        let own = std::env::current_exe().map_err(|error| format!("where am I: {error}"))?;
-        let folder = own.parent().ok_or("the driver lies in no folder")?.to_owned();
-        build(&PRODUCT)?;
-        build(&AROUND)?;
-        for binary in BINARIES {
-            let path = folder.join(binary);
-            if !path.exists() {
-                return Err(format!("{} was not built: is another target directory set?", path.display()));
-            }
+        let profile = Profile::own().map_err(told)?;
+        Product::build(profile).map_err(told)?;
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--locked", "--quiet"]).args(AROUND).current_dir(repository());
+        if profile == Profile::Release {
+            cargo.arg("--release");
         }
+        output(&mut cargo)?;
+        let folder = own_folder().map_err(told)?;
         Ok(Self { folder })
     }
 
@@ -65,15 +61,6 @@ impl Programs {
             ask("uname", &["-r"]),
         );
     }
-}
-
-fn build(what: &[&str]) -> Result<(), String> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--locked", "--quiet"]).args(what).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    output(&mut cargo).map(drop)
 }
 
 /// How busy the machine is: the load average of one minute.

@@ -8,13 +8,12 @@
 //! value was read for the first time (kind `r` register, `b` bit); `S t requests connections changes` once a second;
 //! `D t` the changes ended. A `C` without `R` was never polled; an `R` that never arrives was lost behind the wire.
 
-mod chance;
 mod device;
 mod stopwatch;
 
-use chance::Chance;
 use clap::Parser;
 use device::{Shared, World};
+use picket_core::time::Chance;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
@@ -168,7 +167,7 @@ async fn background(world: Shared, per_second: u64, registers: usize, seed: u64)
         let mut world = world.borrow_mut();
         let address = 1 + turn % (registers - 1);
         for device in 0..world.devices() {
-            let value = u16::try_from(chance.between(1, 65_536)).expect("below 65,536");
+            let value = u16::try_from(1 + chance.below(65_535)).expect("below 65,536");
             let old = world.register(device, address);
             world.set_register(device, address, if value == old { value ^ 1 } else { value });
         }
@@ -179,7 +178,7 @@ async fn flip(world: Shared, flips: u64, (least_us, most_us): (u64, u64), seed: 
     let mut chance = Chance::new(seed);
     let mut next = Instant::now();
     for turn in 0..flips {
-        next += Duration::from_micros(chance.between(least_us, most_us));
+        next += Duration::from_micros(least_us + chance.below(most_us.saturating_sub(least_us)));
         sleep_until(next).await;
         world.borrow_mut().set_bit(0, 0, turn % 2 == 0);
     }

@@ -15,6 +15,16 @@ impl Figures {
         sorted.get((last * share).round() as usize).copied().unwrap_or(f64::NAN)
     }
 
+    /// Each of these over the one of `other` that was taken beside it.
+    pub(crate) fn over(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
+    }
+
+    /// Each of these less the one of `other` that was taken beside it.
+    pub(crate) fn above(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(one, other)| one - other).collect())
+    }
+
     /// The middle one.
     pub(crate) fn median(&self) -> f64 {
         self.quantile(0.5)
@@ -28,6 +38,29 @@ impl Figures {
             1 => format!("{median:.decimals$}"),
             _ => format!("{median:.decimals$} [{least:.decimals$}..{most:.decimals$}]"),
         }
+    }
+}
+
+/// What is left of tables that were printed.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// What must hold and does not.
+    pub(crate) broken: Vec<String>,
+    /// Rows with a target, under the first word of their table's title.
+    aims: Vec<[String; 3]>,
+}
+
+impl Judged {
+    /// Takes those of another table in.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.broken.extend(other.broken);
+        self.aims.extend(other.aims);
+    }
+
+    /// All targets in one table, to be quoted whole.
+    pub(crate) fn print(&self) {
+        println!("\n## Every target of this run, medians `[least..most]` of its rounds\n");
+        print_rows(&self.aims);
     }
 }
 
@@ -71,14 +104,21 @@ impl Table {
         self.against(what, figure, target, met);
     }
 
-    /// Prints it; what must hold and does not.
-    pub(crate) fn print(self) -> Vec<String> {
+    /// Prints it; what a summary needs of it.
+    pub(crate) fn print(self) -> Judged {
         println!("\n## {}\n", self.title);
-        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let (what, figure) = (width(0), width(1));
-        for row in &self.rows {
-            println!("{:<what$}  {:>figure$}  {}", row[0], row[1], row[2]);
-        }
-        self.broken
+        print_rows(&self.rows);
+        let job = self.title.split([',', ' ']).next().unwrap_or_default().to_owned();
+        let aims = self.rows.into_iter().filter(|row| !row[2].is_empty());
+        let aims = aims.map(|[what, figure, target]| [format!("{job}  {what}"), figure, target]).collect();
+        Judged { broken: self.broken, aims }
+    }
+}
+
+fn print_rows(rows: &[[String; 3]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (what, figure) = (width(0), width(1));
+    for row in rows {
+        println!("{}", format!("{:<what$}  {:>figure$}  {}", row[0], row[1], row[2]).trim_end());
     }
 }

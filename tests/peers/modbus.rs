@@ -5,6 +5,11 @@ use crate::programs::{free_port, modbus_device, wire};
 use picket::line::{Carrier, Parity, SerialPort, TcpEndpoint};
 use picket_device::modbus::{Answer, Fault};
 use picket_device::profile::Table;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Until a line that could not be opened is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What both devices must give over either wire.
 async fn reads_as_the_device_says(line: &mut Running) {
@@ -39,6 +44,11 @@ async fn modbus_tcp_reads_what_pymodbus_says_and_survives_its_restart() {
     let gone = line.ask(Table::HoldingRegister, 0, 1).await;
     assert!(matches!(gone, Err(Fault::Unreachable(_))), "{gone:?}");
     let _device = modbus_device(&["tcp", &port.to_string()]).await;
+    // Not at the first ask: the pause of the failed try goes on.
+    let end = Instant::now() + LONGEST_PAUSE;
+    while line.ask(Table::HoldingRegister, 0, 1).await == gone {
+        assert!(Instant::now() < end, "the line does not find the device that is back");
+    }
     reads_as_the_device_says(&mut line).await;
     line.stop().await;
 }

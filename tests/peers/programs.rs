@@ -1,8 +1,9 @@
 //! Programs beside the tests: found or named with their remedy, bounded in time, ended with the test.
 
 use rustix::process::{Pid, Signal, kill_process};
+use simulator::product::repository;
+use simulator::shells::broker;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -73,14 +74,12 @@ impl Drop for Program {
 
 /// A TCP port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its number").port()
+    broker::free_port().expect("a free port").port()
 }
 
 /// pymodbus as a device of unit 1, by its arguments; ready when this returns.
 pub(crate) async fn modbus_device(arguments: &[&str]) -> Program {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let root = root.parent().expect("the repository");
+    let root = repository();
     let python = std::env::var_os("PICKET_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
     let remedy = "python3 -m venv .venv && .venv/bin/pip install -r tests/peers/requirements.txt";
     assert!(python.exists(), "no Python at {}: set PICKET_PYTHON, or run {remedy}", python.display());

@@ -1,8 +1,9 @@
 //! Evidence that strangers verify: Python with `cryptography`, and a shell with `openssl`, beside `picket verify`.
 
 use crate::installation::Installation;
-use crate::programs::{Broker, ask, binaries, python, repository, told};
+use crate::programs::{Broker, ask, product, python, told};
 use crate::records::{count, event, motion, payloads, scene};
+use simulator::product::repository;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -15,7 +16,7 @@ struct Verifiers {
 impl Verifiers {
     fn picket(&self, bundle: &Path) -> Output {
         let identity = Path::new(&self.identity);
-        ask(&binaries().picket, &[Path::new("verify"), bundle, Path::new("--identity"), identity])
+        ask(&product().picket, &[Path::new("verify"), bundle, Path::new("--identity"), identity])
     }
 
     fn python(&self, bundle: &Path) -> Output {

@@ -1,12 +1,13 @@
 //! No central side at all: the site is guarded all the same.
 
 use crate::installation::{ANSWER, Installation};
-use crate::programs::{Broker, answer, binaries, free_port, until};
+use crate::programs::{Broker, free_port, product, until};
 use crate::records::{event, scene};
 use serde_json::Value;
+use simulator::product::output;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::process::Command;
 
 /// First line of what the page answers.
 fn page(site: &Installation) -> Option<String> {
@@ -36,11 +37,12 @@ fn the_page_and_the_status_survive_a_dead_central_side() {
     let answered = until("the page answers", || page(&site));
     assert!(answered.contains(" 200 "), "{answered}");
 
-    let run = site.path("run");
-    let told = answer(&binaries().picket, &[Path::new("status"), Path::new("--runtime"), &run, Path::new("--json")]);
+    let mut ask = Command::new(&product().picket);
+    let ask = ask.arg("status").arg("--runtime").arg(site.path("run"));
+    let text = output(ask).expect("a status in words");
+    let told = output(ask.arg("--json")).expect("a status");
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(told["link"]["up"], false);
-    let text = answer(&binaries().picket, &[Path::new("status"), Path::new("--runtime"), &run]);
     println!("{text}");
     assert!(text.contains("NOT reporting"), "{text}");
     agent.must_run();

@@ -1,7 +1,8 @@
 //! An installed site as an installer makes it: settings, keys, acceptance; its two programs from outside.
 
-use crate::programs::{Program, answer, ask, binaries, free_port, until};
+use crate::programs::{Program, ask, free_port, product, until};
 use serde_json::Value;
+use simulator::product::{Parties, central_settings, output};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -44,15 +45,19 @@ impl Installation {
         let agent = site.agent_settings(site_broker, central_broker);
         fs::write(site.settings().join("agent.toml"), agent).expect("written");
         site.write_register(REGISTER);
-        site.identity = answer(&binaries().picket, &[Path::new("identity"), &site.path("identity.key")]);
-        let (dir, acceptance) = (site.path("central"), site.settings().join("acceptance.jws"));
-        let (dir, acceptance) = (dir.display().to_string(), acceptance.display().to_string());
-        answer(&binaries().central, &["init", "--dir", &dir, "--sms", "hq"]);
-        let who = ["--site", "yard", "--gateway", GATEWAY, "--identity", &site.identity, "--by", "N. N."];
-        answer(&binaries().central, &[&["accept", "--dir", &dir, "--out", &acceptance], &who[..]].concat());
-        fs::copy(site.path("central/accept.pub"), site.settings().join("accept.pub")).expect("copied");
-        let central = format!("dir = \"{dir}\"\n\n[broker]\nhost = \"127.0.0.1\"\nport = {central_broker}\n");
-        fs::write(site.path("central.toml"), central).expect("written");
+        let (key, central, settings) = (site.path("identity.key"), site.path("central"), site.settings());
+        let parties = Parties {
+            site: "yard",
+            gateway: GATEWAY,
+            sms: "hq",
+            by: "N. N.",
+            key: &key,
+            central: &central,
+            settings: &settings,
+        };
+        site.identity = product().make_known(&parties).expect("the central side accepts the gateway");
+        let settings = central_settings(&central, "127.0.0.1", central_broker);
+        fs::write(site.path("central.toml"), settings).expect("written");
         site
     }
 
@@ -112,7 +117,7 @@ impl Installation {
     }
 
     fn run(&self) -> Command {
-        let mut command = Command::new(&binaries().picket);
+        let mut command = Command::new(&product().picket);
         command.arg("run").arg("--config").arg(self.settings());
         command
     }
@@ -139,12 +144,12 @@ impl Installation {
 
     /// Runs the agent where it must refuse.
     pub(crate) fn refused(&self) -> Output {
-        ask(&binaries().picket, &[Path::new("run"), Path::new("--config"), &self.settings()])
+        ask(&product().picket, &[Path::new("run"), Path::new("--config"), &self.settings()])
     }
 
     /// The central side, just started.
     pub(crate) fn start_central(&self) -> Program {
-        let mut command = Command::new(&binaries().central);
+        let mut command = Command::new(&product().central);
         command.arg("run").arg("--config").arg(self.path("central.toml"));
         let mut central = Program::start(&mut command, &self.path("central.log"));
         until("the central side listens", || {
@@ -185,10 +190,9 @@ impl Installation {
     /// Exports from the running agent; the folder of the export.
     pub(crate) fn export(&self, name: &str) -> PathBuf {
         let out = self.path(name);
-        answer(
-            &binaries().picket,
-            &[Path::new("export"), Path::new("--runtime"), &self.path("run"), Path::new("--out"), &out],
-        );
+        let mut export = Command::new(&product().picket);
+        export.arg("export").arg("--runtime").arg(self.path("run")).arg("--out").arg(&out);
+        output(&mut export).expect("an export");
         out
     }
 }

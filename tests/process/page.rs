@@ -2,8 +2,9 @@
 //! what a guard lives through. `tests/run browser` installs Chromium, Node.js and the packages, and runs this alone.
 
 use crate::installation::Installation;
-use crate::programs::{Broker, Program, repository};
+use crate::programs::{Broker, Program};
 use crate::records::{event, payloads, scene};
+use simulator::product::repository;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,12 +1,16 @@
 //! Programs beside a test: started, waited for until a condition holds, ended by their own number with the test.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+use simulator::process::{Log, Process};
+use simulator::product::{Product, Profile, repository};
+use simulator::shells::broker;
+use std::error::Error;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -34,33 +38,10 @@ pub(crate) fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) ->
     }
 }
 
-/// The two shipped programs.
-pub(crate) struct Binaries {
-    pub(crate) picket: PathBuf,
-    pub(crate) central: PathBuf,
-}
-
-/// Built once, in the profile of this test and beside it.
-pub(crate) fn binaries() -> &'static Binaries {
-    static BUILT: OnceLock<Binaries> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let own = std::env::current_exe().expect("a test has a place");
-        let folder = own.parent().and_then(Path::parent).expect("target/<profile>/deps");
-        let target = folder.parent().expect("target");
-        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "-p", "picket", "-p", "picket-central", "--target-dir"]).arg(target);
-        if folder.file_name() == Some(OsStr::new("release")) {
-            build.arg("--release");
-        }
-        let built = build.current_dir(repository()).status().expect("cargo runs");
-        assert!(built.success(), "picket and picket-central do not build");
-        Binaries { picket: folder.join("picket"), central: folder.join("picket-central") }
-    })
-}
-
-/// The root of the repository.
-pub(crate) fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository")
+/// The two shipped programs, built once, in the profile of this test and beside it.
+pub(crate) fn product() -> &'static Product {
+    static BUILT: OnceLock<Product> = OnceLock::new();
+    BUILT.get_or_init(|| Profile::own().and_then(Product::build).unwrap_or_else(|fault| panic!("{fault}")))
 }
 
 /// Python with what `tests/peers/requirements.txt` names.
@@ -78,13 +59,6 @@ pub(crate) fn ask<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> Output {
     output.unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
-/// The same for a program that must succeed; gives its first output.
-pub(crate) fn answer<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> String {
-    let output = ask(program, arguments);
-    assert!(output.status.success(), "{}: {output:?}", program.display());
-    String::from_utf8(output.stdout).expect("text").trim().to_owned()
-}
-
 /// Standard output and error of a program that ended.
 pub(crate) fn told(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
@@ -92,18 +66,16 @@ pub(crate) fn told(output: &Output) -> String {
 
 /// A running program; killed when dropped.
 pub(crate) struct Program {
-    child: Child,
+    process: Process,
     log: PathBuf,
 }
 
 impl Program {
     /// Starts it; what it prints goes to a file of its own.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
-        let out = File::create(log).expect("a log");
-        command.stdin(Stdio::null()).stdout(out.try_clone().expect("a second handle")).stderr(out);
-        let name = command.get_program().to_string_lossy().into_owned();
-        let child = command.env("NO_COLOR", "1").spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { child, log: log.to_owned() }
+        let process = Process::start(command, log, Log::Fresh);
+        let process = process.unwrap_or_else(|fault| panic!("{fault}: {:?}", fault.source()));
+        Self { process, log: log.to_owned() }
     }
 
     /// What it printed.
@@ -113,52 +85,43 @@ impl Program {
 
     /// Fails with what it printed if it has ended.
     pub(crate) fn must_run(&mut self) {
-        let ended = self.child.try_wait().expect("it is our child");
+        let ended = self.process.ended().expect("it is our child");
         assert!(ended.is_none(), "it ended by itself: {ended:?}\n{}", self.log());
     }
 
     /// Its resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// SIGKILL: no last words.
     pub(crate) fn kill(mut self) {
-        self.child.kill().expect("it is our child");
-        self.child.wait().expect("it ends");
+        self.process.kill().expect("it runs");
     }
 
     /// SIGTERM, and how it ended; fails when it takes longer than the limit.
     pub(crate) fn terminate(mut self, limit: Duration) -> ExitStatus {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
-        kill_process(id, Signal::TERM).expect("it runs");
+        self.process.signal(Signal::TERM).expect("it runs");
         self.ended(limit)
     }
 
     /// How it ended by itself; fails when it takes longer than the limit.
     pub(crate) fn ended(&mut self, limit: Duration) -> ExitStatus {
-        let ended = within(limit, || self.child.try_wait().expect("it is our child"));
+        let ended = within(limit, || self.process.ended().expect("it is our child"));
         ended.unwrap_or_else(|| panic!("it has not ended within {} s\n{}", limit.as_secs(), self.log()))
     }
 
     /// Its number.
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.id()
     }
 }
 
 /// A TCP port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    broker::free_port().expect("a free port").port()
 }
 
 /// Debian's mosquitto on a port of its own, with its files.

@@ -3,11 +3,11 @@
 use crate::failure::{Doing, Failure};
 use crate::installer::Places;
 use crate::page::{Page, View};
-use crate::programs::{Binaries, Program};
+use crate::programs::Program;
 use serde_json::Value;
 use simulator::ledger::Expected;
+use simulator::product::Product;
 use simulator::virtual_site::VirtualSite;
-use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -22,7 +22,7 @@ const POLLED: [&str; 4] = ["IO-GATE-1", "IO-YARD-1", "PANEL-1", "DOOR-W1"];
 
 /// Starts the agent and waits until it polls every device, listens at every port and hears the cameras.
 pub(crate) async fn start(
-    binaries: &Binaries,
+    product: &Product,
     places: &Places,
     site: &mut VirtualSite,
     page: &Page,
@@ -30,10 +30,8 @@ pub(crate) async fn start(
     site.free_ports().doing("freeing the serial ports")?;
     let started = Expected::new("act.started", "", "");
     site.note("agent", "", "agent started", &[started]).doing("noting the start")?;
-    let settings = places.settings();
-    let arguments = [Path::new("run"), Path::new("--config"), &settings];
     let log = places.log("picket");
-    let agent = Program::start("picket", &binaries.picket, &arguments, &log)?;
+    let agent = Program::run(&product.picket, &places.settings(), &log)?;
     tokio::select! {
         guarded = guards(site, page) => guarded?,
         () = agent.ended() => {

@@ -1,12 +1,13 @@
 //! What an installer does: a folder of settings, a key, the acceptance by the central side.
 
 use crate::failure::{Doing, Failure};
-use crate::programs::{Binaries, ask};
 use simulator::clock::rfc3339;
+use simulator::product::{Parties, Product, central_settings, output};
 use simulator::virtual_site::Endpoints;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const AGENT: &str = include_str!("settings/agent.toml");
 const REGISTER: &str = include_str!("settings/register.toml");
@@ -126,7 +127,7 @@ pub(crate) struct Network {
 /// Writes settings, makes keys, has the gateway accepted, and has the settings checked. Gives the gateway's public key.
 pub(crate) fn install(
     places: &Places,
-    binaries: &Binaries,
+    product: &Product,
     endpoints: &Endpoints,
     network: &Network,
     now_ms: i64,
@@ -140,20 +141,14 @@ pub(crate) fn install(
         &REGISTER.replace("@DUE@", &rfc3339(due_ms)).replace("@RECENTLY@", &recently),
     )?;
     write(&settings.join("manifest.csv"), MANIFEST)?;
-    let identity = ask(&binaries.picket, &[Path::new("identity"), &places.state().join("identity.key")])?;
-    let identity = identity.trim().to_owned();
-    let dir = places.central().display().to_string();
-    ask(&binaries.central, &["init", "--dir", &dir, "--sms", &network.names.sms])?;
-    let acceptance = settings.join("acceptance.jws").display().to_string();
-    let accept =
-        ["accept", "--dir", &dir, "--site", SITE, "--gateway", &network.names.gateway, "--identity", &identity];
-    let accept = [&accept[..], &["--by", "Demo Installer", "--out", &acceptance]].concat();
-    ask(&binaries.central, &accept)?;
-    let public = places.central().join("accept.pub");
-    fs::copy(&public, settings.join("accept.pub")).doing(format!("copying {}", public.display()))?;
+    let (key, central) = (places.state().join("identity.key"), places.central());
+    let Names { gateway, sms, .. } = &network.names;
+    let parties =
+        Parties { site: SITE, gateway, sms, by: "Demo Installer", key: &key, central: &central, settings: &settings };
+    let identity = product.make_known(&parties).doing("making the gateway known")?;
     let (host, port) = &network.central;
-    write(&places.central_settings(), &format!("dir = \"{dir}\"\n\n[broker]\nhost = \"{host}\"\nport = {port}\n"))?;
-    ask(&binaries.picket, &[Path::new("check"), Path::new("--config"), &settings])?;
+    write(&places.central_settings(), &central_settings(&central, host, *port))?;
+    output(Command::new(&product.picket).arg("check").arg("--config").arg(&settings)).doing("checking the settings")?;
     Ok(identity)
 }
 

@@ -19,12 +19,13 @@ use clap::Parser as _;
 use failure::{Doing, Failure};
 use installer::{Names, Network, Places};
 use page::Page;
-use programs::{Binaries, Program, ask_aside};
+use programs::{Program, ask_aside};
 use quiet::Quiet;
 use screen::{Screen, Tone};
 use script::{EXPIRES_S, Play, WRITTEN_S};
 use simulator::clock::Clock;
 use simulator::ledger::{Expected, Ledger};
+use simulator::product::{self, Product, Profile};
 use simulator::shells::{broker, relay::Relay};
 use simulator::virtual_site::{EQUIPMENT, LINES, VirtualSite};
 use std::path::{Path, PathBuf};
@@ -84,10 +85,11 @@ async fn interruptible(arguments: &Arguments) -> Result<bool, Failure> {
 }
 
 async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<bool, Failure> {
-    let binaries = match &arguments.binaries {
-        Some(folder) => Binaries::in_folder(folder)?,
-        None => Binaries::build()?,
+    let product = match &arguments.binaries {
+        Some(folder) => Product::in_folder(folder),
+        None => Product::build(Profile::Release),
     };
+    let product = product.doing("looking for the shipped programs")?;
     let clock = Clock::start();
     let screen = Screen::new(clock);
     let places = Places::make(&folder(arguments, clock)?)?;
@@ -106,21 +108,19 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
     let overdue = Expected::new("nonconformity.opened", "FENCE-1", "calibration-overdue");
     let expiry = site.ledger().act(due_ms, "calibration expired", "FENCE-1", "calibration expires", &[overdue]);
     let expiry = Some(expiry.doing("noting the expiry")?);
-    let identity = installer::install(&places, &binaries, &endpoints, &network, clock.wall_ms(), due_ms)?;
+    let identity = installer::install(&places, &product, &endpoints, &network, clock.wall_ms(), due_ms)?;
 
     screen.line(Tone::Strong, &format!("Picket demo: {EQUIPMENT} pieces of equipment on {LINES} lines"));
     screen.line(Tone::Plain, &format!("files    {}", places.root().display()));
-    let settings = places.central_settings();
-    let run = [Path::new("run"), Path::new("--config"), &settings];
-    let central = Program::start("picket-central", &binaries.central, &run, &places.log("picket-central"))?;
+    let central = Program::run(&product.central, &places.central_settings(), &places.log("picket-central"))?;
     let page = Page::follow(network.page, clock);
     screen.line(Tone::Strong, &format!("page     {}\n", page.address()));
-    let agent = Some(agent::start(&binaries, &places, &mut site, &page).await?);
+    let agent = Some(agent::start(&product, &places, &mut site, &page).await?);
     screen.step("both programs run, every device is heard", "");
 
     let quiet = Quiet::new(arguments.seed);
-    let (binaries, places) = (&binaries, &places);
-    let mut play = Play { site, page, link, agent, quiet, screen, binaries, places, hurry, expiry, not_shown: 0 };
+    let (product, places) = (&product, &places);
+    let mut play = Play { site, page, link, agent, quiet, screen, product, places, hurry, expiry, not_shown: 0 };
     rounds(&mut play, arguments).await?;
     let evidence = evidence(&mut play, &identity).await?;
     let not_shown = play.not_shown;
@@ -149,8 +149,8 @@ fn folder(arguments: &Arguments, clock: Clock) -> Result<PathBuf, Failure> {
     if let Some(folder) = &arguments.dir {
         return Ok(folder.clone());
     }
-    let own = std::env::current_exe().doing("looking for the demo's own place")?;
-    let target = own.parent().and_then(Path::parent).unwrap_or(Path::new("target"));
+    let own = product::own_folder().doing("looking for a place")?;
+    let target = own.parent().unwrap_or(Path::new("target"));
     let name = simulator::clock::rfc3339(clock.wall_ms()).replace([':', '.'], "-");
     Ok(target.join("demo").join(name))
 }
@@ -201,7 +201,7 @@ async fn evidence(play: &mut Play<'_>, identity: &str) -> Result<Evidence, Failu
     play.screen.step("drained", drained.map_or("not within the time: the verdict will tell", |()| ""));
     let folder = play.places.evidence();
     let runtime = play.places.runtime();
-    let picket = &play.binaries.picket;
+    let picket = &play.product.picket;
     let export = ["export".into(), "--runtime".into(), runtime.into(), "--out".into(), folder.clone().into()];
     ask_aside(picket.clone(), export.to_vec()).await?;
     let verify = ["verify".into(), folder.clone().into(), "--identity".into(), identity.into()];

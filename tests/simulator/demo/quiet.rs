@@ -1,6 +1,7 @@
 //! What happens in quiet times: people with a right go through doors, things move before cameras, good seals are read.
 
 use crate::failure::{Doing, Failure};
+use picket_core::time::Chance;
 use simulator::virtual_site::{BARRIER_1, DOOR_S2, VirtualSite};
 
 /// Seals of the manifest, with the reader where each is expected.
@@ -10,7 +11,7 @@ const CAMERAS: [&str; 3] = ["CAM-01", "CAM-02", "CAM-03"];
 /// Decides what happens next; the same seed decides the same.
 #[derive(Debug)]
 pub(crate) struct Quiet {
-    state: u64,
+    chance: Chance,
     moving: [bool; CAMERAS.len()],
     /// How much happened.
     pub(crate) acts: u64,
@@ -19,19 +20,16 @@ pub(crate) struct Quiet {
 impl Quiet {
     /// From a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed, moving: [false; CAMERAS.len()], acts: 0 }
+        Self { chance: Chance::new(seed), moving: [false; CAMERAS.len()], acts: 0 }
     }
 
-    /// A number below `limit`: SplitMix64 (Steele, Lea, Flood 2014).
+    /// A number below `limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ mixed >> 31) % limit
+        self.chance.below(limit)
     }
 
     fn pick(&mut self, of: usize) -> usize {
-        usize::try_from(self.below(of as u64)).expect("a number below a usize")
+        usize::try_from(self.chance.below(of as u64)).expect("a number below a usize")
     }
 
     /// One thing happens. Going through a door takes a second or two and is left out where `hurried`.

@@ -4,10 +4,11 @@ use crate::agent;
 use crate::failure::{Doing, Failure};
 use crate::installer::Places;
 use crate::page::Page;
-use crate::programs::{Binaries, Program};
+use crate::programs::Program;
 use crate::quiet::Quiet;
 use crate::screen::Screen;
 use simulator::ledger::{Certainty, Entry, Expected};
+use simulator::product::Product;
 use simulator::shells::relay::Relay;
 use simulator::virtual_site::{DOOR_N1, DOOR_N2, DOOR_S1, DOOR_W1, VirtualSite};
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(crate) struct Play<'p> {
     pub(crate) agent: Option<Program>,
     pub(crate) quiet: Quiet,
     pub(crate) screen: Screen,
-    pub(crate) binaries: &'p Binaries,
+    pub(crate) product: &'p Product,
     pub(crate) places: &'p Places,
     /// Turns true when somebody wants the end: what is left is played without pauses.
     pub(crate) hurry: watch::Receiver<bool>,
@@ -195,7 +196,7 @@ impl Play<'_> {
         let when = if polled { "a forced door was polled" } else { "a door was forced" };
         self.screen.step("agent killed, the link still cut", &format!("in {BURST} camera events, as {when}"));
         let killed = Instant::now();
-        self.agent = Some(agent::start(self.binaries, self.places, &mut self.site, &self.page).await?);
+        self.agent = Some(agent::start(self.product, self.places, &mut self.site, &self.page).await?);
         self.screen.step("agent restarted", &format!("guards again after {} ms", killed.elapsed().as_millis()));
         Ok(())
     }
