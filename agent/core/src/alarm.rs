@@ -89,7 +89,7 @@ pub struct Alarm {
     pub rule: Rule,
     /// Which equipment.
     pub equipment: EquipmentId,
-    /// What it is about at that equipment, where there may be several at once (see [`Alarms::subject`]); empty elsewhere.
+    /// What it is about at that equipment, where there may be several at once; empty elsewhere.
     pub subject: String,
     /// How severe.
     pub severity: Severity,
