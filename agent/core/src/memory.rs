@@ -3,6 +3,7 @@
 //! The journal applies the same function in the transaction of the record, and again over old records when the rows do
 //! not match their signed digest. A row is therefore never more than what records say.
 
+use crate::wire::StateRow;
 use picket_record::body::Body;
 use picket_record::encode::base64url;
 use picket_record::kind::Kind;
@@ -19,6 +20,8 @@ pub enum Change {
         /// JSON text.
         body: String,
     },
+    /// The row says what it said, and since the same record; only where that stands is new.
+    Again(StateRow),
     /// The row is gone.
     Drop {
         /// Its key.
@@ -147,13 +150,16 @@ fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
     rows
 }
 
-/// The field of a `snapshot` that says rows again: their bodies by key.
+/// The field of a `snapshot` that says rows again: by key, number of the record that said it first, and body.
 pub const KEPT: &str = "kept";
 
 fn kept_rows(stated: Stated<'_>) -> Vec<Change> {
     let kept = stated.data.get(KEPT).and_then(Value::as_object);
-    let texts = kept.into_iter().flatten().filter_map(|(key, body)| Some((key, body.as_str()?)));
-    texts.map(|(key, body)| Change::Put { key: key.clone(), body: body.to_owned() }).collect()
+    let row = |(key, said): (&String, &Value)| {
+        let (seq, body) = (said.get(0)?.as_u64()?, said.get(1)?.as_str()?.to_owned());
+        Some(Change::Again(StateRow { key: key.clone(), body, seq }))
+    };
+    kept.into_iter().flatten().filter_map(row).collect()
 }
 
 /// Messages of one device that are remembered: many times what a carrier may have unconfirmed, because a broker may give

@@ -81,6 +81,7 @@ impl Rows {
         });
         for change in changes {
             match change {
+                Change::Again(row) => drop(self.0.insert(row.key.clone(), row)),
                 Change::Put { key, body } => {
                     drop(self.0.insert(key.clone(), StateRow { key, body, seq: self.1 }));
                 }

@@ -264,6 +264,6 @@ pub struct StateRow {
     pub key: String,
     /// JSON text.
     pub body: String,
-    /// Record that wrote it.
+    /// Record that said it first: the record that it stands on may say it again.
     pub seq: u64,
 }

@@ -56,6 +56,7 @@ impl Journal {
             urgent.extend((body.severity >= Severity::Security).then_some(self.head));
             for change in memory::changes(Stated::of(body)) {
                 match change {
+                    Change::Again(row) => drop(self.rows.insert(row.key.clone(), row)),
                     Change::Put { key, body } => {
                         self.rows.insert(key.clone(), StateRow { key, body, seq: self.head });
                     }

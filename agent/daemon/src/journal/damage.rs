@@ -11,8 +11,9 @@ const FOUND_MAX: usize = 16;
 /// Findings, in the order they were made.
 pub(super) type Damage = Vec<Value>;
 
-/// The `journal.recovered` record that tells them.
+/// The `journal.recovered` record that tells them: the first ones, and how many there are.
 pub(super) fn recovered(when: &When, mut damage: Damage) -> Body {
+    let n = damage.len();
     damage.truncate(FOUND_MAX);
-    own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "found": damage }))
+    own_words(when, Kind::JournalRecovered, Severity::Fault, json!({ "n": n, "found": damage }))
 }

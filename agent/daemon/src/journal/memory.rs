@@ -17,11 +17,8 @@ const FOLD_PAGE: u64 = 1_000;
 pub(super) fn apply(store: &Store, seq: u64, stated: Stated<'_>) -> Result<(), Fault> {
     for change in changes(stated) {
         match change {
-            Change::Put { key, body } => {
-                let sql = "INSERT INTO state(key, body, seq) VALUES(?1, ?2, ?3)
-                           ON CONFLICT(key) DO UPDATE SET body = excluded.body, seq = excluded.seq";
-                store.run(sql, (key, body, seq), "cannot write a state row")?;
-            }
+            Change::Put { key, body } => write(store, &StateRow { key, body, seq }, seq)?,
+            Change::Again(row) => write(store, &row, seq)?,
             Change::Drop { key } => {
                 store.run("DELETE FROM state WHERE key = ?1", [key], "cannot drop a state row")?;
             }
@@ -30,10 +27,21 @@ pub(super) fn apply(store: &Store, seq: u64, stated: Stated<'_>) -> Result<(), F
     Ok(())
 }
 
+fn write(store: &Store, row: &StateRow, stands_on: u64) -> Result<(), Fault> {
+    let sql = "INSERT INTO state(key, body, said, seq) VALUES(?1, ?2, ?3, ?4)
+               ON CONFLICT(key) DO UPDATE SET body = excluded.body, said = excluded.said, seq = excluded.seq";
+    store.run(sql, (&row.key, &row.body, row.seq, stands_on), "cannot write a state row").map(drop)
+}
+
 /// All rows, by key.
 pub(super) fn rows(store: &Store) -> Result<Vec<StateRow>, Fault> {
-    store.rows("SELECT key, body, seq FROM state ORDER BY key", [], "cannot read the state", |row| {
-        Ok(StateRow { key: row.get(0)?, body: row.get(1)?, seq: row.get(2)? })
+    Ok(standing(store)?.into_iter().map(|(row, _)| row).collect())
+}
+
+/// All rows, by key, each with the record that it stands on.
+fn standing(store: &Store) -> Result<Vec<(StateRow, u64)>, Fault> {
+    store.rows("SELECT key, body, said, seq FROM state ORDER BY key", [], "cannot read the state", |row| {
+        Ok((StateRow { key: row.get(0)?, body: row.get(1)?, seq: row.get(2)? }, row.get(3)?))
     })
 }
 
@@ -71,31 +79,35 @@ impl StateCheck {
     }
 
     fn mismatch(store: &Store, head: u64) -> Result<Option<String>, Fault> {
-        let rows = match rows(store) {
+        let rows = match standing(store) {
             // SQLite read them, but they are not what a row is.
             Err(Fault::Disk { source, .. }) if source.sqlite_error_code().is_none() => {
                 return Ok(Some(source.to_string()));
             }
             rows => rows?,
         };
-        for row in &rows {
-            if row.seq > head || !written_by(store, row)? {
-                return Ok(Some(format!("row {} is not what record {} says", row.key, row.seq)));
+        for (row, seq) in &rows {
+            if *seq > head || !written_by(store, row, *seq)? {
+                return Ok(Some(format!("row {} is not what record {seq} says", row.key)));
             }
         }
+        let rows: Vec<StateRow> = rows.into_iter().map(|(row, _)| row).collect();
         // A stop in order ends with snapshot and epoch.close: nothing changed the rows since.
         let Some(signed) = signed_digest(store, head)? else { return Ok(None) };
         Ok((signed != digest(&rows)).then(|| "rows do not match the signed digest".to_owned()))
     }
 }
 
-/// Whether the record that a row names puts exactly this row. Pruning never passes the records that rows stand on.
-fn written_by(store: &Store, row: &StateRow) -> Result<bool, Fault> {
-    let Some(line) = store.line(row.seq)? else { return Ok(false) };
+/// Whether the record that a row stands on says exactly this row. Pruning says a row again before its record goes.
+fn written_by(store: &Store, row: &StateRow, seq: u64) -> Result<bool, Fault> {
+    let Some(line) = store.line(seq)? else { return Ok(false) };
     let mut same = false;
     with_stated(&line, |_, stated| {
-        let put = Change::Put { key: row.key.clone(), body: row.body.clone() };
-        same = changes(stated).contains(&put);
+        let said = match row.seq == seq {
+            true => Change::Put { key: row.key.clone(), body: row.body.clone() },
+            false => Change::Again(row.clone()),
+        };
+        same = changes(stated).contains(&said);
     });
     Ok(same)
 }

@@ -110,6 +110,7 @@ impl Journal {
             version: version.to_owned(),
             epoch_opened_us: when.mono_us,
             receipts,
+            told_of_rows: false,
         };
         journal.first_words(when, head.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;

@@ -27,13 +27,8 @@ pub(super) const PRUNE_WRITES: u64 = KEPT_PARTS as u64 + 1;
 /// for nothing but its own rows.
 const ROWS_SHARE: u64 = 4;
 
-/// What one step does.
-struct Step {
-    from: u64,
-    to: u64,
-    /// Rows to be said again, one map of bodies by key for each record.
-    kept: Vec<Map<String, Value>>,
-}
+/// Rows to be said again, one map for each record (see [`KEPT`]).
+type Parts = Vec<Map<String, Value>>;
 
 impl Journal {
     /// Disposes of the oldest records that have a stored receipt, and states it, while space is short.
@@ -49,10 +44,25 @@ impl Journal {
         if self.epoch_holds_space()? {
             self.rotate(when)?;
         }
-        let Some(step) = self.next_step()? else { return Ok(()) };
+        // Two commits: were one reported as failed although it is there, no row would stand on what it deleted.
+        let Some(range) = self.say_rows_again(when)? else { return Ok(()) };
+        self.in_one(|store, sealer| dispose(store, sealer, when, range))
+    }
+
+    /// Says the rows again that stand on the oldest range; the range, which nothing stands on any more.
+    pub(super) fn say_rows_again(&mut self, when: &When) -> Result<Option<(u64, u64)>, Fault> {
+        let Some((from, to)) = self.oldest_range()? else { return Ok(None) };
+        let (to, parts) = self.rows_on(from, to)?;
+        if !parts.is_empty() {
+            self.in_one(|store, sealer| say_again(store, sealer, when, parts))?;
+        }
+        Ok((to >= from).then_some((from, to)))
+    }
+
+    fn in_one(&mut self, work: impl FnOnce(&Store, &mut Sealer) -> Result<(), Fault>) -> Result<(), Fault> {
         let Self { store, sealer, .. } = self;
         let before = sealer.head();
-        let done = store.transaction(|| dispose(store, sealer, when, step));
+        let done = store.transaction(|| work(store, sealer));
         if done.is_err() {
             sealer.rewind(before);
         }
@@ -70,35 +80,30 @@ impl Journal {
 
     /// The oldest range with a written receipt, before the opening of the current epoch: the rest could not be checked
     /// without that.
-    fn next_step(&self) -> Result<Option<Step>, Fault> {
+    fn oldest_range(&self) -> Result<Option<(u64, u64)>, Fault> {
         let first = self.number("SELECT min(seq) FROM record")?;
         let receipted = self.number("SELECT upto FROM receipt ORDER BY n DESC LIMIT 1")?;
         let (Some(from), Some(receipted)) = (first, receipted) else { return Ok(None) };
         let to = receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1);
-        if to < from {
-            return Ok(None);
-        }
-        let (to, kept) = self.rows_on(from, to)?;
-        Ok((to >= from).then_some(Step { from, to, kept }))
+        Ok((to >= from).then_some((from, to)))
     }
 
     /// The rows that stand on a range, in parts that fit a record; and how far the range goes with them.
-    fn rows_on(&self, from: u64, to: u64) -> Result<(u64, Vec<Map<String, Value>>), Fault> {
+    fn rows_on(&mut self, from: u64, to: u64) -> Result<(u64, Parts), Fault> {
         let doing = "cannot look for the rows that records stand for";
-        let sql = "SELECT key, body, seq FROM state WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-        let rows: Vec<(String, String, u64)> =
-            self.store.rows(sql, (from, to), doing, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        let Some(first) = rows.first().map(|(_, _, seq)| *seq) else { return Ok((to, Vec::new())) };
-        let sum = self.number("SELECT sum(length(key) + length(body)) FROM state")?.unwrap_or(0);
-        if sum > self.store.budget() / ROWS_SHARE {
+        let sql = "SELECT key, said, body, seq FROM state WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let rows: Vec<(String, u64, String, u64)> =
+            self.store.rows(sql, (from, to), doing, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let Some(first) = rows.first().map(|(.., seq)| *seq) else { return Ok((to, Vec::new())) };
+        if self.rows_take_too_much()? {
             return Ok((first - 1, Vec::new()));
         }
-        let mut parts: Vec<Map<String, Value>> = Vec::new();
+        let mut parts = Parts::new();
         let mut free = 0;
-        for (key, body, seq) in rows {
+        for (key, said, body, seq) in rows {
             // As JSON text, quotes and backslashes escaped, with colon and comma.
-            let (key_json, body) = (Value::from(key.as_str()), Value::from(body));
-            let size = key_json.to_string().len() + body.to_string().len() + 2;
+            let (key_json, row) = (Value::from(key.as_str()), json!([said, body]));
+            let size = key_json.to_string().len() + row.to_string().len() + 2;
             if size > free && parts.len() == KEPT_PARTS || size > KEPT_BYTES {
                 return Ok((seq - 1, parts));
             }
@@ -108,10 +113,25 @@ impl Journal {
             }
             free -= size;
             if let Some(part) = parts.last_mut() {
-                part.insert(key, body);
+                part.insert(key, row);
             }
         }
         Ok((to, parts))
+    }
+
+    fn rows_take_too_much(&mut self) -> Result<bool, Fault> {
+        let sum = self.number("SELECT sum(length(key) + length(body)) FROM state")?.unwrap_or(0);
+        let budget = self.store.budget();
+        let too_much = sum > budget / ROWS_SHARE;
+        if too_much && !std::mem::replace(&mut self.told_of_rows, true) {
+            tracing::warn!(
+                sum,
+                budget,
+                "open alarms and remembered messages take more than a quarter of the journal: nothing older than they \
+                 are is disposed of; raise budget_mib under [journal]"
+            );
+        }
+        Ok(too_much)
     }
 
     fn number(&self, sql: &str) -> Result<Option<u64>, Fault> {
@@ -120,18 +140,22 @@ impl Journal {
     }
 }
 
-/// Says the rows again, states the range, and deletes it.
-fn dispose(store: &Store, sealer: &mut Sealer, when: &When, step: Step) -> Result<(), Fault> {
-    for part in step.kept {
+fn say_again(store: &Store, sealer: &mut Sealer, when: &When, parts: Parts) -> Result<(), Fault> {
+    for part in parts {
         let body = own_words(when, Kind::Snapshot, Severity::Info, json!({ KEPT: part }));
         let seq = write(store, sealer, &body)?;
         memory::apply(store, seq, Stated::of(&body))?;
     }
-    let data = json!({ "from": step.from, "to": step.to, "why": "space", "authority": "disk budget of the settings" });
+    Ok(())
+}
+
+/// States the range and deletes it.
+fn dispose(store: &Store, sealer: &mut Sealer, when: &When, (from, to): (u64, u64)) -> Result<(), Fault> {
+    let data = json!({ "from": from, "to": to, "why": "space", "authority": "disk budget of the settings" });
     write(store, sealer, &own_words(when, Kind::RecordsDisposed, Severity::Notice, data))?;
     let doing = "cannot dispose of records";
-    store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (step.from, step.to), doing)?;
-    store.run("DELETE FROM epoch WHERE seq <= ?1", [step.to], doing).map(drop)
+    store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (from, to), doing)?;
+    store.run("DELETE FROM epoch WHERE seq <= ?1", [to], doing).map(drop)
 }
 
 fn write(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {

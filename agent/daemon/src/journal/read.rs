@@ -41,7 +41,8 @@ impl Journal {
         let mut text = Vec::new();
         let mut through = 0;
         while let Some(row) = rows.next().map_err(fault)? {
-            // A damaged line goes as it is: the central side refuses it alone, and what follows is not held up.
+            // A damaged line goes as it is: the central side refuses it and takes what follows, though its receipts stop
+            // before it.
             let line = row.get_ref(1).and_then(|value| Ok(value.as_bytes()?)).map_err(fault)?;
             if through > 0 && text.len() + line.len() > BATCH_BYTES {
                 break;

@@ -7,7 +7,8 @@ use super::tail::set_tail_aside;
 use super::{Fault, Journal, salvage};
 use picket_record::body::When;
 use picket_record::chain::Parsed;
-use serde_json::json;
+use picket_record::kind::Kind;
+use serde_json::{Value, json};
 
 impl Journal {
     /// Opens the file again and brings it in step with the head in memory, which was told outside; states what was
@@ -29,6 +30,13 @@ impl Journal {
         salvage::told(&self.store)
     }
 
+    /// What a `records.disposed` that is set aside says: its records are gone all the same.
+    fn disposed_beyond(&self, head: u64) -> Result<Option<Value>, Fault> {
+        let Some(line) = self.store.line(head + 1)? else { return Ok(None) };
+        let stated = Parsed::read_bytes(&line).ok().filter(|record| record.kind == Kind::RecordsDisposed);
+        Ok(stated.map(|record| json!({ "what": "disposed", "from": record.data()["from"], "to": record.data()["to"] })))
+    }
+
     /// A commit that was reported as failed may be there all the same: it was told to nobody and comes again, so it is
     /// set aside. Records that were told outside and are gone leave their numbers used; whether there are such.
     fn match_head(&self, damage: &mut Damage) -> Result<bool, Fault> {
@@ -37,6 +45,9 @@ impl Journal {
         let last: u64 = self.store.row(sql, [], "cannot read the head", |row| row.get(0))?.flatten().unwrap_or(0);
         if last > head.seq {
             let cause = "its commit was reported as failed";
+            if let Some(disposed) = self.disposed_beyond(head.seq)? {
+                damage.push(disposed);
+            }
             set_tail_aside(&self.store, head.seq + 1, cause)?;
             damage.push(json!({ "what": "tail", "from": head.seq + 1, "to": last, "cause": cause }));
         }

@@ -8,7 +8,8 @@ use picket_record::kind::Kind;
 use picket_record::refusal::Refusal;
 use serde_json::json;
 
-/// Records at the end that are verified at every start: more than one append holds.
+/// Records at the end that are verified at every start: more than an append of many messages holds. One message may
+/// make a longer one (1,024); the log of SQLite holds that whole or not at all, and its last records are verified.
 const TAIL: u64 = 300;
 
 /// Verifies the last records, link by link and signature by signature. What follows the last good one is set aside; a
@@ -111,14 +112,20 @@ fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Faul
     Ok(epochs)
 }
 
-/// What cannot be built upon goes to the quarantine, from a number on.
+/// Lines that the quarantine keeps, the newest: enough to see what happened, and 6 MiB at most of the budget.
+const QUARANTINE_MAX: u64 = 512;
+
+/// What cannot be built upon goes to the quarantine, from a number on. How much it was, the finding says.
 pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str) -> Result<(), Fault> {
     store.transaction(|| {
         store.run(
-            "INSERT INTO quarantine(seq, line, why) SELECT seq, CAST(line AS BLOB), ?2 FROM record WHERE seq >= ?1",
-            (from, cause),
+            "INSERT INTO quarantine(seq, line, why) SELECT seq, CAST(line AS BLOB), ?2 FROM record WHERE seq >= ?1
+             ORDER BY seq LIMIT ?3",
+            (from, cause, QUARANTINE_MAX),
             "cannot set the tail aside",
         )?;
+        let sql = "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?1";
+        store.run(sql, [QUARANTINE_MAX], "cannot bound the quarantine")?;
         store.run("DELETE FROM epoch WHERE seq >= ?1", [from], "cannot set the tail aside")?;
         store.run("DELETE FROM urgent WHERE seq >= ?1", [from], "cannot set the tail aside")?;
         store.run("DELETE FROM record WHERE seq >= ?1", [from], "cannot set the tail aside")

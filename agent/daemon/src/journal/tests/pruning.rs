@@ -1,5 +1,6 @@
 use super::*;
 use crate::journal::{ReceiptFault, memory};
+use picket_record::chain::Head;
 
 /// A journal of 2 MB whose second epoch is the current one, filled to 61 % by records of the first.
 fn filled() -> (Site, Journal) {
@@ -71,6 +72,74 @@ fn a_row_whose_record_goes_is_said_again_word_for_word_and_outlives_everything()
     assert_eq!(recovered.rows.iter().map(|row| (row.key.clone(), row.body.clone())).collect::<Vec<_>>(), told);
     assert_eq!(found(&journal), Vec::<Value>::new());
     assert_eq!(exported(&journal).contradictions, 0);
+}
+
+#[test]
+fn a_row_keeps_the_number_of_the_record_that_said_it_first() {
+    let (_site, mut journal) = filled();
+    journal.append(&[raised("door/A")]).unwrap();
+    let said = memory::rows(&journal.store).unwrap()[0].seq;
+    for n in 1.. {
+        journal.append(&[large()]).unwrap();
+        let last = head(&journal);
+        journal.receipt(&signed(&receipt(&journal, n, last))).unwrap();
+        if first(&journal) > said {
+            break;
+        }
+    }
+    assert_eq!(memory::rows(&journal.store).unwrap()[0].seq, said);
+    memory::refold(&journal.store).unwrap();
+    assert_eq!(memory::rows(&journal.store).unwrap()[0].seq, said);
+}
+
+#[test]
+fn a_disposal_that_was_reported_as_failed_but_is_done_costs_no_row_and_is_stated() {
+    let mut site = Site::new();
+    site.budget = 2_000_000;
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A")]).unwrap();
+    while journal.append(&[large()]).unwrap().fill_permille < 610 {}
+    drop(journal);
+    let (mut journal, _) = site.start();
+    let last = head(&journal) - 2;
+    journal.receipt(&signed(&receipt(&journal, 1, last))).unwrap();
+    let told = memory_of(&journal);
+    // The last commit of the disposal is there, and the journal does not know it.
+    journal.prune_if_needed(&at(2)).unwrap();
+    let disposed = Parsed::read_bytes(lines(&journal).last().unwrap()).unwrap().data();
+    let before = Head::after(&Parsed::read_bytes(&lines(&journal)[lines(&journal).len() - 2]).unwrap());
+    journal.sealer.rewind(before);
+    journal.store.disk("cannot commit", rusqlite::Error::QueryReturnedNoRows);
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(memory_of(&journal), told);
+    let stated = found(&journal);
+    let gone = stated.iter().find(|fault| fault["what"] == "disposed").expect("the disposal is stated");
+    assert_eq!((&gone["from"], &gone["to"]), (&disposed["from"], &disposed["to"]));
+    assert!(stated.iter().all(|fault| fault["what"] != "state"), "{stated:?}");
+    drop(journal);
+    let (_, recovered) = site.start();
+    assert_eq!(recovered.rows.into_iter().map(|row| (row.key, row.body)).collect::<Vec<_>>(), told);
+}
+
+#[test]
+fn rows_said_again_by_a_commit_that_was_reported_as_failed_are_folded_from_their_records() {
+    let mut site = Site::new();
+    site.budget = 2_000_000;
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A")]).unwrap();
+    while journal.append(&[large()]).unwrap().fill_permille < 610 {}
+    drop(journal);
+    let (mut journal, _) = site.start();
+    let last = head(&journal) - 2;
+    journal.receipt(&signed(&receipt(&journal, 1, last))).unwrap();
+    let told = memory_of(&journal);
+    let before = journal.sealer.head();
+    journal.say_rows_again(&at(2)).unwrap();
+    journal.sealer.rewind(before);
+    journal.store.disk("cannot commit", rusqlite::Error::QueryReturnedNoRows);
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(memory_of(&journal), told);
+    assert!(first(&journal) > 1, "and the disposal goes on");
 }
 
 #[test]
