@@ -151,7 +151,7 @@ impl Alarm {
 }
 
 /// `#` stands in no equipment id.
-fn id(rule: Rule, equipment: &EquipmentId, subject: &str) -> String {
+pub(crate) fn id(rule: Rule, equipment: &EquipmentId, subject: &str) -> String {
     let mark = if subject.is_empty() { "" } else { "#" };
     format!("{}/{equipment}{mark}{subject}", rule.as_str())
 }

@@ -7,7 +7,7 @@ use crate::register::EquipmentId;
 use crate::statement::{Evidence, Facts};
 use crate::time::{Now, ms};
 use picket_device::quantity::{Quality, Signal, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod door;
 mod hold;
@@ -37,6 +37,8 @@ pub enum Turn {
     Began(Facts),
     /// It no longer holds.
     Ended,
+    /// Whether it holds can no longer be told.
+    Untold,
 }
 
 /// One observation with its place.
@@ -105,29 +107,41 @@ struct Contact {
     evidence: Option<Evidence>,
 }
 
-/// Last state of every point behind a signal, by device and point.
+/// The points behind a signal that are on, by device and point. What is off takes no place.
 #[derive(Debug, Default)]
-struct Points(BTreeMap<(String, String), bool>);
+struct Points {
+    on: BTreeSet<(String, String)>,
+    /// More were on than are told apart: the calm of none of the rest says that all of them are off.
+    more: bool,
+}
 
-/// Most points that are kept apart for one signal; the rest share one name. Bounds what a flood of sources can cost.
-const MAX_POINTS: usize = 64;
+/// Most points of one signal that are told apart while they are on: a recorder of 64 channels has several topics for
+/// each, and all may lose their view at once. Bounds what a flood of sources can cost.
+const MAX_POINTS: usize = 256;
 /// Most points that a text names.
 const NAMED_POINTS: usize = 16;
 
 impl Points {
     /// Takes a state; whether any point is on.
     fn set(&mut self, (device, point): (&str, &str), on: bool) -> bool {
-        let mut key = (device.to_owned(), point.to_owned());
-        if self.0.len() >= MAX_POINTS && !self.0.contains_key(&key) {
-            key = (String::new(), "and-more".to_owned());
+        let key = (device.to_owned(), point.to_owned());
+        if !on {
+            self.on.remove(&key);
+        } else if self.on.len() < MAX_POINTS || self.on.contains(&key) {
+            self.on.insert(key);
+        } else {
+            self.more = true;
         }
-        self.0.insert(key, on);
-        self.0.values().any(|on| *on)
+        self.more || !self.on.is_empty()
+    }
+
+    /// Every point that is told apart is off, and some are not told apart.
+    fn is_untold(&self) -> bool {
+        self.more && self.on.is_empty()
     }
 
     fn facts(&self) -> Facts {
-        let on = self.0.iter().filter(|(_, on)| **on).map(|((_, point), _)| point.as_str());
-        let on: Vec<&str> = on.take(NAMED_POINTS).collect();
+        let on: Vec<&str> = self.on.iter().map(|(_, point)| point.as_str()).take(NAMED_POINTS).collect();
         if on.is_empty() { Facts::new() } else { Facts::from([("points".to_owned(), on.join(", "))]) }
     }
 }
@@ -215,6 +229,10 @@ impl Rules {
         }
         let turned = contact.hold.set(now.mono_us, any, on_us, off_us);
         let evidence = contact.evidence.clone();
+        if contact.points.is_untold() && contact.hold.holds() {
+            (contact.points, contact.hold) = (Points::default(), Hold::default());
+            return vec![finding(seen.equipment, rule, Turn::Untold, Some(by))];
+        }
         let facts = contact.points.facts();
         turned.map(|holds| finding(seen.equipment, rule, turn(holds, facts), evidence.as_ref())).into_iter().collect()
     }

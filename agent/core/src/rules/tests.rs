@@ -169,8 +169,50 @@ fn a_flood_of_points_is_bounded_and_still_raises() {
     for n in 0..10_000 {
         scene.see_by(n, "mqtt", &format!("p{n}"), Signal::ViewLost, &OFF);
     }
-    assert_eq!(scene.rules.contacts.values().map(|c| c.points.0.len()).max(), Some(MAX_POINTS + 1));
-    assert_eq!(scene.see_by(20_000, "mqtt", "p20000", Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+    assert_eq!(scene.rules.contacts.values().map(|c| c.points.on.len()).max(), Some(0));
+    assert_eq!(scene.see_by(20_000, "mqtt", "p0", Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+    for n in 1..10_000 {
+        scene.see_by(20_000, "mqtt", &format!("p{n}"), Signal::ViewLost, &ON);
+    }
+    assert_eq!(scene.rules.contacts.values().map(|c| c.points.on.len()).max(), Some(MAX_POINTS));
+}
+
+#[test]
+fn the_calm_of_one_of_many_points_never_clears_the_alarm_of_another() {
+    let mut scene = Scene::new();
+    let point = |n: usize| format!("channel-{n:03}");
+    for n in 0..100 {
+        scene.see_by(0, "mqtt", &point(n), Signal::ViewLost, &OFF);
+    }
+    assert_eq!(scene.see_by(1, "mqtt", &point(70), Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+    for n in (0..100).filter(|n| *n != 70) {
+        assert_eq!(scene.see_by(2, "mqtt", &point(n), Signal::ViewLost, &OFF), []);
+    }
+    assert_eq!(scene.see_by(3, "mqtt", &point(70), Signal::ViewLost, &OFF), [(Rule::ViewLost, false)]);
+}
+
+#[test]
+fn an_alarm_of_more_points_than_are_told_apart_is_a_guards_to_close() {
+    let mut scene = Scene::new();
+    let point = |n: usize| format!("channel-{n:03}");
+    for n in 0..=MAX_POINTS {
+        scene.see_by(0, "mqtt", &point(n), Signal::ViewLost, &ON);
+    }
+    for n in (1..MAX_POINTS).chain([MAX_POINTS + 1]) {
+        assert_eq!(scene.see_by(1, "mqtt", &point(n), Signal::ViewLost, &OFF), []);
+    }
+    let (equipment, by) = (id("DOOR-1"), Evidence { driver: "mqtt", raw: [0; 32], device_time: None });
+    let last = Sighting {
+        device: "gate",
+        point: &point(0),
+        equipment: &equipment,
+        signal: Signal::ViewLost,
+        value: &OFF,
+        quality: Quality::Good,
+    };
+    let turned: Vec<Turn> = scene.rules.observe(&at(2), &last, &by).into_iter().map(|f| f.turn).collect();
+    assert_eq!(turned, [Turn::Untold]);
+    assert_eq!(scene.see_by(3, "mqtt", &point(7), Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
 }
 
 #[test]

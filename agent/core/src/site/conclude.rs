@@ -1,7 +1,7 @@
 //! From findings and acts to alarms, nonconformities and records.
 
 use super::{Site, view};
-use crate::alarm::Rule;
+use crate::alarm::{self, Rule};
 use crate::contact::Presence;
 use crate::plan::DeviceId;
 use crate::register::{Criticality, EquipmentId};
@@ -33,6 +33,12 @@ impl Site {
             }
             Turn::Ended => {
                 for statement in self.alarms.clear((rule, &equipment, &about), standing) {
+                    self.record_alarm(now, statement.from(evidence.as_ref()));
+                }
+            }
+            Turn::Untold => {
+                let untold = self.alarms.unwatch(&alarm::id(rule, &equipment, &about));
+                for statement in untold {
                     self.record_alarm(now, statement.from(evidence.as_ref()));
                 }
             }
