@@ -37,8 +37,7 @@ impl Site {
                 }
             }
             Turn::Untold => {
-                let untold = self.alarms.unwatch(&alarm::id(rule, &equipment, &about));
-                for statement in untold {
+                if let Some(statement) = self.alarms.unwatch(&alarm::id(rule, &equipment, &about)) {
                     self.record_alarm(now, statement.from(evidence.as_ref()));
                 }
             }

@@ -87,6 +87,52 @@ fn a_message_that_comes_again_after_a_kill_is_known_by_the_devices_own_time() {
     assert_eq!(world.count(Kind::Readings), 4);
 }
 
+const OPEN: &str = r#"{"open":true}"#;
+const SHUT: &str = r#"{"open":false}"#;
+
+#[test]
+fn plain_json_that_comes_again_after_a_kill_is_known_by_its_packet_and_raises_and_clears_nothing_twice() {
+    let mut world = spoken_door(0, ReadingsPolicy::Now, false);
+    world.deliver("door/state", OPEN, 1, false);
+    world.deliver("door/state", SHUT, 2, false);
+    let told = world.told();
+    let mut world = world.restarted();
+    world.deliver("door/state", OPEN, 1, true);
+    let last = world.deliver("door/state", SHUT, 2, true);
+    assert_eq!((world.told(), world.count(Kind::Readings)), (told, 2));
+    assert_eq!(world.confirmed.last(), Some(&(YARD, last)));
+}
+
+#[test]
+fn plain_json_that_comes_again_and_was_not_stored_is_told() {
+    let mut world = spoken_door(0, ReadingsPolicy::Now, false);
+    world.deliver("door/state", OPEN, 1, false);
+    world.deliver("door/state", SHUT, 2, false);
+    world.journal.prompt = false;
+    world.deliver("door/state", OPEN, 3, false);
+    let mut world = world.restarted();
+    world.deliver("door/state", SHUT, 2, true);
+    world.deliver("door/state", OPEN, 3, true);
+    assert_eq!(world.alarm("tamper/DOOR-1").map(|alarm| (alarm.active, alarm.times)), Some((true, 2)));
+}
+
+#[test]
+fn plain_json_that_comes_again_in_the_next_session_is_confirmed_only_behind_its_record() {
+    let mut world = spoken_door(0, ReadingsPolicy::Now, false);
+    world.journal.prompt = false;
+    while world.journal.open.is_some() {
+        world.store();
+    }
+    world.deliver("door/state", OPEN, 1, false);
+    reopen(&mut world);
+    let again = world.deliver("door/state", OPEN, 1, true);
+    assert_eq!(world.confirmed, []);
+    while world.journal.open.is_some() {
+        world.store();
+    }
+    assert_eq!((world.confirmed.last(), world.count(Kind::AlarmRaised)), (Some(&(YARD, again)), 1));
+}
+
 #[test]
 fn inside_one_session_the_same_words_are_news_each_time() {
     let mut world = World::new();
@@ -148,7 +194,13 @@ fn bytes_that_say_nothing_are_counted_and_recorded_once_a_minute() {
     world.publish(SCENE, "no json");
     let last = world.journal.records.iter().rfind(|b| b.kind == Kind::HealthInput).unwrap();
     assert_eq!(last.data["n"], 100);
-    let huge = Heard::Message { topic: SCENE.into(), payload: vec![], retained: false, oversize: Some(10_485_760) };
+    let huge = Heard::Message {
+        topic: SCENE.into(),
+        payload: vec![],
+        retained: false,
+        oversize: Some(10_485_760),
+        delivery: None,
+    };
     let token = world.hear(YARD, huge);
     assert_eq!(world.confirmed.last(), Some(&(YARD, token)));
 }
