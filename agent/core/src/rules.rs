@@ -135,6 +135,11 @@ impl Points {
         self.more || !self.on.is_empty()
     }
 
+    /// Whether any point is on, those apart that `but` names.
+    fn any_but(&self, but: impl Fn(&(String, String)) -> bool) -> bool {
+        self.more || self.on.iter().any(|by| !but(by))
+    }
+
     /// Every point that is told apart is off, and some are not told apart.
     fn is_untold(&self) -> bool {
         self.more && self.on.is_empty()
@@ -201,12 +206,15 @@ impl Rules {
         contact.hold.want(now.mono_us, any);
     }
 
-    /// Takes one observation. `Unknown`, stale and bad values change nothing: they are neither good nor alarm.
+    /// Takes one observation. `Unknown`, stale and bad values change nothing: they are neither good nor alarm. Of a
+    /// release they say that it is not known any more.
     pub fn observe(&mut self, now: &Now, seen: &Sighting<'_>, evidence: &Evidence) -> Vec<Finding> {
-        let Value::Bit(state) = seen.value else { return Vec::new() };
-        if seen.quality != Quality::Good {
+        let (Value::Bit(state), Quality::Good) = (seen.value, seen.quality) else {
+            if seen.signal == Signal::Released {
+                self.door(seen.equipment).release_unheard(now, (seen.device, seen.point));
+            }
             return Vec::new();
-        }
+        };
         match seen.signal {
             Signal::Open | Signal::Released => {
                 let spoken = evidence.driver == Driver::Mqtt.as_str();
@@ -235,6 +243,20 @@ impl Rules {
         }
         let facts = contact.points.facts();
         turned.map(|holds| finding(seen.equipment, rule, turn(holds, facts), evidence.as_ref())).into_iter().collect()
+    }
+
+    /// A device is not heard any more: what it said of releases lapses.
+    pub fn unheard(&mut self, now: &Now, device: &Device) {
+        for (point, row) in device.bindings.iter().filter(|(_, row)| row.signal == Signal::Released) {
+            self.door(&row.equipment).release_unheard(now, (&device.name, point));
+        }
+    }
+
+    /// A device was only not heard because its line was lost: what it said last still holds.
+    pub fn heard_again(&mut self, device: &Device) {
+        for (point, row) in device.bindings.iter().filter(|(_, row)| row.signal == Signal::Released) {
+            self.door(&row.equipment).release_heard((&device.name, point));
+        }
     }
 
     /// Nothing of it is told apart any more: what is unlisted names itself, and may not grow this for ever.

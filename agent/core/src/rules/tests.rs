@@ -331,6 +331,60 @@ fn a_release_that_is_still_on_authorises_however_long_ago_it_was_said() {
 }
 
 #[test]
+fn a_release_that_is_not_heard_any_more_lapses_and_a_door_opened_after_it_is_held_with_its_doubt() {
+    for released in [ON, OFF] {
+        for quality in [Quality::Stale, Quality::Bad] {
+            let mut scene = Scene::new();
+            let (equipment, by) = (id("DOOR-1"), Evidence { driver: MODBUS, raw: [0; 32], device_time: None });
+            scene.see(0, Signal::Open, &OFF);
+            scene.see_by(0, MODBUS, "release", Signal::Released, &released);
+            let bad = Sighting {
+                device: "gate",
+                point: "release",
+                equipment: &equipment,
+                signal: Signal::Released,
+                value: &released,
+                quality,
+            };
+            scene.rules.observe(&at(s(1)), &bad, &by);
+            assert_eq!(scene.see(s(8), Signal::Open, &ON), []);
+            let held = scene.rules.timeout(&at(s(38)));
+            let Some(Turn::Began(facts)) = held.first().map(|finding| &finding.turn) else { panic!("{held:?}") };
+            assert_eq!((held[0].rule, facts["release"].as_str()), (Rule::DoorHeld, "unknown"));
+        }
+    }
+}
+
+#[test]
+fn a_release_that_is_heard_again_counts_again() {
+    let mut scene = Scene::new();
+    let device = {
+        let mut device = crate::testbed::module();
+        device.name = "gate".into();
+        let delays = crate::plan::Delays::default();
+        let released = Signal::Released;
+        let row = crate::plan::Binding { equipment: id("DOOR-1"), signal: released, inverted: false, delays };
+        device.bindings = BTreeMap::from([("release".to_owned(), row)]);
+        device
+    };
+    scene.see(0, Signal::Open, &OFF);
+    scene.see_by(0, MODBUS, "release", Signal::Released, &OFF);
+    scene.rules.unheard(&at(s(1)), &device);
+    assert_eq!(scene.see(s(8) - 1, Signal::Open, &ON), [(Rule::DoorForced, true)]);
+    scene.see(s(9), Signal::Open, &OFF);
+    scene.wait(s(20));
+    scene.rules.heard_again(&device);
+    assert_eq!(scene.see(s(30), Signal::Open, &ON), [(Rule::DoorForced, true)]);
+    scene.see(s(31), Signal::Open, &OFF);
+    scene.wait(s(40));
+    scene.rules.unheard(&at(s(40)), &device);
+    assert_eq!(scene.see(s(50), Signal::Open, &ON), []);
+    scene.see(s(51), Signal::Open, &OFF);
+    scene.see_by(s(52), MODBUS, "release", Signal::Released, &OFF);
+    assert_eq!(scene.see(s(53), Signal::Open, &ON), [(Rule::DoorForced, true)]);
+}
+
+#[test]
 fn a_door_without_a_release_contact_is_never_forced_but_held() {
     let mut scene = Scene::new();
     scene.see(0, Signal::Open, &OFF);

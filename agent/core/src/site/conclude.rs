@@ -79,7 +79,10 @@ impl Site {
 
     /// Silence of a device began or ended. Equipment of several devices is silent while one of them is.
     pub(super) fn silent(&mut self, now: &Now, id: DeviceId, silent: bool) {
-        let Some(device) = self.device(id) else { return };
+        let Some(device) = self.plan.devices.get(usize::from(id.0)) else { return };
+        if silent {
+            self.rules.unheard(now, device);
+        }
         let equipment = device.equipment.clone();
         let mut facts = Facts::from([("device".to_owned(), device.name.clone())]);
         let told = view::told_equipment(device);

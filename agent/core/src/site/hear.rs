@@ -134,15 +134,13 @@ impl Site {
             Err(fault) => return self.unreadable(now, line, rest, &fault.to_string()),
         };
         self.tally.line_outcome(line, None);
-        if heard.present == Some(false) {
-            if self.contacts.gone(id) {
-                self.silent(now, id, true);
-            }
-            return;
+        if heard.present == Some(false) && self.contacts.gone(id) {
+            self.silent(now, id, true);
         }
         // What the broker kept says nothing of who is there now; a birth does, where the last will alone takes it back.
-        let speaks = !handed.kept && (heard.present == Some(true) || !heard.observations.is_empty());
-        if speaks || (heard.present == Some(true) && silence_ms == 0) {
+        // What stands beside a last will was written before it, and counts all the same.
+        let says = heard.present.unwrap_or(!heard.observations.is_empty());
+        if (says && !handed.kept) || (heard.present == Some(true) && silence_ms == 0) {
             self.good(now, id);
         }
         self.observed(now, id, &heard.observations, by, handed);
@@ -233,6 +231,7 @@ impl Site {
                 self.readings.stale(usize::from(id.0));
                 self.contacts.line_lost(now, id);
             } else if self.contacts.line_back(now, id) {
+                self.rules.heard_again(&self.plan.devices[usize::from(id.0)]);
                 self.silent(now, id, false);
             }
         }
