@@ -10,7 +10,7 @@ fn device(readings: ReadingsPolicy) -> plan::Device {
         equipment: id("BOARD-1"),
         speech: DeviceSpeech::Json {
             prefix: "board".into(),
-            map: PointerMap { points: Vec::new(), will: None, silence_s: 0 },
+            map: PointerMap { points: Vec::new(), quality: None, will: None, silence_s: 0 },
         },
         silence_ms: 0,
         bindings: BTreeMap::new(),
