@@ -3,6 +3,7 @@
 use crate::line::{Message, Running};
 use crate::programs::{Program, free_port};
 use picket::line::{BrokerSession, Carrier};
+use picket_core::wire::Delivery;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -129,24 +130,30 @@ async fn a_message_that_was_not_confirmed_comes_again_and_one_that_was_does_not(
     let (first, _) = line.message().await;
     line.confirm(first).await;
     assert_eq!(line.message().await.1, message("site/door", b"second"));
+    let second = line.delivery.expect("an acknowledgement is owed");
+    assert!(!second.again);
     broker.wait_for("Received PUBACK from picket-peers").await;
     line.kill().await;
     broker.wait_for("Client picket-peers ").await;
     broker.publish("site/door", b"while nobody listens", &[]);
 
     let mut line = broker.line(&["site/#"]);
-    let mut heard = Vec::new();
+    let (mut heard, mut handed) = (Vec::new(), Vec::new());
     let mut last = 0;
     while heard.len() < 2 {
         match line.heard_or_open().await {
             Some((token, said)) => {
                 last = token;
                 heard.push(said);
+                handed.push(line.delivery.expect("an acknowledgement is owed"));
             }
             None => continue,
         }
     }
     assert_eq!(heard, [message("site/door", b"second"), message("site/door", b"while nobody listens")]);
+    // The memory of messages without a time stands on this: the same packet, marked, and the next one counted up.
+    assert_eq!(handed[0], Delivery { again: true, ..second });
+    assert_eq!(handed[1], Delivery { packet: second.packet + 1, again: false });
     line.confirm(last).await;
     line.stop().await;
 }
@@ -159,6 +166,7 @@ async fn a_broker_that_restarts_delivers_again_from_its_disk() {
     broker.publish("site/door", b"open", &[]);
     let (token, heard) = line.message().await;
     assert_eq!(heard, message("site/door", b"open"));
+    let first = line.delivery.expect("an acknowledgement is owed");
     broker.restart().await;
     assert!(line.standing().await.is_some());
     // Confirmed too late for the wire: the broker, which wrote it to disk, delivers it once more.
@@ -169,6 +177,7 @@ async fn a_broker_that_restarts_delivers_again_from_its_disk() {
         }
     };
     assert_eq!(again, (token + 1, message("site/door", b"open")));
+    assert_eq!(line.delivery, Some(Delivery { again: true, ..first }));
     line.confirm(again.0).await;
     broker.publish("site/door", b"closed", &[]);
     loop {

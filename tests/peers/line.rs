@@ -3,7 +3,7 @@
 use crate::programs::DEADLINE;
 use picket::line::{Carrier, Order, run};
 use picket_core::plan::LineId;
-use picket_core::wire::{Heard, Input};
+use picket_core::wire::{Delivery, Heard, Input};
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::profile::Table;
 use tokio::sync::mpsc;
@@ -18,6 +18,8 @@ pub(crate) struct Running {
     inputs: mpsc::Receiver<Input>,
     tasks: JoinSet<()>,
     asks: u64,
+    /// How the last message was handed over.
+    pub(crate) delivery: Option<Delivery>,
 }
 
 /// What a broker's message said, without its token.
@@ -35,7 +37,7 @@ impl Running {
         let (inputs_in, inputs) = mpsc::channel(64);
         let mut tasks = JoinSet::new();
         tasks.spawn(run(LineId(0), carrier, orders_out, inputs_in, 11));
-        Self { orders: Some(orders), inputs, tasks, asks: 0 }
+        Self { orders: Some(orders), inputs, tasks, asks: 0, delivery: None }
     }
 
     async fn order(&self, order: Order) {
@@ -84,7 +86,8 @@ impl Running {
     /// The next message, with its token.
     pub(crate) async fn message(&mut self) -> (u64, Message) {
         match self.input().await {
-            Input::Heard { token, heard: Heard::Message { topic, payload, retained, oversize }, .. } => {
+            Input::Heard { token, heard: Heard::Message { topic, payload, retained, oversize, delivery }, .. } => {
+                self.delivery = delivery;
                 (token, Message { topic, payload, retained, oversize })
             }
             other => panic!("no message: {other:?}"),
@@ -96,7 +99,8 @@ impl Running {
     pub(crate) async fn heard_or_open(&mut self) -> Option<(u64, Message)> {
         match self.input().await {
             Input::Line { .. } => None,
-            Input::Heard { token, heard: Heard::Message { topic, payload, retained, oversize }, .. } => {
+            Input::Heard { token, heard: Heard::Message { topic, payload, retained, oversize, delivery }, .. } => {
+                self.delivery = delivery;
                 Some((token, Message { topic, payload, retained, oversize }))
             }
             other => panic!("unexpected {other:?}"),

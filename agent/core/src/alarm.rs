@@ -151,7 +151,7 @@ impl Alarm {
 }
 
 /// `#` stands in no equipment id.
-fn id(rule: Rule, equipment: &EquipmentId, subject: &str) -> String {
+pub(crate) fn id(rule: Rule, equipment: &EquipmentId, subject: &str) -> String {
     let mark = if subject.is_empty() { "" } else { "#" };
     format!("{}/{equipment}{mark}{subject}", rule.as_str())
 }
@@ -259,8 +259,9 @@ impl Alarms {
         let key = id(rule, equipment, &subject);
         let Some(alarm) = self.open.get_mut(&key).filter(|alarm| alarm.active) else { return Vec::new() };
         alarm.active = false;
-        // What is silent has no standing to lose: its return is itself the proof.
-        alarm.guard_must_close = !standing.may_clear() && rule != Rule::Silent;
+        // The end of a silence is no exception: whether equipment whose standing nobody vouches for is there again, and
+        // is what it was, a guard looks.
+        alarm.guard_must_close = !standing.may_clear();
         if alarm.guard_must_close {
             alarm.acknowledged_by = None;
         }

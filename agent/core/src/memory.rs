@@ -144,8 +144,14 @@ fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
     let Some(points) = stated.data.get("p").and_then(Value::as_object) else { return Vec::new() };
     let values = points.iter().map(|(point, value)| put(heard_key(device, point), &json!([value, stated.device_time])));
     let mut rows: Vec<Change> = values.collect();
-    if let (Some(n), Some(time)) = (stated.data.get("message").and_then(Value::as_u64), stated.device_time) {
-        rows.push(put(message_key(device, n), &json!([n, message_digest(time, points)])));
+    if let Some(n) = stated.data.get("message").and_then(Value::as_u64) {
+        let packet = || Some((stated.data.get("packet")?.get(0)?, stated.data.get("packet")?.get(1)?));
+        let row = match stated.device_time {
+            Some(time) => Some(json!([n, message_digest(time, points)])),
+            // Without a device time only the wire knows it again, and the record may state a part of it.
+            None => packet().map(|(packet, digest)| json!([n, digest, packet])),
+        };
+        rows.extend(row.map(|row| put(message_key(device, n), &row)));
     }
     rows
 }

@@ -7,7 +7,7 @@ use crate::register::EquipmentId;
 use crate::statement::{Evidence, Facts};
 use crate::time::{Now, ms};
 use picket_device::quantity::{Quality, Signal, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod door;
 mod hold;
@@ -37,6 +37,8 @@ pub enum Turn {
     Began(Facts),
     /// It no longer holds.
     Ended,
+    /// Whether it holds can no longer be told.
+    Untold,
 }
 
 /// One observation with its place.
@@ -105,29 +107,46 @@ struct Contact {
     evidence: Option<Evidence>,
 }
 
-/// Last state of every point behind a signal, by device and point.
+/// The points behind a signal that are on, by device and point. What is off takes no place.
 #[derive(Debug, Default)]
-struct Points(BTreeMap<(String, String), bool>);
+struct Points {
+    on: BTreeSet<(String, String)>,
+    /// More were on than are told apart: the calm of none of the rest says that all of them are off.
+    more: bool,
+}
 
-/// Most points that are kept apart for one signal; the rest share one name. Bounds what a flood of sources can cost.
-const MAX_POINTS: usize = 64;
+/// Most points of one signal that are told apart while they are on: a recorder of 64 channels has several topics for
+/// each, and all may lose their view at once. Bounds what a flood of sources can cost.
+const MAX_POINTS: usize = 256;
 /// Most points that a text names.
 const NAMED_POINTS: usize = 16;
 
 impl Points {
     /// Takes a state; whether any point is on.
     fn set(&mut self, (device, point): (&str, &str), on: bool) -> bool {
-        let mut key = (device.to_owned(), point.to_owned());
-        if self.0.len() >= MAX_POINTS && !self.0.contains_key(&key) {
-            key = (String::new(), "and-more".to_owned());
+        let key = (device.to_owned(), point.to_owned());
+        if !on {
+            self.on.remove(&key);
+        } else if self.on.len() < MAX_POINTS || self.on.contains(&key) {
+            self.on.insert(key);
+        } else {
+            self.more = true;
         }
-        self.0.insert(key, on);
-        self.0.values().any(|on| *on)
+        self.more || !self.on.is_empty()
+    }
+
+    /// Whether any point is on, those apart that `but` names.
+    fn any_but(&self, but: impl Fn(&(String, String)) -> bool) -> bool {
+        self.more || self.on.iter().any(|by| !but(by))
+    }
+
+    /// Every point that is told apart is off, and some are not told apart.
+    fn is_untold(&self) -> bool {
+        self.more && self.on.is_empty()
     }
 
     fn facts(&self) -> Facts {
-        let on = self.0.iter().filter(|(_, on)| **on).map(|((_, point), _)| point.as_str());
-        let on: Vec<&str> = on.take(NAMED_POINTS).collect();
+        let on: Vec<&str> = self.on.iter().map(|(_, point)| point.as_str()).take(NAMED_POINTS).collect();
         if on.is_empty() { Facts::new() } else { Facts::from([("points".to_owned(), on.join(", "))]) }
     }
 }
@@ -187,12 +206,15 @@ impl Rules {
         contact.hold.want(now.mono_us, any);
     }
 
-    /// Takes one observation. `Unknown`, stale and bad values change nothing: they are neither good nor alarm.
+    /// Takes one observation. `Unknown`, stale and bad values change nothing: they are neither good nor alarm. Of a
+    /// release they say that it is not known any more.
     pub fn observe(&mut self, now: &Now, seen: &Sighting<'_>, evidence: &Evidence) -> Vec<Finding> {
-        let Value::Bit(state) = seen.value else { return Vec::new() };
-        if seen.quality != Quality::Good {
+        let (Value::Bit(state), Quality::Good) = (seen.value, seen.quality) else {
+            if seen.signal == Signal::Released {
+                self.door(seen.equipment).release_unheard(now, (seen.device, seen.point));
+            }
             return Vec::new();
-        }
+        };
         match seen.signal {
             Signal::Open | Signal::Released => {
                 let spoken = evidence.driver == Driver::Mqtt.as_str();
@@ -215,8 +237,26 @@ impl Rules {
         }
         let turned = contact.hold.set(now.mono_us, any, on_us, off_us);
         let evidence = contact.evidence.clone();
+        if contact.points.is_untold() && contact.hold.holds() {
+            (contact.points, contact.hold) = (Points::default(), Hold::default());
+            return vec![finding(seen.equipment, rule, Turn::Untold, Some(by))];
+        }
         let facts = contact.points.facts();
         turned.map(|holds| finding(seen.equipment, rule, turn(holds, facts), evidence.as_ref())).into_iter().collect()
+    }
+
+    /// A device is not heard any more: what it said of releases lapses.
+    pub fn unheard(&mut self, now: &Now, device: &Device) {
+        for (point, row) in device.bindings.iter().filter(|(_, row)| row.signal == Signal::Released) {
+            self.door(&row.equipment).release_unheard(now, (&device.name, point));
+        }
+    }
+
+    /// A device was only not heard because its line was lost: what it said last still holds.
+    pub fn heard_again(&mut self, device: &Device) {
+        for (point, row) in device.bindings.iter().filter(|(_, row)| row.signal == Signal::Released) {
+            self.door(&row.equipment).release_heard((&device.name, point));
+        }
     }
 
     /// Nothing of it is told apart any more: what is unlisted names itself, and may not grow this for ever.

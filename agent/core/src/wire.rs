@@ -135,7 +135,18 @@ pub enum Heard {
         retained: bool,
         /// Payload size where it was above the line's limit.
         oversize: Option<u64>,
+        /// How it was handed over, where an acknowledgement is owed for it (QoS 1).
+        delivery: Option<Delivery>,
     },
+}
+
+/// A message that the broker hands over until it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Packet identifier: the same each time it is handed over (MQTT 5.0 section 4.4).
+    pub packet: u16,
+    /// The broker says that it handed it over before (DUP, MQTT 5.0 section 3.3.1.1).
+    pub again: bool,
 }
 
 /// What carriers shall do.

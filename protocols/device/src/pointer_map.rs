@@ -13,6 +13,9 @@ pub struct PointerMap {
     /// Points and where they stand.
     #[serde(default, rename = "point")]
     pub points: Vec<PointerPoint>,
+    /// What the device says of its own readings.
+    #[serde(default)]
+    pub quality: Option<Doubt>,
     /// Topic that carries the device's birth and last will.
     #[serde(default)]
     pub will: Option<Will>,
@@ -38,6 +41,19 @@ pub struct PointerPoint {
     /// active, true, 1, on are true and inactive, false, 0, off are false, anything else is a number or text.
     #[serde(default)]
     pub true_when: Option<String>,
+}
+
+/// Where a device says how good its readings are: every point of a message on this topic that does not say `good` there
+/// is bad, also of one that says nothing there. The point that tells the quality itself is not.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Doubt {
+    /// Topic below the prefix.
+    pub topic: String,
+    /// JSON pointer into the message.
+    pub pointer: String,
+    /// Text that means good, such as `192`.
+    pub good: String,
 }
 
 /// Where a device says that it is there.
@@ -79,7 +95,12 @@ impl PointerMap {
         let looks_inside =
             points.iter().any(|point| !point.pointer.is_empty()) || will.is_some_and(|will| !will.pointer.is_empty());
         let body = body(payload, looks_inside)?;
-        let observations = points.iter().filter_map(|point| point.observe(&body)).collect();
+        let doubt = self.quality.as_ref().filter(|doubt| doubt.topic == topic && !doubt.is_good(&body));
+        let mut observations = Vec::new();
+        for point in points {
+            let doubted = doubt.is_some_and(|doubt| doubt.pointer != point.pointer);
+            observations.extend(point.observe(&body).map(|seen| if doubted { bad(point) } else { seen }));
+        }
         Ok(Heard { observations, present: will.and_then(|will| will.present(&body)) })
     }
 }
@@ -105,7 +126,7 @@ impl PointerPoint {
         };
         Some(match value {
             Some(value) => observation(self, value, Quality::Good),
-            None => observation(self, Value::Unknown, Quality::Bad),
+            None => bad(self),
         })
     }
 
@@ -121,6 +142,13 @@ impl PointerPoint {
     }
 }
 
+impl Doubt {
+    fn is_good(&self, body: &Json) -> bool {
+        let said = body.pointer(&self.pointer).and_then(payload::leaf_text);
+        said.is_some_and(|text| same(&self.good, &text))
+    }
+}
+
 impl Will {
     /// `None` where the message does not have the value.
     fn present(&self, body: &Json) -> Option<bool> {
@@ -131,6 +159,10 @@ impl Will {
 
 fn same(word: &str, text: &str) -> bool {
     word.trim().to_lowercase() == text.to_lowercase()
+}
+
+fn bad(point: &PointerPoint) -> Observation {
+    observation(point, Value::Unknown, Quality::Bad)
 }
 
 fn observation(point: &PointerPoint, value: Value, quality: Quality) -> Observation {

@@ -2,7 +2,7 @@
 
 use picket_device::modbus::ReadPlan;
 use picket_device::profile::{Profile, Speech};
-use picket_device::quantity::Signal;
+use picket_device::quantity::{Quality, Signal};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -75,4 +75,17 @@ fn the_contacts_of_an_alarm_panel_carry_their_signals() {
         (Some(Signal::BatteryLow), false),
     ];
     assert_eq!(signals, expected);
+}
+
+#[test]
+fn the_contacts_of_an_adam_6050_say_nothing_without_its_good_quality() {
+    let Speech::Json(map) = profile("adam-6050-mqtt").speech else { panic!() };
+    let qualities = |payload: &str| -> BTreeSet<bool> {
+        let heard = map.decode("data", payload.as_bytes()).unwrap();
+        let contacts = heard.observations.iter().filter(|seen| seen.point != "q");
+        contacts.map(|seen| seen.quality == Quality::Good).collect()
+    };
+    let said = r#"{"s":1,"t":0,"q":192,"c":1,"di1":true,"di12":true,"do1":true,"do6":false}"#;
+    assert_eq!(qualities(said), BTreeSet::from([true]));
+    assert_eq!(qualities(&said.replace("192", "0")), BTreeSet::from([false]));
 }

@@ -256,6 +256,7 @@ impl Day {
                 payload: message.payload.into_bytes(),
                 retained: false,
                 oversize: None,
+                delivery: None,
             };
             let line = self.broker.line;
             self.soon(500, 5_000, Event::Input(Input::Heard { line, token, heard }));

@@ -10,7 +10,7 @@ fn device(readings: ReadingsPolicy) -> plan::Device {
         equipment: id("BOARD-1"),
         speech: DeviceSpeech::Json {
             prefix: "board".into(),
-            map: PointerMap { points: Vec::new(), will: None, silence_s: 0 },
+            map: PointerMap { points: Vec::new(), quality: None, will: None, silence_s: 0 },
         },
         silence_ms: 0,
         bindings: BTreeMap::new(),
@@ -89,6 +89,10 @@ fn rows_give_back_what_was_heard_last() {
     );
 }
 
+fn remember(readings: &mut Readings, time: &str) -> Option<u64> {
+    readings.remember(0, &[bit("a", true)], Some(Mark::Time(time)), true).map(|remembered| remembered.n)
+}
+
 #[test]
 fn after_a_start_messages_go_on_in_their_order_whatever_record_their_rows_stand_on() {
     let points = serde_json::Map::from_iter([("a".to_owned(), serde_json::Value::Bool(true))]);
@@ -99,12 +103,11 @@ fn after_a_start_messages_go_on_in_their_order_whatever_record_their_rows_stand_
     };
     let rows: Vec<StateRow> = (300..300 + memory::MESSAGES).map(row).collect();
     let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &rows);
-    let oldest = "t300".to_owned();
-    assert_eq!(readings.remember(0, &[bit("a", true)], Some(&"new".to_owned())), Some(300 + memory::MESSAGES));
+    assert_eq!(remember(&mut readings, "new"), Some(300 + memory::MESSAGES));
     readings.session_lost(0);
-    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&oldest)));
-    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(&"t301".to_owned())));
-    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(&"new".to_owned())));
+    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time("t300"))));
+    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time("t301"))));
+    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time("new"))));
 }
 
 #[test]
@@ -113,12 +116,63 @@ fn only_the_last_messages_are_remembered() {
     let time = |n: u64| format!("2026-11-22T08:00:00.{n:03}Z");
     let said = memory::MESSAGES + 36;
     for n in 0..said {
-        assert_eq!(readings.remember(0, &[bit("a", true)], Some(&time(n))), Some(n));
+        assert_eq!(remember(&mut readings, &time(n)), Some(n));
     }
-    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(said - 1))));
+    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time(&time(said - 1)))));
     readings.session_lost(0);
-    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(35))));
-    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(&time(36))));
-    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(&time(36))));
+    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time(&time(35)))));
+    assert!(readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time(&time(36)))));
+    assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time(&time(36)))));
     assert!(!readings.is_second_delivery(0, &[bit("a", true)], None));
+}
+
+fn packet(readings: &mut Readings, id: u16, again: bool, on: bool) -> bool {
+    let mark = Some(Mark::Packet(Delivery { packet: id, again }));
+    let known = readings.is_second_delivery(0, &[bit("a", on)], mark);
+    if !known {
+        readings.remember(0, &[bit("a", on)], mark, true);
+    }
+    known
+}
+
+fn told(packets: &[(u16, bool)]) -> Readings {
+    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[]);
+    for (id, on) in packets {
+        assert!(!packet(&mut readings, *id, false, *on));
+    }
+    readings.session_lost(0);
+    readings
+}
+
+#[test]
+fn a_message_without_a_time_is_known_by_its_packet_where_the_broker_says_that_it_comes_again() {
+    let mut readings = told(&[(7, true), (8, false)]);
+    for _ in 0..2 {
+        assert!(packet(&mut readings, 7, true, true) && packet(&mut readings, 8, true, false));
+        readings.session_lost(0);
+    }
+    assert!(!packet(&mut readings, 7, false, true), "the broker says that it is new");
+    assert!(!packet(&mut readings, 8, true, false), "what was owed came before what is new");
+}
+
+#[test]
+fn what_says_the_same_in_another_packet_or_another_in_the_same_is_news() {
+    assert!(!packet(&mut told(&[(7, true), (8, false)]), 9, true, true));
+    assert!(!packet(&mut told(&[(7, true), (8, false)]), 8, true, true));
+}
+
+#[test]
+fn behind_one_that_was_not_taken_everything_is_taken_again() {
+    let mut readings = told(&[(7, true), (9, false)]);
+    assert!(packet(&mut readings, 7, true, true));
+    assert!(!packet(&mut readings, 8, true, true));
+    assert!(!packet(&mut readings, 9, true, false));
+}
+
+#[test]
+fn packets_from_before_a_broker_began_anew_or_long_ago_are_not_known() {
+    assert!(!packet(&mut told(&[(4, true), (5, false), (1, true), (2, false)]), 4, true, true));
+    let many: Vec<(u16, bool)> = (1..=40).map(|id| (id, id % 2 == 1)).collect();
+    assert!(!packet(&mut told(&many), 7, true, true));
+    assert!(packet(&mut told(&many), 9, true, true));
 }

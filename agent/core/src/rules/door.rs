@@ -5,6 +5,7 @@ use crate::alarm::Rule;
 use crate::plan::Limits;
 use crate::time::{Now, ms};
 use picket_device::quantity::Signal;
+use std::collections::BTreeMap;
 
 /// What is known of one door. Several contacts may tell of it: one that is open opens it.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Door {
     times: Times,
     contacts: Points,
     releases: Points,
+    /// Releases whose last word cannot be relied on any more, and since when.
+    unheard: BTreeMap<(String, String), u64>,
     open: Option<bool>,
     open_since: u64,
     /// When it was last seen to close; `None` where that opening is over for good.
@@ -22,6 +25,8 @@ pub(super) struct Door {
     released_at: Option<u64>,
     /// Opened without a release, which may still come.
     unreleased_at: Option<u64>,
+    /// Whether it was released when it opened is not known.
+    unknown_release: bool,
     forced: bool,
     held: bool,
 }
@@ -50,12 +55,14 @@ impl Door {
             times,
             contacts: Points::default(),
             releases: Points::default(),
+            unheard: BTreeMap::new(),
             open: None,
             open_since: 0,
             closed_at: None,
             released: None,
             released_at: None,
             unreleased_at: None,
+            unknown_release: false,
             forced: false,
             held: false,
         }
@@ -122,9 +129,20 @@ impl Door {
         }
     }
 
+    /// The release contact says nothing that counts: its device is silent, or its value bad. Stated anew it counts on.
+    pub(super) fn release_unheard(&mut self, now: &Now, (device, point): (&str, &str)) {
+        self.unheard.entry((device.to_owned(), point.to_owned())).or_insert(now.mono_us);
+    }
+
+    pub(super) fn release_heard(&mut self, (device, point): (&str, &str)) {
+        self.unheard.remove(&(device.to_owned(), point.to_owned()));
+    }
+
     fn release(&mut self, now: &Now, by: (&str, &str), on: bool) {
+        let before = self.known_release(now);
+        self.release_heard(by);
         let on = self.releases.set(by, on);
-        if on || self.released == Some(true) {
+        if on || before == Some(true) {
             self.released_at = Some(now.mono_us);
             self.unreleased_at = None;
         }
@@ -133,8 +151,10 @@ impl Door {
 
     fn opened(&mut self, now: &Now, spoken: bool) -> Vec<(Rule, Turn)> {
         let lately = self.released_at.is_some_and(|at| now.mono_us.saturating_sub(at) <= self.times.release_us);
+        let release = self.known_release(now);
+        self.unknown_release = release.is_none() && !self.unheard.is_empty() && !lately;
         // A device that speaks on changes says only once that the door is released.
-        if self.forced || lately || self.released != Some(false) {
+        if self.forced || lately || release != Some(false) {
             return Vec::new();
         }
         if spoken {
@@ -142,6 +162,18 @@ impl Door {
         }
         self.unreleased_at.get_or_insert(now.mono_us);
         self.timeout(now)
+    }
+
+    /// Whether it is released, as far as that is known. A release that is not heard counts for as long as one that is
+    /// over, then it is unknown: neither does a dead module release its door for ever, nor is every passage through that
+    /// door an attack. The silence rings by itself, and an opening that lasts is told as held, with its doubt.
+    fn known_release(&self, now: &Now) -> Option<bool> {
+        let is_over = |since: &u64| now.mono_us.saturating_sub(*since) >= self.times.release_us;
+        let lapsed = |by: &(String, String)| self.unheard.get(by).is_some_and(is_over);
+        if self.releases.any_but(lapsed) {
+            return Some(true);
+        }
+        self.released.filter(|_| !self.unheard.values().any(is_over)).map(|_| false)
     }
 
     fn force(&mut self) -> (Rule, Turn) {
@@ -173,6 +205,9 @@ impl Door {
             self.held = true;
             let mut facts = self.contacts.facts();
             facts.insert("limit_s".to_owned(), (self.times.held_us / 1_000_000).to_string());
+            if self.unknown_release {
+                facts.insert("release".to_owned(), "unknown".to_owned());
+            }
             turns.push((Rule::DoorHeld, Turn::Began(facts)));
         }
         turns

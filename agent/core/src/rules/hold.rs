@@ -19,6 +19,11 @@ impl Hold {
         self.wanted
     }
 
+    /// Whether it counts.
+    pub(super) fn holds(&self) -> bool {
+        self.holds
+    }
+
     /// A new sighting that turns nothing yet.
     pub(super) fn want(&mut self, now_us: u64, seen: bool) {
         if seen != self.wanted {

@@ -169,8 +169,50 @@ fn a_flood_of_points_is_bounded_and_still_raises() {
     for n in 0..10_000 {
         scene.see_by(n, "mqtt", &format!("p{n}"), Signal::ViewLost, &OFF);
     }
-    assert_eq!(scene.rules.contacts.values().map(|c| c.points.0.len()).max(), Some(MAX_POINTS + 1));
-    assert_eq!(scene.see_by(20_000, "mqtt", "p20000", Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+    assert_eq!(scene.rules.contacts.values().map(|c| c.points.on.len()).max(), Some(0));
+    assert_eq!(scene.see_by(20_000, "mqtt", "p0", Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+    for n in 1..10_000 {
+        scene.see_by(20_000, "mqtt", &format!("p{n}"), Signal::ViewLost, &ON);
+    }
+    assert_eq!(scene.rules.contacts.values().map(|c| c.points.on.len()).max(), Some(MAX_POINTS));
+}
+
+#[test]
+fn the_calm_of_one_of_many_points_never_clears_the_alarm_of_another() {
+    let mut scene = Scene::new();
+    let point = |n: usize| format!("channel-{n:03}");
+    for n in 0..100 {
+        scene.see_by(0, "mqtt", &point(n), Signal::ViewLost, &OFF);
+    }
+    assert_eq!(scene.see_by(1, "mqtt", &point(70), Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
+    for n in (0..100).filter(|n| *n != 70) {
+        assert_eq!(scene.see_by(2, "mqtt", &point(n), Signal::ViewLost, &OFF), []);
+    }
+    assert_eq!(scene.see_by(3, "mqtt", &point(70), Signal::ViewLost, &OFF), [(Rule::ViewLost, false)]);
+}
+
+#[test]
+fn an_alarm_of_more_points_than_are_told_apart_is_a_guards_to_close() {
+    let mut scene = Scene::new();
+    let point = |n: usize| format!("channel-{n:03}");
+    for n in 0..=MAX_POINTS {
+        scene.see_by(0, "mqtt", &point(n), Signal::ViewLost, &ON);
+    }
+    for n in (1..MAX_POINTS).chain([MAX_POINTS + 1]) {
+        assert_eq!(scene.see_by(1, "mqtt", &point(n), Signal::ViewLost, &OFF), []);
+    }
+    let (equipment, by) = (id("DOOR-1"), Evidence { driver: "mqtt", raw: [0; 32], device_time: None });
+    let last = Sighting {
+        device: "gate",
+        point: &point(0),
+        equipment: &equipment,
+        signal: Signal::ViewLost,
+        value: &OFF,
+        quality: Quality::Good,
+    };
+    let turned: Vec<Turn> = scene.rules.observe(&at(2), &last, &by).into_iter().map(|f| f.turn).collect();
+    assert_eq!(turned, [Turn::Untold]);
+    assert_eq!(scene.see_by(3, "mqtt", &point(7), Signal::ViewLost, &ON), [(Rule::ViewLost, true)]);
 }
 
 #[test]
@@ -286,6 +328,60 @@ fn a_release_that_is_still_on_authorises_however_long_ago_it_was_said() {
     scene.see_by(0, "mqtt", "contact", Signal::Open, &OFF);
     scene.see_by(0, "mqtt", "release", Signal::Released, &ON);
     assert_eq!(scene.see_by(s(3_600), "mqtt", "contact", Signal::Open, &ON), []);
+}
+
+#[test]
+fn a_release_that_is_not_heard_any_more_lapses_and_a_door_opened_after_it_is_held_with_its_doubt() {
+    for released in [ON, OFF] {
+        for quality in [Quality::Stale, Quality::Bad] {
+            let mut scene = Scene::new();
+            let (equipment, by) = (id("DOOR-1"), Evidence { driver: MODBUS, raw: [0; 32], device_time: None });
+            scene.see(0, Signal::Open, &OFF);
+            scene.see_by(0, MODBUS, "release", Signal::Released, &released);
+            let bad = Sighting {
+                device: "gate",
+                point: "release",
+                equipment: &equipment,
+                signal: Signal::Released,
+                value: &released,
+                quality,
+            };
+            scene.rules.observe(&at(s(1)), &bad, &by);
+            assert_eq!(scene.see(s(8), Signal::Open, &ON), []);
+            let held = scene.rules.timeout(&at(s(38)));
+            let Some(Turn::Began(facts)) = held.first().map(|finding| &finding.turn) else { panic!("{held:?}") };
+            assert_eq!((held[0].rule, facts["release"].as_str()), (Rule::DoorHeld, "unknown"));
+        }
+    }
+}
+
+#[test]
+fn a_release_that_is_heard_again_counts_again() {
+    let mut scene = Scene::new();
+    let device = {
+        let mut device = crate::testbed::module();
+        device.name = "gate".into();
+        let delays = crate::plan::Delays::default();
+        let released = Signal::Released;
+        let row = crate::plan::Binding { equipment: id("DOOR-1"), signal: released, inverted: false, delays };
+        device.bindings = BTreeMap::from([("release".to_owned(), row)]);
+        device
+    };
+    scene.see(0, Signal::Open, &OFF);
+    scene.see_by(0, MODBUS, "release", Signal::Released, &OFF);
+    scene.rules.unheard(&at(s(1)), &device);
+    assert_eq!(scene.see(s(8) - 1, Signal::Open, &ON), [(Rule::DoorForced, true)]);
+    scene.see(s(9), Signal::Open, &OFF);
+    scene.wait(s(20));
+    scene.rules.heard_again(&device);
+    assert_eq!(scene.see(s(30), Signal::Open, &ON), [(Rule::DoorForced, true)]);
+    scene.see(s(31), Signal::Open, &OFF);
+    scene.wait(s(40));
+    scene.rules.unheard(&at(s(40)), &device);
+    assert_eq!(scene.see(s(50), Signal::Open, &ON), []);
+    scene.see(s(51), Signal::Open, &OFF);
+    scene.see_by(s(52), MODBUS, "release", Signal::Released, &OFF);
+    assert_eq!(scene.see(s(53), Signal::Open, &ON), [(Rule::DoorForced, true)]);
 }
 
 #[test]

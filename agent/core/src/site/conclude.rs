@@ -1,7 +1,7 @@
 //! From findings and acts to alarms, nonconformities and records.
 
 use super::{Site, view};
-use crate::alarm::Rule;
+use crate::alarm::{self, Rule};
 use crate::contact::Presence;
 use crate::plan::DeviceId;
 use crate::register::{Criticality, EquipmentId};
@@ -33,6 +33,11 @@ impl Site {
             }
             Turn::Ended => {
                 for statement in self.alarms.clear((rule, &equipment, &about), standing) {
+                    self.record_alarm(now, statement.from(evidence.as_ref()));
+                }
+            }
+            Turn::Untold => {
+                if let Some(statement) = self.alarms.unwatch(&alarm::id(rule, &equipment, &about)) {
                     self.record_alarm(now, statement.from(evidence.as_ref()));
                 }
             }
@@ -74,7 +79,10 @@ impl Site {
 
     /// Silence of a device began or ended. Equipment of several devices is silent while one of them is.
     pub(super) fn silent(&mut self, now: &Now, id: DeviceId, silent: bool) {
-        let Some(device) = self.device(id) else { return };
+        let Some(device) = self.plan.devices.get(usize::from(id.0)) else { return };
+        if silent {
+            self.rules.unheard(now, device);
+        }
         let equipment = device.equipment.clone();
         let mut facts = Facts::from([("device".to_owned(), device.name.clone())]);
         let told = view::told_equipment(device);

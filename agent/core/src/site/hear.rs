@@ -10,7 +10,7 @@ use crate::seals::Seals;
 use crate::standing::HeardUnlisted;
 use crate::statement::{Evidence, Statement};
 use crate::time::Now;
-use crate::wire::{Heard, Output};
+use crate::wire::{Delivery, Heard, Output};
 use picket_device::camera;
 use picket_device::quantity::{Observation, Signal, Value};
 use picket_device::seal_reader::{Scan, ScanFault};
@@ -37,6 +37,15 @@ pub(super) fn turned(device: &Device, point: &str, value: &Value) -> Value {
     }
 }
 
+/// How a broker handed a message over.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Handed {
+    /// It kept it from before.
+    pub(super) kept: bool,
+    /// It is owed an acknowledgement.
+    pub(super) delivery: Option<Delivery>,
+}
+
 impl Site {
     pub(super) fn heard(&mut self, now: &Now, line: LineId, token: u64, heard: Heard) {
         let before = self.drafts.last_number();
@@ -44,9 +53,9 @@ impl Site {
         match heard {
             Heard::Scan(Ok(scan)) => self.scanned(now, line, &scan),
             Heard::Scan(Err(fault)) => self.scan_fault(now, line, &fault),
-            Heard::Message { topic, payload, retained, oversize } => match oversize {
+            Heard::Message { topic, payload, retained, oversize, delivery } => match oversize {
                 Some(size) => self.unreadable(now, line, &topic, &format!("payload of {size} bytes")),
-                None => self.message(now, line, &topic, &payload, retained),
+                None => self.message(now, line, (&topic, &payload), Handed { kept: retained, delivery }),
             },
         }
         self.drafts.end_group();
@@ -86,11 +95,11 @@ impl Site {
         self.unreadable(now, line, "", &fault.to_string());
     }
 
-    fn message(&mut self, now: &Now, line: LineId, topic: &str, payload: &[u8], retained: bool) {
+    fn message(&mut self, now: &Now, line: LineId, (topic, payload): (&str, &[u8]), handed: Handed) {
         let raw = Sha256::digest(payload).into();
         let mut by = Evidence { driver: self.driver(line), raw, device_time: None };
         if let Some((id, rest)) = self.json_device(line, topic) {
-            self.json_message(now, id, (rest, payload, retained), &by);
+            self.json_message(now, id, (rest, payload, handed), &by);
             return;
         }
         let Some(prefix) = camera::prefix(topic) else {
@@ -106,17 +115,17 @@ impl Site {
         match self.camera(line, prefix) {
             Some(id) => {
                 // What the broker kept says nothing of who is there now.
-                if !retained {
+                if !handed.kept {
                     self.good(now, id);
                 }
-                self.observed(now, id, &event.observations, &by, retained);
+                self.observed(now, id, &event.observations, &by, handed);
             }
             None => self.unlisted(now, prefix, &event.observations, &by),
         }
     }
 
-    fn json_message(&mut self, now: &Now, id: DeviceId, message: (&str, &[u8], bool), by: &Evidence) {
-        let (rest, payload, retained) = message;
+    fn json_message(&mut self, now: &Now, id: DeviceId, message: (&str, &[u8], Handed), by: &Evidence) {
+        let (rest, payload, handed) = message;
         let Some(device) = self.device(id) else { return };
         let (line, silence_ms) = (device.line, device.silence_ms);
         let DeviceSpeech::Json { map, .. } = &device.speech else { return };
@@ -125,18 +134,16 @@ impl Site {
             Err(fault) => return self.unreadable(now, line, rest, &fault.to_string()),
         };
         self.tally.line_outcome(line, None);
-        if heard.present == Some(false) {
-            if self.contacts.gone(id) {
-                self.silent(now, id, true);
-            }
-            return;
+        if heard.present == Some(false) && self.contacts.gone(id) {
+            self.silent(now, id, true);
         }
         // What the broker kept says nothing of who is there now; a birth does, where the last will alone takes it back.
-        let speaks = !retained && (heard.present == Some(true) || !heard.observations.is_empty());
-        if speaks || (heard.present == Some(true) && silence_ms == 0) {
+        // What stands beside a last will was written before it, and counts all the same.
+        let says = heard.present.unwrap_or(!heard.observations.is_empty());
+        if (says && !handed.kept) || (heard.present == Some(true) && silence_ms == 0) {
             self.good(now, id);
         }
-        self.observed(now, id, &heard.observations, by, retained);
+        self.observed(now, id, &heard.observations, by, handed);
     }
 
     /// What no row and no device names is heard all the same: a nonconformity, and its alarms ring, marked.
@@ -224,6 +231,7 @@ impl Site {
                 self.readings.stale(usize::from(id.0));
                 self.contacts.line_lost(now, id);
             } else if self.contacts.line_back(now, id) {
+                self.rules.heard_again(&self.plan.devices[usize::from(id.0)]);
                 self.silent(now, id, false);
             }
         }

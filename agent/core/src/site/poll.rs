@@ -1,10 +1,11 @@
 //! Asking: what a line brings back, from outcome to observation.
 
+use super::hear::Handed;
 use super::{Site, hear};
 use crate::bus::Event;
 use crate::nonconformity::Nonconformity;
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
-use crate::readings::Readings;
+use crate::readings::{Mark, Readings};
 use crate::register::EquipmentId;
 use crate::rules::Sighting;
 use crate::statement::{Evidence, Statement};
@@ -60,7 +61,13 @@ impl Site {
             Event::Polled { device, observations, raw } => {
                 let driver = self.plan.lines[usize::from(line.0)].driver.as_str();
                 self.good(now, device);
-                self.observed(now, device, &observations, &Evidence { driver, raw, device_time: None }, false);
+                self.observed(
+                    now,
+                    device,
+                    &observations,
+                    &Evidence { driver, raw, device_time: None },
+                    Handed::default(),
+                );
                 self.read_again(now, device, &observations);
             }
             Event::Identified { device, identity } => {
@@ -143,19 +150,20 @@ impl Site {
     }
 
     /// Observations of one poll or message: readings first, then what the rules make of them.
-    /// `kept` is what a broker had from before: it says nothing new of a seal.
-    pub(super) fn observed(&mut self, now: &Now, id: DeviceId, seen: &[Observation], by: &Evidence, kept: bool) {
+    /// What a broker kept from before says nothing new of a seal.
+    pub(super) fn observed(&mut self, now: &Now, id: DeviceId, seen: &[Observation], by: &Evidence, handed: Handed) {
         let index = usize::from(id.0);
         let time = by.device_time.as_ref();
-        if seen.is_empty() || self.readings.is_second_delivery(index, seen, time) {
+        let mark = time.map(|time| Mark::Time(time.as_str())).or_else(|| handed.delivery.map(Mark::Packet));
+        if seen.is_empty() || self.readings.is_second_delivery(index, seen, mark) {
             return;
         }
         let room = self.readings.has_room(index, seen);
         let changed = if room { self.readings.take(index, seen, time) } else { Vec::new() };
-        let slot = if room { self.readings.remember(index, seen, time) } else { None };
+        let message = if room { self.readings.remember(index, seen, mark, !changed.is_empty()) } else { None };
         let Some(device) = self.plan.devices.get(index) else { return };
         let line = device.line;
-        let statements = Readings::statements(device, &changed, slot, by);
+        let statements = Readings::statements(device, &changed, message.as_ref(), by);
         let (mut findings, mut seals) = (Vec::new(), Vec::new());
         for (equipment, signal, observation, value) in bound(device, seen) {
             let sighting = Sighting {
@@ -167,7 +175,7 @@ impl Site {
                 quality: observation.quality,
             };
             findings.extend(self.rules.observe(now, &sighting, by));
-            let fresh = !kept || changed.iter().any(|news| news.point == observation.point);
+            let fresh = !handed.kept || changed.iter().any(|news| news.point == observation.point);
             if let (Signal::Seal, Value::Text(text), true) = (signal, &value, fresh) {
                 seals.push((equipment.clone(), Scan { text: text.clone(), aim: None, raw: Vec::new() }));
             }

@@ -3,7 +3,8 @@
 use super::poll::REFUSED;
 use super::{Site, hear};
 use crate::alarm::{Alarm, Rule};
-use crate::plan::{Device, DeviceSpeech};
+use crate::contact::Presence;
+use crate::plan::{Device, DeviceId, DeviceSpeech};
 use crate::register::EquipmentId;
 use crate::rules::{self, Sighting};
 use crate::time::Now;
@@ -28,6 +29,7 @@ impl Site {
         self.recall_silences(now);
         self.recall_refusals(now);
         self.recall_points(now);
+        self.recall_unheard(now);
     }
 
     /// Alarms hold on. One that nothing of the plan can clear any more is a guard's to close.
@@ -49,6 +51,15 @@ impl Site {
             return true;
         }
         self.plan.devices.iter().any(|device| tells(device, rule, equipment))
+    }
+
+    /// What a device that is silent said of a release does not count for longer than it would without the restart.
+    fn recall_unheard(&mut self, now: &Now) {
+        for (id, device) in (0..).map(DeviceId).zip(&self.plan.devices) {
+            if self.contacts.presence(id).0 == Presence::Silent {
+                self.rules.unheard(now, device);
+            }
+        }
     }
 
     fn recall_silences(&mut self, now: &Now) {

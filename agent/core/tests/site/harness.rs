@@ -9,7 +9,7 @@ use picket_core::register::{EquipmentId, rows};
 use picket_core::site::{Site, Start};
 use picket_core::status::{AlarmStatus, Status};
 use picket_core::time::{Now, ms};
-use picket_core::wire::{Act, Batch, Heard, Input, Occurrence, Output, Recovered, StateRow};
+use picket_core::wire::{Act, Batch, Delivery, Heard, Input, Occurrence, Output, Recovered, StateRow};
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::profile::{Coding, IdentityCoding, IdentityField, IdentityPoint, ModbusSpeech, Point, Table};
 use picket_device::quantity::Signal;
@@ -203,8 +203,14 @@ impl World {
     }
 
     pub(crate) fn publish_as(&mut self, topic: &str, payload: &str, retained: bool) -> u64 {
-        let message = Heard::Message { topic: topic.into(), payload: payload.into(), retained, oversize: None };
-        self.hear(YARD, message)
+        let (topic, payload) = (topic.into(), payload.into());
+        self.hear(YARD, Heard::Message { topic, payload, retained, oversize: None, delivery: None })
+    }
+
+    /// The broker hands a message over until it is acknowledged.
+    pub(crate) fn deliver(&mut self, topic: &str, payload: &str, packet: u16, again: bool) -> u64 {
+        let (topic, payload, delivery) = (topic.into(), payload.into(), Some(Delivery { packet, again }));
+        self.hear(YARD, Heard::Message { topic, payload, retained: false, oversize: None, delivery })
     }
 
     /// The camera's scene changed, or is as before, at so many seconds of its own clock.

@@ -1,6 +1,6 @@
 //! What speaks unasked: every token is confirmed once, after its record, and nothing said twice counts twice.
 
-use crate::harness::{DESK, SCENE, World, YARD, id};
+use crate::harness::{DESK, DOOR, SCENE, World, YARD, id};
 use picket_core::plan::{Binding, Delays, DeviceSpeech, ReadingsPolicy};
 use picket_core::wire::{Heard, Input};
 use picket_device::pointer_map::PointerMap;
@@ -87,6 +87,52 @@ fn a_message_that_comes_again_after_a_kill_is_known_by_the_devices_own_time() {
     assert_eq!(world.count(Kind::Readings), 4);
 }
 
+const OPEN: &str = r#"{"open":true}"#;
+const SHUT: &str = r#"{"open":false}"#;
+
+#[test]
+fn plain_json_that_comes_again_after_a_kill_is_known_by_its_packet_and_raises_and_clears_nothing_twice() {
+    let mut world = spoken_door(0, ReadingsPolicy::Now, false);
+    world.deliver("door/state", OPEN, 1, false);
+    world.deliver("door/state", SHUT, 2, false);
+    let told = world.told();
+    let mut world = world.restarted();
+    world.deliver("door/state", OPEN, 1, true);
+    let last = world.deliver("door/state", SHUT, 2, true);
+    assert_eq!((world.told(), world.count(Kind::Readings)), (told, 2));
+    assert_eq!(world.confirmed.last(), Some(&(YARD, last)));
+}
+
+#[test]
+fn plain_json_that_comes_again_and_was_not_stored_is_told() {
+    let mut world = spoken_door(0, ReadingsPolicy::Now, false);
+    world.deliver("door/state", OPEN, 1, false);
+    world.deliver("door/state", SHUT, 2, false);
+    world.journal.prompt = false;
+    world.deliver("door/state", OPEN, 3, false);
+    let mut world = world.restarted();
+    world.deliver("door/state", SHUT, 2, true);
+    world.deliver("door/state", OPEN, 3, true);
+    assert_eq!(world.alarm("tamper/DOOR-1").map(|alarm| (alarm.active, alarm.times)), Some((true, 2)));
+}
+
+#[test]
+fn plain_json_that_comes_again_in_the_next_session_is_confirmed_only_behind_its_record() {
+    let mut world = spoken_door(0, ReadingsPolicy::Now, false);
+    world.journal.prompt = false;
+    while world.journal.open.is_some() {
+        world.store();
+    }
+    world.deliver("door/state", OPEN, 1, false);
+    reopen(&mut world);
+    let again = world.deliver("door/state", OPEN, 1, true);
+    assert_eq!(world.confirmed, []);
+    while world.journal.open.is_some() {
+        world.store();
+    }
+    assert_eq!((world.confirmed.last(), world.count(Kind::AlarmRaised)), (Some(&(YARD, again)), 1));
+}
+
 #[test]
 fn inside_one_session_the_same_words_are_news_each_time() {
     let mut world = World::new();
@@ -148,7 +194,13 @@ fn bytes_that_say_nothing_are_counted_and_recorded_once_a_minute() {
     world.publish(SCENE, "no json");
     let last = world.journal.records.iter().rfind(|b| b.kind == Kind::HealthInput).unwrap();
     assert_eq!(last.data["n"], 100);
-    let huge = Heard::Message { topic: SCENE.into(), payload: vec![], retained: false, oversize: Some(10_485_760) };
+    let huge = Heard::Message {
+        topic: SCENE.into(),
+        payload: vec![],
+        retained: false,
+        oversize: Some(10_485_760),
+        delivery: None,
+    };
     let token = world.hear(YARD, huge);
     assert_eq!(world.confirmed.last(), Some(&(YARD, token)));
 }
@@ -162,6 +214,51 @@ fn a_last_will_is_silence_at_once_and_the_next_word_ends_it() {
     world.publish("door/state", r#"{"open":false}"#);
     assert!(!world.alarm("silent/CAM-1").unwrap().active);
     assert_eq!(world.count(Kind::NonconformityOpened), 1);
+}
+
+#[test]
+fn what_stands_beside_a_last_will_is_taken_too() {
+    let mut world = World::with(|plan, _| {
+        let map: PointerMap = serde_json::from_str(
+            r#"{ "point": [{ "name": "cut", "topic": "state", "pointer": "/cut" }],
+                 "will": { "topic": "state", "pointer": "/here", "gone": "no" } }"#,
+        )
+        .unwrap();
+        let device = &mut plan.devices[1];
+        device.speech = DeviceSpeech::Json { prefix: "door".into(), map };
+        let delays = Delays::default();
+        let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted: false, delays };
+        device.bindings.insert("cut".into(), binding);
+    });
+    world.publish("door/state", r#"{"here":"no","cut":true}"#);
+    assert!(world.alarm("silent/CAM-1").unwrap().active && world.alarm("tamper/DOOR-1").unwrap().active);
+    assert_eq!(world.count(Kind::Readings), 1);
+}
+
+#[test]
+fn a_release_of_a_device_that_went_silent_does_not_excuse_an_opening_for_ever_even_over_a_restart() {
+    let mut world = spoken_door(0, ReadingsPolicy::Now, false);
+    for device in &mut world.plan.devices {
+        device.bindings.remove("di1");
+        device.bindings.entry("contact".into()).and_modify(|row| row.signal = Signal::Released);
+    }
+    let mut world = world.restarted();
+    world.publish("door/state", OPEN);
+    world.run_s(1);
+    world.publish("door/alive", "offline");
+    let mut world = world.restarted();
+    world.run_s(10);
+    world.contacts[DOOR] = true;
+    world.run_s(31);
+    let held = world.alarm("door-held/DOOR-1").unwrap();
+    assert_eq!((held.active, held.facts["release"].as_str()), (true, "unknown"));
+    assert!(world.alarm("silent/CAM-1").unwrap().active);
+    world.contacts[DOOR] = false;
+    world.run_s(10);
+    world.publish("door/state", SHUT);
+    world.contacts[DOOR] = true;
+    world.run_s(1);
+    assert!(world.alarm("door-forced/DOOR-1").unwrap().active);
 }
 
 #[test]

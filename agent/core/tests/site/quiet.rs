@@ -2,7 +2,7 @@
 
 use crate::harness::{DESK, World, YARD};
 use picket_core::plan::LineId;
-use picket_core::wire::{Heard, Input, Lane, Receipted};
+use picket_core::wire::{Delivery, Heard, Input, Lane, Receipted};
 use picket_device::modbus::{Answer, Fault};
 use picket_device::seal_reader::ScanFault;
 use picket_record::kind::Kind;
@@ -86,6 +86,10 @@ fn payload() -> impl Strategy<Value = String> {
     ]
 }
 
+fn delivery() -> impl Strategy<Value = Option<Delivery>> {
+    prop::option::of((1_u16..9, any::<bool>()).prop_map(|(packet, again)| Delivery { packet, again }))
+}
+
 fn heard() -> impl Strategy<Value = (LineId, Heard)> {
     let topic = prop_oneof![
         (0_u8..3, 0_u8..3).prop_map(|(cam, source)| {
@@ -94,9 +98,9 @@ fn heard() -> impl Strategy<Value = (LineId, Heard)> {
         ".{0,20}",
     ];
     prop_oneof![
-        (topic, payload(), any::<bool>(), prop::option::weighted(0.1, any::<u64>())).prop_map(
-            |(topic, payload, retained, oversize)| {
-                (YARD, Heard::Message { topic, payload: payload.into_bytes(), retained, oversize })
+        (topic, payload(), any::<bool>(), prop::option::weighted(0.1, any::<u64>()), delivery()).prop_map(
+            |(topic, payload, retained, oversize, delivery)| {
+                (YARD, Heard::Message { topic, payload: payload.into_bytes(), retained, oversize, delivery })
             }
         ),
         Just((DESK, Heard::Scan(Err(ScanFault::TooLong)))),

@@ -70,7 +70,12 @@ mod tests {
             true_when: None,
         };
         let will = Some(Will { topic: "status".into(), pointer: String::new(), gone: "off".into() });
-        let map = PointerMap { points: vec![point("data"), point("data"), point("status")], will, silence_s: 0 };
+        let map = PointerMap {
+            points: vec![point("data"), point("data"), point("status")],
+            quality: None,
+            will,
+            silence_s: 0,
+        };
         let speech = DeviceSpeech::Json { prefix: "io/1".into(), map };
         assert_eq!(filters(vec![&speech]), ["+/onvif-ej/#", "io/1/data", "io/1/status"]);
     }

@@ -23,6 +23,10 @@ fn adam() -> PointerMap {
         topic = "data"
         pointer = "/q"
         true_when = "0"
+        [quality]
+        topic = "data"
+        pointer = "/q"
+        good = "192"
         [will]
         topic = "Device_Status"
         pointer = "/status"
@@ -40,7 +44,7 @@ fn one(signal: Option<Signal>, true_when: Option<&str>, payload: &str) -> (Value
         signal,
         true_when: true_when.map(str::to_owned),
     };
-    let map = PointerMap { points: vec![point], will: None, silence_s: 0 };
+    let map = PointerMap { points: vec![point], quality: None, will: None, silence_s: 0 };
     let mut heard = map.decode("t", payload.as_bytes()).unwrap();
     let seen = heard.observations.remove(0);
     (seen.value, seen.quality)
@@ -82,9 +86,25 @@ fn the_last_will_of_an_adam_6050_says_that_it_is_gone() {
 }
 
 #[test]
+fn what_a_device_does_not_call_good_itself_is_bad_but_for_the_quality() {
+    let uncertain = r#"{"s":1,"t":0,"q":0,"c":1,"di1":false,"do6":false}"#;
+    for payload in [uncertain, r#"{"di1":false,"do6":false,"q":null}"#, r#"{"di1":false,"do6":false}"#] {
+        let heard = adam().decode("data", payload.as_bytes()).unwrap();
+        let doubted = (Value::Unknown, Quality::Bad);
+        let points: Vec<_> = heard.observations.iter().map(|seen| (seen.value.clone(), seen.quality)).take(2).collect();
+        assert_eq!(points, [doubted.clone(), doubted], "{payload}");
+    }
+    let heard = adam().decode("data", uncertain.as_bytes()).unwrap();
+    let quality: Vec<_> = heard.observations[2..].iter().map(|seen| (seen.value.clone(), seen.quality)).collect();
+    assert_eq!(quality, [number(0, 0), bit(true)]);
+    let good = adam().decode("data", DATA).unwrap();
+    assert!(good.observations.iter().all(|seen| seen.quality == Quality::Good));
+}
+
+#[test]
 fn a_will_in_plain_text_is_compared_whole() {
     let will = Will { topic: "available".to_owned(), pointer: String::new(), gone: "offline".to_owned() };
-    let map = PointerMap { points: vec![], will: Some(will), silence_s: 0 };
+    let map = PointerMap { points: vec![], quality: None, will: Some(will), silence_s: 0 };
     for (payload, present) in [("offline", false), (" Offline\n", false), ("\"offline\"", false), ("online", true)] {
         assert_eq!(map.decode("available", payload.as_bytes()).unwrap().present, Some(present), "{payload}");
     }

@@ -156,6 +156,7 @@ fn json(map: &PointerMap, faults: &mut Vec<String>) {
             faults.push(format!("point `{}`: {fault}", point.name));
         }
     }
+    faults.extend(doubt(map).into_iter().map(|fault| format!("quality: {fault}")));
     if let Some(will) = &map.will {
         for fault in [topic(&will.topic), pointer(&will.pointer)].into_iter().flatten() {
             faults.push(format!("will: {fault}"));
@@ -164,6 +165,21 @@ fn json(map: &PointerMap, faults: &mut Vec<String>) {
             faults.push("will: gone is empty".to_owned());
         }
     }
+}
+
+fn doubt(map: &PointerMap) -> Vec<String> {
+    let Some(doubt) = &map.quality else { return Vec::new() };
+    let mut faults: Vec<String> = [topic(&doubt.topic), pointer(&doubt.pointer)].into_iter().flatten().collect();
+    if doubt.pointer.is_empty() {
+        faults.push("the pointer is empty: name the value beside the points".to_owned());
+    }
+    if doubt.good.trim().is_empty() {
+        faults.push("good is empty".to_owned());
+    }
+    if !map.points.iter().any(|point| point.topic == doubt.topic && point.pointer != doubt.pointer) {
+        faults.push(format!("no other point is on the topic `{}`: nothing to tell of", doubt.topic));
+    }
+    faults
 }
 
 fn pointer_point(point: &PointerPoint) -> Vec<String> {
@@ -302,6 +318,21 @@ mod tests {
         only(one("da/+/ta", "/a"), "topic");
         only(one("", "/a"), "topic");
         only(faults("[json.will]\ntopic = \"s\"\ngone = \" \"\n"), "gone is empty");
+    }
+
+    #[test]
+    fn a_quality_stands_beside_the_points_it_tells_of() {
+        let point = "[[json.point]]\nname = \"a\"\ntopic = \"data\"\npointer = \"/a\"\n";
+        let one = |topic: &str, pointer: &str, good: &str| {
+            let keys = format!("topic = \"{topic}\"\npointer = \"{pointer}\"\ngood = \"{good}\"\n");
+            faults(&format!("{point}[json.quality]\n{keys}"))
+        };
+        assert_eq!(one("data", "/q", "192"), Vec::<String>::new());
+        only(one("data", "q", "192"), "quality: `q` is no JSON pointer");
+        only(one("data", "", "192"), "pointer is empty");
+        only(one("data", "/q", " "), "good is empty");
+        only(one("other", "/q", "192"), "no other point");
+        only(one("data", "/a", "192"), "no other point");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::fault::SessionFault;
 use bytes::{Buf, BytesMut};
-use picket_core::wire::Heard;
+use picket_core::wire::{Delivery, Heard};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, Publish, SubAck};
 use rustix::net::sockopt;
@@ -151,6 +151,7 @@ fn oversize_arrival(header: Header, head: &[u8]) -> Result<Option<Arrival>, Sess
         payload: Vec::new(),
         retained: header.first & 1 != 0,
         oversize: Some(size as u64),
+        delivery: owed.map(|packet| Delivery { packet, again: header.first & 0b1000 != 0 }),
     };
     Ok(Some(Arrival { heard, owed }))
 }
@@ -204,6 +205,7 @@ fn arrival(publish: &Publish) -> Result<Arrival, SessionFault> {
         payload: if oversize.is_some() { Vec::new() } else { publish.payload.to_vec() },
         retained: publish.retain,
         oversize,
+        delivery: owed.map(|packet| Delivery { packet, again: publish.dup }),
     };
     Ok(Arrival { heard, owed })
 }

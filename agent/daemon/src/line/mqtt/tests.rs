@@ -2,7 +2,7 @@
 
 use crate::line::testbed::{Running, within};
 use crate::line::{BrokerSession, Carrier, Order};
-use picket_core::wire::Heard;
+use picket_core::wire::{Delivery, Heard};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -59,6 +59,10 @@ impl Link {
 
     /// PUBLISH on topic `t`; QoS 0 if `id` is 0, else 1.
     async fn publish(&mut self, id: u16, payload: &[u8]) {
+        self.publish_as(if id > 0 { 0x32 } else { 0x30 }, id, payload).await;
+    }
+
+    async fn publish_as(&mut self, kind: u8, id: u16, payload: &[u8]) {
         let mut body = vec![0, 1, b't'];
         if id > 0 {
             body.extend(id.to_be_bytes());
@@ -66,7 +70,6 @@ impl Link {
         body.push(0);
         body.extend(payload);
         let length = body.len();
-        let kind = if id > 0 { 0x32 } else { 0x30 };
         let header = [0, 7, 14].map(|shift| (length >> shift) as u8 | 0x80);
         let header = [&[kind][..], &header, &[(length >> 21) as u8]].concat();
         self.write(&[&header[..], &body].concat()).await;
@@ -147,8 +150,11 @@ async fn a_payload_above_the_limit_is_told_by_its_size_and_acknowledged() {
     assert_eq!(line.standing().await, None);
     link.publish(5, &vec![b'x'; 65_537]).await;
     let (token, heard) = line.heard().await;
-    let Heard::Message { topic, payload, retained, oversize } = heard else { panic!("no message: {heard:?}") };
+    let Heard::Message { topic, payload, retained, oversize, delivery } = heard else {
+        panic!("no message: {heard:?}")
+    };
     assert_eq!((topic.as_str(), payload.len(), retained, oversize), ("t", 0, false, Some(65_537)));
+    assert_eq!(delivery, Some(Delivery { packet: 5, again: false }));
     line.order(Order::Confirm { token }).await;
     assert_eq!(link.packet().await, (0x40, vec![0, 5]));
 }
@@ -170,6 +176,24 @@ async fn a_lost_session_delivers_again_and_owes_nothing_for_before() {
     assert!(link.wrote_nothing());
     line.order(Order::Confirm { token: 2 }).await;
     assert_eq!(link.packet().await, (0x40, vec![0, 1]));
+}
+
+#[tokio::test]
+async fn what_the_broker_hands_over_again_is_said_so_whatever_its_size() {
+    let (broker, mut line) = Broker::start(&["t"]).await;
+    let (mut link, ..) = broker.session(&CONNACK, &[1]).await;
+    assert_eq!(line.standing().await, None);
+    link.publish_as(0x3A, 9, b"again").await;
+    link.publish_as(0x3A, 10, &vec![0x33; 1024 * 1024]).await;
+    link.publish(11, b"new").await;
+    link.publish(0, b"not owed").await;
+    let mut said = Vec::new();
+    for _ in 0..4 {
+        let (_, Heard::Message { delivery, .. }) = line.heard().await else { panic!("no message") };
+        said.push(delivery);
+    }
+    let delivery = |packet, again| Some(Delivery { packet, again });
+    assert_eq!(said, [delivery(9, true), delivery(10, true), delivery(11, false), None]);
 }
 
 #[tokio::test]
