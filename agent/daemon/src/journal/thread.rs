@@ -166,12 +166,11 @@ impl Space {
     }
 }
 
-fn slice(journal: &Journal, after: Option<u64>) -> Result<Option<(u64, Vec<u8>)>, Fault> {
-    let after = match after {
-        Some(after) => after,
-        None => journal.export_from()?,
-    };
-    journal.slice(after)
+fn slice(journal: &Journal, after: Option<u64>) -> Result<Option<Slice>, Fault> {
+    match after {
+        Some(after) => journal.next_slice(after),
+        None => journal.slice(journal.export_from()?),
+    }
 }
 
 fn append(journal: &mut Journal, through: u64, bodies: &[Body]) -> Input {
