@@ -31,8 +31,10 @@ fn an_export_that_the_agent_did_not_finish_is_told_and_has_no_manifest() {
         let folder = tempfile::tempdir().expect("a folder");
         let agent = agent_that_says(folder.path(), said);
         let out = folder.path().join("out");
-        let output =
-            ask(&product().picket, &[Path::new("export"), Path::new("--runtime"), folder.path(), Path::new("--out"), &out]);
+        let output = ask(
+            &product().picket,
+            &[Path::new("export"), Path::new("--runtime"), folder.path(), Path::new("--out"), &out],
+        );
         agent.join().expect("it answered");
         let said = told(&output);
         assert_eq!(output.status.code(), Some(3), "{said}");
