@@ -32,6 +32,14 @@ pub enum CustodyError {
         /// Which.
         path: PathBuf,
     },
+    /// Others can use a directory that was there before.
+    #[error("{} is open to others (mode {mode:o}); run: chmod 700 {}, or name a new one", path.display(), path.display())]
+    OpenDir {
+        /// Which.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// What the file holds is not what it must be.
     #[error("{}", path.display())]
     Content {
@@ -69,7 +77,13 @@ impl Custody {
     pub fn init(dir: &Path, sms: &Name) -> Result<Self, CustodyError> {
         let custody = Self::at(dir);
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.map_err(|source| CustodyError::Io { path: dir.to_owned(), source })?;
+        let fault = |source| CustodyError::Io { path: dir.to_owned(), source };
+        made.map_err(fault)?;
+        // One that was there keeps its mode: closing a directory that others work in is not for a program to decide.
+        let mode = fs::metadata(dir).map_err(fault)?.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(CustodyError::OpenDir { path: dir.to_owned(), mode });
+        }
         custody.write_new(RECEIPT_KEY, &base64url(&random_seed()?))?;
         custody.write_new(ACCEPT_KEY, &base64url(&random_seed()?))?;
         custody.write_new(NAME, sms.as_str())?;
@@ -166,10 +180,20 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_not_put_into_a_directory_that_others_can_use() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let refused = Custody::init(home.path(), &Name::parse("sms").unwrap());
+        assert!(matches!(refused, Err(CustodyError::OpenDir { mode: 0o755, .. })));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_key_that_others_can_read_is_refused() {
         let home = tempfile::tempdir().unwrap();
-        let custody = Custody::init(home.path(), &Name::parse("sms").unwrap()).unwrap();
-        fs::set_permissions(home.path().join(RECEIPT_KEY), fs::Permissions::from_mode(0o640)).unwrap();
+        let dir = home.path().join("central");
+        let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
+        fs::set_permissions(dir.join(RECEIPT_KEY), fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(custody.receipt_key(), Err(CustodyError::Open { mode: 0o640, .. })));
     }
 }

@@ -130,6 +130,8 @@ enum Ended {
     NoAnswer,
     #[error("the broker refused the session: {0:?}")]
     Refused(ConnectReturnCode),
+    #[error("the broker refuses the login ({0:?}); mend user and password_file under [broker]")]
+    Login(ConnectReturnCode),
     #[error("the broker refuses the subscription to {filters:?}")]
     Subscription { filters: &'static [&'static str] },
     #[error("the broker broke the protocol: {0}")]

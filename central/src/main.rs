@@ -14,7 +14,8 @@ use picket_record::acceptance::Acceptance;
 use picket_record::encode::Name;
 use picket_record::keys::PublicKey;
 use std::error::Error;
-use std::io::IsTerminal as _;
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -83,6 +84,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Keys, store and acceptances are their owner's alone, whoever starts this by hand.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let level = tracing_subscriber::filter::LevelFilter::INFO;
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).with_max_level(level).init();
@@ -103,6 +106,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints, with a line feed at the end. Whoever closes the pipe has read enough.
+fn say(text: impl Display) {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => eprintln!("picket-central: cannot print: {error}"),
+        _ => {}
+    }
+}
+
 /// What the caller gave is wrong, and how to put it right.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -111,7 +122,7 @@ struct Usage(String);
 fn is_usage(error: &(dyn Error + 'static)) -> bool {
     error.is::<Usage>()
         || error.is::<SettingsError>()
-        || matches!(error.downcast_ref(), Some(CustodyError::Exists { .. }))
+        || matches!(error.downcast_ref(), Some(CustodyError::Exists { .. } | CustodyError::OpenDir { .. }))
 }
 
 /// An error with its causes, each once: some repeat what they wrap.
@@ -146,7 +157,7 @@ fn existing(dir: &Path) -> Result<Custody, Usage> {
 fn init(dir: &Path, sms: &str) -> Result<(), Box<dyn Error>> {
     let custody = Custody::init(dir, &name("--sms", sms)?)?;
     Store::open(&custody.store())?;
-    println!("{}", custody.accept_pub()?.text());
+    say(custody.accept_pub()?.text());
     Ok(())
 }
 
@@ -162,7 +173,7 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
     let mut store = Store::open(&custody.store())?;
     if let Some(line) = store.acceptance(&site, &gw, &identity)? {
         custody::write_new(out, &line)?;
-        println!("{}", custody.accept_pub()?.text());
+        say(custody.accept_pub()?.text());
         return Ok(());
     }
     let acceptance = Acceptance {
@@ -184,7 +195,7 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
     let accepted = Accepted { site, gw, identity, link: signed.link };
     store.accept(&signed.line, &accepted)?;
     custody::write_new(out, &signed.line)?;
-    println!("{}", custody.accept_pub()?.text());
+    say(custody.accept_pub()?.text());
     Ok(())
 }
 
@@ -198,9 +209,9 @@ fn gateways(dir: &Path, only: Option<&str>) -> Result<(), Box<dyn Error>> {
             return Err(Usage(format!("no gateway {only:?} was accepted here; {all}")).into());
         }
     }
-    print!("{}", status::table(&gateways));
+    say(status::table(&gateways).trim_end());
     if let Some(only) = only {
-        print!("{}", status::details(&custody.store(), &Name::parse(only)?)?);
+        say(status::details(&custody.store(), &Name::parse(only)?)?.trim_end());
     }
     Ok(())
 }

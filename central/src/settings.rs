@@ -1,11 +1,15 @@
-//! Settings of `picket-central run`. Nobody else sees this struct.
+//! Settings of `picket-central run`: read whole, every fault told at once. Nobody else sees this file.
 
-use serde::Deserialize;
+mod reader;
+
+use reader::{Section, Source};
+use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 
 /// The whole file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Directory that `picket-central init` made.
     pub dir: PathBuf,
@@ -17,26 +21,41 @@ pub struct Settings {
 }
 
 /// Where the broker listens.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broker {
     /// Name or address.
     pub host: String,
     /// Port of plain MQTT.
-    #[serde(default = "plain_port")]
     pub port: u16,
+    /// For a broker that asks who comes.
+    pub login: Option<Login>,
+}
+
+/// Who comes to the broker.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Name at the broker.
+    pub user: String,
+    /// Never shown.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// IANA: mqtt 1883/tcp.
-fn plain_port() -> u16 {
-    1883
-}
+const MQTT_PORT: u16 = 1883;
+/// Longest text of a setting in bytes, and of a password.
+const TEXT_MAX: usize = 1_024;
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("--config names a TOML file with dir and [broker] host, and {} cannot be read", path.display())]
+    #[error("--config names a file like config/central.toml, and {} cannot be read", path.display())]
     Io {
         /// Which.
         path: PathBuf,
@@ -44,33 +63,92 @@ pub enum SettingsError {
         source: std::io::Error,
     },
     /// The file is not what it must be.
-    #[error("{}", path.display())]
-    Content {
-        /// Which.
-        path: PathBuf,
-        /// Why, with line and column.
-        source: Box<toml::de::Error>,
-    },
+    #[error("the settings are wrong; nothing was started\n{}", .0.join("\n"))]
+    Content(
+        /// Each fault with its file, line, cause and remedy.
+        Vec<String>,
+    ),
 }
 
 impl Settings {
-    /// Reads the file.
+    /// Reads the file. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| SettingsError::Io { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|source| SettingsError::Content { path: path.to_owned(), source: Box::new(source) })
+        Self::parse(path, &text).map_err(SettingsError::Content)
     }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Vec<String>> {
+        let mut source = Source::new(path, text);
+        let settings = source.parse().and_then(|root| settings(&mut source, &root));
+        let faults = source.into_faults();
+        settings.filter(|_| faults.is_empty()).ok_or(faults)
+    }
+}
+
+fn settings<'a>(source: &mut Source<'a>, root: &DeTable<'a>) -> Option<Settings> {
+    let folder = source.folder();
+    let mut top = Section::open(source, root, 0..0, "the file", &["dir", "client", "broker"]);
+    let dir = top.needed("dir", "add dir = \"/var/lib/picket-central\", the one that picket-central init made");
+    let client = top.text("client").map(|(text, _)| text);
+    let broker = top.table("broker", "add [broker] with host = \"127.0.0.1\"");
+    let broker = broker.and_then(|(table, span)| {
+        let keys = ["host", "port", "user", "password_file"];
+        let mut section = Section::open(source, table, span.clone(), "[broker]", &keys);
+        let host = host(&mut section);
+        let port = section.port("port", MQTT_PORT);
+        let login = login(&mut section, &folder, span);
+        Some(Broker { host: host?, port: port?, login: login? })
+    });
+    Some(Settings { dir: folder.join(dir?.0), client, broker: broker? })
+}
+
+fn host(section: &mut Section<'_, '_, '_>) -> Option<String> {
+    let (host, span) = section.needed("host", "add host = \"127.0.0.1\", the name or address of the broker")?;
+    if host.contains(['/', '@', ' ']) {
+        section.refuse(span, &format!("host is {host:?}"), "write the name or address alone; port is a key of its own");
+        return None;
+    }
+    Some(host)
+}
+
+/// `Some(None)` where the broker asks for nobody, `None` where something is wrong.
+fn login(section: &mut Section<'_, '_, '_>, folder: &Path, header: Range<usize>) -> Option<Option<Login>> {
+    match (section.text("user"), section.text("password_file")) {
+        (None, None) => Some(None),
+        (Some((user, _)), Some((file, span))) => match password(&folder.join(file)) {
+            Ok(password) => Some(Some(Login { user, password })),
+            Err((cause, remedy)) => {
+                section.refuse(span, &cause, &remedy);
+                None
+            }
+        },
+        (user, file) => {
+            let span = user.or(file).map_or(header, |(_, span)| span);
+            section.refuse(span, "a login is user and password_file, and one is missing", "give both, or neither");
+            None
+        }
+    }
+}
+
+/// One line that only the owner of the file may read; else cause and remedy.
+fn password(file: &Path) -> Result<String, (String, String)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shown = file.display();
+    let write = format!("write the password into it: install -m 600 /dev/stdin {shown}");
+    let unread = |error| (format!("{shown} cannot be read: {error}"), write.clone());
+    let mode = std::fs::metadata(file).map_err(unread)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let cause = format!("{shown} has mode {mode:04o}: others may read the password in it");
+        return Err((cause, format!("run chmod 600 {shown}, then change the password")));
+    }
+    let text = std::fs::read_to_string(file).map_err(unread)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r');
+    if line.is_empty() || line.len() > TEXT_MAX || line.contains(char::is_control) {
+        return Err((format!("{shown} does not hold one line of text"), write));
+    }
+    Ok(line.to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_has_a_default_and_an_unknown_word_is_refused() {
-        let good: Settings = toml::from_str("dir = \"/x\"\n[broker]\nhost = \"h\"\n").unwrap();
-        assert_eq!(good.broker, Broker { host: "h".into(), port: 1883 });
-        assert!(toml::from_str::<Settings>("dir = \"/x\"\nbrocker = 1\n[broker]\nhost = \"h\"\n").is_err());
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use std::io::Read as _;
 pub const PLAIN: &str = "application/jose-lines";
 /// Lines in the zlib format (RFC 1950).
 pub const DEFLATED: &str = "application/jose-lines+deflate";
-/// Largest batch once inflated: ten times what a gateway sends at most, and what one message may cost in memory.
+/// Largest batch once inflated: far above the 256 KiB of a gateway, and what one may cost in memory.
 pub const INFLATED_MAX: usize = 8 * 1024 * 1024;
 
 /// Why a message has no lines.

@@ -38,9 +38,9 @@ fn wrong_arguments_end_with_2_and_say_what_to_do() {
     refused(2, &remedy, &accept(&missing, "gw-1", KEY, &out));
     std::fs::write(&settings, format!("dir = \"{missing}\"\n[broker]\nhost = \"localhost\"\n")).unwrap();
     refused(2, &remedy, &["run", "--config", &settings]);
-    refused(2, "names a TOML file with dir and [broker] host", &["run", "--config", &missing]);
+    refused(2, "names a file like config/central.toml", &["run", "--config", &missing]);
     std::fs::write(&settings, "dir = 3\n").unwrap();
-    refused(2, "TOML parse error at line 1", &["run", "--config", &settings]);
+    refused(2, "central.toml:1: dir of the file is no text", &["run", "--config", &settings]);
     refused(2, "as `picket identity` prints it", &accept(&dir, "gw-1", "xx", &out));
     refused(2, "without --gateway all are listed", &["gateways", "--dir", &dir, "--gateway", "gw-9"]);
     assert!(!Path::new(&out).exists(), "nothing was written");
@@ -68,4 +68,17 @@ fn what_is_no_fault_of_the_caller_ends_with_3() {
     assert_eq!(said(&["init", "--dir", &dir, "--sms", "hq"]).0, 0);
     std::fs::write(home.path().join("central/central.db"), "no database").unwrap();
     refused(3, "file is not a database", &["gateways", "--dir", &dir]);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_no_command_in_a_panic() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("central").display().to_string();
+    assert_eq!(said(&["init", "--dir", &dir, "--sms", "hq"]).0, 0);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picket-central"));
+    let output = command.args(["gateways", "--dir", &dir]).stdout(writer).stderr(std::process::Stdio::piped()).output();
+    let output = output.unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }

@@ -1,12 +1,14 @@
-//! No central side at all: the site is guarded all the same.
+//! No central side at all, where the site is guarded all the same; and one whose broker asks who comes.
 
 use crate::installation::{ANSWER, Installation};
 use crate::programs::{Broker, free_port, product, until};
 use crate::records::{event, scene};
 use serde_json::Value;
 use simulator::product::output;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// First line of what the page answers.
@@ -46,4 +48,20 @@ fn the_page_and_the_status_survive_a_dead_central_side() {
     println!("{text}");
     assert!(text.contains("NOT reporting"), "{text}");
     agent.must_run();
+}
+
+#[test]
+fn the_central_side_comes_in_by_its_password_and_says_when_it_does_not() {
+    let broker = Broker::start_for("hq", "geheim");
+    let site = Installation::make(free_port(), broker.port);
+    let password = site.path("password");
+    let settings = fs::read_to_string(site.path("central.toml")).expect("its settings");
+    fs::write(site.path("central.toml"), settings + "user = \"hq\"\npassword_file = \"password\"\n").expect("written");
+    fs::write(&password, "falsch\n").expect("written");
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).expect("set");
+    let central = site.spawn_central();
+    until("the refusal is told", || central.log().contains("mend user and password_file").then_some(()));
+    central.kill();
+    fs::write(&password, "geheim\n").expect("written");
+    drop(site.start_central());
 }

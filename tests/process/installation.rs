@@ -148,10 +148,15 @@ impl Installation {
     }
 
     /// The central side, just started.
-    pub(crate) fn start_central(&self) -> Program {
+    pub(crate) fn spawn_central(&self) -> Program {
         let mut command = Command::new(&product().central);
         command.arg("run").arg("--config").arg(self.path("central.toml"));
-        let mut central = Program::start(&mut command, &self.path("central.log"));
+        Program::start(&mut command, &self.path("central.log"))
+    }
+
+    /// The central side, once it listens.
+    pub(crate) fn start_central(&self) -> Program {
+        let mut central = self.spawn_central();
         until("the central side listens", || {
             central.must_run();
             (central.log().matches("subscribed").count() >= 2).then_some(())

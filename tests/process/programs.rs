@@ -134,10 +134,23 @@ pub(crate) struct Broker {
 impl Broker {
     /// Ready when this returns.
     pub(crate) fn start() -> Self {
+        Self::start_admitting(tempfile::tempdir().expect("a folder"), "allow_anonymous true")
+    }
+
+    /// One that admits only this user.
+    pub(crate) fn start_for(user: &str, password: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("users");
+        let mut made = Command::new("mosquitto_passwd");
+        let made = made.args(["-b", "-c"]).arg(&file).args([user, password]).status();
+        assert!(made.expect(BROKER_REMEDY).success());
+        Self::start_admitting(folder, &format!("allow_anonymous false\npassword_file {}", file.display()))
+    }
+
+    fn start_admitting(folder: TempDir, whom: &str) -> Self {
         let port = free_port();
         let settings = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nmax_queued_messages 0\npersistence true\n\
+            "listener {port} 127.0.0.1\n{whom}\nuser root\nmax_queued_messages 0\npersistence true\n\
              autosave_interval 1\nautosave_on_changes true\npersistence_location {}/\nlog_dest stderr\n",
             folder.path().display()
         );

@@ -1,9 +1,11 @@
 //! Wrong settings and wrong registers, as the programs answer to them.
 
 use crate::installation::Installation;
-use crate::programs::{Broker, told};
+use crate::programs::{Broker, product, told};
 use crate::records::payloads;
+use simulator::product::repository;
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Two faults: a kind that does not exist, and a date that does not.
@@ -76,4 +78,14 @@ fn a_wrong_register_where_none_was_ever_good_is_refused() {
         assert!(said.contains(words), "{words} is not told: {said}");
     }
     assert!(!site.journal().exists(), "a start that was refused wrote a journal");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_no_command_in_a_panic() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut check = Command::new(&product().picket);
+    check.arg("check").arg("--config").arg(repository().join("config"));
+    let output = check.stdout(writer).stderr(Stdio::piped()).output().expect("it runs");
+    assert_eq!((output.status.code(), told(&output)), (Some(0), String::new()));
 }

@@ -3,6 +3,7 @@
 use crate::installation::Installation;
 use crate::programs::{Broker, until};
 use crate::records::{event, scene};
+use simulator::product::repository;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -29,4 +30,17 @@ fn sigterm_stops_in_order() {
     until("the central side has signed for everything", || (site.receipted() == head).then_some(()));
     assert_eq!((site.kept_apart(), site.quarantine()), (0, Vec::new()));
     drop(central);
+}
+
+/// Seconds that the unit gives, as systemd reads them.
+fn unit_seconds(key: &str) -> Option<u64> {
+    let unit = std::fs::read_to_string(repository().join("systemd/picket.service")).expect("the unit");
+    unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')?.parse().ok())
+}
+
+#[test]
+fn the_unit_waits_as_long_as_a_stop_may_take() {
+    // Connecting, answering and draining with the longest patience_ms; then slack, disk, link and last exchange.
+    let longest = 3 * 60 + (1 + 10 + 2 + 3);
+    assert!(unit_seconds("TimeoutStopSec") > Some(longest), "{:?}", unit_seconds("TimeoutStopSec"));
 }

@@ -27,6 +27,8 @@ pub enum ClockPolicy {
 const SYNC_MARK: &str = "/run/systemd/timesync/synchronized";
 /// A synchronisation counts for three of timesyncd's longest poll intervals (2048 s, timesyncd.conf(5)).
 const SYNC_HOLDS_S: u32 = 3 * 2_048;
+/// A mark may be ahead of the time that was read just before it, and a clock that is slewed runs back by less than this.
+const AHEAD_MS: i64 = 2_000;
 /// `1` where the kernel set the clock from this RTC at boot.
 const RTC_MARK: &str = "/sys/class/rtc/rtc0/hctosys";
 /// What the kernel states as its largest error while nobody disciplines the clock (NTP_PHASE_LIMIT, 16 s).
@@ -75,17 +77,11 @@ impl Clock {
     fn look(&mut self, wall_ms: i64) {
         let synced = fs::metadata(SYNC_MARK).and_then(|mark| mark.modified()).ok();
         let since = synced.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        let since = since.filter(|since| age_s(wall_ms, *since) <= SYNC_HOLDS_S);
+        let age_s = since.and_then(|since| age_s(wall_ms, since));
         let rtc = || fs::read_to_string(Path::new(RTC_MARK)).is_ok_and(|text| text.trim() == "1");
         let era = self.quality.era;
-        self.quality = match since {
-            Some(since) => ClockQuality {
-                src: ClockSource::Ntp,
-                sync: true,
-                err_ms: UNKNOWN_ERROR_MS,
-                age_s: age_s(wall_ms, since),
-                era,
-            },
+        self.quality = match age_s {
+            Some(age_s) => ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: UNKNOWN_ERROR_MS, age_s, era },
             None => {
                 let src = if rtc() { ClockSource::Rtc } else { ClockSource::None };
                 ClockQuality { src, sync: false, err_ms: UNKNOWN_ERROR_MS, age_s: 0, era }
@@ -98,7 +94,23 @@ fn micros(time: Timespec) -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
 }
 
-fn age_s(wall_ms: i64, synced: Duration) -> u32 {
-    let age = wall_ms / 1_000 - i64::try_from(synced.as_secs()).unwrap_or(i64::MAX);
-    u32::try_from(age.max(0)).unwrap_or(u32::MAX)
+/// Age of a synchronisation that still holds. One in the future says that the clock was set back since.
+fn age_s(wall_ms: i64, synced: Duration) -> Option<u32> {
+    let age_ms = wall_ms - i64::try_from(synced.as_millis()).ok()?;
+    let age_s = u32::try_from(age_ms.max(0) / 1_000).ok()?;
+    (age_ms >= -AHEAD_MS && age_s <= SYNC_HOLDS_S).then_some(age_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_synchronisation_counts_while_it_is_fresh_and_not_from_the_future() {
+        let now = 1_795_305_600_000;
+        let age = |ms: i64| age_s(now, Duration::from_millis(u64::try_from(now - ms).unwrap()));
+        assert_eq!([age(0), age(1_999), age(6_144_000)], [Some(0), Some(1), Some(6_144)]);
+        assert_eq!([age(-1), age(-2_000)], [Some(0), Some(0)], "the mark was touched between two looks");
+        assert_eq!([age(6_145_000), age(-2_001), age(-86_400_000)], [None, None, None]);
+    }
 }

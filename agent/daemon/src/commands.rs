@@ -1,6 +1,6 @@
 //! What each command does, and what it prints.
 
-use crate::{ended, log, refuse};
+use crate::{ended, log, refuse, say};
 use picket::settings;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -43,8 +43,8 @@ pub(crate) fn run(config: &Path) -> ExitCode {
 pub(crate) fn check(config: &Path, format: &str) -> ExitCode {
     let report = settings::check(config);
     match format {
-        "json" => println!("{}", report.to_json()),
-        "text" => print!("{report}"),
+        "json" => say(report.to_json()),
+        "text" => say(report.to_string().trim_end_matches('\n')),
         other => {
             eprintln!("picket check: unknown format {other:?}; use text or json");
             return ExitCode::from(2);
@@ -62,7 +62,7 @@ pub(crate) fn identity(file: &Path) -> ExitCode {
     }
     match picket::journal::identity(file) {
         Ok(key) => {
-            println!("{}", key.public().text());
+            say(key.public().text());
             ExitCode::SUCCESS
         }
         Err(fault) => refuse(&picket::journal::told(&fault)),

@@ -1,12 +1,17 @@
 //! The control socket: `picket status` and `picket export` ask the running agent, because one connection owns the
-//! database. One request per connection, one JSON line each way; an export is answered with the records themselves.
+//! database. One request per connection, one JSON line each way; an export is answered with the papers, the records
+//! themselves and a last line that says whether they are whole.
+
+mod client;
+
+pub use client::{Records, Unanswered, records, status};
 
 use crate::journal::bundle::Papers;
 use crate::journal::thread::Request;
 use picket_core::status::Status;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -27,14 +32,15 @@ const SLOW: Duration = Duration::from_secs(10);
 pub enum Command {
     /// The status snapshot.
     Status,
-    /// Papers, then every record.
+    /// Papers, every record, and how it ended.
     Export,
 }
 
-/// Makes the socket, 0600; one that a killed agent left is removed.
+/// Makes the socket, 0600; one that a killed agent left is removed. Between its making and its mode the umask of the
+/// program keeps others out.
 pub fn bind(runtime: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::create_dir_all(runtime)?;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(runtime)?;
     let path = runtime.join(SOCKET);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -69,14 +75,12 @@ async fn answer(
     journal: &mpsc::Sender<Request>,
 ) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
-    let mut line = String::new();
-    timeout(SLOW, BufReader::new(read.take(REQUEST_MAX)).read_line(&mut line)).await??;
-    match serde_json::from_str::<Command>(line.trim()) {
+    let mut asked = String::new();
+    timeout(SLOW, BufReader::new(read.take(REQUEST_MAX)).read_line(&mut asked)).await??;
+    match serde_json::from_str::<Command>(asked.trim()) {
         Ok(Command::Status) => {
             let status = Arc::clone(&status.borrow());
-            let mut text = serde_json::to_string(&*status)?;
-            text.push('\n');
-            timeout(SLOW, write.write_all(text.as_bytes())).await??;
+            line(&mut write, &*status).await?;
         }
         Ok(Command::Export) => export(&mut write, journal).await?,
         Err(_) => timeout(SLOW, write.write_all(b"{\"error\":\"unknown command\"}\n")).await??,
@@ -84,23 +88,39 @@ async fn answer(
     timeout(SLOW, write.shutdown()).await?
 }
 
+/// Papers, records, and a last line that says how it ended: without one nobody takes what came for the whole.
 async fn export(write: &mut (impl AsyncWriteExt + Unpin), journal: &mpsc::Sender<Request>) -> io::Result<()> {
     let (reply, papers) = oneshot::channel();
     ask(journal, Request::Papers { reply }).await?;
-    let papers = papers.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
-    let mut head = serde_json::to_string(&PapersLine::from(papers))?;
-    head.push('\n');
-    timeout(SLOW, write.write_all(head.as_bytes())).await??;
-    let mut after = None;
+    let papers = match papers.await.map_err(io::Error::other)? {
+        Ok(papers) => papers,
+        Err(error) => return line(write, &LastLine::Failed { error }).await,
+    };
+    line(write, &PapersLine::from(papers)).await?;
+    let (mut after, mut records) = (None, 0);
     loop {
         let (reply, slice) = oneshot::channel();
         ask(journal, Request::Slice { after, reply }).await?;
-        let Some((last, text)) = slice.await.map_err(io::Error::other)?.map_err(io::Error::other)? else {
-            return Ok(());
+        let (last, text) = match slice.await.map_err(io::Error::other)? {
+            Ok(Some(slice)) => slice,
+            Ok(None) => return line(write, &LastLine::Whole { records, last: after.unwrap_or(0) }).await,
+            Err(error) => return line(write, &LastLine::Failed { error }).await,
         };
         timeout(SLOW, write.write_all(&text)).await??;
+        records += lines(&text);
         after = Some(last);
     }
+}
+
+async fn line(write: &mut (impl AsyncWriteExt + Unpin), value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string(value)?;
+    text.push('\n');
+    timeout(SLOW, write.write_all(text.as_bytes())).await?
+}
+
+/// Ends of lines, counted alike by both sides, whatever damage has made of a record.
+fn lines(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// Waits for room: exports may wait, the requests of `think` may not.
@@ -121,29 +141,23 @@ impl From<Papers> for PapersLine {
     }
 }
 
-/// The client's side: asks for the status.
-pub async fn status(runtime: &Path) -> io::Result<Status> {
-    let mut stream = ask_agent(runtime, Command::Status).await?;
-    let mut text = String::new();
-    timeout(SLOW, stream.read_to_string(&mut text)).await??;
-    serde_json::from_str(text.trim()).map_err(io::Error::other)
+/// The last line of an export. No record line begins with a brace.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum LastLine {
+    /// Nothing is missing.
+    Whole {
+        /// Lines before it, papers not counted.
+        records: u64,
+        /// Number of the last record.
+        last: u64,
+    },
+    /// What came is not the whole, or nothing came.
+    Failed {
+        /// Why.
+        error: String,
+    },
 }
 
-/// The client's side: papers, and a stream of record lines.
-pub async fn records(runtime: &Path) -> io::Result<(Papers, BufReader<UnixStream>)> {
-    let mut stream = BufReader::new(ask_agent(runtime, Command::Export).await?);
-    let mut head = String::new();
-    timeout(SLOW, stream.read_line(&mut head)).await??;
-    let papers: PapersLine = serde_json::from_str(head.trim()).map_err(io::Error::other)?;
-    let PapersLine { receipts, acceptance, identity } = papers;
-    Ok((Papers { receipts, acceptance, identity }, stream))
-}
-
-async fn ask_agent(runtime: &Path, command: Command) -> io::Result<UnixStream> {
-    let path: PathBuf = runtime.join(SOCKET);
-    let mut stream = UnixStream::connect(&path).await?;
-    let mut line = serde_json::to_string(&command)?;
-    line.push('\n');
-    stream.write_all(line.as_bytes()).await?;
-    Ok(stream)
-}
+#[cfg(test)]
+mod tests;

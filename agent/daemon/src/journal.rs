@@ -114,7 +114,10 @@ pub enum Fault {
     #[error("{0}")]
     Refused(String),
     /// The budget is used up.
-    #[error("journal is full: {used} of {budget} bytes are in use")]
+    #[error(
+        "journal is full: {used} of {budget} bytes are in use; is the link to the centre down? else raise budget_mib \
+         under [journal]"
+    )]
     Full {
         /// Bytes in use.
         used: u64,

@@ -3,6 +3,8 @@
 
 use clap::{Parser, Subcommand};
 use picket::supervise::{End, VERSION};
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -73,6 +75,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Journal, sockets, keys and exports are their owner's alone, whoever starts this by hand.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     match cli.command {
         Command::Run { config } => commands::run(&config),
@@ -101,6 +105,14 @@ fn ended(end: Result<End, String>) -> ExitCode {
         Ok(End::Stopped) => ExitCode::SUCCESS,
         Ok(End::Failed(why)) => refuse(&why),
         Err(why) => refuse(&why),
+    }
+}
+
+/// Prints, with a line feed at the end. Whoever closes the pipe has read enough.
+fn say(text: impl Display) {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => eprintln!("picket: cannot print: {error}"),
+        _ => {}
     }
 }
 

@@ -4,7 +4,7 @@ use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
-use crate::watchdog::Callee;
+use crate::watchdog::{Callee, Mending};
 use crate::{central, clock, console, control, line};
 use picket_core::plan::LineId;
 use picket_core::register::Register;
@@ -92,7 +92,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let (requests, asked) = mpsc::channel(REQUESTS);
     let (parcels, carried) = mpsc::channel(4);
     let mut owners = Owners { carriers: JoinSet::new(), servers: JoinSet::new(), threads: Vec::new() };
-    owners.journal(journal, asked, inputs.clone(), parcels);
+    let mending = owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
     let quiet = quiet(&loaded);
     if let Some(endpoint) = loaded.central.clone() {
@@ -120,7 +120,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
             "the control socket"
         }
     });
-    let carriers = Carriers { lines, quiet, journal: requests };
+    let carriers = Carriers { lines, quiet, journal: requests, mending };
     let thinker = Thinker::new(site, clock, carriers, status);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
@@ -198,8 +198,10 @@ impl Owners {
         asked: mpsc::Receiver<Request>,
         inputs: mpsc::Sender<Input>,
         parcels: mpsc::Sender<thread::Parcel>,
-    ) {
-        self.threads.push(std::thread::spawn(move || thread::serve(journal, asked, &inputs, &parcels)));
+    ) -> Mending {
+        let (mending, seen) = watch::channel(None);
+        self.threads.push(std::thread::spawn(move || thread::serve(journal, asked, &inputs, &parcels, &mending)));
+        seen
     }
 
     fn lines(&mut self, loaded: &Loaded, inputs: &mpsc::Sender<Input>, seed: u64) -> Vec<mpsc::Sender<line::Order>> {

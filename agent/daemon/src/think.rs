@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::journal::thread::Request;
 use crate::line::Order;
-use crate::watchdog::{Call, Callee, Watchdog};
+use crate::watchdog::{Call, Callee, Mending, Watchdog};
 use picket_core::site::Site;
 use picket_core::status::Status;
 use picket_core::time::{Now, s};
@@ -22,8 +22,13 @@ pub struct Carriers {
     pub quiet: Vec<Callee>,
     /// The journal's thread.
     pub journal: mpsc::Sender<Request>,
+    /// What it mends meanwhile.
+    pub mending: Mending,
 }
 
+/// Places in the journal's channel that only appends, receipts and exports take: what asks for a link that may be gone
+/// already leaves them free, however long the disk stands still.
+const RESERVE: usize = 16;
 /// Inputs taken in one turn before time and outputs are looked at again.
 const TURN: usize = 64;
 /// Ages on the page move while somebody looks.
@@ -45,7 +50,7 @@ pub struct Thinker {
 impl Thinker {
     /// Owns the site from here on.
     pub fn new(site: Site, clock: Clock, carriers: Carriers, status: watch::Sender<Arc<Status>>) -> Self {
-        let watchdog = Watchdog::new(carriers.quiet.iter().copied());
+        let watchdog = Watchdog::new(carriers.quiet.iter().copied(), carriers.mending.clone());
         Self { site, clock, carriers, status, shown: (0, 0), watchdog, gone: false }
     }
 
@@ -112,7 +117,7 @@ impl Thinker {
                 Output::Send { session, batch } => self.send(&now, session, batch),
                 Output::CheckReceipt { line } => self.request(Request::Receipt { line }),
                 // Where it finds no room, the next link asks again; receipts come without being asked for.
-                Output::AskReceipt { session } => drop(self.carriers.journal.try_send(Request::Ask { session })),
+                Output::AskReceipt { session } => drop(offer(&self.carriers.journal, Request::Ask { session })),
                 Output::Stopped => return true,
             }
         }
@@ -129,9 +134,7 @@ impl Thinker {
     /// A journal whose disk stands still keeps what links that are gone had asked for, so there may be no room.
     fn send(&mut self, now: &Now, session: u32, batch: Batch) {
         let lane = batch.lane();
-        if let Err(mpsc::error::TrySendError::Full(_)) =
-            self.carriers.journal.try_send(Request::Send { session, batch })
-        {
+        if let Err(NoRoom) = offer(&self.carriers.journal, Request::Send { session, batch }) {
             let result = Err("the journal does not answer".to_owned());
             self.site.handle(now, Input::Sent { session, lane, result });
         }
@@ -148,7 +151,7 @@ impl Thinker {
     fn call(&self, (callee, here): Call) {
         match callee {
             Callee::Central => {
-                let _ = self.carriers.journal.try_send(Request::Call { here });
+                let _ = offer(&self.carriers.journal, Request::Call { here });
             }
             Callee::Line(line) => {
                 let _ = self.carriers.lines.get(usize::from(line.0)).map(|line| line.try_send(Order::Call { here }));
@@ -168,5 +171,37 @@ impl Thinker {
             self.shown = (self.site.revision(), now.mono_us);
             self.status.send_replace(Arc::new(self.site.status(now)));
         }
+    }
+}
+
+/// The journal has no room for what may wait.
+#[derive(Debug, PartialEq, Eq)]
+struct NoRoom;
+
+/// Hands over what may be refused. A journal that is gone shows at the next request that may not.
+fn offer(journal: &mpsc::Sender<Request>, request: Request) -> Result<(), NoRoom> {
+    if journal.capacity() <= RESERVE {
+        return Err(NoRoom);
+    }
+    match journal.try_send(request) {
+        Err(mpsc::error::TrySendError::Full(_)) => Err(NoRoom),
+        Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_refused_leaves_room_for_what_may_not() {
+        let (journal, mut taken) = mpsc::channel(64);
+        let offered = |session| offer(&journal, Request::Ask { session });
+        assert_eq!((0..100).filter(|session| offered(*session).is_ok()).count(), 64 - RESERVE);
+        for _ in 0..RESERVE {
+            journal.try_send(Request::Receipt { line: String::new() }).unwrap();
+        }
+        assert!(taken.try_recv().is_ok());
+        assert_eq!(offered(0), Err(NoRoom));
     }
 }

@@ -7,7 +7,7 @@ use picket_core::plan::LineId;
 use picket_core::time::{Now, s};
 use picket_core::wire::{Input, Output};
 use std::collections::BTreeMap;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// An append that takes longer than this means a stuck journal (reliability F10).
 const APPEND_LIMIT_US: u64 = s(30);
@@ -15,6 +15,14 @@ const APPEND_LIMIT_US: u64 = s(30);
 const ASK_SLACK_US: u64 = s(30);
 /// Whoever is called answers within this; a line may write to its broker for ten seconds before it listens again.
 const CALL_LIMIT_US: u64 = s(30);
+
+/// A journal that mends its file reads it, writes what is readable and folds it again: on a worn card half a MiB of the
+/// file a second at least, and a minute for what its size does not tell.
+const MEND_BYTES_PER_S: u64 = 512 * 1024;
+const MEND_LIMIT_US: u64 = s(60);
+
+/// Bytes of the file that the journal is mending, while it does: it answers nobody until it is done.
+pub type Mending = watch::Receiver<Option<u64>>;
 
 /// Who is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +44,9 @@ pub struct Watchdog {
     append_due: Option<u64>,
     asks_due: BTreeMap<LineId, u64>,
     called: BTreeMap<Callee, Called>,
+    mending: Mending,
+    /// Since when it was seen to mend.
+    mends_since_us: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -47,16 +58,17 @@ struct Called {
 
 impl Watchdog {
     /// As systemd wants it, which says so in the environment; without that nobody is called.
-    pub fn new(callees: impl IntoIterator<Item = Callee>) -> Self {
+    pub fn new(callees: impl IntoIterator<Item = Callee>, mending: Mending) -> Self {
         let mut micros = 0;
         let enabled = sd_notify::watchdog_enabled(false, &mut micros);
-        Self::every(enabled.then_some(micros / 3), callees)
+        Self::every(enabled.then_some(micros / 3), callees, mending)
     }
 
-    fn every(interval_us: Option<u64>, callees: impl IntoIterator<Item = Callee>) -> Self {
+    fn every(interval_us: Option<u64>, callees: impl IntoIterator<Item = Callee>, mending: Mending) -> Self {
         let next_us = if interval_us.is_some() { 0 } else { u64::MAX };
         let called = callees.into_iter().map(|callee| (callee, Called::default())).collect();
-        Self { interval_us, next_us, append_due: None, asks_due: BTreeMap::new(), called }
+        let asks_due = BTreeMap::new();
+        Self { interval_us, next_us, append_due: None, asks_due, called, mending, mends_since_us: None }
     }
 
     /// When [`Watchdog::feed`] wants to be called, in microseconds of [`Now::mono_us`].
@@ -96,6 +108,7 @@ impl Watchdog {
         let Some(interval) = self.interval_us.filter(|_| now.mono_us >= self.next_us) else { return Vec::new() };
         self.next_us = now.mono_us + interval;
         let calls = self.calls(now);
+        self.excuse(now);
         match self.late(now) {
             None => {
                 let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
@@ -119,6 +132,23 @@ impl Watchdog {
             calls.push((*callee, here));
         }
         calls
+    }
+
+    /// While the journal mends its file, neither it nor the central link behind it is late: killed half-way it would begin
+    /// again, for ever. The time is limited by the size of the file all the same.
+    fn excuse(&mut self, now: &Now) {
+        let Some(bytes) = *self.mending.borrow() else {
+            self.mends_since_us = None;
+            return;
+        };
+        let since = *self.mends_since_us.get_or_insert(now.mono_us);
+        if now.mono_us - since > MEND_LIMIT_US + s(bytes / MEND_BYTES_PER_S) {
+            return;
+        }
+        self.append_due = self.append_due.map(|_| now.mono_us + APPEND_LIMIT_US);
+        if let Some(central) = self.called.get_mut(&Callee::Central) {
+            central.due_us = central.due_us.map(|_| now.mono_us + CALL_LIMIT_US);
+        }
     }
 
     fn late(&self, now: &Now) -> Option<String> {
@@ -148,7 +178,7 @@ mod tests {
     }
 
     fn watchdog() -> Watchdog {
-        Watchdog::every(Some(s(10)), [Callee::Central, Callee::Line(LineId(2))])
+        Watchdog::every(Some(s(10)), [Callee::Central, Callee::Line(LineId(2))], watch::channel(None).1)
     }
 
     #[test]
@@ -192,7 +222,7 @@ mod tests {
 
     #[test]
     fn without_systemd_nobody_is_called() {
-        let mut watchdog = Watchdog::every(None, [Callee::Central]);
+        let mut watchdog = Watchdog::every(None, [Callee::Central], watch::channel(None).1);
         assert!(watchdog.feed(&at(5)).is_empty());
         assert_eq!(watchdog.deadline(), u64::MAX);
     }
@@ -205,5 +235,23 @@ mod tests {
         assert_eq!(watchdog.late(&at(31)).as_deref(), Some("the journal"));
         watchdog.answered(&Input::StoreFailed { cause: "disk gone".into() });
         assert_eq!(watchdog.late(&at(31)), None, "a typed failure is an answer");
+    }
+
+    #[test]
+    fn a_journal_that_mends_a_large_file_is_late_only_after_the_time_that_its_size_takes() {
+        let (mending, seen) = watch::channel(None);
+        let mut watchdog = Watchdog::every(Some(s(10)), [Callee::Central], seen);
+        watchdog.asked(&at(0), &Output::Append { through: 1, bodies: Vec::new().into() });
+        mending.send_replace(Some(100 * 1024 * 1024));
+        let mut calls = Vec::new();
+        let mut late = |second| {
+            calls.extend(watchdog.feed(&at(second)));
+            watchdog.late(&at(second))
+        };
+        // 200 s for its bytes, a minute, and the limit of an append.
+        assert_eq!((0..=290).step_by(10).find_map(&mut late), None);
+        assert_eq!(late(300).as_deref(), Some("the journal"));
+        mending.send_replace(None);
+        assert_eq!(late(310).as_deref(), Some("the journal"), "it still owes the answer");
     }
 }

@@ -4,8 +4,8 @@ use super::frames::{Frames, Incoming, Unreadable};
 use super::{Ended, Heard, Message, Mouth, Payload, Receipt, Session};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAckProperties, Connect, ConnectProperties, ConnectReturnCode, Filter, Packet, PingReq, PubAck, Publish, SubAck,
-    Subscribe, SubscribeReasonCode,
+    ConnAckProperties, Connect, ConnectProperties, ConnectReturnCode, Filter, Login, Packet, PingReq, PubAck, Publish,
+    SubAck, Subscribe, SubscribeReasonCode,
 };
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -77,7 +77,9 @@ async fn connect(session: &Session) -> Result<(Frames, Option<ConnAckProperties>
         clean_start: false,
         properties: Some(properties),
     };
-    frames.send(&Packet::Connect(connect, None, None)).await?;
+    let login = session.broker.login.as_ref();
+    let login = login.map(|login| Login { username: login.user.clone(), password: login.password.clone() });
+    frames.send(&Packet::Connect(connect, None, login)).await?;
     let connack = match frames.next().await? {
         Incoming::Packet(packet) => match *packet {
             Packet::ConnAck(connack) => connack,
@@ -85,8 +87,12 @@ async fn connect(session: &Session) -> Result<(Frames, Option<ConnAckProperties>
         },
         Incoming::Unreadable(_) => return Err(Ended::Protocol(NOT_CONNACK)),
     };
-    if connack.code != ConnectReturnCode::Success {
-        return Err(Ended::Refused(connack.code));
+    match connack.code {
+        ConnectReturnCode::Success => {}
+        code @ (ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNamePassword) => {
+            return Err(Ended::Login(code));
+        }
+        code => return Err(Ended::Refused(code)),
     }
     tracing::debug!(lane = session.lane.word(), session = connack.session_present, "connected");
     let filters = session.lane.filters().iter().map(|path| Filter::new(*path, QoS::AtLeastOnce));

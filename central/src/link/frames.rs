@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Largest packet that is read whole. A gateway sends at most 64 KiB before compression.
+/// Largest packet that is read whole. A gateway's batch is 256 KiB at most before it is deflated.
 pub(super) const PACKET_MAX: usize = 1024 * 1024;
 /// Bytes asked of the socket at a time.
 const CHUNK: usize = 64 * 1024;

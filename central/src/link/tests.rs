@@ -8,7 +8,7 @@ use tokio::time::timeout;
 const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
 
 fn session(lane: Lane, port: u16) -> Session {
-    Session { lane, client: "sms".into(), broker: Broker { host: "127.0.0.1".into(), port } }
+    Session { lane, client: "sms".into(), broker: Broker { host: "127.0.0.1".into(), port, login: None } }
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {

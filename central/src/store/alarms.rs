@@ -1,28 +1,14 @@
 //! Rows of `open_alarm`: the fold of alarm records in the order of their numbers.
 //!
 //! An alarm that comes before its turn is shown at once in a row of its own, marked `ahead`, beside an older alarm of
-//! this name; when the chain reaches its record, the mark goes. Every step compares numbers, so that an older record never undoes a newer one and each counts once.
+//! this name; when the chain reaches its record, the mark goes. Every step compares numbers, so that an older record never
+//! undoes a newer one and each counts once.
 
 use picket_record::chain::Parsed;
 use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
 use serde_json::{Map, Value};
-
-/// Makes room for rows ahead in a store of the time when an alarm had one row.
-pub(crate) fn migrate(db: &Connection) -> Result<()> {
-    let sql = "SELECT count(*) FROM pragma_table_info('open_alarm') WHERE pk>0";
-    if db.query_row(sql, [], |row| row.get::<_, u64>(0))? == 3 {
-        return Ok(());
-    }
-    db.execute_batch(
-        "BEGIN IMMEDIATE; ALTER TABLE open_alarm RENAME TO open_alarm_before;
-         CREATE TABLE open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT, sev INTEGER NOT NULL,
-           raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
-           ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
-         INSERT INTO open_alarm SELECT * FROM open_alarm_before; DROP TABLE open_alarm_before; COMMIT;",
-    )
-}
 
 /// Takes a record in its place.
 pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {

@@ -1,7 +1,8 @@
 //! `picket export` and `picket verify`.
 
-use crate::refuse;
-use picket::{control, journal};
+use crate::{refuse, say};
+use picket::control::{self, Unanswered};
+use picket::journal;
 use picket_record::acceptance::Acceptance;
 use picket_record::chain::{ChainCheck, Summary};
 use picket_record::encode::{LINE_MAX, Name};
@@ -11,12 +12,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::io::AsyncReadExt;
 
 /// Contradictions that are printed one by one.
 const SHOWN: usize = 20;
-/// Bytes taken from the agent at a time.
-const CHUNK: usize = 64 * 1024;
 
 /// Writes the records of the running agent as a bundle.
 pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
@@ -27,34 +25,27 @@ pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
     let asked = tokio.block_on(control::records(runtime));
     let (papers, mut records) = match asked {
         Ok(answer) => answer,
-        Err(error) => {
-            let socket = runtime.join(control::SOCKET);
-            return refuse(&format!("no agent answers at {}: {error}; start it, then export again", socket.display()));
+        Err(Unanswered::Nobody { socket, source }) => {
+            let socket = socket.display();
+            return refuse(&format!("no agent answers at {socket}: {source}; start it, then export again"));
         }
+        Err(why) => return refuse(&format!("nothing was exported: {why}; see picket status, then export again")),
     };
-    let mut cut = None;
     let written = journal::bundle::export(out, &papers, || {
-        let mut chunk = vec![0; CHUNK];
-        match tokio.block_on(records.read(&mut chunk)) {
-            Ok(0) => Ok(None),
-            Ok(n) => {
-                chunk.truncate(n);
-                Ok(Some(chunk))
-            }
-            Err(error) => {
-                cut = Some(error.to_string());
-                Ok(None)
-            }
-        }
+        let next = tokio.block_on(records.next());
+        next.map_err(|why| {
+            let out = out.display();
+            let left = format!("{out}/records.jws.part is not whole and has no manifest");
+            journal::Fault::Refused(format!("not exported: {why}; {left}; see picket status, then export again"))
+        })
     });
-    match (written, cut) {
-        (Ok(bytes), None) => {
-            println!("exported {bytes} bytes of records to {}", out.display());
-            println!("verify with: picket verify {} --identity {}", out.display(), papers.identity);
+    match written {
+        Ok(bytes) => {
+            say(format_args!("exported {bytes} bytes of records to {}", out.display()));
+            say(format_args!("verify with: picket verify {} --identity {}", out.display(), papers.identity));
             ExitCode::SUCCESS
         }
-        (Ok(_), Some(cause)) => refuse(&format!("the agent stopped in the middle of the export: {cause}")),
-        (Err(fault), _) => refuse(&journal::told(&fault)),
+        Err(fault) => refuse(&journal::told(&fault)),
     }
 }
 
@@ -93,7 +84,7 @@ fn walk(reader: &mut impl BufRead, check: &mut ChainCheck) -> io::Result<()> {
         number += 1;
         if let Err(contradiction) = check.line(&line) {
             if shown < SHOWN {
-                println!("contradiction in line {number}: {contradiction}");
+                say(format_args!("contradiction in line {number}: {contradiction}"));
             }
             shown += 1;
         }
@@ -145,23 +136,25 @@ fn read(file: &PathBuf) -> Result<String, String> {
 }
 
 fn report(summary: &Summary, trusted: bool) {
-    println!(
+    say(format_args!(
         "verified          {} records, {} to {}, in {} epochs",
         summary.records, summary.first, summary.last, summary.epochs
-    );
-    println!("receipts          {} agree with the records", summary.receipted);
+    ));
+    say(format_args!("receipts          {} agree with the records", summary.receipted));
     let unclosed: Vec<String> = summary.unclosed.iter().take(SHOWN).map(u64::to_string).collect();
     let crashes = if unclosed.is_empty() { "none".to_owned() } else { unclosed.join(", ") };
-    println!("declared losses   {} events; epochs that were not closed: {crashes}", summary.declared_losses);
+    say(format_args!("declared losses   {} events; epochs that were not closed: {crashes}", summary.declared_losses));
     if summary.running {
-        println!("                  the last epoch is still open");
+        say(format_args!("                  the last epoch is still open"));
     }
     for contradiction in summary.unplaced.iter().take(SHOWN) {
-        println!("contradiction: {contradiction}");
+        say(format_args!("contradiction: {contradiction}"));
     }
-    println!("contradictions    {}", summary.contradictions);
+    say(format_args!("contradictions    {}", summary.contradictions));
     if !trusted {
-        println!("note: verified with the identity that the export names itself; compare it with the one you trust");
+        say(format_args!(
+            "note: verified with the identity that the export names itself; compare it with the one you trust"
+        ));
     }
 }
 

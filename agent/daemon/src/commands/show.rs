@@ -1,6 +1,6 @@
 //! `picket status`.
 
-use crate::refuse;
+use crate::{refuse, say};
 use picket::control;
 use picket_core::status::Status;
 use std::fmt::Write;
@@ -9,26 +9,24 @@ use std::process::ExitCode;
 
 /// Prints what the running agent sees.
 pub(crate) fn status(runtime: &Path, json: bool) -> ExitCode {
-    let asked = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .and_then(|tokio| tokio.block_on(control::status(runtime)));
+    let tokio = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(tokio) => tokio,
+        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
+    };
+    let asked = tokio.block_on(control::status(runtime));
     match asked {
         Ok(status) if json => match serde_json::to_string_pretty(&status) {
             Ok(text) => {
-                println!("{text}");
+                say(text);
                 ExitCode::SUCCESS
             }
             Err(error) => refuse(&format!("cannot write the status: {error}")),
         },
         Ok(status) => {
-            print!("{}", words(&status));
+            say(words(&status).trim_end());
             ExitCode::SUCCESS
         }
-        Err(error) => refuse(&format!(
-            "no agent answers at {}: {error}; is it running? try: systemctl status picket",
-            runtime.join(control::SOCKET).display()
-        )),
+        Err(why) => refuse(&format!("{why}; is it running? try: systemctl status picket")),
     }
 }
 

@@ -6,7 +6,8 @@ const PENDING_MS = 20000;
 const NAME_KEY = "picket-name";
 
 const byId = (id) => document.getElementById(id);
-const bytes = (text) => new TextEncoder().encode(text).length;
+/** Characters as the gateway counts them: code points, not UTF-16 units. */
+const length = (text) => [...text].length;
 
 const pending = new Map();
 let token = document.querySelector("meta[name=picket-token]").content;
@@ -56,8 +57,8 @@ export function startAsking(status, now, show) {
 async function send() {
   const by = byId("ask-by").value.trim();
   const note = byId("ask-note").value.replace(/\s+/g, " ").trim();
-  if (by === "" || bytes(by) > 64) return refuse("bad-name", "ask-by");
-  if (bytes(note) > 500) return refuse("bad-note", "ask-note");
+  if (by === "" || length(by) > 64) return refuse("bad-name", "ask-by");
+  if (length(note) > 500) return refuse("bad-note", "ask-note");
   const { id: alarm, times, since_ms } = asked;
   byId("ask-fault").textContent = "";
   busy(true);

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use std::net::IpAddr;
 use tokio::sync::mpsc;
 
-/// Longest name in bytes, as [`Act::Acknowledge`] states.
+/// Longest name and note in characters, as the page says it; in UTF-8 each takes four bytes at most, so that the record of
+/// both stays far below the limit of a payload.
 const NAME: usize = 64;
-/// Longest note in bytes, as [`Act::Acknowledge`] states.
 const NOTE: usize = 500;
 
 /// What the page sends.
@@ -39,10 +39,10 @@ impl Wish {
             return Err(Refusal::WrongToken);
         }
         let (by, note) = (self.by.trim(), self.note.trim());
-        if by.is_empty() || by.len() > NAME || has_control(by) {
+        if by.is_empty() || by.chars().count() > NAME || has_control(by) {
             return Err(Refusal::BadName);
         }
-        if note.len() > NOTE || has_control(note) {
+        if note.chars().count() > NOTE || has_control(note) {
             return Err(Refusal::BadNote);
         }
         let saw = Occurrence { since_ms: self.since_ms, times: self.times };

@@ -278,6 +278,16 @@ async fn a_wrong_token_name_note_or_alarm_acts_on_nothing() {
 }
 
 #[tokio::test]
+async fn name_and_note_are_measured_in_characters_as_the_page_says() {
+    let served = served(Limits::STATED).await;
+    let body = wish(served.at, &"Ж".repeat(64), &"漢".repeat(500)).await;
+    assert_eq!(code(&post(served.at, &own(served.at), &body).await), "202");
+    let token = token(served.at).await;
+    let long = wish_of("a1", 1, &"Ж".repeat(65), "", &token);
+    assert_eq!(code(&post(served.at, &own(served.at), &long).await), "422");
+}
+
+#[tokio::test]
 async fn an_occurrence_that_is_not_the_newest_one_is_refused_kindly_and_acts_on_nothing() {
     let mut served = served(Limits::STATED).await;
     let (at, token) = (served.at, token(served.at).await);

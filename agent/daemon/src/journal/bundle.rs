@@ -5,6 +5,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Records read at once: a slice of a few milliseconds.
@@ -27,6 +28,20 @@ impl Journal {
             text.push(b'\n');
         }
         Ok(Some((last, text)))
+    }
+
+    /// The slice behind an earlier one, unless the journal has disposed of what comes next meanwhile. A hole that damage
+    /// left is none of that: what was before it is still there.
+    pub fn next_slice(&self, after: u64) -> Result<Option<(u64, Vec<u8>)>, Fault> {
+        let sql = "SELECT min(seq) FROM record";
+        let oldest: Option<u64> = self.store.row(sql, [], "cannot find the oldest record", |row| row.get(0))?.flatten();
+        match oldest {
+            Some(oldest) if oldest > after + 1 => {
+                let (from, to) = (after + 1, oldest - 1);
+                Err(Fault::Refused(format!("records {from} to {to} were disposed of meanwhile; run the export again")))
+            }
+            _ => self.slice(after),
+        }
     }
 
     /// Number before the first record that a stranger can begin with: the oldest `epoch.open` still there.
@@ -65,7 +80,13 @@ pub struct Papers {
     pub identity: String,
 }
 
-/// Writes a bundle; `next` gives the records slice by slice after a number. How many bytes of records.
+/// Records on their way: what is not known to be whole bears another name.
+const PART: &str = "records.jws.part";
+const RECORDS: &str = "records.jws";
+const MANIFEST: &str = "MANIFEST.json";
+
+/// Writes a bundle for its owner alone; `next` gives the records slice by slice, and a fault where they are not whole:
+/// then there is no manifest. How many bytes of records. A folder that holds an export is not touched.
 pub fn export(
     folder: &Path,
     papers: &Papers,
@@ -75,23 +96,28 @@ pub fn export(
         let file = file.to_owned();
         move |source| Fault::File { file, doing: "cannot write the export", source }
     };
-    fs::create_dir_all(folder).map_err(file_fault(folder))?;
-    let records = folder.join("records.jws");
-    let mut out = BufWriter::new(File::create(&records).map_err(file_fault(&records))?);
+    if let Some(found) = [MANIFEST, RECORDS].iter().find(|name| folder.join(name).exists()) {
+        let text = format!("{} already holds an export ({found}); name another folder with --out", folder.display());
+        return Err(Fault::Refused(text));
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(file_fault(folder))?;
+    let part = folder.join(PART);
+    let mut out = BufWriter::new(create(&part).map_err(file_fault(&part))?);
     let mut hash = Sha256::new();
     let mut bytes = 0;
     while let Some(slice) = next()? {
         hash.update(&slice);
         bytes += slice.len() as u64;
-        out.write_all(&slice).map_err(file_fault(&records))?;
+        out.write_all(&slice).map_err(file_fault(&part))?;
     }
-    out.flush().map_err(file_fault(&records))?;
+    out.flush().map_err(file_fault(&part))?;
+    fs::rename(&part, folder.join(RECORDS)).map_err(file_fault(&part))?;
     let digest = |data: &[u8]| picket_record::encode::base64url(&Sha256::digest(data));
     let manifest = json!({
         "v": 1,
         "identity": papers.identity,
         "files": {
-            "records.jws": picket_record::encode::base64url(&hash.finalize()),
+            RECORDS: picket_record::encode::base64url(&hash.finalize()),
             "receipts.jws": digest(papers.receipts.as_bytes()),
             "enrol.jws": digest(papers.acceptance.as_bytes()),
         },
@@ -99,10 +125,14 @@ pub fn export(
     for (name, text) in [
         ("receipts.jws", papers.receipts.clone()),
         ("enrol.jws", papers.acceptance.clone()),
-        ("MANIFEST.json", format!("{manifest:#}\n")),
+        (MANIFEST, format!("{manifest:#}\n")),
     ] {
         let file = folder.join(name);
-        fs::write(&file, text).map_err(file_fault(&file))?;
+        create(&file).and_then(|mut out| out.write_all(text.as_bytes())).map_err(file_fault(&file))?;
     }
     Ok(bytes)
+}
+
+fn create(file: &Path) -> std::io::Result<File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)
 }

@@ -7,7 +7,7 @@ use picket_core::wire::{Batch, Input, Lane};
 use picket_record::body::Body;
 use std::error::Error as _;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
 pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
@@ -92,18 +92,25 @@ pub enum Parcel {
     },
 }
 
-/// Serves requests until the channel is closed. Faults are answers: the live view goes on.
+/// Serves requests until the channel is closed. Faults are answers: the live view goes on. `mending` shows the bytes of a
+/// file that an append has to open and check again, for as long as that takes.
 pub fn serve(
     mut journal: Journal,
     mut requests: mpsc::Receiver<Request>,
     inputs: &mpsc::Sender<Input>,
     parcels: &mpsc::Sender<Parcel>,
+    mending: &watch::Sender<Option<u64>>,
 ) {
     let mut space = Space::default();
     while let Some(request) = requests.blocking_recv() {
         let looked = space.look(&journal, &request);
         let answer = match request {
-            Request::Append { through, bodies } => Some(append(&mut journal, through, &bodies)),
+            Request::Append { through, bodies } => {
+                mending.send_if_modified(|mends| replaced(mends, journal.to_be_mended()));
+                let stored = append(&mut journal, through, &bodies);
+                mending.send_if_modified(|mends| replaced(mends, None));
+                Some(stored)
+            }
             Request::Send { session, batch } => send(&journal, session, &batch, parcels),
             Request::Ask { session } => {
                 let newest = journal.newest_receipt();
@@ -139,6 +146,18 @@ pub fn serve(
     }
 }
 
+fn replaced(shown: &mut Option<u64>, next: Option<u64>) -> bool {
+    std::mem::replace(shown, next) != next
+}
+
+impl Journal {
+    /// Bytes of the file, where the next append opens and checks it before anything else.
+    fn to_be_mended(&self) -> Option<u64> {
+        let bytes = || std::fs::metadata(self.store.file()).map_or(0, |found| found.len());
+        self.store.broken().then(bytes)
+    }
+}
+
 /// Looks at the file system of the journal, where it may block on the disk, and at most once a minute.
 #[derive(Debug, Default)]
 struct Space {
@@ -166,12 +185,11 @@ impl Space {
     }
 }
 
-fn slice(journal: &Journal, after: Option<u64>) -> Result<Option<(u64, Vec<u8>)>, Fault> {
-    let after = match after {
-        Some(after) => after,
-        None => journal.export_from()?,
-    };
-    journal.slice(after)
+fn slice(journal: &Journal, after: Option<u64>) -> Result<Option<Slice>, Fault> {
+    match after {
+        Some(after) => journal.next_slice(after),
+        None => journal.slice(journal.export_from()?),
+    }
 }
 
 fn append(journal: &mut Journal, through: u64, bodies: &[Body]) -> Input {
