@@ -53,7 +53,7 @@ enum Command {
         /// Folder of the control socket of the running agent.
         #[arg(long, value_name = "DIR", default_value = "/run/picket")]
         runtime: PathBuf,
-        /// Folder to write.
+        /// Folder to write; one that holds an export already is refused.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },

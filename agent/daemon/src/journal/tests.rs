@@ -4,6 +4,7 @@ mod damage;
 mod export;
 mod faults;
 mod life;
+mod mending;
 mod pruning;
 mod random;
 mod receipts;
