@@ -102,9 +102,9 @@ pub enum Act {
         alarm: String,
         /// What the guard saw of it: an act on an older occurrence does nothing.
         saw: Occurrence,
-        /// Name the guard gave, 1..=64 bytes.
+        /// Name the guard gave, 1..=64 characters.
         by: String,
-        /// What the guard adds, at most 500 bytes.
+        /// What the guard adds, at most 500 characters.
         note: String,
         /// Address of the terminal.
         terminal: String,
