@@ -3,12 +3,17 @@
 use crate::memory;
 use crate::plan::{self, DeviceSpeech, ReadingsPolicy};
 use crate::statement::{Commit, Evidence, Statement};
-use crate::wire::{Delivery, StateRow};
+use crate::wire::StateRow;
 use picket_device::quantity::{Observation, Quality, Value};
 use picket_record::body;
 use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value as Json, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+
+mod messages;
+
+pub use messages::{Mark, Remembered};
+use messages::{Messages, Told};
 
 /// Most bytes of points in one record: leaves room for everything else in its 8 KiB (records.md).
 const MAX_BYTES: usize = 6_000;
@@ -82,7 +87,7 @@ impl Readings {
         self.devices.get(device).into_iter().flat_map(|d| &d.points).map(|(point, last)| (point.as_str(), last))
     }
 
-    /// Whether a message was taken before in a session that is gone, see [`Messages`]. Inside one session nothing is
+    /// Whether a message was taken before in a session that is gone, see `Messages`. Inside one session nothing is
     /// delivered twice.
     pub fn is_second_delivery(&mut self, device: usize, seen: &[Observation], mark: Option<Mark<'_>>) -> bool {
         let (Some(known), Some(mark)) = (self.devices.get_mut(device), mark) else { return false };
@@ -174,11 +179,8 @@ impl Readings {
                 let mut data = json!({ "dev": device.name, "p": points });
                 if of > 1 {
                     data["part"] = json!([part + 1, of]);
-                } else if let Some(Remembered { n, told }) = message {
-                    data["message"] = (*n).into();
-                    if let Some(packet) = told.packet {
-                        data["packet"] = json!([packet, told.digest]);
-                    }
+                } else if let Some(message) = message {
+                    message.state_in(&mut data);
                 }
                 let mut statement = Statement::new(Kind::Readings, Severity::Info, data);
                 statement.commit = commit;
@@ -204,130 +206,6 @@ fn parts(device: &plan::Device, changed: &[&Observation]) -> Vec<Map<String, Jso
         }
     }
     parts
-}
-
-/// What a message is known by when it comes again.
-#[derive(Debug, Clone, Copy)]
-pub enum Mark<'a> {
-    /// The time that its device gave it.
-    Time(&'a str),
-    /// It has no time: how the broker hands it over.
-    Packet(Delivery),
-}
-
-/// A message that its record remembers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
-    /// Its number among those of the device.
-    n: u64,
-    told: Told,
-}
-
-/// A message as its row tells it apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Told {
-    digest: String,
-    /// Packet identifier of a message without a time.
-    packet: Option<u16>,
-}
-
-impl Told {
-    fn of(seen: &[Observation], mark: Mark<'_>) -> Self {
-        let points = seen.iter().map(|o| (o.point.clone(), json_value(o, ""))).collect();
-        match mark {
-            Mark::Time(time) => Self { digest: memory::message_digest(time, &points), packet: None },
-            Mark::Packet(delivery) => {
-                Self { digest: memory::message_digest("", &points), packet: Some(delivery.packet) }
-            }
-        }
-    }
-
-    /// `[number, digest]`, and the packet where there is one, as [`crate::memory`] writes it.
-    fn read(row: &StateRow) -> Option<(u64, Self)> {
-        let timed = serde_json::from_str(&row.body).map(|(n, digest)| (n, Self { digest, packet: None }));
-        let packed = || serde_json::from_str(&row.body).map(|(n, digest, id)| (n, Self { digest, packet: Some(id) }));
-        timed.or_else(|_| packed()).ok()
-    }
-}
-
-/// Most messages that a broker may have handed over without an acknowledgement: the receive maximum of a line.
-const MAX_UNACKNOWLEDGED: usize = 32;
-
-/// The last messages of one device, in this session and in those before it.
-///
-/// One that its device dated is known by that and what it says. One without a time is known only where the broker says
-/// that it hands it over again, by packet identifier and what it says, among the last that may be unacknowledged, and
-/// only at the head of a session: brokers hand over again in order, and what follows one that was not taken was not taken
-/// either, or must be taken again to end in the same state. Brokers count packet identifiers up (mosquitto does), so
-/// where they fall the broker began anew, and what is older is forgotten: a message taken twice is better than one lost.
-#[derive(Debug, Default)]
-struct Messages {
-    before: VecDeque<Told>,
-    session: VecDeque<Told>,
-    next: u64,
-    /// What the broker owed from the session before was handed over in this one.
-    caught_up: bool,
-}
-
-impl Messages {
-    fn recover(device: &str, rows: &[StateRow]) -> Self {
-        let prefix = memory::message_key(device, 0);
-        let prefix = prefix.trim_end_matches("000");
-        let mut known: Vec<(u64, Told)> =
-            rows.iter().filter(|row| row.key.starts_with(prefix)).filter_map(Told::read).collect();
-        known.sort_by_key(|(n, _)| *n);
-        let next = known.last().map_or(0, |(n, _)| n + 1);
-        Self { before: known.into_iter().map(|(_, told)| told).collect(), next, ..Self::default() }
-    }
-
-    fn is_known(&mut self, seen: &[Observation], mark: Mark<'_>) -> bool {
-        let told = Told::of(seen, mark);
-        let Mark::Packet(delivery) = mark else { return self.take_known(&told) };
-        self.caught_up |= !delivery.again || !self.is_unacknowledged(&told);
-        !self.caught_up
-    }
-
-    /// Matched once in a session, and again in the next one where its acknowledgement was lost too.
-    fn take_known(&mut self, told: &Told) -> bool {
-        let at = self.before.iter().position(|before| before == told);
-        let known = at.and_then(|at| self.before.remove(at));
-        self.session.extend(known.clone());
-        known.is_some()
-    }
-
-    fn is_unacknowledged(&self, told: &Told) -> bool {
-        let mut above = u16::MAX;
-        let last = self.before.iter().rev().filter(|before| before.packet.is_some()).take(MAX_UNACKNOWLEDGED);
-        let rising = last.take_while(|before| {
-            let packet = before.packet.unwrap_or_default();
-            packet <= std::mem::replace(&mut above, packet.saturating_sub(1))
-        });
-        rising.into_iter().any(|before| before == told)
-    }
-
-    /// A message without a time that is no news has no record, and is remembered by this process alone.
-    fn remember(&mut self, told: Told, is_news: bool) -> Option<Remembered> {
-        self.session.push_back(told.clone());
-        keep_newest(&mut self.session);
-        if told.packet.is_some() && !is_news {
-            return None;
-        }
-        let n = self.next;
-        self.next += 1;
-        Some(Remembered { n, told })
-    }
-
-    fn session_lost(&mut self) {
-        self.before.append(&mut self.session);
-        keep_newest(&mut self.before);
-        self.caught_up = false;
-    }
-}
-
-fn keep_newest(messages: &mut VecDeque<Told>) {
-    while messages.len() as u64 > memory::MESSAGES {
-        messages.pop_front();
-    }
 }
 
 fn unit<'a>(device: &'a plan::Device, point: &str) -> &'a str {

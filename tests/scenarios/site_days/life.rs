@@ -5,7 +5,7 @@ use super::queue::Event;
 use super::run::Day;
 use super::script::CrashPoint;
 use super::setup::{credentials, place};
-use picket::journal::Journal;
+use picket::journal::{Journal, Stored};
 use picket_core::plan::{Driver, LineId};
 use picket_core::site::{Site, Start};
 use picket_core::time::Chance;
@@ -59,8 +59,10 @@ fn log(journal: &Path) -> PathBuf {
 
 impl Day {
     /// The agent dies at an append of `bodies`. What it had told nobody yet may be stored or not; what it had told is.
-    pub(crate) fn kill(&mut self, point: CrashPoint, bodies: &[Body]) {
-        let Some(mut agent) = self.agent.take() else { return };
+    /// What the journal stored where the agent lives on: SQLite folded its log into the database behind the commit, so
+    /// there is no moment within that commit to go back to.
+    pub(crate) fn kill(&mut self, point: CrashPoint, bodies: &[Body]) -> Option<Stored> {
+        let mut agent = self.agent.take()?;
         let journal = place(self.folder.path(), self.seed).file;
         let before = Left::read(&journal);
         let mut append = || agent.journal.append(bodies).expect("the journal stores");
@@ -70,11 +72,14 @@ impl Day {
                 before
             }
             CrashPoint::Within => {
-                self.done.crashes_within_a_commit += 1;
-                append();
+                let stored = append();
                 let after = Left::read(&journal);
-                // Where the log was folded into the database meanwhile, more than one commit was made.
-                if before.database == after.database { before.torn(&after, &mut self.chance) } else { after }
+                if before.database != after.database {
+                    self.agent = Some(agent);
+                    return Some(stored);
+                }
+                self.done.crashes_within_a_commit += 1;
+                before.torn(&after, &mut self.chance)
             }
             CrashPoint::After => {
                 self.done.crashes_after_a_commit += 1;
@@ -97,6 +102,7 @@ impl Day {
         self.linked = false;
         self.broker.lost();
         self.soon(500_000, 20_000_000, Event::Restart);
+        None
     }
 
     /// Starts the agent where none runs.

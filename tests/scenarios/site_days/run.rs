@@ -6,7 +6,7 @@ use super::script::{self, Act, CrashPoint, DAY_US, Faults};
 use super::setup::central;
 use super::wires::Broker;
 use super::world::World;
-use picket::journal::ReceiptFault;
+use picket::journal::{ReceiptFault, Stored};
 use picket_central::clock::Now as CentralNow;
 use picket_central::ingest::Ingest;
 use picket_core::plan::{DeviceSpeech, Driver, LineId, Plan};
@@ -323,13 +323,21 @@ impl Day {
 
     fn append(&mut self, through: u64, bodies: &[picket_record::body::Body]) {
         if let Some(point) = self.crashes.pop_front() {
-            return self.kill(point, bodies);
+            if let Some(stored) = self.kill(point, bodies) {
+                self.crashes.push_front(point);
+                self.stored(through, stored);
+            }
+            return;
         }
         if owed(&mut self.owed.failed_appends, &mut self.done.failed_appends) {
             return self.soon(500, 5_000, Event::Input(Input::StoreFailed { cause: "simulated".into() }));
         }
         let Some(agent) = &mut self.agent else { return };
         let stored = agent.journal.append(bodies).expect("the journal stores");
+        self.stored(through, stored);
+    }
+
+    fn stored(&mut self, through: u64, stored: Stored) {
         self.read_new();
         let input =
             Input::Stored { through, head: stored.head, urgent: stored.urgent, fill_permille: stored.fill_permille };

@@ -1,6 +1,7 @@
 use super::*;
 use crate::plan::LineId;
 use crate::testbed::id;
+use crate::wire::Delivery;
 use picket_device::pointer_map::PointerMap;
 
 fn device(readings: ReadingsPolicy) -> plan::Device {
