@@ -109,7 +109,11 @@ fn main() -> ExitCode {
 /// Prints, with a line feed at the end. Whoever closes the pipe has read enough.
 fn say(text: impl Display) {
     match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => eprintln!("picket-central: cannot print: {error}"),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("picket-central: cannot print: {error}");
+            // An empty file must not pass for an answer.
+            std::process::exit(3);
+        }
         _ => {}
     }
 }

@@ -135,7 +135,7 @@ fn login(section: &mut Section<'_, '_, '_>, folder: &Path, header: Range<usize>)
 fn password(file: &Path) -> Result<String, (String, String)> {
     use std::os::unix::fs::PermissionsExt as _;
     let shown = file.display();
-    let write = format!("write the password into it: install -m 600 /dev/stdin {shown}");
+    let write = format!("write the password into it: install -m 600 /dev/stdin {shown} as the user of this program");
     let unread = |error| (format!("{shown} cannot be read: {error}"), write.clone());
     let mode = std::fs::metadata(file).map_err(unread)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {

@@ -60,11 +60,11 @@ impl Last {
 }
 
 impl Readings {
-    /// From the rows the journal recovered: what speaking devices said last.
-    pub fn new(devices: &[plan::Device], rows: &[StateRow]) -> Self {
+    /// From the rows the journal recovered: what speaking devices said last. `head`: number of its last record.
+    pub fn new(devices: &[plan::Device], rows: &[StateRow], head: u64) -> Self {
         let mut readings = Self { devices: Vec::new() };
         for device in devices {
-            let mut known = Device { points: BTreeMap::new(), messages: Messages::recover(&device.name, rows) };
+            let mut known = Device { points: BTreeMap::new(), messages: Messages::recover(&device.name, rows, head) };
             let prefix = memory::heard_key(&device.name, "");
             for row in rows {
                 let Some(point) = row.key.strip_prefix(&prefix) else { continue };

@@ -211,7 +211,7 @@ impl Rules {
     pub fn observe(&mut self, now: &Now, seen: &Sighting<'_>, evidence: &Evidence) -> Vec<Finding> {
         let (Value::Bit(state), Quality::Good) = (seen.value, seen.quality) else {
             if seen.signal == Signal::Released {
-                self.door(seen.equipment).release_unheard(now, (seen.device, seen.point));
+                self.door(seen.equipment).release_unheard(now, (seen.device, seen.point), true);
             }
             return Vec::new();
         };
@@ -248,14 +248,14 @@ impl Rules {
     /// A device is not heard any more: what it said of releases lapses.
     pub fn unheard(&mut self, now: &Now, device: &Device) {
         for (point, row) in device.bindings.iter().filter(|(_, row)| row.signal == Signal::Released) {
-            self.door(&row.equipment).release_unheard(now, (&device.name, point));
+            self.door(&row.equipment).release_unheard(now, (&device.name, point), false);
         }
     }
 
-    /// A device was only not heard because its line was lost: what it said last still holds.
-    pub fn heard_again(&mut self, device: &Device) {
+    /// A device is heard again. `by_line`: it was only its line that was lost, so what it said last still holds.
+    pub fn heard_again(&mut self, device: &Device, by_line: bool) {
         for (point, row) in device.bindings.iter().filter(|(_, row)| row.signal == Signal::Released) {
-            self.door(&row.equipment).release_heard((&device.name, point));
+            self.door(&row.equipment).release_back((&device.name, point), by_line);
         }
     }
 

@@ -91,7 +91,7 @@ impl Site {
             alarms: Alarms::recover(&recovered.rows),
             nonconformities: Nonconformities::recover(&recovered.rows),
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
-            readings: Readings::new(&plan.devices, &recovered.rows),
+            readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
             drafts: Drafts::new(recovered.fill_permille),

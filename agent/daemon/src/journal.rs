@@ -4,9 +4,9 @@
 //! changes; nothing is told outside before the commit. Numbers have no hole. The head is the last row. A record without
 //! a receipt is never deleted. The epoch key never touches the disk.
 //!
-//! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another that says it
-//! again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`, the newest of
-//! each day; `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
+//! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another
+//! that says it again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`,
+//! the newest of each day; `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
 //!
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.

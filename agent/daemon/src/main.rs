@@ -111,7 +111,11 @@ fn ended(end: Result<End, String>) -> ExitCode {
 /// Prints, with a line feed at the end. Whoever closes the pipe has read enough.
 fn say(text: impl Display) {
     match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => eprintln!("picket: cannot print: {error}"),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("picket: cannot print: {error}");
+            // An empty file must not pass for an answer.
+            std::process::exit(3);
+        }
         _ => {}
     }
 }

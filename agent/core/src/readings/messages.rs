@@ -64,6 +64,10 @@ impl Told {
 /// Most messages that a broker may have handed over without an acknowledgement: the receive maximum of a line.
 const MAX_UNACKNOWLEDGED: usize = 32;
 
+/// Records before the end of the journal among which one may tell of a message that was not acknowledged: each message
+/// makes a few, and other lines make theirs meanwhile.
+const LATE_RECORDS: u64 = 4 * MAX_UNACKNOWLEDGED as u64;
+
 /// The last messages of one device, in this session and in those before it.
 ///
 /// One that its device dated is known by that and what it says. One without a time is known only where the broker says
@@ -71,6 +75,7 @@ const MAX_UNACKNOWLEDGED: usize = 32;
 /// only at the head of a session: brokers hand over again in order, and what follows one that was not taken was not taken
 /// either, or must be taken again to end in the same state. Brokers count packet identifiers up (mosquitto does), so
 /// where they fall the broker began anew, and what is older is forgotten: a message taken twice is better than one lost.
+/// So is what the session before the last one told, once the last one told something.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     before: VecDeque<Told>,
@@ -81,13 +86,20 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    pub(super) fn recover(device: &str, rows: &[StateRow]) -> Self {
+    /// `head`: number of the last record. Only what stood near it can have been stored and not acknowledged; what is
+    /// older is forgotten where packet identifiers alone would tell it, since a broker may count them anew.
+    pub(super) fn recover(device: &str, rows: &[StateRow], head: u64) -> Self {
         let prefix = memory::message_key(device, 0);
         let prefix = prefix.trim_end_matches("000");
         let mut known: Vec<(u64, Told)> =
             rows.iter().filter(|row| row.key.starts_with(prefix)).filter_map(Told::read).collect();
         known.sort_by_key(|(n, _)| *n);
         let next = known.last().map_or(0, |(n, _)| n + 1);
+        let late = |n: u64| {
+            let key = memory::message_key(device, n);
+            rows.iter().any(|row| row.key == key && row.seq + LATE_RECORDS > head)
+        };
+        known.retain(|(n, told)| told.packet.is_none() || late(*n));
         Self { before: known.into_iter().map(|(_, told)| told).collect(), next, ..Self::default() }
     }
 
@@ -95,6 +107,9 @@ impl Messages {
         let told = Told::of(seen, mark);
         let Mark::Packet(delivery) = mark else { return self.take_known(&told) };
         self.caught_up |= !delivery.again || !self.is_unacknowledged(&told);
+        if !self.caught_up {
+            self.session.push_back(told);
+        }
         !self.caught_up
     }
 
@@ -129,6 +144,9 @@ impl Messages {
     }
 
     pub(super) fn session_lost(&mut self) {
+        if !self.session.is_empty() {
+            self.before.retain(|before| before.packet.is_none());
+        }
         self.before.append(&mut self.session);
         keep_newest(&mut self.before);
         self.caught_up = false;

@@ -33,7 +33,7 @@ fn evidence() -> Evidence {
 
 #[test]
 fn only_what_changed_is_told_and_a_stale_value_counts_as_changed_when_it_comes_back() {
-    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[]);
+    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[], 8);
     let first = [bit("a", true), bit("b", false)];
     assert_eq!(readings.take(0, &first, None).len(), 2);
     assert_eq!(readings.take(0, &first, None).len(), 0);
@@ -76,7 +76,7 @@ fn rows_give_back_what_was_heard_last() {
         row("open", "[true,null]"),
         row("torn", "[true"),
     ];
-    let readings = Readings::new(&[device(ReadingsPolicy::Now)], &rows);
+    let readings = Readings::new(&[device(ReadingsPolicy::Now)], &rows, 8);
     let told: Vec<(&str, &Value, Quality)> = readings.of(0).map(|(p, l)| (p, &l.value, l.quality)).collect();
     let level = Value::Number { mantissa: 215, exponent: -1 };
     assert_eq!(
@@ -103,7 +103,7 @@ fn after_a_start_messages_go_on_in_their_order_whatever_record_their_rows_stand_
         StateRow { key, body: serde_json::json!([n, digest]).to_string(), seq: 7 }
     };
     let rows: Vec<StateRow> = (300..300 + memory::MESSAGES).map(row).collect();
-    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &rows);
+    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &rows, 8);
     assert_eq!(remember(&mut readings, "new"), Some(300 + memory::MESSAGES));
     readings.session_lost(0);
     assert!(!readings.is_second_delivery(0, &[bit("a", true)], Some(Mark::Time("t300"))));
@@ -113,7 +113,7 @@ fn after_a_start_messages_go_on_in_their_order_whatever_record_their_rows_stand_
 
 #[test]
 fn only_the_last_messages_are_remembered() {
-    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[]);
+    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[], 8);
     let time = |n: u64| format!("2026-11-22T08:00:00.{n:03}Z");
     let said = memory::MESSAGES + 36;
     for n in 0..said {
@@ -137,7 +137,7 @@ fn packet(readings: &mut Readings, id: u16, again: bool, on: bool) -> bool {
 }
 
 fn told(packets: &[(u16, bool)]) -> Readings {
-    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[]);
+    let mut readings = Readings::new(&[device(ReadingsPolicy::Now)], &[], 8);
     for (id, on) in packets {
         assert!(!packet(&mut readings, *id, false, *on));
     }
@@ -176,4 +176,26 @@ fn packets_from_before_a_broker_began_anew_or_long_ago_are_not_known() {
     let many: Vec<(u16, bool)> = (1..=40).map(|id| (id, id % 2 == 1)).collect();
     assert!(!packet(&mut told(&many), 7, true, true));
     assert!(packet(&mut told(&many), 9, true, true));
+}
+
+#[test]
+fn after_a_start_a_packet_is_known_only_where_its_record_is_among_the_last() {
+    let points = serde_json::Map::from_iter([("a".to_owned(), serde_json::Value::Bool(true))]);
+    let body = serde_json::json!([0, memory::message_digest("", &points), 3]).to_string();
+    let known = |seq: u64| {
+        let rows = [StateRow { key: memory::message_key("board", 0), body: body.clone(), seq }];
+        packet(&mut Readings::new(&[device(ReadingsPolicy::Now)], &rows, 1_000), 3, true, true)
+    };
+    assert!(known(1_000 - 127) && !known(1_000 - 128));
+}
+
+#[test]
+fn what_the_session_before_the_last_one_told_is_not_known_once_the_last_one_told_something() {
+    let mut readings = told(&[(3, true), (4, false)]);
+    readings.session_lost(0);
+    assert!(packet(&mut readings, 3, true, true), "a session in which nothing was told forgets nothing");
+    readings.session_lost(0);
+    assert!(!packet(&mut readings, 5, false, false));
+    readings.session_lost(0);
+    assert!(!packet(&mut readings, 4, true, false));
 }

@@ -13,8 +13,8 @@ pub(super) struct Door {
     times: Times,
     contacts: Points,
     releases: Points,
-    /// Releases whose last word cannot be relied on any more, and since when.
-    unheard: BTreeMap<(String, String), u64>,
+    /// Releases whose last word cannot be relied on any more.
+    unheard: BTreeMap<(String, String), Unheard>,
     open: Option<bool>,
     open_since: u64,
     /// When it was last seen to close; `None` where that opening is over for good.
@@ -29,6 +29,14 @@ pub(super) struct Door {
     unknown_release: bool,
     forced: bool,
     held: bool,
+}
+
+/// Why a release is not relied on, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Unheard {
+    since: u64,
+    /// The device said itself that it does not know.
+    bad: bool,
 }
 
 /// Times of a door, in microseconds; [`Limits`] says what each is.
@@ -130,17 +138,26 @@ impl Door {
     }
 
     /// The release contact says nothing that counts: its device is silent, or its value bad. Stated anew it counts on.
-    pub(super) fn release_unheard(&mut self, now: &Now, (device, point): (&str, &str)) {
-        self.unheard.entry((device.to_owned(), point.to_owned())).or_insert(now.mono_us);
+    pub(super) fn release_unheard(&mut self, now: &Now, (device, point): (&str, &str), bad: bool) {
+        let by = (device.to_owned(), point.to_owned());
+        let unheard = self.unheard.entry(by).or_insert(Unheard { since: now.mono_us, bad });
+        unheard.bad |= bad;
     }
 
-    pub(super) fn release_heard(&mut self, (device, point): (&str, &str)) {
-        self.unheard.remove(&(device.to_owned(), point.to_owned()));
+    /// The device is heard again and has not stated its release anew, which it may do only on change. That nothing was
+    /// released holds on, lest a short silence make a door that anybody may force; a release does only where it was the
+    /// line that was lost.
+    pub(super) fn release_back(&mut self, (device, point): (&str, &str), by_line: bool) {
+        let by = (device.to_owned(), point.to_owned());
+        let off = !self.releases.on.contains(&by);
+        if self.unheard.get(&by).is_some_and(|unheard| !unheard.bad && (off || by_line)) {
+            self.unheard.remove(&by);
+        }
     }
 
     fn release(&mut self, now: &Now, by: (&str, &str), on: bool) {
         let before = self.known_release(now);
-        self.release_heard(by);
+        self.unheard.remove(&(by.0.to_owned(), by.1.to_owned()));
         let on = self.releases.set(by, on);
         if on || before == Some(true) {
             self.released_at = Some(now.mono_us);
@@ -168,7 +185,7 @@ impl Door {
     /// over, then it is unknown: neither does a dead module release its door for ever, nor is every passage through that
     /// door an attack. The silence rings by itself, and an opening that lasts is told as held, with its doubt.
     fn known_release(&self, now: &Now) -> Option<bool> {
-        let is_over = |since: &u64| now.mono_us.saturating_sub(*since) >= self.times.release_us;
+        let is_over = |unheard: &Unheard| now.mono_us.saturating_sub(unheard.since) >= self.times.release_us;
         let lapsed = |by: &(String, String)| self.unheard.get(by).is_some_and(is_over);
         if self.releases.any_but(lapsed) {
             return Some(true);

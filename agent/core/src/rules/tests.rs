@@ -355,25 +355,62 @@ fn a_release_that_is_not_heard_any_more_lapses_and_a_door_opened_after_it_is_hel
     }
 }
 
+fn release_module() -> Device {
+    let mut device = crate::testbed::module();
+    device.name = "gate".into();
+    let delays = crate::plan::Delays::default();
+    let row = crate::plan::Binding { equipment: id("DOOR-1"), signal: Signal::Released, inverted: false, delays };
+    device.bindings = BTreeMap::from([("release".to_owned(), row)]);
+    device
+}
+
+#[test]
+fn after_a_silence_no_release_holds_on_and_a_release_does_not_unless_the_line_was_lost() {
+    let held_with = |last: Value, by_line: bool| {
+        let mut scene = Scene::new();
+        scene.see(0, Signal::Open, &OFF);
+        scene.see_by(0, MODBUS, "release", Signal::Released, &last);
+        scene.rules.unheard(&at(s(1)), &release_module());
+        scene.rules.heard_again(&release_module(), by_line);
+        let forced = scene.see(s(60), Signal::Open, &ON);
+        let held = scene.rules.timeout(&at(s(90)));
+        let doubt = held.first().map(|finding| matches!(&finding.turn, Turn::Began(f) if f.contains_key("release")));
+        (forced, doubt)
+    };
+    for by_line in [false, true] {
+        assert_eq!(held_with(OFF, by_line), (vec![(Rule::DoorForced, true)], None));
+    }
+    assert_eq!(held_with(ON, true), (vec![], Some(false)));
+    assert_eq!(held_with(ON, false), (vec![], Some(true)));
+}
+
+#[test]
+fn a_release_that_its_device_called_bad_does_not_come_back_with_the_line() {
+    let mut scene = Scene::new();
+    scene.see(0, Signal::Open, &OFF);
+    scene.see_by(0, MODBUS, "release", Signal::Released, &ON);
+    let (equipment, by) = (id("DOOR-1"), Evidence { driver: MODBUS, raw: [0; 32], device_time: None });
+    let (signal, quality) = (Signal::Released, Quality::Bad);
+    let bad = Sighting { device: "gate", point: "release", equipment: &equipment, signal, value: &ON, quality };
+    scene.rules.observe(&at(s(1)), &bad, &by);
+    scene.rules.unheard(&at(s(2)), &release_module());
+    scene.rules.heard_again(&release_module(), true);
+    assert_eq!(scene.see(s(60), Signal::Open, &ON), []);
+    let held = scene.rules.timeout(&at(s(90)));
+    assert!(matches!(&held[0].turn, Turn::Began(facts) if facts["release"] == "unknown"));
+}
+
 #[test]
 fn a_release_that_is_heard_again_counts_again() {
     let mut scene = Scene::new();
-    let device = {
-        let mut device = crate::testbed::module();
-        device.name = "gate".into();
-        let delays = crate::plan::Delays::default();
-        let released = Signal::Released;
-        let row = crate::plan::Binding { equipment: id("DOOR-1"), signal: released, inverted: false, delays };
-        device.bindings = BTreeMap::from([("release".to_owned(), row)]);
-        device
-    };
+    let device = release_module();
     scene.see(0, Signal::Open, &OFF);
     scene.see_by(0, MODBUS, "release", Signal::Released, &OFF);
     scene.rules.unheard(&at(s(1)), &device);
     assert_eq!(scene.see(s(8) - 1, Signal::Open, &ON), [(Rule::DoorForced, true)]);
     scene.see(s(9), Signal::Open, &OFF);
     scene.wait(s(20));
-    scene.rules.heard_again(&device);
+    scene.rules.heard_again(&device, true);
     assert_eq!(scene.see(s(30), Signal::Open, &ON), [(Rule::DoorForced, true)]);
     scene.see(s(31), Signal::Open, &OFF);
     scene.wait(s(40));

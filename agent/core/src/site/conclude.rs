@@ -80,8 +80,9 @@ impl Site {
     /// Silence of a device began or ended. Equipment of several devices is silent while one of them is.
     pub(super) fn silent(&mut self, now: &Now, id: DeviceId, silent: bool) {
         let Some(device) = self.plan.devices.get(usize::from(id.0)) else { return };
-        if silent {
-            self.rules.unheard(now, device);
+        match silent {
+            true => self.rules.unheard(now, device),
+            false => self.rules.heard_again(device, false),
         }
         let equipment = device.equipment.clone();
         let mut facts = Facts::from([("device".to_owned(), device.name.clone())]);

@@ -119,6 +119,7 @@ impl Site {
                     self.good(now, id);
                 }
                 self.observed(now, id, &event.observations, &by, handed);
+                self.judged_by_device(now, id, &event.observations);
             }
             None => self.unlisted(now, prefix, &event.observations, &by),
         }
@@ -134,16 +135,17 @@ impl Site {
             Err(fault) => return self.unreadable(now, line, rest, &fault.to_string()),
         };
         self.tally.line_outcome(line, None);
-        if heard.present == Some(false) && self.contacts.gone(id) {
-            self.silent(now, id, true);
-        }
         // What the broker kept says nothing of who is there now; a birth does, where the last will alone takes it back.
-        // What stands beside a last will was written before it, and counts all the same.
         let says = heard.present.unwrap_or(!heard.observations.is_empty());
         if (says && !handed.kept) || (heard.present == Some(true) && silence_ms == 0) {
             self.good(now, id);
         }
         self.observed(now, id, &heard.observations, by, handed);
+        self.judged_by_device(now, id, &heard.observations);
+        // What stands beside a last will was written before it: it is taken, and then it is old.
+        if heard.present == Some(false) && self.contacts.gone(id) {
+            self.silent(now, id, true);
+        }
     }
 
     /// What no row and no device names is heard all the same: a nonconformity, and its alarms ring, marked.
@@ -231,7 +233,7 @@ impl Site {
                 self.readings.stale(usize::from(id.0));
                 self.contacts.line_lost(now, id);
             } else if self.contacts.line_back(now, id) {
-                self.rules.heard_again(&self.plan.devices[usize::from(id.0)]);
+                self.rules.heard_again(&self.plan.devices[usize::from(id.0)], true);
                 self.silent(now, id, false);
             }
         }

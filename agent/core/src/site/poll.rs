@@ -110,6 +110,14 @@ impl Site {
         self.record_all(now, opened);
     }
 
+    /// A device that speaks may call what it says bad: it is heard, and watches nothing.
+    pub(super) fn judged_by_device(&mut self, now: &Now, id: DeviceId, seen: &[Observation]) {
+        for observation in seen.iter().filter(|seen| seen.quality == Quality::Bad) {
+            self.unread(now, id, &observation.point, "bad, as its device says");
+        }
+        self.read_again(now, id, seen);
+    }
+
     /// Closes what is read again; another point of the same equipment may still be missing.
     fn read_again(&mut self, now: &Now, id: DeviceId, seen: &[Observation]) {
         let Some(device) = self.device(id) else { return };

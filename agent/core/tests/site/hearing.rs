@@ -233,6 +233,30 @@ fn what_stands_beside_a_last_will_is_taken_too() {
     world.publish("door/state", r#"{"here":"no","cut":true}"#);
     assert!(world.alarm("silent/CAM-1").unwrap().active && world.alarm("tamper/DOOR-1").unwrap().active);
     assert_eq!(world.count(Kind::Readings), 1);
+    let door = world.status().equipment.into_iter().find(|one| one.id == "DOOR-1").unwrap();
+    assert!(door.signals["tamper"].ends_with(" (stale)"), "{:?}", door.signals);
+}
+
+#[test]
+fn a_device_that_calls_its_contacts_bad_is_a_nonconformity_of_what_they_watch_until_it_calls_them_good() {
+    let mut world = World::with(|plan, _| {
+        let map: PointerMap = serde_json::from_str(
+            r#"{ "point": [{ "name": "cut", "topic": "state", "pointer": "/cut" }],
+                 "quality": { "topic": "state", "pointer": "/q", "good": "192" } }"#,
+        )
+        .unwrap();
+        let device = &mut plan.devices[1];
+        device.speech = DeviceSpeech::Json { prefix: "door".into(), map };
+        let delays = Delays::default();
+        let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted: false, delays };
+        device.bindings.insert("cut".into(), binding);
+    });
+    for _ in 0..2 {
+        world.publish("door/state", r#"{"q":0,"cut":false}"#);
+    }
+    assert_eq!(world.told(), ["nonconformity.opened point-refused/DOOR-1"]);
+    world.publish("door/state", r#"{"q":192,"cut":false}"#);
+    assert_eq!(world.told()[1..], ["nonconformity.closed point-refused/DOOR-1"]);
 }
 
 #[test]

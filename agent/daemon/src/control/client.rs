@@ -65,7 +65,7 @@ pub async fn records(runtime: &Path) -> Result<(Papers, Records), Unanswered> {
         Ok(stream)
     };
     let stream = asked.await.map_err(nobody)?;
-    if head.is_empty() {
+    if !head.ends_with('\n') {
         return Err(Unanswered::Cut);
     }
     if let Ok(LastLine::Failed { error }) = serde_json::from_str(head.trim()) {

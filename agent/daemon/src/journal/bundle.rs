@@ -96,8 +96,9 @@ pub fn export(
         let file = file.to_owned();
         move |source| Fault::File { file, doing: "cannot write the export", source }
     };
-    if let Some(found) = [MANIFEST, RECORDS].iter().find(|name| folder.join(name).exists()) {
-        let text = format!("{} already holds an export ({found}); name another folder with --out", folder.display());
+    // Written last: where it is not, the export did not end.
+    if folder.join(MANIFEST).exists() {
+        let text = format!("{} already holds an export ({MANIFEST}); name another folder with --out", folder.display());
         return Err(Fault::Refused(text));
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(file_fault(folder))?;

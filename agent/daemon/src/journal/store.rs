@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Oldest SQLite without the WAL-reset bug (sqlite.org, 3.51.3 release notes, 2026-03-13).
 const SQLITE_MIN: i32 = 3_051_003;
 /// Version of the layout in `user_version`.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 /// Bytes of a database page: SQLite's default, and the block of the file systems we meet.
 const PAGE: u64 = 4_096;
 /// Page cache in KiB: the head of the tree and a batch; the rest is the kernel's to cache.

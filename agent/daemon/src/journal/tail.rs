@@ -112,7 +112,7 @@ fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Faul
     Ok(epochs)
 }
 
-/// Lines that the quarantine keeps, the newest: enough to see what happened, and 6 MiB at most of the budget.
+/// Lines that the quarantine keeps, the first of each tail and the newest tails: enough to see what happened, and 6 MiB at most of the budget.
 const QUARANTINE_MAX: u64 = 512;
 
 /// What cannot be built upon goes to the quarantine, from a number on. How much it was, the finding says.
