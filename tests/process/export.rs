@@ -22,6 +22,16 @@ fn agent_that_says(runtime: &Path, said: Vec<u8>) -> std::thread::JoinHandle<()>
 }
 
 #[test]
+fn a_path_to_verify_that_is_not_there_is_named_before_anything_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let none = folder.path().join("evidence");
+    let output = ask(&product().picket, &[Path::new("verify"), &none]);
+    let said = told(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("{}: No such file", none.display())), "{said}");
+}
+
+#[test]
 fn an_export_that_the_agent_did_not_finish_is_told_and_has_no_manifest() {
     for (said, cause) in [
         ([PAPERS, b"one\ntwo\n"].concat(), "stopped in the middle"),

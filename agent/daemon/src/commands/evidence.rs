@@ -8,7 +8,7 @@ use picket_record::chain::{ChainCheck, Summary};
 use picket_record::encode::{LINE_MAX, Name};
 use picket_record::keys::PublicKey;
 use picket_record::receipt::Receipt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,7 +61,7 @@ pub(crate) fn verify(path: &Path, identity: Option<&str>) -> ExitCode {
 }
 
 fn checked(path: &Path, identity: Option<&str>) -> Result<(Summary, bool), String> {
-    let folder = path.is_dir();
+    let folder = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.is_dir();
     let records = if folder { path.join("records.jws") } else { path.to_owned() };
     let key = match identity {
         Some(text) => text.to_owned(),
