@@ -158,20 +158,20 @@ impl Rules {
         Self { limits, delays, doors: BTreeMap::new(), contacts: BTreeMap::new() }
     }
 
-    fn delays(&self, equipment: &EquipmentId, signal: Signal) -> Delays {
-        let stated = self.delays.get(&(equipment.clone(), signal)).copied();
-        stated.unwrap_or_else(|| Delays::of(&self.limits, signal))
-    }
-
     fn door(&mut self, equipment: &EquipmentId) -> &mut Door {
-        let clear_us = self.delays(equipment, Signal::Open).off_us;
-        self.doors.entry(equipment.clone()).or_insert_with(|| Door::new(&self.limits, clear_us))
+        let Self { limits, delays, doors, .. } = self;
+        doors.entry(equipment.clone()).or_insert_with(|| {
+            let stated = delays.get(&(equipment.clone(), Signal::Open)).copied();
+            Door::new(limits, stated.unwrap_or_else(|| Delays::of(limits, Signal::Open)).off_us)
+        })
     }
 
     fn contact(&mut self, equipment: &EquipmentId, signal: Signal) -> &mut Contact {
-        let delays = self.delays(equipment, signal);
-        self.contacts.entry((equipment.clone(), signal)).or_insert_with(|| Contact {
-            delays,
+        let Self { limits, delays, contacts, .. } = self;
+        let key = (equipment.clone(), signal);
+        let stated = |key: &_| delays.get(key).copied().unwrap_or_else(|| Delays::of(limits, signal));
+        contacts.entry(key).or_insert_with_key(|key| Contact {
+            delays: stated(key),
             points: Points::default(),
             hold: Hold::default(),
             spoken: false,

@@ -91,16 +91,13 @@ impl Messages {
     pub(super) fn recover(device: &str, rows: &[StateRow], head: u64) -> Self {
         let prefix = memory::message_key(device, 0);
         let prefix = prefix.trim_end_matches("000");
-        let mut known: Vec<(u64, Told)> =
-            rows.iter().filter(|row| row.key.starts_with(prefix)).filter_map(Told::read).collect();
-        known.sort_by_key(|(n, _)| *n);
-        let next = known.last().map_or(0, |(n, _)| n + 1);
-        let late = |n: u64| {
-            let key = memory::message_key(device, n);
-            rows.iter().any(|row| row.key == key && row.seq + LATE_RECORDS > head)
-        };
-        known.retain(|(n, told)| told.packet.is_none() || late(*n));
-        Self { before: known.into_iter().map(|(_, told)| told).collect(), next, ..Self::default() }
+        let of_device = rows.iter().filter(|row| row.key.starts_with(prefix));
+        let mut rows: Vec<(u64, Told, u64)> =
+            of_device.filter_map(|row| Told::read(row).map(|(n, told)| (n, told, row.seq))).collect();
+        rows.sort_by_key(|(n, ..)| *n);
+        let next = rows.last().map_or(0, |(n, ..)| n + 1);
+        let known = rows.into_iter().filter(|(_, told, seq)| told.packet.is_none() || seq + LATE_RECORDS > head);
+        Self { before: known.map(|(_, told, _)| told).collect(), next, ..Self::default() }
     }
 
     pub(super) fn is_known(&mut self, seen: &[Observation], mark: Mark<'_>) -> bool {

@@ -216,20 +216,22 @@ fn a_last_will_is_silence_at_once_and_the_next_word_ends_it() {
     assert_eq!(world.count(Kind::NonconformityOpened), 1);
 }
 
-#[test]
-fn what_stands_beside_a_last_will_is_taken_too() {
-    let mut world = World::with(|plan, _| {
-        let map: PointerMap = serde_json::from_str(
-            r#"{ "point": [{ "name": "cut", "topic": "state", "pointer": "/cut" }],
-                 "will": { "topic": "state", "pointer": "/here", "gone": "no" } }"#,
-        )
-        .unwrap();
+/// A tamper contact of a door that speaks JSON with something beside it.
+fn spoken_cut(beside: &str) -> World {
+    World::with(|plan, _| {
+        let point = r#""point": [{ "name": "cut", "topic": "state", "pointer": "/cut" }]"#;
+        let map: PointerMap = serde_json::from_str(&format!("{{ {point}, {beside} }}")).unwrap();
         let device = &mut plan.devices[1];
         device.speech = DeviceSpeech::Json { prefix: "door".into(), map };
         let delays = Delays::default();
         let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted: false, delays };
         device.bindings.insert("cut".into(), binding);
-    });
+    })
+}
+
+#[test]
+fn what_stands_beside_a_last_will_is_taken_too() {
+    let mut world = spoken_cut(r#""will": { "topic": "state", "pointer": "/here", "gone": "no" }"#);
     world.publish("door/state", r#"{"here":"no","cut":true}"#);
     assert!(world.alarm("silent/CAM-1").unwrap().active && world.alarm("tamper/DOOR-1").unwrap().active);
     assert_eq!(world.count(Kind::Readings), 1);
@@ -239,18 +241,7 @@ fn what_stands_beside_a_last_will_is_taken_too() {
 
 #[test]
 fn a_device_that_calls_its_contacts_bad_is_a_nonconformity_of_what_they_watch_until_it_calls_them_good() {
-    let mut world = World::with(|plan, _| {
-        let map: PointerMap = serde_json::from_str(
-            r#"{ "point": [{ "name": "cut", "topic": "state", "pointer": "/cut" }],
-                 "quality": { "topic": "state", "pointer": "/q", "good": "192" } }"#,
-        )
-        .unwrap();
-        let device = &mut plan.devices[1];
-        device.speech = DeviceSpeech::Json { prefix: "door".into(), map };
-        let delays = Delays::default();
-        let binding = Binding { equipment: id("DOOR-1"), signal: Signal::Tamper, inverted: false, delays };
-        device.bindings.insert("cut".into(), binding);
-    });
+    let mut world = spoken_cut(r#""quality": { "topic": "state", "pointer": "/q", "good": "192" }"#);
     for _ in 0..2 {
         world.publish("door/state", r#"{"q":0,"cut":false}"#);
     }
