@@ -36,6 +36,16 @@ fn a_torn_last_line_is_set_aside_and_told() {
 }
 
 #[test]
+fn of_a_long_bad_tail_the_quarantine_keeps_512_lines_and_the_findings_name_all_of_it() {
+    let mut site = written(600);
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 3");
+    let (journal, _) = site.start();
+    let set_aside =
+        found(&journal).iter().map(|tail| tail["to"].as_u64().unwrap() - tail["from"].as_u64().unwrap() + 1).sum();
+    assert_eq!((count(&journal, "quarantine"), set_aside), (512, 600u64));
+}
+
+#[test]
 fn two_swapped_records_at_the_end_are_both_set_aside() {
     let mut site = written(5);
     site.by_hand(

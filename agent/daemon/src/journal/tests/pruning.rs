@@ -14,6 +14,22 @@ fn filled() -> (Site, Journal) {
     (site, journal)
 }
 
+/// The same with an open alarm at its beginning and a receipt for nearly all: the next append disposes of that. What
+/// its rows say.
+fn due() -> (Site, Journal, Vec<(String, String)>) {
+    let mut site = Site::new();
+    site.budget = 2_000_000;
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A")]).unwrap();
+    while journal.append(&[large()]).unwrap().fill_permille < 610 {}
+    drop(journal);
+    let (mut journal, _) = site.start();
+    let last = head(&journal) - 2;
+    journal.receipt(&signed(&receipt(&journal, 1, last))).unwrap();
+    let told = memory_of(&journal);
+    (site, journal, told)
+}
+
 fn first(journal: &Journal) -> u64 {
     Parsed::read_bytes(&lines(journal)[0]).unwrap().seq
 }
@@ -94,16 +110,7 @@ fn a_row_keeps_the_number_of_the_record_that_said_it_first() {
 
 #[test]
 fn a_disposal_that_was_reported_as_failed_but_is_done_costs_no_row_and_is_stated() {
-    let mut site = Site::new();
-    site.budget = 2_000_000;
-    let (mut journal, _) = site.start();
-    journal.append(&[raised("door/A")]).unwrap();
-    while journal.append(&[large()]).unwrap().fill_permille < 610 {}
-    drop(journal);
-    let (mut journal, _) = site.start();
-    let last = head(&journal) - 2;
-    journal.receipt(&signed(&receipt(&journal, 1, last))).unwrap();
-    let told = memory_of(&journal);
+    let (mut site, mut journal, told) = due();
     // The last commit of the disposal is there, and the journal does not know it.
     journal.prune_if_needed(&at(2)).unwrap();
     let disposed = Parsed::read_bytes(lines(&journal).last().unwrap()).unwrap().data();
@@ -123,16 +130,7 @@ fn a_disposal_that_was_reported_as_failed_but_is_done_costs_no_row_and_is_stated
 
 #[test]
 fn rows_said_again_by_a_commit_that_was_reported_as_failed_are_folded_from_their_records() {
-    let mut site = Site::new();
-    site.budget = 2_000_000;
-    let (mut journal, _) = site.start();
-    journal.append(&[raised("door/A")]).unwrap();
-    while journal.append(&[large()]).unwrap().fill_permille < 610 {}
-    drop(journal);
-    let (mut journal, _) = site.start();
-    let last = head(&journal) - 2;
-    journal.receipt(&signed(&receipt(&journal, 1, last))).unwrap();
-    let told = memory_of(&journal);
+    let (_site, mut journal, told) = due();
     let before = journal.sealer.head();
     journal.say_rows_again(&at(2)).unwrap();
     journal.sealer.rewind(before);
