@@ -2,7 +2,8 @@
 //!
 //! Record 1 of a gateway is the `epoch.open` of epoch 1 (tail state `genesis`): its `prev` is the link of the signed
 //! acceptance, and the identity key signs it. `log.genesis`, if written, follows it as an ordinary record under the
-//! epoch key. Every epoch begins with an `epoch.open` one higher in `ep`; `seq` counts over all epochs without a hole.
+//! epoch key. Every epoch begins with an `epoch.open` one higher in `ep`, or more where it goes on behind a branch that
+//! was left; `seq` counts over all epochs without a hole.
 
 mod check;
 mod payload;
@@ -54,7 +55,9 @@ impl Head {
             };
         }
         let ep = if record.kind == Kind::EpochOpen { self.ep + 1 } else { self.ep };
-        if record.ep != ep {
+        // A branch that was left may have used the numbers in between.
+        let skips = record.ep > ep && record.tail_state().is_some_and(TailState::leaves_a_branch);
+        if record.ep != ep && !skips {
             return Verdict::Break(Break::Epoch { found: record.ep, expected: ep });
         }
         if record.prev != self.link {

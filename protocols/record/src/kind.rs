@@ -80,6 +80,22 @@ kinds! {
     SettingsApplied = "settings.applied",
     /// Records were disposed of by rule and authority.
     RecordsDisposed = "records.disposed",
+    /// Records were exported: names the files with their digests, and is the manifest of the bundle.
+    RecordsExported = "records.exported",
+    /// Records of another gateway were taken over from a backup.
+    RecordsRestored = "records.restored",
+    /// Personal data beside a record was erased.
+    PersonalErased = "personal.erased",
+    /// An order of the central system came into force.
+    OrderApplied = "order.applied",
+    /// An order or command was refused; what was in force stays.
+    OrderRejected = "order.rejected",
+    /// What one day brought to each piece of equipment; kept when the records of the day are disposed of.
+    SummaryDay = "summary.day",
+    /// A drill inside an ordered window began.
+    ExerciseStarted = "exercise.started",
+    /// A drill ended.
+    ExerciseEnded = "exercise.ended",
     /// The next identity key is named.
     IdNext = "id.next",
     /// Changes of points of one device in one poll or message.

@@ -1,9 +1,11 @@
 //! Reading one line: strict text, header template, limits and fields. The signature is not looked at here.
 
+use super::TailState;
 use super::payload::{BOOT_MAX, DEVICE_TIME_MAX, TEXT_MAX};
 use crate::encode::{Header, Link, Name, Token, bytes32, link};
 use crate::json::Members;
 use crate::kind::{Kind, Severity};
+use crate::receipt::RANGES_MAX;
 use crate::refusal::Refusal;
 use crate::wall;
 use serde_json::{Map, Value};
@@ -94,6 +96,34 @@ impl<'a> Parsed<'a> {
     /// The payload as it was signed.
     pub fn payload(&self) -> &str {
         &self.payload
+    }
+
+    /// How the journal was found, as an `epoch.open` states it; `None` for any other record.
+    pub fn tail_state(&self) -> Option<TailState> {
+        if self.kind != Kind::EpochOpen {
+            return None;
+        }
+        self.data().get("tail_state").and_then(Value::as_str).and_then(TailState::parse)
+    }
+
+    /// Numbers that a `journal.recovered` declares as lost for good: they were used, and their records are gone or
+    /// unreadable. At most [`RANGES_MAX`] rising ranges; none where they are not written so.
+    pub fn lost(&self) -> Vec<(u64, u64)> {
+        if self.kind != Kind::JournalRecovered {
+            return Vec::new();
+        }
+        let data = self.data();
+        let Some(Value::Array(list)) = data.get("lost") else { return Vec::new() };
+        let pairs = list.iter().map(|item| match item.as_array().map(Vec::as_slice) {
+            Some([a, b]) => a.as_u64().zip(b.as_u64()),
+            _ => None,
+        });
+        let ranges: Option<Vec<(u64, u64)>> = pairs.collect();
+        let rise = |ranges: &Vec<(u64, u64)>| {
+            let within = ranges.iter().all(|(a, b)| 1 <= *a && a <= b && *b < self.seq);
+            within && ranges.len() <= RANGES_MAX && ranges.windows(2).all(|two| two[0].1 < two[1].0)
+        };
+        ranges.filter(rise).unwrap_or_default()
     }
 
     /// What the kind defines; empty where the record has no `data`.

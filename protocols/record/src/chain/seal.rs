@@ -57,6 +57,22 @@ impl TailState {
             Self::Reset => "reset",
         }
     }
+
+    /// From the word in a record.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Genesis, Self::Clean, Self::Crash, Self::Rotate, Self::Rollback, Self::Reset]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+
+    /// Whether the epoch goes on behind a receipt of the central system and not behind the journal's own last record:
+    /// what the journal held beyond is another branch.
+    pub fn leaves_a_branch(self) -> bool {
+        match self {
+            Self::Rollback | Self::Reset => true,
+            Self::Genesis | Self::Clean | Self::Crash | Self::Rotate => false,
+        }
+    }
 }
 
 /// What an `epoch.open` says beside its key.

@@ -195,3 +195,35 @@ fn a_file_whose_records_change_site_contradicts() {
     let stranger = Refusal::Stranger { found: "quarry".into(), expected: "harbour".into() };
     assert_eq!(walk(&[one.line, two.line]).1, [Contradiction::Refused(stranger)]);
 }
+
+#[test]
+fn only_an_opening_that_leaves_a_branch_may_skip_numbers_of_epochs() {
+    let (first, _) = genesis();
+    let behind = |ep| Head { ep, seq: 1, link: first.head().link };
+    let place = |ep, state| {
+        let (_, sealed) = open(3, behind(ep), state);
+        behind(1).place(&Parsed::read(&sealed.line).unwrap(), |_| None)
+    };
+    assert_eq!(place(6, TailState::Rollback), Verdict::Next);
+    assert_eq!(place(6, TailState::Reset), Verdict::Next);
+    assert_eq!(place(6, TailState::Crash), Verdict::Break(Break::Epoch { found: 7, expected: 2 }));
+    assert_eq!(place(0, TailState::Rollback), Verdict::Break(Break::Epoch { found: 1, expected: 2 }));
+}
+
+#[test]
+fn declared_losses_are_rising_ranges_below_the_record_that_declares_them() {
+    let (mut sealer, _) = genesis();
+    for _ in 0..8 {
+        sealer.seal(&body(Kind::Heartbeat, json!({}))).unwrap();
+    }
+    let mut lost = |kind, lost| {
+        let line = sealer.seal(&body(kind, json!({ "lost": lost }))).unwrap().line;
+        Parsed::read(&line).unwrap().lost()
+    };
+    assert_eq!(lost(Kind::JournalRecovered, json!([[2, 3], [5, 5]])), [(2, 3), (5, 5)]);
+    for wrong in [json!([[0, 1]]), json!([[3, 2]]), json!([[2, 3], [3, 4]]), json!([[2, 99]]), json!([2, 3]), json!(7)]
+    {
+        assert_eq!(lost(Kind::JournalRecovered, wrong), []);
+    }
+    assert_eq!(lost(Kind::Heartbeat, json!([[2, 3]])), [], "nothing but the journal's own word declares a loss");
+}
