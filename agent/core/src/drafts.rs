@@ -266,6 +266,7 @@ fn is_vital(kind: Kind) -> bool {
             | Kind::Heartbeat
             | Kind::GapDropped
             | Kind::Snapshot
+            | Kind::SummaryDay
             | Kind::ActStopped
             | Kind::EpochClose
             | Kind::RegisterApplied

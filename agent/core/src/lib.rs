@@ -23,6 +23,7 @@ pub mod standing;
 pub mod statement;
 pub mod status;
 pub mod steps;
+pub mod summary;
 #[cfg(test)]
 mod testbed;
 pub mod time;

@@ -112,6 +112,11 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         Kind::SettingsApplied => vec![put("settings".into(), &Value::Object(stated.data.clone()))],
         // Rows said again, because the records that said them are disposed of.
         Kind::Snapshot => kept_rows(stated),
+        // The record of the gateway is the last one of a summary.
+        Kind::SummaryDay if stated.equipment.is_none() => {
+            let to = stated.data.get("to").and_then(Value::as_u64).unwrap_or(0);
+            vec![put(crate::summary::ROW.into(), &json!({ "to": to }))]
+        }
         Kind::Heartbeat => stated.data.get("judged_ms").map(|ms| put("floor".into(), ms)).into_iter().collect(),
         _ => Vec::new(),
     }

@@ -14,6 +14,7 @@ use crate::rules::Rules;
 use crate::seals::Seals;
 use crate::standing::Standings;
 use crate::steps::Steps;
+use crate::summary::Summaries;
 use crate::time::{Chance, Now};
 use crate::uplink::Uplink;
 use crate::wire::{Input, Output, Recovered};
@@ -63,6 +64,7 @@ pub struct Site {
     uplink: Uplink,
     checks: Checks,
     steps: Steps,
+    summaries: Summaries,
     tally: routine::Tally,
     outputs: VecDeque<Output>,
     asks: u64,
@@ -98,6 +100,7 @@ impl Site {
             uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent),
             checks: Checks::default(),
             steps: Steps::new(now),
+            summaries: Summaries::new(now, &recovered.rows, recovered.head),
             tally: routine::Tally::new(now, plan.lines.len()),
             outputs: VecDeque::new(),
             asks: 0,
@@ -156,6 +159,13 @@ impl Site {
             // No answer to a check for certain: the link too refuses receipts.
             Input::ReceiptRefused { cause } => self.receipt_refused(now, &cause),
             Input::Space { free_mib } => self.tally.free_mib = free_mib,
+            Input::LookedBack { after, through, oldest, past } => {
+                for group in self.summaries.looked_back(now, (after, through), oldest, &past) {
+                    self.drafts.begin_group();
+                    self.record_all(now, group);
+                    self.drafts.end_group();
+                }
+            }
             Input::Act(act) => self.act(now, &act),
             Input::Stop => self.stop(now),
         }
@@ -166,6 +176,7 @@ impl Site {
         self.drafts.stored(through, fill_permille);
         let recorded = self.alarms.stored(through, head);
         self.uplink.stored(head, urgent);
+        self.summaries.stored(head, fill_permille);
         let mended = self.store_fault.take().is_some();
         self.changed_if(mended || recorded);
         for (line, token) in self.confirms.stored(through) {
@@ -221,7 +232,7 @@ impl Site {
         }
         let carried = [self.drafts.deadline(), self.uplink.deadline(), self.stop_deadline()];
         let watching = !self.said_last_words();
-        let clocks = [Some(self.standings.deadline()), self.steps.deadline()];
+        let clocks = [Some(self.standings.deadline()), self.steps.deadline(), self.summaries.deadline()];
         let watched = [self.rules.deadline(), self.contacts.deadline()].into_iter().chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();
@@ -247,6 +258,9 @@ impl Site {
         }
         if let Some((through, bodies)) = self.drafts.next_append(now) {
             self.outputs.push_back(Output::Append { through, bodies });
+        }
+        if !self.said_last_words() {
+            self.outputs.extend(self.summaries.next(now).map(|after| Output::LookBack { after }));
         }
         while let Some((session, batch)) = self.uplink.next(now) {
             self.outputs.push_back(Output::Send { session, batch });

@@ -4,7 +4,10 @@ use crate::plan::LineId;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
+use picket_record::chain::Parsed;
+use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::State;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What carriers bring.
@@ -86,6 +89,17 @@ pub enum Input {
     Space {
         /// What an unprivileged process may still write, in MiB; `None` where that is not known.
         free_mib: Option<u64>,
+    },
+    /// The journal looked back.
+    LookedBack {
+        /// [`Output::LookBack::after`].
+        after: u64,
+        /// Up to here it looked; no further than `after` where it could not.
+        through: u64,
+        /// Oldest record that it holds, 0 for none.
+        oldest: u64,
+        /// What it found, rising; damaged records are left out.
+        past: Vec<Past>,
     },
     /// A guard acted on the page.
     Act(Act),
@@ -196,8 +210,62 @@ pub enum Output {
         /// The line as received.
         line: String,
     },
+    /// Read stored records again, oldest first: at most [`crate::summary::SLICE`] behind this number. Never more than
+    /// one open.
+    LookBack {
+        /// The number.
+        after: u64,
+    },
     /// Everything is stored: the process may end.
     Stopped,
+}
+
+/// A stored record, as a summary counts it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// Its number.
+    pub seq: u64,
+    /// Kernel boot id.
+    pub boot: String,
+    /// CLOCK_BOOTTIME in microseconds.
+    pub mono_us: u64,
+    /// Milliseconds since 1970 UTC.
+    pub wall_ms: Option<i64>,
+    /// The clock was synchronised.
+    pub synced: bool,
+    /// `live`, or another word.
+    pub mode: String,
+    /// Kind.
+    pub kind: Kind,
+    /// Severity.
+    pub severity: Severity,
+    /// Equipment id.
+    pub equipment: Option<String>,
+    /// Standing word.
+    pub standing: Option<String>,
+    /// What the kind defines.
+    pub data: Map<String, Value>,
+}
+
+impl Past {
+    /// Of a record that was read from its line.
+    pub fn of(record: &Parsed<'_>) -> Self {
+        let payload: Map<String, Value> = serde_json::from_str(record.payload()).unwrap_or_default();
+        let within = |object: &str, field: &str| payload.get(object).and_then(|object| object.get(field)).cloned();
+        Self {
+            seq: record.seq,
+            boot: record.boot.clone(),
+            mono_us: record.mono_us,
+            wall_ms: record.wall_ms,
+            synced: within("clk", "sync") == Some(Value::Bool(true)),
+            mode: record.mode.clone(),
+            kind: record.kind,
+            severity: record.sev,
+            equipment: record.eq.clone(),
+            standing: within("standing", "st").and_then(|st| st.as_str().map(str::to_owned)),
+            data: record.data(),
+        }
+    }
 }
 
 /// A lane to the central side.

@@ -15,6 +15,7 @@ mod append;
 pub mod bundle;
 mod damage;
 mod document;
+mod look_back;
 mod memory;
 mod open;
 mod own_words;

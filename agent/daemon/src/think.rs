@@ -118,6 +118,7 @@ impl Thinker {
                 Output::CheckReceipt { line } => self.request(Request::Receipt { line }),
                 // Where it finds no room, the next link asks again; receipts come without being asked for.
                 Output::AskReceipt { session } => drop(offer(&self.carriers.journal, Request::Ask { session })),
+                Output::LookBack { after } => self.look_back(&now, after),
                 Output::Stopped => return true,
             }
         }
@@ -137,6 +138,12 @@ impl Thinker {
         if let Err(NoRoom) = offer(&self.carriers.journal, Request::Send { session, batch }) {
             let result = Err("the journal does not answer".to_owned());
             self.site.handle(now, Input::Sent { session, lane, result });
+        }
+    }
+
+    fn look_back(&mut self, now: &Now, after: u64) {
+        if let Err(NoRoom) = offer(&self.carriers.journal, Request::LookBack { after }) {
+            self.site.handle(now, Input::LookedBack { after, through: after, oldest: 0, past: Vec::new() });
         }
     }
 

@@ -87,6 +87,7 @@ impl Watchdog {
             Output::Confirm { .. }
             | Output::Send { .. }
             | Output::AskReceipt { .. }
+            | Output::LookBack { .. }
             | Output::CheckReceipt { .. }
             | Output::Stopped => {}
         }

@@ -299,6 +299,10 @@ impl Day {
                 }
                 Output::AskReceipt { .. } => {}
                 Output::CheckReceipt { line } => self.check_receipt(&line),
+                Output::LookBack { after } => {
+                    let found = self.agent.as_ref().expect("it asked").journal.look_back(after);
+                    self.soon(500, 5_000, Event::Input(found));
+                }
                 Output::Stopped => self.stopped = true,
             }
         }

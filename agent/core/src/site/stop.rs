@@ -36,7 +36,7 @@ pub(super) fn still_counts(input: &Input) -> bool {
         Input::Space { .. } => true,
         Input::LinkUp { .. } | Input::LinkDown { .. } | Input::ReceiptHeard { .. } | Input::Receipted(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
-        Input::ReceiptRefused { .. } | Input::Stop => false,
+        Input::LookedBack { .. } | Input::ReceiptRefused { .. } | Input::Stop => false,
     }
 }
 

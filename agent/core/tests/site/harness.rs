@@ -8,8 +8,9 @@ use picket_core::plan::{
 use picket_core::register::{EquipmentId, rows};
 use picket_core::site::{Site, Start};
 use picket_core::status::{AlarmStatus, Status};
+use picket_core::summary::SLICE;
 use picket_core::time::{Now, ms};
-use picket_core::wire::{Act, Batch, Delivery, Heard, Input, Occurrence, Output, Recovered, StateRow};
+use picket_core::wire::{Act, Batch, Delivery, Heard, Input, Occurrence, Output, Past, Recovered, StateRow};
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::profile::{Coding, IdentityCoding, IdentityField, IdentityPoint, ModbusSpeech, Point, Table};
 use picket_device::quantity::Signal;
@@ -66,6 +67,33 @@ impl Journal {
             self.records.push(body.clone());
         }
         Some(Input::Stored { through, head: self.head, urgent, fill_permille: self.fill_permille })
+    }
+}
+
+impl Journal {
+    /// As many records behind a number as are looked at at a time. The first record here is number 2: a start opens an
+    /// epoch with number 1.
+    fn look_back(&self, after: u64) -> Input {
+        let numbered = (2..).zip(&self.records).filter(|(seq, _)| *seq > after).take(SLICE as usize);
+        let past: Vec<Past> = numbered.map(|(seq, body)| past(seq, body)).collect();
+        let through = past.last().map_or(self.head, |last| last.seq);
+        Input::LookedBack { after, through, oldest: 1, past }
+    }
+}
+
+fn past(seq: u64, body: &Body) -> Past {
+    Past {
+        seq,
+        boot: body.when.boot.to_string(),
+        mono_us: body.when.mono_us,
+        wall_ms: body.when.wall_ms,
+        synced: body.when.clock.sync,
+        mode: "live".into(),
+        kind: body.kind,
+        severity: body.severity,
+        equipment: body.about.as_ref().map(|about| about.equipment.clone()),
+        standing: body.about.as_ref().map(|about| about.standing.st.to_owned()),
+        data: body.data.clone(),
     }
 }
 
@@ -267,6 +295,10 @@ impl World {
                 Output::Send { session, batch } => self.send(session, batch),
                 Output::CheckReceipt { .. } => self.checks += 1,
                 Output::AskReceipt { .. } => {}
+                Output::LookBack { after } => {
+                    let found = self.journal.look_back(after);
+                    self.site.handle(&self.now(), found);
+                }
                 Output::Stopped => {
                     assert!(self.stopped_at.is_none(), "stopped twice");
                     self.stopped_at = Some(self.now_us);

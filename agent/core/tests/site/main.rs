@@ -11,3 +11,4 @@ mod quiet;
 mod refusals;
 mod restart;
 mod stopping;
+mod summaries;

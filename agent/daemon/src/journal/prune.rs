@@ -84,8 +84,17 @@ impl Journal {
         let first = self.number("SELECT min(seq) FROM record")?;
         let receipted = self.number("SELECT upto FROM receipt ORDER BY n DESC LIMIT 1")?;
         let (Some(from), Some(receipted)) = (first, receipted) else { return Ok(None) };
-        let to = receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1);
+        let to = receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1).min(self.summed_up()?);
         Ok((to >= from).then_some((from, to)))
+    }
+
+    /// Records up to here are summed up: what a day brought outlives its records. Without any summary nobody makes them.
+    fn summed_up(&self) -> Result<u64, Fault> {
+        let sql = "SELECT body FROM state WHERE key = ?1";
+        let doing = "cannot look for the last summary";
+        let body: Option<String> = self.store.row(sql, [picket_core::summary::ROW], doing, |row| row.get(0))?;
+        let to = body.and_then(|body| serde_json::from_str::<Value>(&body).ok()?.get("to")?.as_u64());
+        Ok(to.unwrap_or(u64::MAX))
     }
 
     /// The rows that stand on a range, in parts that fit a record; and how far the range goes with them.

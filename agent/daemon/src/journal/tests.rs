@@ -8,6 +8,7 @@ mod mending;
 mod pruning;
 mod random;
 mod receipts;
+mod summaries;
 
 use super::{Credentials, Fault, Journal, Place};
 use picket_core::wire::{Batch, Recovered};

@@ -46,6 +46,11 @@ pub enum Request {
         /// The answer.
         here: oneshot::Sender<()>,
     },
+    /// Read stored records again.
+    LookBack {
+        /// Behind this number.
+        after: u64,
+    },
     /// Verify a receipt.
     Receipt {
         /// As received.
@@ -123,6 +128,7 @@ pub fn serve(
                 let _ = parcels.try_send(Parcel::Call { here });
                 None
             }
+            Request::LookBack { after } => Some(journal.look_back(after)),
             Request::Receipt { line } => receipt(&mut journal, &line),
             Request::Slice { after, reply } => {
                 let _ = reply.send(slice(&journal, after).map_err(|fault| told(&fault)));
