@@ -116,6 +116,14 @@ impl Installation {
         Program::start(self.run().env("PICKET_LOG", "debug"), &self.path(log))
     }
 
+    /// The agent in a working folder, where the kernel may write cores of any size.
+    pub(crate) fn spawn_without_core_limit(&self, log: &str, folder: &Path) -> Program {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(&product().picket);
+        command.arg("run").arg("--config").arg(self.settings()).current_dir(folder);
+        Program::start(&mut command, &self.path(log))
+    }
+
     fn run(&self) -> Command {
         let mut command = Command::new(&product().picket);
         command.arg("run").arg("--config").arg(self.settings());

@@ -13,6 +13,7 @@ mod page;
 mod programs;
 mod quarantine;
 mod records;
+mod secrecy;
 mod settings;
 mod site_broker;
 mod stop;

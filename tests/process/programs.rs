@@ -101,6 +101,12 @@ impl Program {
         self.process.kill().expect("it runs");
     }
 
+    /// SIGABRT, and how it ended.
+    pub(crate) fn abort(mut self) -> ExitStatus {
+        self.process.signal(Signal::ABORT).expect("it runs");
+        until("it ends", || self.process.ended().expect("it is our child"))
+    }
+
     /// SIGTERM, and how it ended; fails when it takes longer than the limit.
     pub(crate) fn terminate(mut self, limit: Duration) -> ExitStatus {
         self.process.signal(Signal::TERM).expect("it runs");

@@ -15,6 +15,9 @@ pub(crate) use show::status;
 /// Guards the site.
 pub(crate) fn run(config: &Path) -> ExitCode {
     log();
+    if let Err(why) = picket::secrecy::close_memory() {
+        return refuse(&why);
+    }
     let loaded = match settings::load(config) {
         Ok(loaded) => loaded,
         Err(faults) => {
@@ -24,6 +27,9 @@ pub(crate) fn run(config: &Path) -> ExitCode {
     };
     if loaded.warnings.warnings() > 0 {
         eprint!("{}", loaded.warnings);
+    }
+    if let Some(why) = picket::secrecy::swap() {
+        tracing::warn!("{why}");
     }
     let register = settings::load_register(config, 0);
     if let Err(faults) = &register {

@@ -8,6 +8,7 @@ pub mod console;
 pub mod control;
 pub mod journal;
 pub mod line;
+pub mod secrecy;
 pub mod settings;
 pub mod supervise;
 pub mod think;

@@ -5,7 +5,7 @@ use crate::journal::{Journal, told};
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
 use crate::watchdog::{Callee, Mending};
-use crate::{central, clock, console, control, line};
+use crate::{central, clock, console, control, line, secrecy};
 use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
@@ -80,6 +80,11 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
         None => None,
     };
+    for suffix in ["", "-wal"] {
+        let mut name = loaded.journal.file.clone().into_os_string();
+        name.push(suffix);
+        secrecy::tighten(Path::new(&name))?;
+    }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
     let (register, refused) = register_in_force(&journal, &recovered, register)?;

@@ -1,0 +1,82 @@
+//! Keys stay where they belong: in one file, and in memory that nobody else reads.
+
+use crate::installation::Installation;
+use crate::programs::{Broker, until};
+use crate::records::{event, scene};
+use picket_record::encode::{base64url, bytes32};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+const ABRT: i32 = 6;
+
+/// Runs a shell script in a folder of its own, without a limit for cores.
+fn aborted(folder: &Path, script: &str) -> ExitStatus {
+    let script = format!("ulimit -c unlimited && {script}");
+    Command::new("sh").args(["-c", &script]).current_dir(folder).status().expect("a shell")
+}
+
+/// Every file below a folder.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false if path.is_file() => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_is_aborted_leaves_no_core() {
+    let (site_broker, central_broker) = (Broker::start(), Broker::start());
+    let site = Installation::make(site_broker.port, central_broker.port);
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = aborted(folder.path(), "kill -ABRT $$");
+    assert!(here.core_dumped(), "this machine writes no cores, so nothing is shown: {here}");
+    let agent = site.spawn_without_core_limit("aborted.log", folder.path());
+    site.until("it runs", |_| Some(()));
+    let ended = agent.abort();
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(ABRT), false));
+}
+
+#[test]
+fn the_identity_key_is_in_its_file_and_nowhere_else() {
+    let (site_broker, central_broker) = (Broker::start(), Broker::start());
+    let site = Installation::make(site_broker.port, central_broker.port);
+    let central = site.start_central();
+    let agent = site.start_listening();
+    site_broker.publish(&scene(7), event("2026-01-01T00:00:00.000Z", true).as_bytes(), &[]);
+    site.until("the alarm is reported", |status| status["alarms"][0]["reported"].as_bool().filter(|yes| *yes));
+    let bundle = site.export("bundle");
+    let key_file = site.path("identity.key");
+    let text = fs::read_to_string(&key_file).expect("the key");
+    let seed = bytes32(text.trim(), "key").expect("a key");
+    let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let forms = [seed.to_vec(), base64url(&seed).into_bytes(), hex.into_bytes()];
+    let mut all = Vec::new();
+    files(&site.path("."), &mut all);
+    assert!(all.iter().any(|file| file.starts_with(&bundle)), "the bundle is looked at too");
+    assert!(all.len() > 10, "{all:?}");
+    for file in all.iter().filter(|file| !file.ends_with("identity.key")) {
+        let bytes = fs::read(file).expect("a file");
+        let held = forms.iter().any(|form| bytes.windows(form.len()).any(|window| window == form));
+        assert!(!held, "{} holds the identity key", file.display());
+    }
+    drop((agent, central));
+}
+
+#[test]
+fn a_journal_that_others_could_read_is_closed_to_them_at_the_next_start() {
+    let (site_broker, central_broker) = (Broker::start(), Broker::start());
+    let site = Installation::make(site_broker.port, central_broker.port);
+    site.start().kill();
+    fs::set_permissions(site.journal(), fs::Permissions::from_mode(0o644)).expect("our file");
+    let agent = site.start();
+    let mode = || fs::metadata(site.journal()).expect("it is there").permissions().mode() & 0o777;
+    until("the file is closed to others", || (mode() == 0o600).then_some(()));
+    assert!(agent.log().contains("others could use this file"), "{}", agent.log());
+}
