@@ -11,6 +11,7 @@ pub mod encode;
 pub mod json;
 pub mod keys;
 pub mod kind;
+pub mod personal;
 pub mod receipt;
 pub mod refusal;
 pub mod wall;
