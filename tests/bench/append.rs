@@ -10,7 +10,7 @@ use crate::wait;
 use ed25519_dalek::{Signer, SigningKey};
 use picket::journal::{Journal, Place};
 use picket_core::wire::Batch;
-use picket_record::body::{About, Body, ClockQuality, ClockSource, IdentityEvidence, Mode, Source, Standing, When};
+use picket_record::body::{About, Body, ClockQuality, ClockSource, IdentityEvidence, Source, Standing, When};
 use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
 use rusqlite::Connection;
@@ -165,15 +165,7 @@ fn body(n: usize) -> Body {
         standing: Standing { st: "good", why: Vec::new(), due: None, cert: None },
         source: Some(source),
     };
-    Body {
-        when: when(n),
-        mode: Mode::Live,
-        kind: Kind::Readings,
-        severity: Severity::Info,
-        about: Some(about),
-        device_time: None,
-        data,
-    }
+    Body { about: Some(about), ..Body::new(when(n), Kind::Readings, Severity::Info, data) }
 }
 
 fn table(journal: &[Taken], bare: &[Taken], records: usize, bytes: usize) -> Table {

@@ -3,7 +3,7 @@
 
 use crate::statement::Commit;
 use crate::time::{Now, s};
-use picket_record::body::{Body, Mode};
+use picket_record::body::Body;
 use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -238,15 +238,7 @@ impl Drafts {
         self.gap_from = now.mono_us + GAP_PAUSE_US;
         let gap = std::mem::take(&mut self.gap);
         let data = gap.data(self.dropped_total);
-        let body = Body {
-            when: now.when(),
-            mode: Mode::Live,
-            kind: Kind::GapDropped,
-            severity: Severity::Fault,
-            about: None,
-            device_time: None,
-            data,
-        };
+        let body = Body::new(now.when(), Kind::GapDropped, Severity::Fault, data);
         self.waiting.push_back(Draft { body, commit: Commit::Now, joined: false });
         self.now_waiting += 1;
     }

@@ -6,7 +6,7 @@ use crate::register::{EquipmentId, Register, rows};
 use crate::statement::Statement;
 use crate::time::Now;
 use crate::wire::StateRow;
-use picket_record::body::{About, Body, ClockQuality, ClockSource, Mode, Standing};
+use picket_record::body::{About, Body, ClockQuality, ClockSource, Standing};
 use picket_record::kind::{Kind, Severity};
 use std::collections::BTreeMap;
 
@@ -52,15 +52,7 @@ pub(crate) fn register(listed: &[&[(&str, &str)]]) -> Register {
 pub(crate) fn body(kind: Kind, severity: Severity, equipment: Option<&str>) -> Body {
     let standing = Standing { st: "good", why: Vec::new(), due: None, cert: None };
     let about = equipment.map(|equipment| About { equipment: equipment.into(), register: 1, standing, source: None });
-    Body {
-        when: at(0).when(),
-        mode: Mode::Live,
-        kind,
-        severity,
-        about,
-        device_time: None,
-        data: serde_json::Map::new(),
-    }
+    Body { about, ..Body::new(at(0).when(), kind, severity, serde_json::Map::new()) }
 }
 
 /// State rows as the journal keeps them: a fold of statements.

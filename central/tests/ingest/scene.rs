@@ -4,7 +4,7 @@ use picket_central::clock::Now;
 use picket_central::ingest::{Ingest, Tally};
 use picket_central::store::{Accepted, Store};
 use picket_record::acceptance::Acceptance;
-use picket_record::body::{Body, ClockQuality, ClockSource, Mode, When};
+use picket_record::body::{Body, ClockQuality, ClockSource, When};
 use picket_record::chain::{Head, Opening, Origin, Sealed, Sealer, TailState};
 use picket_record::encode::{Link, Name};
 use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
@@ -27,7 +27,7 @@ pub(crate) fn body(kind: Kind, severity: Severity, data: Value) -> Body {
     let clock = ClockQuality { src: ClockSource::None, sync: false, err_ms: 0, age_s: 0, era: 0 };
     let when = When { boot: "b".into(), mono_us: 1, wall_ms: None, clock };
     let data = data.as_object().unwrap().clone();
-    Body { when, mode: Mode::Live, kind, severity, about: None, device_time: None, data }
+    Body::new(when, kind, severity, data)
 }
 
 pub(crate) fn beat() -> Body {

@@ -1,6 +1,8 @@
 //! What a record says, without its place in the chain.
 
+use crate::encode::Link;
 use crate::kind::{Kind, Severity};
+use crate::personal::Commitment;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -19,8 +21,17 @@ pub struct Body {
     pub about: Option<About>,
     /// Time the device claims, as sent, at most 64 bytes; untrusted.
     pub device_time: Option<String>,
+    /// Salted hash of personal data that is kept beside the record ([`crate::personal`]).
+    pub personal: Option<Commitment>,
     /// What the kind defines. Integers only (below 2^53 in size), depth at most 3 here, so 4 in the record.
     pub data: Map<String, Value>,
+}
+
+impl Body {
+    /// Live, about the agent itself, without a claim of a device and without personal data.
+    pub fn new(when: When, kind: Kind, severity: Severity, data: Map<String, Value>) -> Self {
+        Self { when, mode: Mode::Live, kind, severity, about: None, device_time: None, personal: None, data }
+    }
 }
 
 /// A moment and how well it is known.
@@ -64,17 +75,37 @@ pub enum ClockSource {
 }
 
 /// Whether a record is live. A mode never suppresses anything at the central side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// Real.
     Live,
     /// Inside an ordered drill.
-    Drill,
+    Drill(Drill),
     /// A test of equipment.
     Test,
     /// Somebody works on the equipment.
     Maintenance,
+}
+
+impl Mode {
+    /// The word in the record.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Drill(_) => "drill",
+            Self::Test => "test",
+            Self::Maintenance => "maintenance",
+        }
+    }
+}
+
+/// The drill that a record belongs to, and who ordered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drill {
+    /// Its name, 1 to 64 bytes.
+    pub id: String,
+    /// Link of the order or command that allowed it.
+    pub auth: Link,
 }
 
 /// The equipment a record speaks of.

@@ -12,7 +12,7 @@ mod seal;
 mod verify;
 
 pub use check::{ChainCheck, Contradiction, Summary};
-pub use payload::BodyRefusal;
+pub use payload::{BodyRefusal, DRILL_ID_MAX};
 pub use read::Parsed;
 pub use seal::{Found, Opening, Origin, Sealed, Sealer, TailState};
 pub use verify::{Epochs, OpenedEpoch, verify};

@@ -92,6 +92,16 @@ pub(crate) enum Header<'a> {
     Receipt { sms: &'a Name },
     /// The acceptance of a gateway by a central system.
     Acceptance { sms: &'a Name },
+    /// A version of the root document, under one of the root keys.
+    Root { sms: &'a Name, key: &'a PublicKey },
+    /// A token for one enrolment.
+    EnrolmentToken { sms: &'a Name },
+    /// The request of a gateway to be accepted, under its identity key.
+    Request { gw: &'a Name },
+    /// An order to a gateway.
+    Order { sms: &'a Name },
+    /// A command to a gateway.
+    Command { sms: &'a Name },
 }
 
 impl Header<'_> {
@@ -102,6 +112,11 @@ impl Header<'_> {
             Header::Opening { gw } => (format!("{gw}#id"), "open+jws"),
             Header::Receipt { sms } => (format!("{sms}#receipt"), "receipt+jws"),
             Header::Acceptance { sms } => (format!("{sms}#accept"), "accept+jws"),
+            Header::Root { sms, key } => (format!("{sms}#root:{}", key.text()), "root+jws"),
+            Header::EnrolmentToken { sms } => (format!("{sms}#accept"), "token+jws"),
+            Header::Request { gw } => (format!("{gw}#id"), "enrol+jws"),
+            Header::Order { sms } => (format!("{sms}#order"), "order+jws"),
+            Header::Command { sms } => (format!("{sms}#order"), "command+jws"),
         };
         base64url(format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"{typ}"}}"#).as_bytes())
     }
@@ -163,6 +178,11 @@ impl<'a> Token<'a> {
         Ok((read(sms, &members)?, link(token.signing_input)))
     }
 
+    /// Signed by this key?
+    pub(crate) fn signed_by(&self, key: &PublicKey) -> bool {
+        key.verifies(self.signing_input.as_bytes(), &self.signature)
+    }
+
     pub(crate) fn payload_bytes(&self) -> Result<Vec<u8>, Refusal> {
         from_base64url(self.payload, "payload")
     }
@@ -214,11 +234,20 @@ mod tests {
     #[test]
     fn headers_are_written_as_the_format_says_byte_for_byte() {
         let gw = Name::parse("gate-7").unwrap();
+        let key = PublicKey::parse("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
         let cases = [
             (Header::Record { gw: &gw, ep: 12 }, r#"{"alg":"EdDSA","kid":"gate-7#12","typ":"rec+jws"}"#),
             (Header::Opening { gw: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#id","typ":"open+jws"}"#),
             (Header::Receipt { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#receipt","typ":"receipt+jws"}"#),
             (Header::Acceptance { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#accept","typ":"accept+jws"}"#),
+            (Header::EnrolmentToken { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#accept","typ":"token+jws"}"#),
+            (Header::Request { gw: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#id","typ":"enrol+jws"}"#),
+            (Header::Order { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#order","typ":"order+jws"}"#),
+            (Header::Command { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#order","typ":"command+jws"}"#),
+            (
+                Header::Root { sms: &gw, key: &key },
+                r#"{"alg":"EdDSA","kid":"gate-7#root:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","typ":"root+jws"}"#,
+            ),
         ];
         for (header, text) in cases {
             assert_eq!(from_base64url(&header.encoded(), "header").unwrap(), text.as_bytes());

@@ -3,8 +3,10 @@
 //! One pass over the text, no recursion past the depth limit. Yields the members of the object as slices of the text;
 //! what is stored and forwarded stays the text as it was written.
 
-use crate::encode::PAYLOAD_MAX;
+use crate::encode::{Name, PAYLOAD_MAX, bytes32};
+use crate::keys::PublicKey;
 use crate::refusal::Refusal;
+use crate::wall;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -126,6 +128,37 @@ impl<'a> Members<'a> {
         match self.count("v")? {
             1 => Ok(()),
             found => Err(Refusal::Version { found }),
+        }
+    }
+
+    /// A moment that must be there, in milliseconds since 1970 UTC.
+    pub(crate) fn moment(&self, field: &'static str) -> Result<i64, Refusal> {
+        let text = self.text(field)?;
+        wall::from_text(&text).ok_or(Refusal::Field { field, expected: "a UTC time with milliseconds" })
+    }
+
+    /// A link or digest that must be there.
+    pub(crate) fn link(&self, field: &'static str) -> Result<[u8; 32], Refusal> {
+        bytes32(&self.text(field)?, field)
+    }
+
+    /// A name that must be there.
+    pub(crate) fn name(&self, field: &'static str) -> Result<Name, Refusal> {
+        Name::parse(&self.text(field)?)
+    }
+
+    /// A public key that must be there.
+    pub(crate) fn key(&self, field: &'static str) -> Result<PublicKey, Refusal> {
+        PublicKey::parse(&self.text(field)?)
+    }
+
+    /// Refuses a member that the list does not name, and one that does not stand in the order of the list. Members of the
+    /// list may be absent here: reading them demands those that must be there.
+    pub(crate) fn in_order(&self, fields: &[&str]) -> Result<(), Refusal> {
+        let mut rest = fields.iter();
+        match self.members.iter().find(|(key, _)| !rest.any(|field| key == field)) {
+            Some((key, _)) => Err(Refusal::Place { field: key.chars().take(80).collect() }),
+            None => Ok(()),
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::encode::{base64url, bytes32};
 use crate::refusal::Refusal;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use sha2::{Digest as _, Sha256};
 
 /// Why a public key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum KeyRefusal {
     #[error("it is not torsion-free")]
     Torsion,
 }
+
+/// RFC 4648 section 6.
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A public key that passed every check. There is no other way to hold one.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +58,26 @@ impl PublicKey {
     /// Base64url, as people exchange keys.
     pub fn text(&self) -> String {
         base64url(self.0.as_bytes())
+    }
+
+    /// What people compare: base32 (RFC 4648 section 6, without padding) of the SHA-256 of the key, 52 characters in
+    /// thirteen groups of four.
+    pub fn fingerprint(&self) -> String {
+        let digest: [u8; 32] = Sha256::digest(self.0.as_bytes()).into();
+        let mut text = String::with_capacity(64);
+        let (mut bits, mut held) = (0_u32, 0_u32);
+        for byte in digest.into_iter().chain([0]) {
+            bits = bits << 8 | u32::from(byte);
+            held += 8;
+            while held >= 5 && text.len() < 64 {
+                held -= 5;
+                if text.len() % 5 == 4 {
+                    text.push(' ');
+                }
+                text.push(char::from(BASE32[(bits >> held & 31) as usize]));
+            }
+        }
+        text
     }
 
     /// Pure Ed25519, strict: refuses small-order points, non-canonical values and everything the lax rule lets through.
@@ -110,6 +134,10 @@ private_keys! {
     ReceiptKey
     /// Signs the acceptance of gateways.
     AcceptKey
+    /// One of the three keys that say which keys a central system has. Kept off line.
+    RootKey
+    /// Signs orders and commands.
+    OrderKey
 }
 
 #[cfg(test)]
@@ -144,6 +172,13 @@ mod tests {
         assert_eq!(PublicKey::accept(&key).unwrap().bytes(), key);
         let seed = hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
         assert_eq!(IdentityKey::from_seed(seed).public().bytes(), key);
+    }
+
+    #[test]
+    fn a_fingerprint_is_base32_of_the_digest_in_groups_of_four() {
+        // printf d75a..511a | xxd -r -p | sha256sum | xxd -r -p | base32
+        let key = PublicKey::accept(&hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")).unwrap();
+        assert_eq!(key.fingerprint(), "EH7D DX5B KSRG CYTL 7BKA I36S E4NX X3KL NK7E LKSY Q57P I74X EG4Q");
     }
 
     fn hex(text: &str) -> [u8; 32] {

@@ -7,10 +7,16 @@
 pub mod acceptance;
 pub mod body;
 pub mod chain;
+pub mod command;
 pub mod encode;
+pub mod enrolment;
 pub mod json;
 pub mod keys;
 pub mod kind;
+pub mod order;
+pub mod personal;
 pub mod receipt;
 pub mod refusal;
+pub mod root;
+pub mod token;
 pub mod wall;

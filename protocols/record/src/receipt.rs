@@ -139,8 +139,8 @@ impl Receipt {
             upto: members.count("upto")?,
             head: bytes32(&members.text("head")?, "head")?,
             ep: members.count("ep")?,
-            received_ms: ms(members, "received")?,
-            ts_ms: ms(members, "ts")?,
+            received_ms: members.moment("received")?,
+            ts_ms: members.moment("ts")?,
             state: state.ok_or(Refusal::Field { field: "state", expected: "ok, gap, fork, bad or revoked" })?,
             have: ranges(members, "have")?,
             resend: ranges(members, "resend")?,
@@ -153,11 +153,6 @@ impl Receipt {
 
 fn moment(ms: i64) -> String {
     wall::to_text(ms).map_or_else(|| "null".into(), |text| format!("\"{text}\""))
-}
-
-fn ms(members: &Members<'_>, field: &'static str) -> Result<i64, Refusal> {
-    let text = members.text(field)?;
-    wall::from_text(&text).ok_or(Refusal::Field { field, expected: "a UTC time with milliseconds" })
 }
 
 fn ranges(members: &Members<'_>, field: &'static str) -> Result<Vec<Range>, Refusal> {

@@ -53,6 +53,12 @@ pub enum Refusal {
         /// What the format says.
         expected: &'static str,
     },
+    /// A member that the document does not have, or not there.
+    #[error("the field {field:?} is not one of this document, or does not stand in its place")]
+    Place {
+        /// The first 80 characters of its name.
+        field: String,
+    },
     /// Not a name.
     #[error("{text:?} is not a name: one to 63 of a-z, 0-9 and -")]
     Name {
@@ -109,4 +115,42 @@ pub enum Refusal {
         /// The epoch.
         ep: u64,
     },
+}
+
+impl Refusal {
+    /// The word for the rule that was broken: the same in every verifier and every version of this program.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotText => "not-text",
+            Self::LineTooLong { .. } => "line-too-long",
+            Self::NotThreeParts => "not-three-parts",
+            Self::Base64 { .. } => "base64",
+            Self::Length { .. } => "length",
+            Self::Payload(refusal) => match refusal {
+                JsonRefusal::TooLarge { .. } => "payload-too-large",
+                JsonRefusal::NotUtf8 { .. } => "payload-not-utf8",
+                JsonRefusal::Syntax { .. } => "payload-syntax",
+                JsonRefusal::TooDeep { .. } => "payload-too-deep",
+                JsonRefusal::Number { .. } => "payload-number",
+                JsonRefusal::DuplicateKey { .. } => "payload-duplicate-key",
+            },
+            Self::Missing { .. } => "field-missing",
+            Self::Field { .. } => "field",
+            Self::Place { .. } => "field-place",
+            Self::Name { .. } => "name",
+            Self::Version { .. } => "version",
+            Self::Kind { .. } => "kind",
+            Self::Header => "header",
+            Self::Stranger { .. } => "stranger",
+            Self::UnknownEpoch { .. } => "unknown-epoch",
+            Self::Signature { .. } => "signature",
+            Self::Key(refusal) => match refusal {
+                KeyRefusal::Encoding => "key-encoding",
+                KeyRefusal::Weak => "key-weak",
+                KeyRefusal::Torsion => "key-torsion",
+            },
+            Self::Possession { .. } => "possession",
+            Self::EpochTaken { .. } => "epoch-taken",
+        }
+    }
 }

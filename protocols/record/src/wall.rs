@@ -1,5 +1,7 @@
 //! Wall time as text: RFC 3339, UTC, milliseconds, exactly 24 characters. No clock.
 
+use crate::refusal::Refusal;
+
 /// First moment that can be written: year 0.
 const FIRST_MS: i64 = -62_167_219_200_000;
 /// Last moment that can be written: end of the year 9999.
@@ -15,6 +17,11 @@ pub fn to_text(ms: i64) -> Option<String> {
     let rest = ms.rem_euclid(DAY_MS);
     let (hour, minute, second) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", rest % 1000))
+}
+
+/// The same for the field of a document.
+pub(crate) fn written(ms: i64, field: &'static str) -> Result<String, Refusal> {
+    to_text(ms).ok_or(Refusal::Field { field, expected: "in the years 0 to 9999" })
 }
 
 /// Milliseconds since 1970, or `None` for any other spelling, a day that does not exist or a leap second.

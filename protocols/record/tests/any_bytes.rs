@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
 
 use picket_record::acceptance::Acceptance;
-use picket_record::body::{Body, ClockQuality, ClockSource, Mode, When};
+use picket_record::body::{Body, ClockQuality, ClockSource, When};
 use picket_record::chain::{ChainCheck, Head, Opening, Origin, Parsed, Sealer, TailState};
 use picket_record::encode::{Name, base64url};
 use picket_record::keys::{IdentityKey, PublicKey, ReceiptKey};
@@ -40,15 +40,8 @@ fn body() -> impl Strategy<Value = Body> {
         .prop_filter("an epoch is opened elsewhere", |(.., kind)| Kind::ALL[*kind] != Kind::EpochOpen)
         .prop_map(|(data, mono_us, wall_ms, boot, kind)| {
             let clock = ClockQuality { src: ClockSource::Rtc, sync: false, err_ms: 0, age_s: 0, era: 0 };
-            Body {
-                when: When { boot: boot.as_str().into(), mono_us, wall_ms, clock },
-                mode: Mode::Live,
-                kind: Kind::ALL[kind],
-                severity: Severity::Info,
-                about: None,
-                device_time: None,
-                data: data.into_iter().collect::<Map<String, Value>>(),
-            }
+            let when = When { boot: boot.as_str().into(), mono_us, wall_ms, clock };
+            Body::new(when, Kind::ALL[kind], Severity::Info, data.into_iter().collect::<Map<String, Value>>())
         })
 }
 

@@ -1,6 +1,6 @@
 //! Records that the journal writes of itself.
 
-use picket_record::body::{Body, Mode, When};
+use picket_record::body::{Body, When};
 use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value};
 
@@ -10,5 +10,5 @@ pub(super) fn own_words(when: &When, kind: Kind, severity: Severity, data: Value
         Value::Object(map) => map,
         _ => Map::new(),
     };
-    Body { when: when.clone(), mode: Mode::Live, kind, severity, about: None, device_time: None, data }
+    Body::new(when.clone(), kind, severity, data)
 }

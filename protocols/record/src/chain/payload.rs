@@ -16,6 +16,8 @@ const DATA_DEPTH_MAX: usize = crate::json::DEPTH_MAX - 1;
 pub(crate) const TEXT_MAX: usize = 256;
 /// Longest `dev_ts`, in bytes.
 pub(crate) const DEVICE_TIME_MAX: usize = 64;
+/// Longest name of a drill, in bytes.
+pub const DRILL_ID_MAX: usize = 64;
 /// A kernel boot id has 36 characters.
 pub(crate) const BOOT_MAX: usize = 36;
 
@@ -53,6 +55,9 @@ pub enum BodyRefusal {
         /// Milliseconds since 1970.
         ms: i64,
     },
+    /// A drill without a name.
+    #[error("the drill has no name")]
+    Unnamed,
     /// `epoch.open` is made by `Sealer::open` alone.
     #[error("an epoch is opened by the identity key, never by the key of an epoch")]
     Opening,
@@ -63,8 +68,8 @@ pub(super) fn write_payload(out: &mut Vec<u8>, prefix: &str, head: Head, body: &
     out.extend_from_slice(prefix.as_bytes());
     let mut text = String::with_capacity(320);
     write_place(&mut text, head, &body.when)?;
-    let (mode, kind) = (mode_word(body.mode), body.kind.as_str());
-    push(&mut text, format_args!(r#","mode":"{mode}","kind":"{kind}","sev":{}"#, body.severity as u8));
+    write_mode(&mut text, &body.mode)?;
+    push(&mut text, format_args!(r#","kind":"{}","sev":{}"#, body.kind.as_str(), body.severity as u8));
     out.extend_from_slice(text.as_bytes());
     if let Some(about) = &body.about {
         write_about(out, about)?;
@@ -72,6 +77,13 @@ pub(super) fn write_payload(out: &mut Vec<u8>, prefix: &str, head: Head, body: &
     if let Some(time) = &body.device_time {
         out.extend_from_slice(br#","dev_ts":"#);
         write_bounded(out, "dev_ts", time, DEVICE_TIME_MAX)?;
+    }
+    if let Some(commitment) = &body.personal {
+        let mut text = String::with_capacity(52);
+        text.push_str(r#","pii":""#);
+        base64url_onto(commitment, &mut text);
+        text.push('"');
+        out.extend_from_slice(text.as_bytes());
     }
     if !body.data.is_empty() {
         out.extend_from_slice(br#","data":"#);
@@ -81,13 +93,20 @@ pub(super) fn write_payload(out: &mut Vec<u8>, prefix: &str, head: Head, body: &
     if out.len() > PAYLOAD_MAX { Err(BodyRefusal::TooLarge { bytes: out.len() }) } else { Ok(()) }
 }
 
-fn mode_word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Live => "live",
-        Mode::Drill => "drill",
-        Mode::Test => "test",
-        Mode::Maintenance => "maintenance",
+fn write_mode(text: &mut String, mode: &Mode) -> Result<(), BodyRefusal> {
+    push(text, format_args!(r#","mode":"{}""#, mode.as_str()));
+    if let Mode::Drill(drill) = mode {
+        if drill.id.is_empty() {
+            return Err(BodyRefusal::Unnamed);
+        }
+        bounded("drill", &drill.id, DRILL_ID_MAX)?;
+        text.push_str(r#","drill":{"id":"#);
+        text.push_str(&serde_json::to_string(&drill.id).expect("a text is always JSON"));
+        text.push_str(r#","auth":""#);
+        base64url_onto(&drill.auth, text);
+        text.push_str("\"}");
     }
+    Ok(())
 }
 
 fn push(text: &mut String, args: std::fmt::Arguments<'_>) {

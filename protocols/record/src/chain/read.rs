@@ -1,10 +1,12 @@
 //! Reading one line: strict text, header template, limits and fields. The signature is not looked at here.
 
 use super::TailState;
-use super::payload::{BOOT_MAX, DEVICE_TIME_MAX, TEXT_MAX};
+use super::payload::{BOOT_MAX, DEVICE_TIME_MAX, DRILL_ID_MAX, TEXT_MAX};
+use crate::body::Drill;
 use crate::encode::{Header, Link, Name, Token, bytes32, link};
 use crate::json::Members;
 use crate::kind::{Kind, Severity};
+use crate::personal::Commitment;
 use crate::receipt::RANGES_MAX;
 use crate::refusal::Refusal;
 use crate::wall;
@@ -44,6 +46,10 @@ pub struct Parsed<'a> {
     pub sev: Severity,
     /// Which equipment.
     pub eq: Option<String>,
+    /// The drill that it belongs to: there exactly where `mode` is `drill`.
+    pub drill: Option<Drill>,
+    /// Salted hash of personal data that is kept beside it.
+    pub personal: Option<Commitment>,
     pub(super) signature: [u8; 64],
     payload: String,
     data: Option<Range<usize>>,
@@ -66,6 +72,7 @@ impl<'a> Parsed<'a> {
             return Err(Refusal::Field { field: "mode", expected: "live, drill, test or maintenance" });
         }
         let sev = Severity::from_int(members.count("sev")?);
+        let drill = drill(&members, &mode)?;
         Ok(Self {
             line,
             signing_input: token.signing_input,
@@ -82,6 +89,8 @@ impl<'a> Parsed<'a> {
             kind,
             sev: sev.ok_or(Refusal::Field { field: "sev", expected: "0 to 4" })?,
             eq: equipment(&members)?,
+            drill,
+            personal: members.maybe_text("pii")?.map(|text| bytes32(&text, "pii")).transpose()?,
             signature: token.signature,
             data: object(&members, "data")?,
             payload: String::from_utf8(payload).expect("the members were read from it as text"),
@@ -172,6 +181,22 @@ fn equipment(members: &Members<'_>) -> Result<Option<String>, Refusal> {
         object(members, "standing")?.ok_or(Refusal::Missing { field: "standing" })?;
     }
     Ok(eq)
+}
+
+fn drill(members: &Members<'_>, mode: &str) -> Result<Option<Drill>, Refusal> {
+    let refused = Refusal::Field { field: "drill", expected: "the id and authority of a drill, exactly in mode drill" };
+    let (id, auth) = match (mode, members.value("drill")) {
+        ("drill", Some(Value::Object(mut map))) => (map.remove("id"), map.remove("auth")),
+        ("drill", None) => return Err(Refusal::Missing { field: "drill" }),
+        (_, None) => return Ok(None),
+        (_, Some(_)) => return Err(refused),
+    };
+    match (id, auth) {
+        (Some(Value::String(id)), Some(Value::String(auth))) if (1..=DRILL_ID_MAX).contains(&id.len()) => {
+            Ok(Some(Drill { id, auth: bytes32(&auth, "auth")? }))
+        }
+        _ => Err(refused),
+    }
 }
 
 fn bounded(members: &Members<'_>, field: &'static str, limit: usize) -> Result<Option<String>, Refusal> {

@@ -2,7 +2,7 @@
 
 use super::payload::{BodyRefusal, write_payload};
 use super::{EPOCH_RECORDS_MAX, Head};
-use crate::body::{Body, Mode, When};
+use crate::body::{Body, When};
 use crate::encode::{Header, Link, Name, PAYLOAD_MAX, assemble, base64url};
 use crate::keys::{EpochKey, IdentityKey};
 use crate::kind::{Kind, Severity};
@@ -123,15 +123,8 @@ impl Sealer {
         let ep = head.ep + 1;
         let prefix = format!(r#"{{"v":1,"site":"{}","gw":"{}","ep":{ep},"seq":"#, origin.site, origin.gw);
         let key = EpochKey::from_seed(epoch_seed);
-        let body = Body {
-            when: when.clone(),
-            mode: Mode::Live,
-            kind: Kind::EpochOpen,
-            severity: Severity::Info,
-            about: None,
-            device_time: None,
-            data: announcement(&key, origin, ep, head, opening),
-        };
+        let data = announcement(&key, origin, ep, head, opening);
+        let body = Body::new(when.clone(), Kind::EpochOpen, Severity::Info, data);
         let mut payload = Vec::with_capacity(PAYLOAD_MAX);
         write_payload(&mut payload, &prefix, head, &body)?;
         let header = Header::Opening { gw: &origin.gw }.encoded();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::body::{Body, ClockQuality, ClockSource, Mode, When};
+use crate::body::{Body, ClockQuality, ClockSource, Drill, Mode, When};
 use crate::encode::Name;
 use crate::keys::IdentityKey;
 use crate::kind::Severity;
@@ -23,7 +23,7 @@ fn when() -> When {
 
 fn body(kind: Kind, data: Value) -> Body {
     let Value::Object(data) = data else { panic!("an object") };
-    Body { when: when(), mode: Mode::Live, kind, severity: Severity::Info, about: None, device_time: None, data }
+    Body::new(when(), kind, Severity::Info, data)
 }
 
 fn opening(tail_state: TailState) -> Opening {
@@ -226,4 +226,47 @@ fn declared_losses_are_rising_ranges_below_the_record_that_declares_them() {
         assert_eq!(lost(Kind::JournalRecovered, wrong), []);
     }
     assert_eq!(lost(Kind::Heartbeat, json!([[2, 3]])), [], "nothing but the journal's own word declares a loss");
+}
+
+#[test]
+fn a_record_of_a_drill_names_it_and_no_other_record_does() {
+    let (mut sealer, _) = genesis();
+    let drill = Drill { id: "spring".into(), auth: [7; 32] };
+    let in_drill = Body { mode: Mode::Drill(drill.clone()), ..body(Kind::AlarmRaised, json!({})) };
+    let sealed = sealer.seal(&in_drill).unwrap();
+    let record = Parsed::read(&sealed.line).unwrap();
+    assert_eq!((record.mode.as_str(), record.drill.clone()), ("drill", Some(drill)));
+    let auth = crate::encode::base64url(&[7; 32]);
+    let expected = format!(r#","mode":"drill","drill":{{"id":"spring","auth":"{auth}"}},"kind":"alarm.raised""#);
+    assert!(record.payload().contains(&expected), "{}", record.payload());
+
+    let written = |from: &str, to: &str| {
+        let payload = record.payload().replacen(from, to, 1);
+        let header = crate::encode::Header::Record { gw: &origin().gw, ep: 1 }.encoded();
+        let line = crate::encode::assemble(&header, payload.as_bytes(), |_| [0; 64]).line;
+        Parsed::read(&line).map(|_| ()).unwrap_err()
+    };
+    let expected = "the id and authority of a drill, exactly in mode drill";
+    assert_eq!(written(r#""drill":{"#, r#""dril":{"#), Refusal::Missing { field: "drill" });
+    let refused = Refusal::Field { field: "drill", expected };
+    assert_eq!(written(r#""mode":"drill""#, r#""mode":"live""#), refused);
+    assert_eq!(written(r#""id":"spring""#, r#""id":"""#), refused);
+    assert_eq!(written(r#""auth":""#, r#""auth":"AA"#).to_string(), "the auth is not strict base64url");
+    let unnamed = Drill { id: String::new(), auth: [7; 32] };
+    let body = Body { mode: Mode::Drill(unnamed), ..body(Kind::Heartbeat, json!({})) };
+    assert_eq!(sealer.seal(&body), Err(BodyRefusal::Unnamed));
+}
+
+#[test]
+fn personal_data_is_in_the_chain_as_a_salted_hash_alone() {
+    let (mut sealer, _) = genesis();
+    let opening = crate::personal::Disclosure { salt: [5; 16], text: r#"{"by":"N. Adeyemi"}"#.into() };
+    let personal = Some(opening.commitment());
+    let act = Body { personal, ..body(Kind::ActAcknowledged, json!({"alarm": "a"})) };
+    let line = sealer.seal(&act).unwrap().line;
+    let record = Parsed::read(&line).unwrap();
+    assert_eq!(record.personal, personal);
+    let text = crate::encode::base64url(&opening.commitment());
+    assert!(record.payload().contains(&format!(r#""sev":0,"pii":"{text}","data":{{"#)), "{}", record.payload());
+    assert!(!record.payload().contains("Adeyemi"));
 }

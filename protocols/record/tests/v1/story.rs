@@ -140,7 +140,7 @@ fn second_epoch() -> Vec<Body> {
 fn body(at: u64, kind: Kind, severity: Severity, data: Value) -> Body {
     let Value::Object(data): Value = data else { unreachable!("every data of the story is an object") };
     let data: Map<String, Value> = data;
-    Body { when: when(at), mode: Mode::Live, kind, severity, about: None, device_time: None, data }
+    Body::new(when(at), kind, severity, data)
 }
 
 fn when(at: u64) -> When {

@@ -1,0 +1,149 @@
+//! Personal data beside a record: the record carries a salted hash, so that the text can be erased and the chain stays.
+//!
+//! Life: the salt and the text are drawn and kept beside the record; they travel behind it on the wire, and in
+//! `sidecar.json` where a bundle discloses them; once erased, nothing but the hash is left, which the salt keeps from
+//! being guessed.
+
+use crate::encode::{base64url, from_base64url};
+use crate::json::{INTEGER_MAX, Members};
+use crate::refusal::Refusal;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// What `pii` holds: SHA-256 of salt and text.
+pub type Commitment = [u8; 32];
+
+/// Bytes of a salt: too many to guess, whatever the text.
+pub const SALT_BYTES: usize = 16;
+/// Longest text in bytes: written as JSON a second time it stays within a payload's size.
+pub const PERSONAL_MAX: usize = 2048;
+/// Most openings in one `sidecar.json`: a verifier holds forty bytes of each.
+pub const OPENINGS_MAX: usize = 65_536;
+
+/// What opens a commitment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Disclosure {
+    /// Drawn anew for each text.
+    pub salt: [u8; SALT_BYTES],
+    /// The personal data, a JSON object as text.
+    pub text: String,
+}
+
+impl Disclosure {
+    /// SHA-256 of the salt's sixteen bytes and the UTF-8 text.
+    pub fn commitment(&self) -> Commitment {
+        let mut hash = Sha256::new();
+        hash.update(self.salt);
+        hash.update(self.text.as_bytes());
+        hash.finalize().into()
+    }
+
+    /// Whether this is what the record was written about.
+    pub fn opens(&self, commitment: &Commitment) -> bool {
+        self.commitment() == *commitment
+    }
+
+    /// The line that travels behind record `seq`: it begins with `{`, which no record does.
+    pub fn to_line(&self, seq: u64) -> String {
+        let (salt, text) = (base64url(&self.salt), Value::from(self.text.as_str()));
+        format!(r#"{{"pii":{seq},"salt":"{salt}","text":{text}}}"#)
+    }
+
+    /// Reads such a line, with the number of the record it belongs to.
+    pub fn from_line(line: &str) -> Result<(u64, Self), Refusal> {
+        let members = Members::read(line.as_bytes())?;
+        let seq = members.count("pii")?;
+        Ok((seq, Self::of(&members.text("salt")?, &members.text("text")?)?))
+    }
+
+    fn of(salt: &str, text: &str) -> Result<Self, Refusal> {
+        let salt = from_base64url(salt, "salt")?;
+        let salt = salt.try_into().map_err(|salt: Vec<u8>| Refusal::Length {
+            part: "salt",
+            bytes: salt.len(),
+            expected: SALT_BYTES,
+        })?;
+        if text.len() > PERSONAL_MAX || !text.starts_with('{') {
+            return Err(Refusal::Field { field: "text", expected: "a JSON object of at most 2048 bytes" });
+        }
+        Ok(Self { salt, text: text.to_owned() })
+    }
+}
+
+/// Personal data is never printed.
+impl std::fmt::Debug for Disclosure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Disclosure({} bytes)", self.text.len())
+    }
+}
+
+/// `sidecar.json` of a bundle: openings in the order of their records.
+pub fn sidecar<'a>(openings: impl IntoIterator<Item = (u64, &'a Disclosure)>) -> String {
+    let rows = openings.into_iter().map(|(seq, opening)| {
+        let (salt, text) = (base64url(&opening.salt), Value::from(opening.text.as_str()));
+        format!(r#"{{"seq":{seq},"salt":"{salt}","text":{text}}}"#)
+    });
+    let rows: Vec<String> = rows.collect();
+    format!("{{\"v\":1,\"openings\":[{}]}}\n", rows.join(",\n"))
+}
+
+/// Reads a `sidecar.json`: rising numbers, at most [`OPENINGS_MAX`].
+pub fn read_sidecar(text: &str) -> Result<Vec<(u64, Disclosure)>, Refusal> {
+    let expected = "at most 65536 openings {seq, salt, text}, rising";
+    let refused = || Refusal::Field { field: "openings", expected };
+    let whole: Value = serde_json::from_str(text).map_err(|_| refused())?;
+    match whole.get("v").and_then(Value::as_u64) {
+        Some(1) => {}
+        Some(found) => return Err(Refusal::Version { found }),
+        None => return Err(Refusal::Missing { field: "v" }),
+    }
+    let list = whole.get("openings").and_then(Value::as_array).ok_or_else(refused)?;
+    if list.len() > OPENINGS_MAX {
+        return Err(refused());
+    }
+    let mut openings: Vec<(u64, Disclosure)> = Vec::with_capacity(list.len());
+    for row in list {
+        let seq = row.get("seq").and_then(Value::as_u64).filter(|seq| (1..=INTEGER_MAX).contains(seq));
+        let salt = row.get("salt").and_then(Value::as_str).ok_or_else(refused)?;
+        let text = row.get("text").and_then(Value::as_str).ok_or_else(refused)?;
+        let last = openings.last().map_or(0, |(last, _)| *last);
+        let seq = seq.filter(|seq| *seq > last).ok_or_else(refused)?;
+        openings.push((seq, Disclosure::of(salt, text)?));
+    }
+    Ok(openings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opening() -> Disclosure {
+        Disclosure { salt: *b"0123456789abcdef", text: r#"{"by":"Zo\u00eb"}"#.into() }
+    }
+
+    #[test]
+    fn a_commitment_is_the_hash_of_salt_and_text() {
+        // printf '0123456789abcdef{"by":"guard"}' | openssl sha256 -binary | basenc --base64url
+        let guard = Disclosure { text: r#"{"by":"guard"}"#.into(), ..opening() };
+        assert_eq!(base64url(&guard.commitment()), "OpLqfIljejZipPD1vRQ5mKWqZCtWzJ3ovXN1cd2jLeM");
+        assert!(guard.opens(&guard.commitment()));
+        assert!(!guard.opens(&opening().commitment()));
+    }
+
+    #[test]
+    fn an_opening_is_read_back_from_its_line_and_from_a_sidecar() {
+        let line = opening().to_line(7);
+        assert!(line.starts_with('{'));
+        assert_eq!(Disclosure::from_line(&line).unwrap(), (7, opening()));
+        let text = sidecar([(7, &opening()), (9, &opening())]);
+        assert_eq!(read_sidecar(&text).unwrap(), [(7, opening()), (9, opening())]);
+        assert!(read_sidecar(&sidecar([(9, &opening()), (7, &opening())])).is_err());
+    }
+
+    #[test]
+    fn a_short_salt_and_a_long_text_are_refused() {
+        assert!(Disclosure::from_line(r#"{"pii":7,"salt":"AA","text":"{}"}"#).is_err());
+        let long = Disclosure { text: format!("{{{}", "x".repeat(PERSONAL_MAX)), ..opening() };
+        assert!(Disclosure::from_line(&long.to_line(7)).is_err());
+    }
+}
