@@ -32,6 +32,8 @@ pub enum Rule {
     SealMismatch,
     /// Equipment does not answer or is not heard.
     Silent,
+    /// The orders of the central side are stale; they stay in force.
+    OrderStale,
 }
 
 impl Rule {
@@ -47,6 +49,7 @@ impl Rule {
         Rule::DeviceFault,
         Rule::SealMismatch,
         Rule::Silent,
+        Rule::OrderStale,
     ];
 
     /// The word in records and on the page.
@@ -62,6 +65,7 @@ impl Rule {
             Rule::DeviceFault => "device-fault",
             Rule::SealMismatch => "seal-mismatch",
             Rule::Silent => "silent",
+            Rule::OrderStale => "order-stale",
         }
     }
 
@@ -76,7 +80,7 @@ impl Rule {
             Rule::DoorForced | Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::SealMismatch => {
                 Severity::Security
             }
-            Rule::DoorHeld | Rule::MainsLost | Rule::Silent | Rule::DeviceFault => Severity::Fault,
+            Rule::DoorHeld | Rule::MainsLost | Rule::Silent | Rule::DeviceFault | Rule::OrderStale => Severity::Fault,
             Rule::BatteryLow => Severity::Notice,
         }
     }

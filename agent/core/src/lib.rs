@@ -12,6 +12,7 @@ pub mod drafts;
 mod label;
 pub mod memory;
 pub mod nonconformity;
+pub mod orders;
 pub mod plan;
 pub mod readings;
 pub mod receipts;

@@ -109,6 +109,13 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::RegisterApplied => vec![put("register".into(), &Value::Object(stated.data.clone()))],
+        Kind::OrderApplied => vec![put("order".into(), &Value::Object(stated.data.clone()))],
+        Kind::ExerciseStarted => {
+            let row = json!({ "id": stated.data.get("id"), "auth": stated.data.get("auth") });
+            [put("drill".into(), &row)].into_iter().chain(commanded(stated)).collect()
+        }
+        Kind::ExerciseEnded => [Change::Drop { key: "drill".into() }].into_iter().chain(commanded(stated)).collect(),
+        Kind::OrderRejected => commanded(stated).into_iter().collect(),
         Kind::SettingsApplied => vec![put("settings".into(), &Value::Object(stated.data.clone()))],
         // Rows said again, because the records that said them are disposed of.
         Kind::Snapshot => kept_rows(stated),
@@ -117,9 +124,17 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             let to = stated.data.get("to").and_then(Value::as_u64).unwrap_or(0);
             vec![put(crate::summary::ROW.into(), &json!({ "to": to }))]
         }
-        Kind::Heartbeat => stated.data.get("judged_ms").map(|ms| put("floor".into(), ms)).into_iter().collect(),
+        Kind::Heartbeat => {
+            let floor = stated.data.get("judged_ms").map(|ms| put("floor".into(), ms));
+            floor.into_iter().chain(commanded(stated)).collect()
+        }
         _ => Vec::new(),
     }
+}
+
+/// The number of the command that a record answers: none that is not higher is acted on again.
+fn commanded(stated: Stated<'_>) -> Option<Change> {
+    stated.data.get("command").map(|n| put("command".into(), n))
 }
 
 fn put(key: String, body: &Value) -> Change {

@@ -29,6 +29,12 @@ impl EquipmentId {
         Self(format!("unlisted:{}", label::of(sender)).into())
     }
 
+    /// The id of the gateway itself, for what is about no other equipment. Names are at most 63 characters; what does not
+    /// fit ends in a hash.
+    pub fn gateway(name: &str) -> Self {
+        Self(format!("gateway:{}", label::of(name)).into())
+    }
+
     /// The id that unlisted senders share once there are too many; no sender has it, because it begins with a colon.
     pub fn unlisted_rest() -> Self {
         Self("unlisted::and-more".into())
@@ -226,6 +232,11 @@ impl Verdict {
     pub fn unlisted() -> Self {
         let reasons = vec![(Standing::Unlisted, "unlisted".to_owned())];
         Self { standing: Standing::Unlisted, reasons, due: None, certificate: String::new() }
+    }
+
+    /// The verdict on the gateway itself: no row vouches for it, and no date of one judges it.
+    pub fn good() -> Self {
+        Self { standing: Standing::Good, reasons: Vec::new(), due: None, certificate: String::new() }
     }
 
     /// As a record states it.

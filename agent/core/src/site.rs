@@ -6,6 +6,7 @@ use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
 use crate::nonconformity::Nonconformities;
+use crate::orders::{self, Orders};
 use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
 use crate::readings::Readings;
 use crate::receipts::Checks;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 mod conclude;
 mod hear;
+mod order;
 mod poll;
 mod recall;
 mod routine;
@@ -65,6 +67,10 @@ pub struct Site {
     checks: Checks,
     steps: Steps,
     summaries: Summaries,
+    orders: Orders,
+    /// Settings that the order in force gives.
+    ordered: orders::Settings,
+    central_clock: Option<order::CentralClock>,
     tally: routine::Tally,
     outputs: VecDeque<Output>,
     asks: u64,
@@ -79,6 +85,8 @@ impl Site {
     pub fn new(now: &Now, start: Start) -> Self {
         let Start { plan, register, register_refused, recovered, seed, version } = start;
         let mut chance = Chance::new(seed);
+        let (orders, ordered) = Orders::recover(recovered.order.as_ref());
+        let own = EquipmentId::gateway(&plan.gateway);
         let (register, register_changed) = routine::renumbered(register, &recovered.rows);
         let buses = plan.lines.iter().enumerate().filter_map(|(index, line)| {
             let id = LineId(u16::try_from(index).ok()?);
@@ -88,7 +96,7 @@ impl Site {
         let buses = buses.collect();
         let mut site = Self {
             buses,
-            standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows),
+            standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             alarms: Alarms::recover(&recovered.rows),
             nonconformities: Nonconformities::recover(&recovered.rows),
@@ -101,6 +109,9 @@ impl Site {
             checks: Checks::default(),
             steps: Steps::new(now),
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
+            orders,
+            ordered,
+            central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
             outputs: VecDeque::new(),
             asks: 0,
@@ -143,6 +154,7 @@ impl Site {
             Input::LinkDown { cause } => {
                 self.changed_if(self.uplink.session().is_some());
                 self.uplink.down(now, cause);
+                self.orders.link_lost();
             }
             Input::Sent { session, lane, result } => self.uplink.sent(now, session, lane, result),
             Input::ReceiptHeard { line } => {
@@ -151,6 +163,7 @@ impl Site {
             }
             Input::Receipted(receipted) => {
                 self.seen_by_central(now, receipted.state);
+                self.order_named(now, receipted.ts_ms, receipted.order);
                 self.uplink.receipted(now, receipted);
                 let check = self.checks.answered();
                 self.check(check);
@@ -166,6 +179,9 @@ impl Site {
                     self.drafts.end_group();
                 }
             }
+            Input::OrderHeard { content_type, payload } => self.order_heard(now, content_type.as_deref(), payload),
+            Input::OrderChecked(checked) => self.order_checked(now, checked),
+            Input::OrderKept(result) => self.order_kept(now, result),
             Input::Act(act) => self.act(now, &act),
             Input::Stop => self.stop(now),
         }
@@ -203,6 +219,7 @@ impl Site {
             if now.mono_us >= self.standings.deadline() {
                 self.recheck(now);
             }
+            self.drill_timeout(now);
             self.routine(now);
         }
         self.drive(now);
@@ -232,7 +249,8 @@ impl Site {
         }
         let carried = [self.drafts.deadline(), self.uplink.deadline(), self.stop_deadline()];
         let watching = !self.said_last_words();
-        let clocks = [Some(self.standings.deadline()), self.steps.deadline(), self.summaries.deadline()];
+        let clocks =
+            [Some(self.standings.deadline()), self.steps.deadline(), self.summaries.deadline(), self.orders.deadline()];
         let watched = [self.rules.deadline(), self.contacts.deadline()].into_iter().chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();

@@ -78,6 +78,23 @@ impl Standings {
         self
     }
 
+    /// Takes one piece of equipment for good, whatever the register says.
+    pub fn vouched_for(mut self, id: EquipmentId) -> Self {
+        self.verdicts.insert(id, Verdict::good());
+        self
+    }
+
+    /// Another register is in force. [`Standings::recheck`] tells what follows.
+    pub fn replace(&mut self, register: Register) {
+        self.register = register;
+        let (register, unlisted) = (&self.register, &self.unlisted);
+        let is_known = |id: &EquipmentId| register.get(id).is_some() || unlisted.contains(id);
+        self.mismatched.retain(|id, _| is_known(id));
+        self.verdicts.retain(|id, verdict| is_known(id) || *verdict == Verdict::good());
+        self.settled = false;
+        self.next_us = 0;
+    }
+
     /// The register in force.
     pub fn register(&self) -> &Register {
         &self.register

@@ -167,7 +167,7 @@ impl Uplink {
 
     /// A verified receipt.
     pub fn receipted(&mut self, now: &Now, receipted: Receipted) {
-        let Receipted { state, upto, have, resend } = receipted;
+        let Receipted { state, upto, have, resend, .. } = receipted;
         self.state = Some(state);
         let upto = upto.min(self.head);
         // A receipt that went back means that the central side was restored from a backup: what it lacks goes again.

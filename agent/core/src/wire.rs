@@ -1,11 +1,15 @@
 //! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
 
 use crate::plan::LineId;
+use crate::register::Register;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
 use picket_record::chain::Parsed;
+use picket_record::command::Command;
+use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
+use picket_record::order::{Judgement, Order};
 use picket_record::receipt::State;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -101,6 +105,17 @@ pub enum Input {
         /// What it found, rising; damaged records are left out.
         past: Vec<Past>,
     },
+    /// A message came down on the topic of orders, not yet verified.
+    OrderHeard {
+        /// Content type of the message.
+        content_type: Option<String>,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+    /// The journal's side looked at the lines of [`Output::CheckOrder`].
+    OrderChecked(Checked),
+    /// An order is kept and its register was read, or why not.
+    OrderKept(Result<Option<Register>, String>),
     /// A guard acted on the page.
     Act(Act),
     /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].
@@ -216,8 +231,62 @@ pub enum Output {
         /// The number.
         after: u64,
     },
+    /// Verify lines that came down. Answered by [`Input::OrderChecked`].
+    CheckOrder {
+        /// One document: lines of a root document, an order or a command.
+        text: String,
+    },
+    /// Keep a verified order, with the text of its register, where the record that puts it into force will find it.
+    /// Answered by [`Input::OrderKept`].
+    KeepOrder {
+        /// The order as received.
+        line: String,
+        /// Its link.
+        link: Link,
+        /// Text of the register that it names.
+        register: Option<Arc<str>>,
+    },
     /// Everything is stored: the process may end.
     Stopped,
+}
+
+/// What lines that came down are.
+#[derive(Debug, Clone)]
+pub enum Checked {
+    /// A verified order that may come into force, or is.
+    Order {
+        /// What it says.
+        order: Box<Order>,
+        /// Its link.
+        link: Link,
+        /// What it is to this gateway.
+        judgement: Judgement,
+        /// As received.
+        line: String,
+    },
+    /// A verified command, bound to a record of this journal.
+    Command {
+        /// What it says.
+        command: Box<Command>,
+        /// Its link.
+        link: Link,
+    },
+    /// A root document came into force, or is.
+    Root {
+        /// Its version.
+        ver: u64,
+    },
+    /// Nothing follows from it but a record.
+    Refused {
+        /// `order`, `command`, `root`, or `lines` where it is none of them.
+        what: &'static str,
+        /// Its version or number, 0 where it has none that can be believed.
+        n: u64,
+        /// The word for the rule that was broken.
+        reason: &'static str,
+        /// For people.
+        cause: String,
+    },
 }
 
 /// A stored record, as a summary counts it.
@@ -317,6 +386,10 @@ pub struct Receipted {
     pub have: Vec<(u64, u64)>,
     /// Ranges it asks for again, inclusive.
     pub resend: Vec<(u64, u64)>,
+    /// When it signed, in milliseconds since 1970 UTC.
+    pub ts_ms: i64,
+    /// Newest order that it has for this gateway, 0 for none.
+    pub order: u64,
 }
 
 /// What the journal recovered at start: the agent's memory.
@@ -334,6 +407,8 @@ pub struct Recovered {
     pub fill_permille: u16,
     /// How the last run ended, as `epoch.open` states it.
     pub tail: String,
+    /// The order in force.
+    pub order: Option<Order>,
 }
 
 /// One row of the agent's memory.

@@ -9,7 +9,7 @@ use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
 use crate::time::Now;
 use crate::wire::Act;
-use picket_record::body::{About, Body};
+use picket_record::body::{About, Body, Mode};
 use picket_record::kind::Severity;
 
 impl Site {
@@ -73,7 +73,9 @@ impl Site {
             source,
         });
         self.tally.recorded(severity);
-        let body = Body { about, device_time, ..Body::new(now.when(), kind, severity, data) };
+        let drill = about.as_ref().and_then(|about| self.orders.drill()?.of(&about.equipment));
+        let mode = drill.map_or(Mode::Live, Mode::Drill);
+        let body = Body { mode, about, device_time, ..Body::new(now.when(), kind, severity, data) };
         self.drafts.push(now, body, commit)
     }
 

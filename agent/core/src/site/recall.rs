@@ -47,6 +47,9 @@ impl Site {
     }
 
     fn is_watched(&self, rule: Rule, equipment: &EquipmentId) -> bool {
+        if rule == Rule::OrderStale {
+            return true;
+        }
         if self.standings.unlisted().any(|unlisted| unlisted == equipment) {
             return true;
         }
@@ -163,6 +166,7 @@ fn tells(device: &Device, rule: Rule, equipment: &EquipmentId) -> bool {
     let own = device.equipment == *equipment;
     let signal = match rule {
         Rule::Silent => return own,
+        Rule::OrderStale => return false,
         Rule::SealMismatch if own && matches!(device.speech, DeviceSpeech::SealReader) => return true,
         Rule::SealMismatch => Some(Signal::Seal),
         Rule::DoorForced | Rule::DoorHeld => Some(Signal::Open),

@@ -1,6 +1,7 @@
 //! What comes back by itself: start, heartbeat, snapshot; and the counters behind them.
 
 use super::Site;
+use crate::orders;
 use crate::plan::LineId;
 use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
@@ -193,14 +194,11 @@ impl Site {
             self.record(now, Statement::new(Kind::SettingsApplied, Severity::Notice, json!({ "digest": digest })));
         }
         if register_changed {
-            let register = self.standings.register();
-            let data = json!({
-                "version": register.version(),
-                "digest": hex(register.digest()),
-                "equipment": register.iter().count(),
-            });
-            self.record(now, Statement::new(Kind::RegisterApplied, Severity::Notice, data));
+            let applied = register_applied(self.standings.register());
+            self.record(now, applied);
         }
+        let drill = row(rows, "drill");
+        self.record_all(now, orders::ended_by_start(now, drill.as_ref()));
         if let Some(cause) = self.register_refused.clone() {
             let cause: String = cause.chars().take(MAX_CAUSE).collect();
             let data = json!({ "cause": cause, "in_force": self.standings.register().version() });
@@ -239,14 +237,37 @@ impl Site {
             return;
         }
         if now.mono_us >= self.tally.heartbeat_us {
-            self.tally.heartbeat_us = now.mono_us + s(self.plan.limits.heartbeat_s.max(1));
-            let data = self.heartbeat(now);
-            self.record(now, Statement::new(Kind::Heartbeat, Severity::Info, data).routine());
+            self.tally.heartbeat_us = now.mono_us + self.heartbeat_us();
+            self.beat(now, None);
+            self.judge_orders(now);
         }
         if now.mono_us >= self.tally.snapshot_us {
             self.tally.snapshot_us = now.mono_us + SNAPSHOT_US;
             self.record(now, Statement::new(Kind::Snapshot, Severity::Info, json!({ "why": "hourly" })).routine());
         }
+    }
+
+    /// From heartbeat to heartbeat, as the order in force or the settings say.
+    fn heartbeat_us(&self) -> u64 {
+        s(self.ordered.heartbeat_s.unwrap_or(self.plan.limits.heartbeat_s).max(1))
+    }
+
+    /// Settings of an order are in force: the next heartbeat comes no later than they say.
+    pub(super) fn pace(&mut self, now: &Now) {
+        self.tally.heartbeat_us = self.tally.heartbeat_us.min(now.mono_us + self.heartbeat_us());
+    }
+
+    /// A heartbeat; one that a command asked for names it, and is stored at once.
+    pub(super) fn beat(&mut self, now: &Now, command: Option<u64>) {
+        let mut data = self.heartbeat(now);
+        let statement = match command {
+            Some(n) => {
+                data["command"] = n.into();
+                Statement::new(Kind::Heartbeat, Severity::Info, data)
+            }
+            None => Statement::new(Kind::Heartbeat, Severity::Info, data).routine(),
+        };
+        self.record(now, statement);
     }
 
     /// What is in force, and how the gateway does: counts since the last one where they are by severity, else since the
@@ -265,6 +286,7 @@ impl Site {
             "not_stored": self.drafts.not_stored(),
             "register": self.standings.register().version(),
             "settings": settings,
+            "order": self.orders.version(),
             "alarms": self.alarms.iter().count(),
             "nonconformities": self.nonconformities.iter().count(),
             "lines_down": lines_down,
@@ -289,6 +311,16 @@ pub(super) fn renumbered(register: Register, rows: &[StateRow]) -> (Register, bo
     let version = before.as_ref().and_then(|r| r.get("version")).and_then(Value::as_u64).unwrap_or(0);
     let same = digest == Some(hex(register.digest()).as_str());
     (register.numbered(if same { version } else { version + 1 }), !same)
+}
+
+/// States the register that comes into force.
+pub(super) fn register_applied(register: &Register) -> Statement {
+    let data = json!({
+        "version": register.version(),
+        "digest": hex(register.digest()),
+        "equipment": register.iter().count(),
+    });
+    Statement::new(Kind::RegisterApplied, Severity::Notice, data)
 }
 
 fn row(rows: &[StateRow], key: &str) -> Option<Value> {

@@ -36,6 +36,7 @@ pub(super) fn still_counts(input: &Input) -> bool {
         Input::Space { .. } => true,
         Input::LinkUp { .. } | Input::LinkDown { .. } | Input::ReceiptHeard { .. } | Input::Receipted(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
+        Input::OrderHeard { .. } | Input::OrderChecked(_) | Input::OrderKept(_) => false,
         Input::LookedBack { .. } | Input::ReceiptRefused { .. } | Input::Stop => false,
     }
 }

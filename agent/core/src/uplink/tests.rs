@@ -9,7 +9,7 @@ fn linked(head: u64, receipted: u64, urgent: &[u64]) -> Uplink {
 }
 
 fn receive(uplink: &mut Uplink, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
-    uplink.receipted(now, Receipted { state: State::Ok, upto, have, resend });
+    uplink.receipted(now, Receipted { state: State::Ok, upto, have, resend, ts_ms: 0, order: 0 });
 }
 
 fn next(uplink: &mut Uplink, now_us: u64) -> Option<Batch> {

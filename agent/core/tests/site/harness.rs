@@ -17,6 +17,7 @@ use picket_device::quantity::Signal;
 use picket_device::seal_reader::Scan;
 use picket_record::body::{Body, ClockQuality, ClockSource};
 use picket_record::kind::{Kind, Severity};
+use picket_record::order::Order;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub(crate) struct Journal {
     pub(crate) head: u64,
     pub(crate) fill_permille: u16,
     pub(crate) open: Option<(u64, Arc<Vec<Body>>)>,
+    /// The order that was put into force.
+    pub(crate) order: Option<Order>,
     /// Stores whatever is handed in at once.
     pub(crate) prompt: bool,
 }
@@ -121,6 +124,8 @@ pub(crate) struct World {
     pub(crate) confirmed: Vec<(LineId, u64)>,
     pub(crate) sent: Vec<Batch>,
     pub(crate) checks: usize,
+    /// Documents that came down and were handed on to be verified.
+    pub(crate) orders: usize,
     pub(crate) asks: u64,
     pub(crate) stopped_at: Option<u64>,
     pub(crate) timeouts: u64,
@@ -147,6 +152,7 @@ impl World {
 
     fn start_by(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64, trusted: bool) -> Self {
         let recovered = Recovered {
+            order: journal.order.clone(),
             head: journal.head,
             rows: journal.rows.values().cloned().collect(),
             fill_permille: journal.fill_permille,
@@ -179,6 +185,7 @@ impl World {
             confirmed: Vec::new(),
             sent: Vec::new(),
             checks: 0,
+            orders: 0,
             asks: 0,
             stopped_at: None,
             timeouts: 0,
@@ -299,6 +306,12 @@ impl World {
                     let found = self.journal.look_back(after);
                     self.site.handle(&self.now(), found);
                 }
+                Output::CheckOrder { .. } => self.orders += 1,
+                Output::KeepOrder { register, .. } => {
+                    let read = |text: &str| rows::build(0, [2; 32], &self.listed_as(text)).unwrap();
+                    let kept = Input::OrderKept(Ok(register.as_deref().map(read)));
+                    self.site.handle(&self.now(), kept);
+                }
                 Output::Stopped => {
                     assert!(self.stopped_at.is_none(), "stopped twice");
                     self.stopped_at = Some(self.now_us);
@@ -326,6 +339,12 @@ impl World {
             return Answer::Bits(bits.copied().collect());
         }
         Answer::Words(self.serial.as_bytes().chunks(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect())
+    }
+
+    /// A register as these tests write it: the usual rows, and a door for each line of the text.
+    fn listed_as(&self, text: &str) -> Vec<rows::Row> {
+        let doors = text.lines().map(|id| row(&[("id", id), ("kind", "door")]));
+        self.listed.iter().cloned().chain(doors).collect()
     }
 
     /// Lets time pass. After each call the next deadline lies ahead: a carrier that waits for it never spins.

@@ -7,6 +7,7 @@ mod alarms;
 mod delivery;
 mod harness;
 mod hearing;
+mod orders;
 mod quiet;
 mod refusals;
 mod restart;

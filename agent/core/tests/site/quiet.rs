@@ -143,7 +143,9 @@ fn input() -> impl Strategy<Value = Input> {
             state: State::Ok,
             upto,
             have,
-            resend
+            resend,
+            ts_ms: 0,
+            order: 0
         })),
         Just(Input::ReceiptHeard { line: "receipt".into() }),
         Just(Input::ReceiptRefused { cause: "bad".into() }),

@@ -1,0 +1,334 @@
+//! Orders of the central side: what came down, what is in force, whether it is stale, and the drill that runs.
+//!
+//! Believes nothing by itself: the journal's side verifies each document and says what it is. Refuses whole: a setting
+//! that is not known, or a register that cannot be read, leaves everything as it was. A stale order stays in force: a
+//! guard system does not fail closed.
+
+mod drill;
+mod inbox;
+mod settings;
+
+pub use drill::Drill;
+pub use inbox::{Downlink, REGISTER_MAX, read};
+pub use settings::Settings;
+
+use crate::register::Register;
+use crate::statement::Statement;
+use crate::time::{Now, s};
+use crate::wire::{Checked, Output};
+use inbox::Inbox;
+use picket_record::command::Command;
+use picket_record::encode::{Link, base64url};
+use picket_record::kind::{Kind, Severity};
+use picket_record::order::{Judgement, Order, Window};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+
+/// Most documents that wait for the one that is with the journal. The central side repeats what did not take effect.
+const WAITING_MAX: usize = 8;
+/// An order that receipts name, and that is not in force after so long, makes the one in force stale.
+const NAMED_US: u64 = s(3_600);
+/// Refusals are recorded at once, then at most so often; in between they are counted.
+const REFUSED_US: u64 = s(60);
+
+/// What came down, and what follows from it.
+#[derive(Debug)]
+pub struct Orders {
+    in_force: Option<InForce>,
+    inbox: Inbox,
+    waiting: VecDeque<String>,
+    /// With the journal.
+    open: Option<Open>,
+    /// A version above the one in force, and when a receipt named it first.
+    named: Option<(u64, u64)>,
+    drill: Option<Drill>,
+    refused: u64,
+    refused_from: u64,
+}
+
+/// The order in force.
+#[derive(Debug, Clone)]
+struct InForce {
+    ver: u64,
+    exp_ms: i64,
+    windows: Vec<Window>,
+}
+
+#[derive(Debug)]
+enum Open {
+    /// Lines are verified.
+    Check,
+    /// A verified order waits for the text of its register.
+    Text(Box<(Order, Link, String)>),
+    /// It is kept beside the journal, so that the record that puts it into force finds it there.
+    Keep(Box<(Order, Link)>),
+}
+
+/// What the site does with an order.
+#[derive(Debug)]
+pub struct Applied {
+    /// States it; the journal puts it into force with this record.
+    pub statement: Statement,
+    /// Settings that it gives.
+    pub settings: Settings,
+    /// The register that it gives.
+    pub register: Option<Register>,
+}
+
+/// What a verified command asks for.
+#[derive(Debug)]
+pub enum Commanded {
+    /// To be recorded.
+    Say(Statement),
+    /// A heartbeat, with the number of the command.
+    Heartbeat(u64),
+}
+
+impl Orders {
+    /// From the order in force as the journal kept it. A drill that ran before is over: see [`Orders::ended_by_start`].
+    pub fn recover(order: Option<&Order>) -> (Self, Settings) {
+        let settings = order.and_then(|order| Settings::read(&order.settings).ok()).unwrap_or_default();
+        let orders = Self {
+            in_force: order.map(InForce::of),
+            inbox: Inbox::default(),
+            waiting: VecDeque::new(),
+            open: None,
+            named: None,
+            drill: None,
+            refused: 0,
+            refused_from: 0,
+        };
+        (orders, settings)
+    }
+
+    /// Version in force, 0 for none.
+    pub fn version(&self) -> u64 {
+        self.in_force.as_ref().map_or(0, |order| order.ver)
+    }
+
+    /// The drill that runs.
+    pub fn drill(&self) -> Option<&Drill> {
+        self.drill.as_ref()
+    }
+
+    /// A message came down.
+    pub fn heard(&mut self, content_type: Option<&str>, payload: Vec<u8>) -> Result<Option<Output>, String> {
+        match read(content_type, payload)? {
+            Downlink::Lines(text) => {
+                let same = self.waiting.contains(&text);
+                if !same && self.waiting.len() < WAITING_MAX {
+                    self.waiting.push_back(text);
+                }
+            }
+            Downlink::Part(part) => self.inbox.take(part)?,
+        }
+        Ok(self.next())
+    }
+
+    /// The link is gone: what was not whole comes again from its beginning.
+    pub fn link_lost(&mut self) {
+        self.inbox = Inbox::default();
+        self.waiting.clear();
+        if matches!(self.open, Some(Open::Text(_))) {
+            self.open = None;
+        }
+    }
+
+    fn next(&mut self) -> Option<Output> {
+        match self.open.take() {
+            None => {
+                let text = self.waiting.pop_front()?;
+                self.open = Some(Open::Check);
+                Some(Output::CheckOrder { text })
+            }
+            Some(Open::Text(held)) => self.with_text(*held),
+            Some(busy) => {
+                self.open = Some(busy);
+                None
+            }
+        }
+    }
+
+    /// Hands a verified order on once the text of its register is whole.
+    fn with_text(&mut self, (order, link, line): (Order, Link, String)) -> Option<Output> {
+        let register = match &order.register {
+            None => None,
+            Some(wanted) => match self.inbox.whole(wanted) {
+                Some(text) => Some(text),
+                None => {
+                    self.open = Some(Open::Text(Box::new((order, link, line))));
+                    return None;
+                }
+            },
+        };
+        self.open = Some(Open::Keep(Box::new((order, link))));
+        Some(Output::KeepOrder { line, link, register })
+    }
+
+    /// The journal's side looked at lines: what to record or to do, and what it is asked next.
+    pub fn checked(
+        &mut self,
+        now: &Now,
+        trusted_ms: Option<i64>,
+        checked: Checked,
+    ) -> (Vec<Commanded>, Option<Output>) {
+        if matches!(self.open, Some(Open::Check)) {
+            self.open = None;
+        }
+        let said = match checked {
+            Checked::Order { order, link, judgement, line } => match self.admits(&order, judgement) {
+                Ok(true) => {
+                    let next = self.with_text((*order, link, line));
+                    return (Vec::new(), next);
+                }
+                Ok(false) => Vec::new(),
+                Err(cause) => self.refuse(now, "order", order.ver, "settings", &cause),
+            },
+            Checked::Command { command, link } => self.command(now, trusted_ms, &command, &link),
+            Checked::Root { .. } => Vec::new(),
+            Checked::Refused { what, n, reason, cause } => self.refuse(now, what, n, reason, &cause),
+        };
+        (said, self.next())
+    }
+
+    /// Whether a verified order is to come into force; `false` where it is already.
+    fn admits(&self, order: &Order, judgement: Judgement) -> Result<bool, String> {
+        Settings::read(&order.settings)?;
+        if order.register.as_ref().is_some_and(|register| register.bytes > REGISTER_MAX as u64) {
+            return Err(format!("its register has more than the {REGISTER_MAX} bytes that one may have"));
+        }
+        Ok(judgement == Judgement::Next)
+    }
+
+    /// The order is kept, and its register was read; or it was not.
+    pub fn kept(
+        &mut self,
+        now: &Now,
+        result: Result<Option<Register>, String>,
+    ) -> (Result<Applied, Vec<Commanded>>, Option<Output>) {
+        let Some(Open::Keep(held)) = self.open.take() else { return (Err(Vec::new()), self.next()) };
+        let (order, link) = *held;
+        let done = match result {
+            Ok(register) => Ok(self.apply(&order, &link, register)),
+            Err(cause) => Err(self.refuse(now, "order", order.ver, "register", &cause)),
+        };
+        (done, self.next())
+    }
+
+    fn apply(&mut self, order: &Order, link: &Link, register: Option<Register>) -> Applied {
+        self.in_force = Some(InForce::of(order));
+        self.named = self.named.filter(|(ver, _)| *ver > order.ver);
+        let mut data = json!({
+            "ver": order.ver,
+            "link": base64url(link),
+            "root": order.root,
+            "exp_ms": order.exp_ms,
+            "settings": order.settings.len(),
+            "drills": order.drills.len(),
+        });
+        if let Some(register) = &order.register {
+            data["register"] = json!({ "sha256": base64url(&register.sha256), "bytes": register.bytes });
+        }
+        let settings = Settings::read(&order.settings).unwrap_or_default();
+        Applied { statement: Statement::new(Kind::OrderApplied, Severity::Notice, data), settings, register }
+    }
+
+    fn refuse(&mut self, now: &Now, what: &str, n: u64, reason: &str, cause: &str) -> Vec<Commanded> {
+        self.refused += 1;
+        if now.mono_us < self.refused_from {
+            return Vec::new();
+        }
+        self.refused_from = now.mono_us + REFUSED_US;
+        let cause: String = cause.chars().take(CAUSE_MAX).collect();
+        let times = std::mem::take(&mut self.refused);
+        let mut data = json!({ "what": what, "n": n, "reason": reason, "cause": cause, "times": times });
+        // A command that was verified is used up, whatever followed.
+        if what == "command" && reason == DRILL {
+            data["command"] = n.into();
+        }
+        vec![Commanded::Say(Statement::new(Kind::OrderRejected, Severity::Security, data))]
+    }
+
+    fn command(&mut self, now: &Now, trusted_ms: Option<i64>, command: &Command, link: &Link) -> Vec<Commanded> {
+        use picket_record::command::Act;
+        match &command.act {
+            Act::Heartbeat => vec![Commanded::Heartbeat(command.n)],
+            Act::DrillStart { id, for_s, equipment } => {
+                let windows = self.in_force.iter().flat_map(|order| &order.windows);
+                match Drill::begin(now, trusted_ms, windows, (id, *for_s, equipment), *link) {
+                    Ok(drill) => {
+                        let mut said =
+                            self.end_drill(now, "another drill").map(Commanded::Say).into_iter().collect::<Vec<_>>();
+                        said.push(Commanded::Say(drill.statement(command.n)));
+                        self.drill = Some(drill);
+                        said
+                    }
+                    Err(cause) => self.refuse(now, "command", command.n, DRILL, &cause),
+                }
+            }
+            Act::DrillEnd { id } => match self.drill.take_if(|drill| drill.id == *id) {
+                Some(drill) => {
+                    let mut ended = drill.ended(now, "command");
+                    ended.data.insert("command".into(), command.n.into());
+                    vec![Commanded::Say(ended)]
+                }
+                None => self.refuse(now, "command", command.n, DRILL, &format!("no drill {id:?} runs")),
+            },
+        }
+    }
+
+    fn end_drill(&mut self, now: &Now, why: &str) -> Option<Statement> {
+        self.drill.take().map(|drill| drill.ended(now, why))
+    }
+
+    /// Time passed: the end of a drill that was not ended by a command.
+    pub fn timeout(&mut self, now: &Now) -> Option<Statement> {
+        let over = self.drill.as_ref().is_some_and(|drill| now.mono_us >= drill.until_us);
+        if over { self.end_drill(now, "time") } else { None }
+    }
+
+    /// When [`Orders::timeout`] wants to be called.
+    pub fn deadline(&self) -> Option<u64> {
+        self.drill.as_ref().map(|drill| drill.until_us)
+    }
+
+    /// A receipt names the newest order that there is.
+    pub fn named(&mut self, now: &Now, ver: u64) {
+        self.named = match self.named {
+            _ if ver <= self.version() => None,
+            Some((_, since)) => Some((ver, since)),
+            None => Some((ver, now.mono_us)),
+        };
+    }
+
+    /// Why what is in force is stale, if it is.
+    pub fn stale(&self, now: &Now, trusted_ms: Option<i64>) -> Option<&'static str> {
+        let over = |order: &InForce| trusted_ms.is_some_and(|ms| ms >= order.exp_ms);
+        if self.in_force.as_ref().is_some_and(over) {
+            return Some("expired");
+        }
+        self.named.filter(|(_, since)| now.mono_us >= since + NAMED_US).map(|_| "a newer one did not arrive")
+    }
+}
+
+/// Why a verified command is not acted on.
+const DRILL: &str = "drill";
+/// Longest cause that a record quotes, in characters.
+const CAUSE_MAX: usize = 500;
+
+impl InForce {
+    fn of(order: &Order) -> Self {
+        Self { ver: order.ver, exp_ms: order.exp_ms, windows: order.drills.clone() }
+    }
+}
+
+/// The row of a drill that ran when the agent ended: it is over with the start, so that none outlives its watchers.
+pub fn ended_by_start(now: &Now, row: Option<&Value>) -> Option<Statement> {
+    let id = row?.get("id")?.as_str()?;
+    let auth = row?.get("auth")?.as_str()?;
+    let data = json!({ "id": id, "auth": auth, "why": "restart", "ended_ms": now.utc_ms });
+    Some(Statement::new(Kind::ExerciseEnded, Severity::Notice, data))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! The drill that runs: begun by a command inside an ordered window, with equipment of that window, and never longer.
+
+use crate::statement::Statement;
+use crate::time::{Now, ms, s};
+use picket_record::body;
+use picket_record::encode::{Link, base64url};
+use picket_record::kind::{Kind, Severity};
+use picket_record::order::Window;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Records of its equipment say that they belong to it. Nothing rings less because of it.
+#[derive(Debug, Clone)]
+pub struct Drill {
+    /// Its name.
+    pub id: String,
+    /// Link of the command that began it.
+    pub auth: Link,
+    /// Over at this moment of the boot clock.
+    pub until_us: u64,
+    equipment: BTreeSet<String>,
+}
+
+impl Drill {
+    /// Begins one, or says why not. Without a trusted time no window is known to be open.
+    pub(super) fn begin<'a>(
+        now: &Now,
+        trusted_ms: Option<i64>,
+        mut windows: impl Iterator<Item = &'a Window>,
+        (id, for_s, equipment): (&str, u64, &[String]),
+        auth: Link,
+    ) -> Result<Self, String> {
+        let trusted_ms = trusted_ms.ok_or("no trusted time says whether the window of the drill is open")?;
+        let window = windows.find(|window| window.id == id && window.holds(trusted_ms));
+        let window = window.ok_or_else(|| format!("no order allows the drill {id:?} at this time"))?;
+        if let Some(stranger) = equipment.iter().find(|id| !window.equipment.contains(id)) {
+            return Err(format!("the order of the drill {id:?} does not name {stranger}"));
+        }
+        let left_ms = u64::try_from(window.to_ms - trusted_ms).unwrap_or(0);
+        let until_us = now.mono_us + s(for_s).min(ms(left_ms));
+        Ok(Self { id: id.to_owned(), auth, until_us, equipment: equipment.iter().cloned().collect() })
+    }
+
+    /// What a record of this equipment says of it; `None` where it does not take part.
+    pub fn of(&self, equipment: &str) -> Option<body::Drill> {
+        self.equipment.contains(equipment).then(|| body::Drill { id: self.id.clone(), auth: self.auth })
+    }
+
+    pub(super) fn statement(&self, command: u64) -> Statement {
+        let data = json!({
+            "id": self.id,
+            "auth": base64url(&self.auth),
+            "command": command,
+            "equipment": self.equipment,
+        });
+        Statement::new(Kind::ExerciseStarted, Severity::Notice, data)
+    }
+
+    pub(super) fn ended(&self, now: &Now, why: &str) -> Statement {
+        let data = json!({ "id": self.id, "auth": base64url(&self.auth), "why": why, "ended_ms": now.utc_ms });
+        Statement::new(Kind::ExerciseEnded, Severity::Notice, data)
+    }
+}
