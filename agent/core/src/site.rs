@@ -95,7 +95,7 @@ impl Site {
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
             drafts: Drafts::new(recovered.fill_permille),
-            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent),
+            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent).with_branch(recovered.branch),
             checks: Checks::default(),
             steps: Steps::new(now),
             tally: routine::Tally::new(now, plan.lines.len()),
@@ -141,11 +141,13 @@ impl Site {
                 self.changed_if(self.uplink.session().is_some());
                 self.uplink.down(now, cause);
             }
+            Input::Packed { session, lane, through, bytes } => self.uplink.packed(session, lane, through, bytes),
             Input::Sent { session, lane, result } => self.uplink.sent(now, session, lane, result),
             Input::ReceiptHeard { line } => {
                 let check = self.checks.heard(line);
                 self.check(check);
             }
+            Input::Rebased(rebased) => self.rebased(now, rebased),
             Input::Receipted(receipted) => {
                 self.seen_by_central(now, receipted.state);
                 self.uplink.receipted(now, receipted);
@@ -247,6 +249,9 @@ impl Site {
         }
         if let Some((through, bodies)) = self.drafts.next_append(now) {
             self.outputs.push_back(Output::Append { through, bodies });
+        }
+        if let Some(through) = self.uplink.branch_told() {
+            self.outputs.push_back(Output::BranchTold { through });
         }
         while let Some((session, batch)) = self.uplink.next(now) {
             self.outputs.push_back(Output::Send { session, batch });

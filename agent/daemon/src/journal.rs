@@ -6,15 +6,17 @@
 //!
 //! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another
 //! that says it again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`,
-//! the newest of each day; `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
+//! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see [`branch`]); `lost`, what was declared (see [`lost`]); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
 //!
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.
 
 mod append;
+mod branch;
 pub mod bundle;
 mod damage;
 mod document;
+mod lost;
 mod memory;
 mod open;
 mod own_words;
@@ -135,6 +137,7 @@ pub struct Journal {
     version: String,
     epoch_opened_us: u64,
     receipts: receipts::Receipts,
+    leaves: branch::Leaves,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
 }

@@ -24,6 +24,8 @@ const INPUTS: usize = 256;
 const ORDERS: usize = 64;
 /// Requests: one append, eight receipts, one of an export; the rest is for sends, of links that are gone too.
 const REQUESTS: usize = 64;
+/// Parcels: the batches that may be under way, one of the urgent lane, an ask and a call.
+const PARCELS: usize = picket_core::uplink::OPEN_BATCHES + 4;
 /// Every owner finishes what is under way in this time, or is left behind.
 const LAST_EXCHANGE: Duration = Duration::from_secs(3);
 
@@ -90,7 +92,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
 
     let (inputs, taken) = mpsc::channel(INPUTS);
     let (requests, asked) = mpsc::channel(REQUESTS);
-    let (parcels, carried) = mpsc::channel(4);
+    let (parcels, carried) = mpsc::channel(PARCELS);
     let mut owners = Owners { carriers: JoinSet::new(), servers: JoinSet::new(), threads: Vec::new() };
     let mending = owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);

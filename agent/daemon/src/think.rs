@@ -115,7 +115,9 @@ impl Thinker {
                 Output::Confirm { line, token } => self.order(usize::from(line.0), Order::Confirm { token }),
                 Output::Append { through, bodies } => self.request(Request::Append { through, bodies }),
                 Output::Send { session, batch } => self.send(&now, session, batch),
-                Output::CheckReceipt { line } => self.request(Request::Receipt { line }),
+                Output::CheckReceipt { line } => self.request(Request::Receipt { line, when: now.when() }),
+                // Where it finds no room, that part of the branch is sent once more.
+                Output::BranchTold { through } => drop(offer(&self.carriers.journal, Request::BranchTold { through })),
                 // Where it finds no room, the next link asks again; receipts come without being asked for.
                 Output::AskReceipt { session } => drop(offer(&self.carriers.journal, Request::Ask { session })),
                 Output::Stopped => return true,
@@ -199,7 +201,7 @@ mod tests {
         let offered = |session| offer(&journal, Request::Ask { session });
         assert_eq!((0..100).filter(|session| offered(*session).is_ok()).count(), 64 - RESERVE);
         for _ in 0..RESERVE {
-            journal.try_send(Request::Receipt { line: String::new() }).unwrap();
+            journal.try_send(Request::BranchTold { through: 0 }).unwrap();
         }
         assert!(taken.try_recv().is_ok());
         assert_eq!(offered(0), Err(NoRoom));

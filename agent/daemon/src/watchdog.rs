@@ -88,6 +88,7 @@ impl Watchdog {
             | Output::Send { .. }
             | Output::AskReceipt { .. }
             | Output::CheckReceipt { .. }
+            | Output::BranchTold { .. }
             | Output::Stopped => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Opening: credentials, tail, state, a new epoch. Damage is set aside and told, never deleted, and never a crash loop.
 
-use super::damage::{self, Damage};
+use super::damage::Damage;
 use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
@@ -110,6 +110,7 @@ impl Journal {
             version: version.to_owned(),
             epoch_opened_us: when.mono_us,
             receipts,
+            leaves: super::branch::Leaves::default(),
             told_of_rows: false,
         };
         journal.first_words(when, head.seq == 0, damage)?;
@@ -123,12 +124,15 @@ impl Journal {
         if genesis {
             bodies.push(own_words(when, Kind::LogGenesis, Severity::Info, json!({ "layout": 1 })));
         }
-        if !damage.is_empty() {
-            tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
-            bodies.push(damage::recovered(when, damage));
-        }
         if !bodies.is_empty() {
             self.commit(&bodies)?;
+        }
+        if !damage.is_empty() {
+            tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
+            let head = self.sealer.head().seq;
+            let from = (self.receipts.upto() + 1).max(head.saturating_sub(super::tail::TAIL));
+            let lost = self.unreadable(from, head, super::tail::TAIL)?;
+            self.state_lost(&lost, damage, when)?;
         }
         salvage::told(&self.store)
     }
@@ -136,8 +140,8 @@ impl Journal {
     fn recovered(&self, tail: &str) -> Result<Recovered, Fault> {
         let receipted = self.receipts.upto();
         let urgent = self.store.rows(
-            "SELECT seq FROM urgent WHERE seq > ?1 ORDER BY seq",
-            [receipted],
+            "SELECT seq FROM (SELECT seq FROM urgent WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq",
+            (receipted, picket_core::uplink::MAX_URGENT as u64),
             "cannot read the urgent records",
             |row| row.get(0),
         )?;
@@ -148,6 +152,7 @@ impl Journal {
             rows: super::memory::rows(&self.store)?,
             fill_permille: self.store.fill_permille(),
             tail: tail.to_owned(),
+            branch: super::branch::untold_branch(&self.store)?,
         })
     }
 }
@@ -173,7 +178,22 @@ fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Res
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
     StateCheck::run(store, head.seq, damage)?;
+    small_tables(store)?;
     Ok(head)
+}
+
+/// A start that does not check the whole file meets damage of what it needs here, where a new file can take its place.
+fn small_tables(store: &Store) -> Result<(), Fault> {
+    for newest in [
+        "SELECT max(seq) FROM urgent",
+        "SELECT max(n) FROM receipt",
+        "SELECT max(told) FROM leaving",
+        "SELECT max(pos) FROM branch_open",
+        "SELECT max(first) FROM lost",
+    ] {
+        store.row(newest, [], "cannot read a table", |row| row.get::<_, Option<u64>>(0))?;
+    }
+    Ok(())
 }
 
 /// The journal belongs to one gateway and one identity for its whole life: under another key its records do not verify.

@@ -1,9 +1,11 @@
 //! Real files in temporary folders; `Site` is what an installation keeps between two starts of the agent.
 
+mod branches;
 mod damage;
 mod export;
 mod faults;
 mod life;
+mod lost;
 mod mending;
 mod pruning;
 mod random;
@@ -183,7 +185,7 @@ fn signed(receipt: &Receipt) -> String {
 
 fn receive(journal: &mut Journal, n: u64, upto: u64) {
     let line = signed(&receipt(journal, n, upto));
-    journal.receipt(&line).unwrap();
+    journal.receipt(&line, &at(2)).unwrap();
     journal.append(&[beat()]).unwrap();
 }
 

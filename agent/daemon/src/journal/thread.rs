@@ -4,13 +4,16 @@ use super::bundle::Papers;
 use super::{Fault, Journal, Lines, ReceiptFault};
 use picket_core::time::s;
 use picket_core::wire::{Batch, Input, Lane};
-use picket_record::body::Body;
+use picket_record::body::{Body, When};
 use std::error::Error as _;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
 pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
+
+/// Records without a receipt that take longer to move than the watchdog waits for an append.
+const MANY: u64 = 50_000;
 
 /// Free space is looked at so often.
 const SPACE_EVERY_US: u64 = s(60);
@@ -50,6 +53,13 @@ pub enum Request {
     Receipt {
         /// As received.
         line: String,
+        /// When it is verified: the moment of an epoch that it may open.
+        when: When,
+    },
+    /// The central side has what was left of a branch, up to a position.
+    BranchTold {
+        /// The position.
+        through: u64,
     },
     /// Lines after a number, for an export.
     Slice {
@@ -111,7 +121,10 @@ pub fn serve(
                 mending.send_if_modified(|mends| replaced(mends, None));
                 Some(stored)
             }
-            Request::Send { session, batch } => send(&journal, session, &batch, parcels),
+            Request::Send { session, batch } => match send(&journal, session, &batch, inputs, parcels) {
+                Ok(answer) => answer,
+                Err(Gone) => return,
+            },
             Request::Ask { session } => {
                 let newest = journal.newest_receipt();
                 // A link that takes nothing is down, and asks again when it comes up.
@@ -123,7 +136,19 @@ pub fn serve(
                 let _ = parcels.try_send(Parcel::Call { here });
                 None
             }
-            Request::Receipt { line } => receipt(&mut journal, &line),
+            Request::Receipt { line, when } => {
+                mending.send_if_modified(|mends| replaced(mends, journal.may_take_long()));
+                let answer = receipt(&mut journal, &line, &when);
+                mending.send_if_modified(|mends| replaced(mends, None));
+                answer
+            }
+            Request::BranchTold { through } => {
+                // What is not noted is sent once more.
+                if let Err(fault) = journal.branch_told(through) {
+                    tracing::warn!(cause = told(&fault), "what the central side has of a branch could not be noted");
+                }
+                None
+            }
             Request::Slice { after, reply } => {
                 let _ = reply.send(slice(&journal, after).map_err(|fault| told(&fault)));
                 None
@@ -138,7 +163,8 @@ pub fn serve(
                 None
             }
         };
-        for input in answer.into_iter().chain(looked) {
+        let rebased = journal.rebased().map(Input::Rebased);
+        for input in rebased.into_iter().chain(answer).chain(looked) {
             if inputs.blocking_send(input).is_err() {
                 return;
             }
@@ -155,6 +181,12 @@ impl Journal {
     fn to_be_mended(&self) -> Option<u64> {
         let bytes = || std::fs::metadata(self.store.file()).map_or(0, |found| found.len());
         self.store.broken().then(bytes)
+    }
+
+    /// The same, where a receipt may have so many records moved that it takes its time.
+    fn may_take_long(&self) -> Option<u64> {
+        let bytes = || std::fs::metadata(self.store.file()).map_or(0, |found| found.len());
+        (self.sealer.head().seq.saturating_sub(self.receipts.upto()) > MANY).then(bytes)
     }
 }
 
@@ -204,21 +236,35 @@ fn append(journal: &mut Journal, through: u64, bodies: &[Body]) -> Input {
     }
 }
 
-fn send(journal: &Journal, session: u32, batch: &Batch, parcels: &mpsc::Sender<Parcel>) -> Option<Input> {
+/// Nobody takes inputs any more.
+struct Gone;
+
+/// Hands a batch to the link. How far it goes is told before the link can say that it left.
+fn send(
+    journal: &Journal,
+    session: u32,
+    batch: &Batch,
+    inputs: &mpsc::Sender<Input>,
+    parcels: &mpsc::Sender<Parcel>,
+) -> Result<Option<Input>, Gone> {
     let lane = batch.lane();
     let result = match journal.lines(batch) {
-        Ok(Some(lines)) => match parcels.try_send(Parcel::Batch { session, lane, lines }) {
-            Ok(()) => return None,
-            Err(_) => Err("the link does not take batches".to_owned()),
-        },
+        Ok(Some(lines)) => {
+            let packed = Input::Packed { session, lane, through: lines.through, bytes: lines.bytes };
+            inputs.blocking_send(packed).map_err(|_| Gone)?;
+            match parcels.try_send(Parcel::Batch { session, lane, lines }) {
+                Ok(()) => return Ok(None),
+                Err(_) => Err("the link does not take batches".to_owned()),
+            }
+        }
         Ok(None) => Ok(0),
         Err(fault) => Err(told(&fault)),
     };
-    Some(Input::Sent { session, lane, result })
+    Ok(Some(Input::Sent { session, lane, result }))
 }
 
-fn receipt(journal: &mut Journal, line: &str) -> Option<Input> {
-    match journal.receipt(line) {
+fn receipt(journal: &mut Journal, line: &str, when: &When) -> Option<Input> {
+    match journal.receipt(line, when) {
         Ok(receipted) => Some(Input::Receipted(receipted)),
         Err(ReceiptFault::Old { .. }) => None,
         // The disk is at fault and not the central side, which signs another one soon.
