@@ -320,6 +320,11 @@ impl Alarms {
         recorded
     }
 
+    /// Everything open was said again by a record before `head`.
+    pub fn said_again(&mut self, head: u64) {
+        self.open.values_mut().for_each(|alarm| alarm.seq = alarm.seq.map(|_| head));
+    }
+
     /// The condition of an alarm, by its id, can no longer be observed: nothing of the plan tells about it. A guard
     /// closes it.
     pub fn unwatch(&mut self, id: &str) -> Option<Statement> {

@@ -27,6 +27,8 @@ pub enum Change {
         /// Its key.
         key: String,
     },
+    /// Every row is gone: those that hold are said again from here on.
+    Clear,
 }
 
 /// The parts of a record that memory depends on: taken from a draft, or from a stored line.
@@ -118,6 +120,9 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         Kind::OrderRejected => commanded(stated).into_iter().collect(),
         Kind::SettingsApplied => vec![put("settings".into(), &Value::Object(stated.data.clone()))],
         // Rows said again, because the records that said them are disposed of.
+        Kind::Snapshot if stated.data.get(ANEW) == Some(&Value::Bool(true)) => {
+            [vec![Change::Clear], kept_rows(stated)].concat()
+        }
         Kind::Snapshot => kept_rows(stated),
         // The record of the gateway is the last one of a summary.
         Kind::SummaryDay if stated.equipment.is_none() => {
@@ -178,6 +183,9 @@ fn heard_rows(stated: Stated<'_>) -> Vec<Change> {
 
 /// The field of a `snapshot` that says rows again: by key, number of the record that said it first, and body.
 pub const KEPT: &str = "kept";
+
+/// The field of the first `snapshot` behind a branch that was left: what it and those behind it say is all that holds.
+pub const ANEW: &str = "anew";
 
 fn kept_rows(stated: Stated<'_>) -> Vec<Change> {
     let kept = stated.data.get(KEPT).and_then(Value::as_object);

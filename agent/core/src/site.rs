@@ -105,7 +105,7 @@ impl Site {
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
             drafts: Drafts::new(recovered.fill_permille),
-            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent),
+            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent).with_branch(recovered.branch),
             checks: Checks::default(),
             steps: Steps::new(now),
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
@@ -156,11 +156,13 @@ impl Site {
                 self.uplink.down(now, cause);
                 self.orders.link_lost();
             }
+            Input::Packed { session, lane, through, bytes } => self.uplink.packed(session, lane, through, bytes),
             Input::Sent { session, lane, result } => self.uplink.sent(now, session, lane, result),
             Input::ReceiptHeard { line } => {
                 let check = self.checks.heard(line);
                 self.check(check);
             }
+            Input::Rebased(rebased) => self.rebased(now, rebased),
             Input::Receipted(receipted) => {
                 self.seen_by_central(now, receipted.state);
                 self.order_named(now, receipted.ts_ms, receipted.order);
@@ -279,6 +281,9 @@ impl Site {
         }
         if !self.said_last_words() {
             self.outputs.extend(self.summaries.next(now).map(|after| Output::LookBack { after }));
+        }
+        if let Some(through) = self.uplink.branch_told() {
+            self.outputs.push_back(Output::BranchTold { through });
         }
         while let Some((session, batch)) = self.uplink.next(now) {
             self.outputs.push_back(Output::Send { session, batch });

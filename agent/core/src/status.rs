@@ -51,6 +51,25 @@ pub struct LinkStatus {
     pub receipt_ms: Option<i64>,
     /// How it sees this gateway's chain: `ok`, `gap` (some are still on their way), `fork`, `bad`, `revoked`.
     pub state: Option<String>,
+    /// Since the start the chain went on behind a receipt, because the disk of this gateway had been put back or had lost
+    /// records.
+    #[serde(default)]
+    pub left: Option<LeftStatus>,
+}
+
+/// A branch that was left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftStatus {
+    /// `rollback`, or `reset` where the journal had been lost whole.
+    pub tail: String,
+    /// Last record found on the disk.
+    pub found: u64,
+    /// Record of the central side that the chain went on from.
+    pub upto: u64,
+    /// Records that were left.
+    pub records: u64,
+    /// The central side has all of them.
+    pub sent: bool,
 }
 
 /// The journal.

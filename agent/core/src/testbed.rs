@@ -78,6 +78,7 @@ impl Rows {
                     drop(self.0.insert(key.clone(), StateRow { key, body, seq: self.1 }));
                 }
                 Change::Drop { key } => drop(self.0.remove(&key)),
+                Change::Clear => self.0.clear(),
             }
         }
     }

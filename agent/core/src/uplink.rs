@@ -1,15 +1,25 @@
-//! What goes to the central side, and when: urgent records ahead of the backlog, a bounded window without receipt,
-//! everything again that no receipt covers.
+//! What goes to the central side, and when: nothing before it has said what it has; urgent records ahead of the backlog,
+//! a bounded window without receipt, everything again that no receipt covers.
 
+use crate::status::LeftStatus;
 use crate::time::{Now, s};
-use crate::wire::{Batch, Lane, Receipted};
+use crate::wire::{BATCH_BYTES, Batch, Lane, Rebased, Receipted};
+use branch::Branch;
+use flights::{Flight, Flights};
 use picket_record::receipt::State;
 use std::collections::{BTreeSet, VecDeque};
 
+mod branch;
+mod flights;
+
 /// Most records sent without a receipt: bounds what a slow central side must hold (records.md, "Receipts" 2).
 pub const WINDOW: u64 = 8_192;
+/// Most bytes of their lines; a batch is begun only where it fits as a whole.
+pub const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 /// Most records of one batch; the journal also cuts at the size of a message.
 pub const BATCH: u64 = 512;
+/// Most batches of the record lane under way: enough that reading, the broker and the way there work at once.
+pub const OPEN_BATCHES: usize = 4;
 /// Most urgent records of one batch.
 const URGENT_BATCH: usize = 64;
 /// Most urgent records that are kept for their lane; older ones travel with the backlog. Bounds what a long outage
@@ -19,6 +29,9 @@ pub const MAX_URGENT: usize = 1_024;
 const RESEND_AFTER_US: u64 = s(60);
 /// A lane that failed while the session stands is tried again after this pause.
 const PAUSE_US: u64 = s(1);
+/// So long the first receipt of a session is waited for: it tells whether this journal is the one that the central side
+/// knows, and what is sent before it may be another history under the same numbers.
+const LISTEN_US: u64 = s(10);
 
 /// The uplink.
 #[derive(Debug)]
@@ -32,7 +45,9 @@ pub struct Uplink {
     /// How the last receipt sees the chain.
     state: Option<State>,
     receipt_us: u64,
-    /// Records up to here were sent in this session.
+    /// Nothing is sent before the first receipt of the session, or this moment.
+    listen_until: Option<u64>,
+    /// Records up to here were read for the link in this session.
     sent: u64,
     urgent: BTreeSet<u64>,
     urgent_sent: BTreeSet<u64>,
@@ -41,17 +56,10 @@ pub struct Uplink {
     resend: VecDeque<(u64, u64)>,
     /// Urgent records under way; empty = the lane is free.
     urgent_open: Vec<u64>,
-    record_open: Option<Range>,
+    flights: Flights,
+    branch: Branch,
+    left: Option<LeftStatus>,
     paused_until: u64,
-}
-
-/// A range under way.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    from: u64,
-    to: u64,
-    /// Asked for by the central side; else the next of the backlog.
-    again: bool,
 }
 
 impl Uplink {
@@ -66,15 +74,39 @@ impl Uplink {
             receipt_ms: None,
             state: None,
             receipt_us: 0,
+            listen_until: None,
             sent: receipted,
             urgent: newest(urgent.into_iter().filter(|seq| *seq > receipted).collect()),
             urgent_sent: BTreeSet::new(),
             have: Vec::new(),
             resend: VecDeque::new(),
             urgent_open: Vec::new(),
-            record_open: None,
+            flights: Flights::default(),
+            branch: Branch::default(),
+            left: None,
             paused_until: 0,
         }
+    }
+
+    /// With what was left and the central side may not have: first and last position.
+    pub fn with_branch(self, branch: Option<(u64, u64)>) -> Self {
+        Self { branch: Branch::of(branch), ..self }
+    }
+
+    /// The chain goes on behind a receipt: what was sent or asked for of the branch that was left says nothing here.
+    pub fn rebased(&mut self, now: &Now, rebased: &Rebased) {
+        self.lanes_free();
+        (self.head, self.receipted) = (rebased.head, rebased.upto);
+        (self.urgent, self.have) = (BTreeSet::new(), Vec::new());
+        self.forget_sent(now);
+        self.branch = Branch::of(rebased.branch);
+        let Rebased { tail, found, upto, left, .. } = rebased.clone();
+        self.left = Some(LeftStatus { tail, found, upto, records: left, sent: false });
+    }
+
+    /// Up to here the central side has what was left, where that is news.
+    pub fn branch_told(&mut self) -> Option<u64> {
+        self.branch.told()
     }
 
     /// Session that stands.
@@ -82,12 +114,13 @@ impl Uplink {
         self.session
     }
 
-    /// The link stands; everything without a receipt counts as not sent.
+    /// The link stands; everything without a receipt counts as not sent, and waits for what the central side says.
     pub fn up(&mut self, now: &Now, session: u32) {
         self.session = Some(session);
         self.since_ms = now.utc_ms;
         self.cause = None;
         self.paused_until = 0;
+        self.listen_until = Some(now.mono_us + LISTEN_US);
         self.lanes_free();
         self.forget_sent(now);
     }
@@ -103,11 +136,13 @@ impl Uplink {
 
     fn lanes_free(&mut self) {
         self.urgent_open.clear();
-        self.record_open = None;
+        self.flights = Flights::default();
+        self.branch.interrupted();
     }
 
     fn forget_sent(&mut self, now: &Now) {
         self.sent = self.receipted;
+        self.flights.unreceipted_none();
         self.urgent_sent = self.urgent_open.iter().copied().collect();
         self.resend.clear();
         self.receipt_us = now.mono_us;
@@ -118,6 +153,25 @@ impl Uplink {
         self.head = self.head.max(head);
         self.urgent.extend(urgent.iter().filter(|seq| **seq > self.receipted));
         self.urgent = newest(std::mem::take(&mut self.urgent));
+    }
+
+    /// The journal read a batch and hands it to the link: how far it goes, and how many bytes of lines it has.
+    pub fn packed(&mut self, session: u32, lane: Lane, through: u64, bytes: u64) {
+        if self.session != Some(session) || lane != Lane::Record {
+            return;
+        }
+        if self.branch.packed(through) {
+            return;
+        }
+        let Some(flight) = self.flights.packed(through, bytes) else { return };
+        if flight.again {
+            // It says nothing about what lies between it and what was sent before.
+            if flight.through < flight.to {
+                self.resend.push_front((flight.through + 1, flight.to));
+            }
+        } else if flight.from <= self.sent + 1 {
+            self.sent = self.sent.max(flight.through);
+        }
     }
 
     /// A batch left, or could not.
@@ -137,31 +191,43 @@ impl Uplink {
                     self.urgent_sent.remove(seq);
                 }
             }
-            Lane::Record => {
-                if let Some(range) = self.record_open.take() {
-                    self.range_left(now, range, result.ok());
+            Lane::Record => match result {
+                Ok(through) if self.branch.left(through, self.sent + 1) => {}
+                Ok(0) => self.passed_over(),
+                Ok(through) => self.batch_left(now, through),
+                Err(_) => {
+                    self.branch.interrupted();
+                    self.batch_failed();
                 }
-            }
+            },
         }
     }
 
-    /// `through` is the last record that left: 0 = the range holds none any more, `None` = it could not be sent.
-    fn range_left(&mut self, now: &Now, range: Range, through: Option<u64>) {
-        let through = match through {
-            Some(0) => range.to,
-            Some(through) => through.min(range.to),
-            None => range.from - 1,
-        };
-        if range.again {
-            // It says nothing about what lies between it and what was sent before.
-            if through < range.to {
-                self.resend.push_front((through + 1, range.to));
+    /// The range that was to be read holds no record any more.
+    fn passed_over(&mut self) {
+        let Some(range) = self.flights.nothing_read() else { return };
+        if !range.again && range.from <= self.sent + 1 {
+            self.sent = self.sent.max(range.to);
+        }
+    }
+
+    fn batch_left(&mut self, now: &Now, through: u64) {
+        let left = self.flights.left(through);
+        // The wait for a receipt counts from when the first record without one left.
+        if left.is_some_and(|flight| !flight.again && flight.from <= self.receipted + 1) {
+            self.receipt_us = now.mono_us;
+        }
+    }
+
+    /// Which one of those under way failed is not told, and those behind it may have been thrown away: all go again.
+    fn batch_failed(&mut self) {
+        let open = self.flights.failed();
+        for flight in open.iter().rev() {
+            if flight.again {
+                self.resend.push_front((flight.from, flight.through));
+            } else {
+                self.sent = self.sent.min(flight.from - 1).max(self.receipted);
             }
-        } else if range.from <= self.sent + 1 && through > self.sent {
-            if self.sent <= self.receipted {
-                self.receipt_us = now.mono_us;
-            }
-            self.sent = through;
         }
     }
 
@@ -169,10 +235,12 @@ impl Uplink {
     pub fn receipted(&mut self, now: &Now, receipted: Receipted) {
         let Receipted { state, upto, have, resend, .. } = receipted;
         self.state = Some(state);
+        self.listen_until = None;
         let upto = upto.min(self.head);
         // A receipt that went back means that the central side was restored from a backup: what it lacks goes again.
         if upto < self.receipted {
             self.sent = upto;
+            self.flights.unreceipted_none();
             self.urgent_sent = self.urgent_open.iter().copied().collect();
         }
         if upto != self.receipted {
@@ -180,6 +248,8 @@ impl Uplink {
         }
         self.receipted = upto;
         self.sent = self.sent.max(upto);
+        self.flights.receipted(upto);
+        self.branch.receipted(upto);
         self.receipt_ms = now.utc_ms;
         self.urgent.retain(|seq| *seq > upto);
         self.urgent_sent.retain(|seq| *seq > upto);
@@ -192,9 +262,13 @@ impl Uplink {
         self.have.retain(|(from, to)| *from > upto && from <= to);
     }
 
-    /// The next batch, if the link stands and a lane is free.
+    /// The next batch, if the link stands, the central side has been heard, and a lane is free.
     pub fn next(&mut self, now: &Now) -> Option<(u32, Batch)> {
         let session = self.session?;
+        if self.listen_until.is_some_and(|until| now.mono_us < until) {
+            return None;
+        }
+        self.listen_until = None;
         self.resend_if_stuck(now);
         if now.mono_us < self.paused_until {
             return None;
@@ -218,9 +292,13 @@ impl Uplink {
         Some(Batch::Urgent { seqs, receipted: self.receipted })
     }
 
+    /// What was left takes turns with what is new: a long branch does not hold up the day.
     fn next_range(&mut self) -> Option<Batch> {
-        if self.record_open.is_some() {
+        if self.branch.is_read() || !self.flights.has_room() {
             return None;
+        }
+        if let Some(after) = self.branch.next() {
+            return Some(Batch::Branch { after });
         }
         let again = self.resend.pop_front();
         let (from, to) = match again {
@@ -231,10 +309,11 @@ impl Uplink {
                 }
                 (from, cut)
             }
+            None if self.flights.bytes() + BATCH_BYTES as u64 > WINDOW_BYTES => return None,
             None => (self.sent + 1, self.head.min(self.sent + BATCH).min(self.receipted + WINDOW)),
         };
         (from <= to).then(|| {
-            self.record_open = Some(Range { from, to, again: again.is_some() });
+            self.flights.read(Flight { from, to, through: to, bytes: 0, again: again.is_some() });
             Batch::Range { from, to }
         })
     }
@@ -246,20 +325,27 @@ impl Uplink {
     }
 
     fn stuck_at(&self) -> Option<u64> {
-        let waits = self.sent > self.receipted && self.record_open.is_none();
+        let waits = self.sent > self.receipted && self.flights.is_empty();
         waits.then(|| self.receipt_us + RESEND_AFTER_US)
     }
 
     /// When [`Uplink::next`] wants to be asked again although nothing came in.
     pub fn deadline(&self) -> Option<u64> {
         self.session?;
+        if self.listen_until.is_some() {
+            return self.listen_until;
+        }
         let paused = (self.paused_until > 0).then_some(self.paused_until);
         paused.into_iter().chain(self.stuck_at()).min()
     }
 
     /// Everything stored has left, or cannot leave now.
     pub fn is_drained(&self) -> bool {
-        self.session.is_none() || (self.sent >= self.head && self.record_open.is_none() && self.urgent_open.is_empty())
+        self.session.is_none()
+            || (self.sent >= self.head
+                && self.flights.is_empty()
+                && self.branch.is_sent()
+                && self.urgent_open.is_empty())
     }
 
     /// Up to here there are receipts.
@@ -293,6 +379,7 @@ impl Uplink {
             receipted: self.receipted,
             receipt_ms: self.receipt_ms,
             state: self.state.map(|state| state.as_str().to_owned()),
+            left: self.left.clone().map(|left| LeftStatus { sent: self.branch.is_told(), ..left }),
         }
     }
 }

@@ -68,6 +68,17 @@ pub enum Input {
         /// Why, for people.
         cause: String,
     },
+    /// The journal read a batch and hands it to the link: always before its [`Input::Sent`].
+    Packed {
+        /// Session it is meant for.
+        session: u32,
+        /// Which lane.
+        lane: Lane,
+        /// Last record of the batch.
+        through: u64,
+        /// Bytes of its lines.
+        bytes: u64,
+    },
     /// A batch left (the broker has it), or could not be sent.
     Sent {
         /// Session it was sent in.
@@ -82,6 +93,8 @@ pub enum Input {
         /// The line as received.
         line: String,
     },
+    /// The chain goes on behind a receipt of the central side; always before the [`Input::Receipted`] that says so.
+    Rebased(Rebased),
     /// The journal verified and stored a receipt.
     Receipted(Receipted),
     /// The journal refused a receipt; nothing was pruned.
@@ -208,7 +221,7 @@ pub enum Output {
         /// Everything up to this token.
         token: u64,
     },
-    /// Read records and publish them. Never more than one open per lane.
+    /// Read records and publish them. Never more than one of a lane is with the journal at a time.
     Send {
         /// Session it is meant for.
         session: u32,
@@ -245,6 +258,11 @@ pub enum Output {
         link: Link,
         /// Text of the register that it names.
         register: Option<Arc<str>>,
+    },
+    /// The central side has what was left of a branch, up to this position.
+    BranchTold {
+        /// Position of [`Batch::Branch`].
+        through: u64,
     },
     /// Everything is stored: the process may end.
     Stopped,
@@ -337,6 +355,10 @@ impl Past {
     }
 }
 
+/// Most bytes of lines in one batch: with the base64 of a record far below the 1 MiB that the central side takes, and a
+/// few milliseconds of reading and compressing. One line may stand above it.
+pub const BATCH_BYTES: usize = 256 * 1024;
+
 /// A lane to the central side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
@@ -363,6 +385,12 @@ pub enum Batch {
         /// Last.
         to: u64,
     },
+    /// What was left because the central side knows another history, behind this position, cut at the size of a
+    /// message; with the `epoch.open` that the first is verified with in front. Positions rise, and are no numbers.
+    Branch {
+        /// Last position that was sent; those of its [`Input::Packed`] and [`Input::Sent`].
+        after: u64,
+    },
 }
 
 impl Batch {
@@ -370,7 +398,7 @@ impl Batch {
     pub fn lane(&self) -> Lane {
         match self {
             Batch::Urgent { .. } => Lane::Urgent,
-            Batch::Range { .. } => Lane::Record,
+            Batch::Range { .. } | Batch::Branch { .. } => Lane::Record,
         }
     }
 }
@@ -392,6 +420,23 @@ pub struct Receipted {
     pub order: u64,
 }
 
+/// The journal left its branch: the central side holds another history of this gateway, and the chain goes on behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebased {
+    /// As `epoch.open` states it: `rollback`, or `reset` where the journal had been lost whole.
+    pub tail: String,
+    /// Last record of the branch that was left.
+    pub found: u64,
+    /// The record of the central side that the chain goes on from.
+    pub upto: u64,
+    /// Number of the last record in force: lower than `found` where more was left than the central side had.
+    pub head: u64,
+    /// Records that were left and are sent once more.
+    pub left: u64,
+    /// Positions to be sent, first and last.
+    pub branch: Option<(u64, u64)>,
+}
+
 /// What the journal recovered at start: the agent's memory.
 #[derive(Debug, Clone, Default)]
 pub struct Recovered {
@@ -409,6 +454,8 @@ pub struct Recovered {
     pub tail: String,
     /// The order in force.
     pub order: Option<Order>,
+    /// Positions of what was left (see [`Rebased`]) that the central side may not have: first and last.
+    pub branch: Option<(u64, u64)>,
 }
 
 /// One row of the agent's memory.

@@ -6,18 +6,21 @@
 //!
 //! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another
 //! that says it again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`,
-//! the newest of each day; `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
+//! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see [`branch`]); `lost`, what was declared (see [`lost`]); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
 //!
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.
 
 mod append;
+mod branch;
 pub mod bundle;
 mod damage;
 mod document;
 mod look_back;
+mod lost;
 mod memory;
 mod open;
+mod orders;
 mod own_words;
 mod prune;
 mod read;
@@ -38,6 +41,7 @@ pub use thread::told;
 use picket_record::chain::{Origin, Sealer};
 use picket_record::encode::Link;
 use picket_record::keys::{IdentityKey, PublicKey};
+use picket_record::root::Roots;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -52,8 +56,10 @@ pub struct Place {
     pub identity: PathBuf,
     /// Acceptance document of the central side.
     pub acceptance: PathBuf,
-    /// Public key that signed it (base64url).
+    /// Public key that signed it (base64url); not looked at where there is a root document.
     pub accept_key: PathBuf,
+    /// Root documents of the central side (`root.jws`); without the file no order is believed.
+    pub root: PathBuf,
 }
 
 /// Who writes, and whose receipts count.
@@ -63,8 +69,12 @@ pub struct Credentials {
     pub origin: Origin,
     /// Signs `epoch.open`.
     pub identity: IdentityKey,
-    /// Key pinned for receipts.
+    /// Key for receipts that is in force: of the newest root document, or of the acceptance.
     pub receipt_key: PublicKey,
+    /// Key for receipts that the acceptance names.
+    pub accepted_receipt_key: PublicKey,
+    /// Root documents, the pinned one first.
+    pub roots: Option<Roots>,
     /// Link of the acceptance: `prev` of record 1.
     pub acceptance: Link,
     /// The acceptance as received, for exports.
@@ -136,6 +146,9 @@ pub struct Journal {
     version: String,
     epoch_opened_us: u64,
     receipts: receipts::Receipts,
+    leaves: branch::Leaves,
+    /// Number of the newest command that was verified.
+    last_command: u64,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
 }

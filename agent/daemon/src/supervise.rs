@@ -24,6 +24,8 @@ const INPUTS: usize = 256;
 const ORDERS: usize = 64;
 /// Requests: one append, eight receipts, one of an export; the rest is for sends, of links that are gone too.
 const REQUESTS: usize = 64;
+/// Parcels: the batches that may be under way, one of the urgent lane, an ask and a call.
+const PARCELS: usize = picket_core::uplink::OPEN_BATCHES + 4;
 /// Every owner finishes what is under way in this time, or is left behind.
 const LAST_EXCHANGE: Duration = Duration::from_secs(3);
 
@@ -95,7 +97,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
 
     let (inputs, taken) = mpsc::channel(INPUTS);
     let (requests, asked) = mpsc::channel(REQUESTS);
-    let (parcels, carried) = mpsc::channel(4);
+    let (parcels, carried) = mpsc::channel(PARCELS);
     let mut owners = Owners { carriers: JoinSet::new(), servers: JoinSet::new(), threads: Vec::new() };
     let mending = owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
@@ -146,6 +148,10 @@ fn register_in_force(
     read: Result<(Register, RegisterText), Faults>,
 ) -> Result<(Register, Option<String>), Refusal> {
     let digest = |register: &Register| picket_record::encode::base64url(register.digest());
+    if let Some((ver, register)) = ordered_register(journal, recovered) {
+        tracing::info!(order = ver, "the register of the order is in force; the file of the settings is not");
+        return Ok((register, None));
+    }
     match read {
         Ok((register, text)) => {
             let kept = journal.keep("register", &text.name, &digest(&register), &text.text);
@@ -163,6 +169,21 @@ fn register_in_force(
             Ok((register, Some(faults.to_string())))
         }
     }
+}
+
+/// The register that the order in force brought, with the version of the order.
+fn ordered_register(journal: &Journal, recovered: &Recovered) -> Option<(u64, Register)> {
+    let order = recovered.order.as_ref().filter(|order| order.register.is_some())?;
+    let text = journal.ordered_register(order).ok().flatten();
+    let name = format!("the register of order {}", order.ver);
+    let read = text.and_then(|text| settings::read_register(RegisterText { name, text }, 0).ok());
+    if read.is_none() {
+        tracing::error!(
+            order = order.ver,
+            "the register of the order is not there; that of the settings is read instead"
+        );
+    }
+    read.map(|register| (order.ver, register))
 }
 
 /// Whether the signed `register.applied` that the state row follows from names this text.

@@ -7,7 +7,7 @@ use crate::watchdog::{Call, Callee, Mending, Watchdog};
 use picket_core::site::Site;
 use picket_core::status::Status;
 use picket_core::time::{Now, s};
-use picket_core::wire::{Batch, Input, Output};
+use picket_core::wire::{Batch, Checked, Input, Output};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -115,9 +115,17 @@ impl Thinker {
                 Output::Confirm { line, token } => self.order(usize::from(line.0), Order::Confirm { token }),
                 Output::Append { through, bodies } => self.request(Request::Append { through, bodies }),
                 Output::Send { session, batch } => self.send(&now, session, batch),
-                Output::CheckReceipt { line } => self.request(Request::Receipt { line }),
+                Output::CheckReceipt { line } => self.request(Request::Receipt { line, when: now.when() }),
+                // Where it finds no room, that part of the branch is sent once more.
+                Output::BranchTold { through } => drop(offer(&self.carriers.journal, Request::BranchTold { through })),
                 // Where it finds no room, the next link asks again; receipts come without being asked for.
                 Output::AskReceipt { session } => drop(offer(&self.carriers.journal, Request::Ask { session })),
+                Output::CheckOrder { text } => {
+                    self.order_request(&now, Request::CheckOrder { text, when: now.when() });
+                }
+                Output::KeepOrder { line, link, register } => {
+                    self.order_request(&now, Request::KeepOrder { line, link, register });
+                }
                 Output::LookBack { after } => self.look_back(&now, after),
                 Output::Stopped => return true,
             }
@@ -138,6 +146,17 @@ impl Thinker {
         if let Err(NoRoom) = offer(&self.carriers.journal, Request::Send { session, batch }) {
             let result = Err("the journal does not answer".to_owned());
             self.site.handle(now, Input::Sent { session, lane, result });
+        }
+    }
+
+    /// A journal without room refuses it, and the central side sends it once more.
+    fn order_request(&mut self, now: &Now, request: Request) {
+        let keeps = matches!(request, Request::KeepOrder { .. });
+        if let Err(NoRoom) = offer(&self.carriers.journal, request) {
+            let cause = "the journal does not answer".to_owned();
+            let refused = Checked::Refused { what: "lines", n: 0, reason: "disk", cause: cause.clone() };
+            let answer = if keeps { Input::OrderKept(Err(cause)) } else { Input::OrderChecked(refused) };
+            self.site.handle(now, answer);
         }
     }
 
@@ -206,7 +225,7 @@ mod tests {
         let offered = |session| offer(&journal, Request::Ask { session });
         assert_eq!((0..100).filter(|session| offered(*session).is_ok()).count(), 64 - RESERVE);
         for _ in 0..RESERVE {
-            journal.try_send(Request::Receipt { line: String::new() }).unwrap();
+            journal.try_send(Request::BranchTold { through: 0 }).unwrap();
         }
         assert!(taken.try_recv().is_ok());
         assert_eq!(offered(0), Err(NoRoom));

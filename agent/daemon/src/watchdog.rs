@@ -88,7 +88,10 @@ impl Watchdog {
             | Output::Send { .. }
             | Output::AskReceipt { .. }
             | Output::LookBack { .. }
+            | Output::CheckOrder { .. }
+            | Output::KeepOrder { .. }
             | Output::CheckReceipt { .. }
+            | Output::BranchTold { .. }
             | Output::Stopped => {}
         }
     }

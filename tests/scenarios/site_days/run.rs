@@ -57,6 +57,7 @@ pub(crate) struct Day {
     queue: BinaryHeap<Reverse<Timed>>,
     order: u64,
     pub(crate) now_us: u64,
+    answered_us: u64,
     asks: u64,
     scans: u64,
     stopped: bool,
@@ -95,6 +96,7 @@ impl Day {
             queue: BinaryHeap::new(),
             order: 0,
             now_us: 1_000_000,
+            answered_us: 0,
             asks: 0,
             scans: 0,
             stopped: false,
@@ -139,6 +141,13 @@ impl Day {
     pub(crate) fn soon(&mut self, least_us: u64, spread_us: u64, event: Event) {
         let at = self.now_us + least_us + self.chance.below(spread_us);
         self.push(at, event);
+    }
+
+    /// What the journal says comes in the order it says it.
+    fn answer(&mut self, least_us: u64, spread_us: u64, input: Input) {
+        let at = (self.now_us + least_us + self.chance.below(spread_us)).max(self.answered_us + 1);
+        self.answered_us = at;
+        self.push(at, Event::Input(input));
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -303,6 +312,10 @@ impl Day {
                     let found = self.agent.as_ref().expect("it asked").journal.look_back(after);
                     self.soon(500, 5_000, Event::Input(found));
                 }
+                Output::BranchTold { through } => {
+                    let Some(agent) = &self.agent else { continue };
+                    agent.journal.branch_told(through).expect("the journal notes it");
+                }
                 Output::Stopped => self.stopped = true,
             }
         }
@@ -334,7 +347,7 @@ impl Day {
             return;
         }
         if owed(&mut self.owed.failed_appends, &mut self.done.failed_appends) {
-            return self.soon(500, 5_000, Event::Input(Input::StoreFailed { cause: "simulated".into() }));
+            return self.answer(500, 5_000, Input::StoreFailed { cause: "simulated".into() });
         }
         let Some(agent) = &mut self.agent else { return };
         let stored = agent.journal.append(bodies).expect("the journal stores");
@@ -345,7 +358,7 @@ impl Day {
         self.read_new();
         let input =
             Input::Stored { through, head: stored.head, urgent: stored.urgent, fill_permille: stored.fill_permille };
-        self.soon(200, 8_000, Event::Input(input));
+        self.answer(200, 8_000, input);
     }
 
     /// Takes what the journal newly holds into the oracle: numbers go on without a hole.
@@ -402,6 +415,7 @@ impl Day {
         let Some(lines) = agent.journal.lines(batch).expect("the journal reads") else {
             return self.feed(Input::Sent { session, lane, result: Ok(0) });
         };
+        self.feed(Input::Packed { session, lane, through: lines.through, bytes: lines.bytes });
         let kind = if lines.deflated { "application/jose-lines+deflate" } else { "application/jose-lines" };
         let text = picket_central::unpack::text(Some(kind), &lines.payload).expect("a batch unpacks");
         let parts = picket_central::unpack::next_lines(&text, &mut 0, usize::MAX);
@@ -427,9 +441,15 @@ impl Day {
     }
 
     fn check_receipt(&mut self, line: &str) {
+        let when = self.now().when();
         let Some(agent) = &mut self.agent else { return };
-        match agent.journal.receipt(line) {
-            Ok(receipted) => self.soon(100, 1_000, Event::Input(Input::Receipted(receipted))),
+        let answer = agent.journal.receipt(line, &when);
+        let rebased = agent.journal.rebased();
+        if let Some(rebased) = rebased {
+            self.answer(100, 1_000, Input::Rebased(rebased));
+        }
+        match answer {
+            Ok(receipted) => self.answer(100, 1_000, Input::Receipted(receipted)),
             Err(ReceiptFault::Old { .. }) => {}
             Err(fault) => panic!("seed {}: a receipt of the central side is refused: {fault}", self.seed),
         }

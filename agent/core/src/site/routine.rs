@@ -6,7 +6,7 @@ use crate::plan::LineId;
 use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use crate::time::{Now, s};
-use crate::wire::StateRow;
+use crate::wire::{Rebased, StateRow};
 use picket_device::modbus::Fault;
 use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::State;
@@ -229,6 +229,16 @@ impl Site {
         self.tally.seen_from = now.mono_us + UNREADABLE_US;
         let severity = if state == State::Ok { Severity::Notice } else { Severity::Security };
         self.record(now, Statement::new(Kind::HealthCentral, severity, json!({ "seen_as": state.as_str() })));
+    }
+
+    /// The journal left its branch. Drafts under way are stored behind it.
+    pub(super) fn rebased(&mut self, now: &Now, rebased: Rebased) {
+        let Rebased { tail, found, upto, left, .. } = &rebased;
+        let data = json!({ "tail": tail, "found": found, "upto": upto, "left": left });
+        self.alarms.said_again(rebased.head);
+        self.uplink.rebased(now, &rebased);
+        self.changed_if(true);
+        self.record(now, Statement::new(Kind::HealthCentral, Severity::Security, data));
     }
 
     /// Heartbeats and snapshots that are due.

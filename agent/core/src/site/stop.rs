@@ -32,9 +32,13 @@ const SEND_US: u64 = s(2);
 /// Whether an input still counts after the last words. What is heard then is not confirmed, so it comes again.
 pub(super) fn still_counts(input: &Input) -> bool {
     match input {
-        Input::Stored { .. } | Input::StoreFailed { .. } | Input::Sent { .. } => true,
+        Input::Stored { .. } | Input::StoreFailed { .. } | Input::Packed { .. } | Input::Sent { .. } => true,
         Input::Space { .. } => true,
-        Input::LinkUp { .. } | Input::LinkDown { .. } | Input::ReceiptHeard { .. } | Input::Receipted(_) => true,
+        Input::LinkUp { .. }
+        | Input::LinkDown { .. }
+        | Input::ReceiptHeard { .. }
+        | Input::Receipted(_)
+        | Input::Rebased(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
         Input::OrderHeard { .. } | Input::OrderChecked(_) | Input::OrderKept(_) => false,
         Input::LookedBack { .. } | Input::ReceiptRefused { .. } | Input::Stop => false,

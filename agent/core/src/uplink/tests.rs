@@ -4,8 +4,15 @@ use proptest::prelude::*;
 
 fn linked(head: u64, receipted: u64, urgent: &[u64]) -> Uplink {
     let mut uplink = Uplink::new(head, receipted, urgent.to_vec());
-    uplink.up(&at(0), 1);
+    up(&mut uplink, 0, 1);
     uplink
+}
+
+/// The link stands, and the central side says what it has.
+fn up(uplink: &mut Uplink, now_us: u64, session: u32) {
+    uplink.up(&at(now_us), session);
+    let (upto, have) = (uplink.receipted, uplink.have.clone());
+    receive(uplink, &at(now_us), upto, have, vec![]);
 }
 
 fn receive(uplink: &mut Uplink, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
@@ -17,7 +24,12 @@ fn next(uplink: &mut Uplink, now_us: u64) -> Option<Batch> {
 }
 
 fn left(uplink: &mut Uplink, now_us: u64, through: u64) {
+    packed(uplink, through);
     uplink.sent(&at(now_us), 1, Lane::Record, Ok(through));
+}
+
+fn packed(uplink: &mut Uplink, through: u64) {
+    uplink.packed(1, Lane::Record, through, 1_000);
 }
 
 fn range(from: u64, to: u64) -> Option<Batch> {
@@ -39,7 +51,7 @@ fn nothing_is_sent_while_the_link_is_down_and_everything_without_a_receipt_after
     left(&mut uplink, 0, 100);
     uplink.down(&at(5), "cut".into());
     assert_eq!((next(&mut uplink, 5), uplink.deadline()), (None, None));
-    uplink.up(&at(9), 2);
+    up(&mut uplink, 9, 2);
     assert_eq!(uplink.next(&at(9)), Some((2, Batch::Range { from: 11, to: 100 })));
 }
 
@@ -70,8 +82,9 @@ fn a_receipt_that_went_back_has_everything_after_it_sent_again_although_a_batch_
     left(&mut uplink, 0, 512);
     receive(&mut uplink, &at(0), 400, vec![], vec![]);
     assert_eq!(next(&mut uplink, 0), range(513, 1_000));
+    packed(&mut uplink, 1_000);
     receive(&mut uplink, &at(1), 100, vec![], vec![]);
-    left(&mut uplink, 2, 1_000);
+    uplink.sent(&at(2), 1, Lane::Record, Ok(1_000));
     assert_eq!(next(&mut uplink, 2), range(101, 612));
 }
 
@@ -94,7 +107,7 @@ fn ranges_asked_for_again_go_lowest_first_and_do_not_hide_what_lies_between() {
 fn a_range_that_holds_no_record_any_more_is_passed_over() {
     let mut uplink = linked(1_000, 0, &[]);
     next(&mut uplink, 0);
-    left(&mut uplink, 0, 0);
+    uplink.sent(&at(0), 1, Lane::Record, Ok(0));
     assert_eq!(next(&mut uplink, 0), range(513, 1_000));
 }
 
@@ -124,7 +137,7 @@ fn an_urgent_batch_that_failed_goes_again_and_one_that_left_does_not() {
 fn an_urgent_record_that_the_central_side_has_ahead_of_the_chain_is_not_sent_again() {
     let mut uplink = linked(100, 0, &[90, 95]);
     receive(&mut uplink, &at(0), 0, vec![(90, 90)], vec![]);
-    uplink.up(&at(1), 2);
+    up(&mut uplink, 1, 2);
     assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![95], receipted: 0 }));
 }
 
@@ -158,6 +171,130 @@ fn sending_again_opens_no_second_batch_on_a_lane() {
     assert_eq!(next(&mut uplink, s(61)), None);
 }
 
+#[test]
+fn nothing_is_sent_before_the_first_receipt_of_a_session_or_ten_seconds_without_one() {
+    let mut uplink = Uplink::new(100, 10, vec![40]);
+    uplink.up(&at(5), 1);
+    assert_eq!((next(&mut uplink, 5), uplink.deadline()), (None, Some(s(10) + 5)));
+    uplink.stored(101, &[101]);
+    assert_eq!(next(&mut uplink, s(10) + 4), None);
+    receive(&mut uplink, &at(6), 30, vec![], vec![]);
+    assert_eq!(next(&mut uplink, 6), Some(Batch::Urgent { seqs: vec![40, 101], receipted: 30 }));
+    assert_eq!(next(&mut uplink, 6), range(31, 101));
+    uplink.down(&at(7), "cut".into());
+    uplink.up(&at(8), 2);
+    assert_eq!(next(&mut uplink, s(10) + 7), None, "each session hears one of its own");
+    assert!(matches!(next(&mut uplink, s(10) + 8), Some(Batch::Urgent { .. })));
+    assert_eq!((next(&mut uplink, s(10) + 8), uplink.deadline()), (range(31, 101), None));
+}
+
+#[test]
+fn four_batches_are_under_way_at_most_and_the_next_begins_where_the_last_one_ended() {
+    let mut uplink = linked(20_000, 0, &[]);
+    for n in 0..4 {
+        assert_eq!(next(&mut uplink, 0), range(n * 300 + 1, n * 300 + BATCH));
+        assert_eq!(next(&mut uplink, 0), None, "where it ends is not known");
+        packed(&mut uplink, (n + 1) * 300);
+    }
+    assert_eq!(next(&mut uplink, 0), None);
+    uplink.sent(&at(0), 1, Lane::Record, Ok(300));
+    assert_eq!(next(&mut uplink, 0), range(1_201, 1_712));
+}
+
+#[test]
+fn one_batch_that_failed_takes_those_behind_it_along_and_all_go_again_in_order() {
+    let mut uplink = linked(20_000, 0, &[]);
+    for through in [300, 600, 900] {
+        next(&mut uplink, 0);
+        packed(&mut uplink, through);
+    }
+    uplink.sent(&at(0), 1, Lane::Record, Ok(300));
+    uplink.sent(&at(0), 1, Lane::Record, Err("refused".into()));
+    assert_eq!(next(&mut uplink, 999_999), None);
+    assert_eq!(next(&mut uplink, s(1)), range(301, 812));
+    packed(&mut uplink, 600);
+    uplink.sent(&at(s(1)), 1, Lane::Record, Ok(900));
+    assert_eq!(next(&mut uplink, s(1)), range(601, 1_112), "what a lost batch is told of later moves nothing");
+}
+
+#[test]
+fn at_most_eight_mebibytes_of_lines_are_sent_without_a_receipt() {
+    let mut uplink = linked(20_000, 0, &[]);
+    let mut bytes = 0;
+    while let Some(Batch::Range { from, .. }) = next(&mut uplink, 0) {
+        bytes += 250_000;
+        uplink.packed(1, Lane::Record, from + 29, 250_000);
+        uplink.sent(&at(0), 1, Lane::Record, Ok(from + 29));
+    }
+    assert!(bytes <= WINDOW_BYTES && bytes + 2 * BATCH_BYTES as u64 > WINDOW_BYTES, "{bytes}");
+    assert_eq!(uplink.sent, bytes / 250_000 * 30);
+    receive(&mut uplink, &at(1), 60, vec![], vec![]);
+    assert!(next(&mut uplink, 1).is_some(), "a receipt opens it again");
+    receive(&mut uplink, &at(2), 60, vec![], vec![(61, 70)]);
+    let end = uplink.sent + 1;
+    packed(&mut uplink, end);
+    assert_eq!(next(&mut uplink, 2), range(61, 70), "what is asked for goes whatever is under way");
+}
+
+fn rebased(head: u64, branch: Option<(u64, u64)>) -> Rebased {
+    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch }
+}
+
+#[test]
+fn behind_a_receipt_of_another_history_nothing_of_the_left_branch_counts_as_sent_or_stored() {
+    let mut uplink = linked(300, 10, &[290]);
+    while next(&mut uplink, 0).is_some() {}
+    packed(&mut uplink, 300);
+    uplink.rebased(&at(1), &rebased(202, None));
+    receive(&mut uplink, &at(1), 200, vec![], vec![]);
+    uplink.sent(&at(1), 1, Lane::Record, Ok(300));
+    assert_eq!((uplink.head(), uplink.receipted_upto(), uplink.waiting()), (202, 200, 2));
+    assert_eq!(next(&mut uplink, 1), range(201, 202));
+    uplink.stored(203, &[203]);
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![203], receipted: 200 }));
+    assert!(uplink.status().left.is_some_and(|left| left.sent));
+}
+
+#[test]
+fn what_was_left_goes_beside_what_is_new_and_is_known_to_be_there_by_a_receipt_for_what_followed_it() {
+    let mut uplink = linked(300, 10, &[]);
+    uplink.rebased(&at(1), &rebased(202, Some((5, 400))));
+    receive(&mut uplink, &at(1), 200, vec![], vec![]);
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 4 }));
+    assert_eq!(next(&mut uplink, 1), None, "where it ends is not known");
+    packed(&mut uplink, 250);
+    assert_eq!(next(&mut uplink, 1), range(201, 202));
+    packed(&mut uplink, 202);
+    uplink.sent(&at(1), 1, Lane::Record, Ok(250));
+    uplink.sent(&at(1), 1, Lane::Record, Ok(202));
+    receive(&mut uplink, &at(2), 202, vec![], vec![]);
+    assert_eq!(uplink.branch_told(), None, "those were sent before it");
+    assert_eq!(next(&mut uplink, 2), Some(Batch::Branch { after: 250 }));
+    packed(&mut uplink, 400);
+    uplink.sent(&at(2), 1, Lane::Record, Ok(400));
+    uplink.stored(203, &[]);
+    assert!(!uplink.status().left.unwrap().sent);
+    receive(&mut uplink, &at(3), 203, vec![], vec![]);
+    assert_eq!((uplink.branch_told(), uplink.branch_told()), (Some(400), None));
+    assert!(uplink.status().left.unwrap().sent);
+}
+
+#[test]
+fn a_branch_whose_link_was_lost_goes_again_from_what_is_known_to_be_there() {
+    let mut uplink = linked(300, 10, &[]).with_branch(Some((5, 400)));
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 4 }));
+    packed(&mut uplink, 250);
+    uplink.sent(&at(1), 1, Lane::Record, Ok(250));
+    assert_eq!(next(&mut uplink, 1), range(11, 300));
+    packed(&mut uplink, 300);
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 250 }));
+    uplink.down(&at(2), "cut".into());
+    up(&mut uplink, 3, 2);
+    assert_eq!(next(&mut uplink, 3), Some(Batch::Branch { after: 4 }));
+    uplink.sent(&at(3), 2, Lane::Record, Ok(0));
+    assert_eq!(uplink.branch_told(), Some(400), "nothing of it is there any more");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Stored(u64, bool),
@@ -188,7 +325,10 @@ fn step() -> impl Strategy<Value = Step> {
 struct Carrier {
     session: u32,
     up: bool,
-    range: Option<(u64, u64)>,
+    /// So many records of a range have no room.
+    cut: u64,
+    /// Last records of the batches at the broker.
+    ranges: VecDeque<u64>,
     urgent: Option<u64>,
 }
 
@@ -200,8 +340,9 @@ fn take(step: &Step, uplink: &mut Uplink, carrier: &mut Carrier, now: &mut u64, 
             uplink.stored(head, &urgent);
         }
         Step::Sent(ok, cut) => {
-            if let Some((from, to)) = carrier.range.take() {
-                let result = if ok { Ok(to - cut.min(to - from)) } else { Err("cut".to_owned()) };
+            carrier.cut = cut;
+            if let Some(through) = carrier.ranges.pop_front() {
+                let result = if ok { Ok(through) } else { Err("cut".to_owned()) };
                 uplink.sent(&at(*now), carrier.session, Lane::Record, result);
             }
         }
@@ -221,8 +362,9 @@ fn take(step: &Step, uplink: &mut Uplink, carrier: &mut Carrier, now: &mut u64, 
             receive(uplink, &at(*now), *receipted, vec![], vec![]);
         }
         Step::Up => {
-            *carrier = Carrier { session: carrier.session + 1, up: true, range: None, urgent: None };
+            *carrier = Carrier { session: carrier.session + 1, up: true, ..Carrier::default() };
             uplink.up(&at(*now), carrier.session);
+            receive(uplink, &at(*now), *receipted, vec![], vec![]);
         }
         Step::Down => {
             carrier.up = false;
@@ -247,11 +389,13 @@ proptest! {
                 prop_assert!(carrier.up && session == carrier.session);
                 match batch {
                     Batch::Range { from, to } => {
-                        prop_assert!(carrier.range.is_none(), "two ranges are open");
                         prop_assert!(1 <= from && from <= to && to <= uplink.head() && to - from < BATCH);
                         prop_assert!(to <= receipted + WINDOW, "{} is beyond the window after {}", to, receipted);
-                        carrier.range = Some((from, to));
+                        let through = to - carrier.cut.min(to - from);
+                        carrier.ranges.push_back(through);
+                        uplink.packed(carrier.session, Lane::Record, through, 256);
                     }
+                    Batch::Branch { .. } => prop_assert!(false, "there is no branch"),
                     Batch::Urgent { seqs, .. } => {
                         prop_assert!(carrier.urgent.is_none(), "two urgent batches are open");
                         prop_assert!(!seqs.is_empty() && seqs.is_sorted());
@@ -272,9 +416,11 @@ proptest! {
                     Batch::Range { from, to } => {
                         prop_assert!(from <= receipted + 1, "a hole before {}", from);
                         receipted = receipted.max(to);
+                        uplink.packed(carrier.session, Lane::Record, to, 256);
                         uplink.sent(&at(now), carrier.session, Lane::Record, Ok(to));
                         receive(&mut uplink, &at(now), receipted, vec![], vec![]);
                     }
+                    Batch::Branch { .. } => prop_assert!(false, "there is no branch"),
                     Batch::Urgent { seqs, .. } => {
                         uplink.sent(&at(now), carrier.session, Lane::Urgent, Ok(seqs[seqs.len() - 1]));
                     }

@@ -11,6 +11,7 @@ fn an_alarm_goes_ahead_of_the_backlog_by_its_number() {
     world.run_s(600);
     world.link = false;
     world.give(Input::LinkUp { session: 1 });
+    world.give(receipted(State::Ok, 0));
     world.scan("XX999");
     let urgent: Vec<u64> = (2..)
         .zip(&world.journal.records)
@@ -24,6 +25,7 @@ fn an_alarm_goes_ahead_of_the_backlog_by_its_number() {
 fn a_record_is_never_sent_before_it_is_stored() {
     let mut world = World::new();
     world.give(Input::LinkUp { session: 1 });
+    world.give(receipted(State::Ok, 0));
     world.journal.prompt = false;
     let sent = world.sent.len();
     world.scan("XX999");

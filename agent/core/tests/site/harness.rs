@@ -65,6 +65,7 @@ impl Journal {
                         self.rows.insert(key.clone(), StateRow { key, body, seq: self.head });
                     }
                     Change::Drop { key } => drop(self.rows.remove(&key)),
+                    Change::Clear => self.rows.clear(),
                 }
             }
             self.records.push(body.clone());
@@ -301,7 +302,6 @@ impl World {
                 Output::Confirm { line, token } => self.confirmed.push((line, token)),
                 Output::Send { session, batch } => self.send(session, batch),
                 Output::CheckReceipt { .. } => self.checks += 1,
-                Output::AskReceipt { .. } => {}
                 Output::LookBack { after } => {
                     let found = self.journal.look_back(after);
                     self.site.handle(&self.now(), found);
@@ -312,6 +312,7 @@ impl World {
                     let kept = Input::OrderKept(Ok(register.as_deref().map(read)));
                     self.site.handle(&self.now(), kept);
                 }
+                Output::AskReceipt { .. } | Output::BranchTold { .. } => {}
                 Output::Stopped => {
                     assert!(self.stopped_at.is_none(), "stopped twice");
                     self.stopped_at = Some(self.now_us);
@@ -324,11 +325,17 @@ impl World {
         let last = match &batch {
             Batch::Urgent { seqs, .. } => *seqs.last().unwrap(),
             Batch::Range { to, .. } => *to,
+            Batch::Branch { after } => {
+                self.sent.push(Batch::Branch { after: *after });
+                let (lane, result) = (picket_core::wire::Lane::Record, Ok(0));
+                return self.site.handle(&self.now(), Input::Sent { session, lane, result });
+            }
         };
         assert!(last <= self.journal.head, "{batch:?} is not stored");
         let lane = batch.lane();
         self.sent.push(batch);
         if self.link {
+            self.site.handle(&self.now(), Input::Packed { session, lane, through: last, bytes: 1 });
             self.site.handle(&self.now(), Input::Sent { session, lane, result: Ok(last) });
         }
     }

@@ -46,6 +46,16 @@ fn words(status: &Status) -> String {
         (false, None) => "NOT reporting".to_owned(),
     };
     let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
+    if let Some(left) = &link.left {
+        let what = if left.tail == "reset" { "the journal had been lost" } else { "the disk held an older state" };
+        let sent = if left.sent { "the centre has them" } else { "they are on their way to the centre" };
+        let _ = writeln!(
+            text,
+            "history    {what}: it ended at record {}, the centre had {}; {} records of the other branch are kept, \
+             {sent}: TELL SECURITY",
+            left.found, left.upto, left.records
+        );
+    }
     let journal = &status.journal;
     let full = journal.fill_permille / 10;
     let free = journal.free_mib.map(|mib| format!(", {mib} MiB free on the disk")).unwrap_or_default();

@@ -66,6 +66,7 @@ fn sample(revision: u64) -> Status {
             receipted: 0,
             receipt_ms: None,
             state: None,
+            left: None,
         },
         journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, free_mib: None, fault: None },
         alarms: vec![alarm],

@@ -22,6 +22,7 @@ pub(super) fn apply(store: &Store, seq: u64, stated: Stated<'_>) -> Result<(), F
             Change::Drop { key } => {
                 store.run("DELETE FROM state WHERE key = ?1", [key], "cannot drop a state row")?;
             }
+            Change::Clear => drop(store.run("DELETE FROM state", [], "cannot clear the state")?),
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Opening: credentials, tail, state, a new epoch. Damage is set aside and told, never deleted, and never a crash loop.
 
-use super::damage::{self, Damage};
+use super::damage::Damage;
 use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
@@ -11,9 +11,11 @@ use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
 use picket_record::chain::{Head, Opening, Origin, Sealer};
-use picket_record::encode::{Name, bytes32};
+use picket_record::encode::{Link, Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
+use picket_record::refusal::Refusal;
+use picket_record::root::Roots;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -22,16 +24,9 @@ impl Place {
     /// Reads keys and acceptance, and checks that they belong to each other and to this gateway.
     pub fn credentials(&self, site: &str, gateway: &str) -> Result<Credentials, Fault> {
         let identity = identity(&self.identity)?;
-        let accept_key = text(&self.accept_key, "cannot read the acceptance key")?;
-        let accept_key = PublicKey::parse(accept_key.trim()).map_err(|refusal| {
-            Fault::Refused(format!(
-                "{}: {refusal}; install the accept.pub of the central side",
-                self.accept_key.display()
-            ))
-        })?;
+        let roots = self.roots()?;
         let line = text(&self.acceptance, "cannot read the acceptance")?.trim().to_owned();
-        let (acceptance, link) = Acceptance::verify(&line, &accept_key)
-            .map_err(|refusal| Fault::Refused(format!("{}: {refusal}", self.acceptance.display())))?;
+        let (acceptance, link) = self.verified(&line, roots.as_ref())?;
         let name = |text: &str| Name::parse(text).map_err(|refusal| Fault::Refused(refusal.to_string()));
         let origin = Origin { site: name(site)?, gw: name(gateway)? };
         if acceptance.gw != origin.gw || acceptance.site != origin.site {
@@ -53,10 +48,53 @@ impl Place {
         Ok(Credentials {
             origin,
             identity,
-            receipt_key: acceptance.receipt_key,
+            receipt_key: roots
+                .as_ref()
+                .map_or_else(|| acceptance.receipt_key.clone(), |r| r.in_force().receipt.clone()),
+            accepted_receipt_key: acceptance.receipt_key,
+            roots,
             acceptance: link,
             acceptance_line: line,
         })
+    }
+}
+
+impl Place {
+    fn roots(&self) -> Result<Option<Roots>, Fault> {
+        let read = match fs::read_to_string(&self.root) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            read => read,
+        };
+        let doing = "cannot read the root documents";
+        let text = read.map_err(|source| Fault::File { file: self.root.clone(), doing, source })?;
+        let told = |refusal| Fault::Refused(format!("{}: {refusal}; ask the central side for it", self.root.display()));
+        Roots::verify(&text).map(Some).map_err(told)
+    }
+
+    /// The acceptance under a key that may sign one: of the root documents, or the one that was installed.
+    fn verified(&self, line: &str, roots: Option<&Roots>) -> Result<(Acceptance, Link), Fault> {
+        let told = |refusal| Fault::Refused(format!("{}: {refusal}", self.acceptance.display()));
+        let Some(roots) = roots else {
+            let accept_key = text(&self.accept_key, "cannot read the acceptance key")?;
+            let accept_key = PublicKey::parse(accept_key.trim()).map_err(|refusal| {
+                let file = self.accept_key.display();
+                Fault::Refused(format!("{file}: {refusal}; install the accept.pub of the central side"))
+            })?;
+            return Acceptance::verify(line, &accept_key).map_err(told);
+        };
+        let mut verdict = Err(Refusal::Signature { by: "acceptance" });
+        for named in roots.accept_keys().iter().rev() {
+            verdict = Acceptance::verify(line, &named.key);
+            if verdict.is_ok() {
+                break;
+            }
+        }
+        let (acceptance, link) = verdict.map_err(told)?;
+        if acceptance.sms != roots.in_force().sms {
+            let (file, sms, root) = (self.acceptance.display(), acceptance.sms, &roots.in_force().sms);
+            return Err(Fault::Refused(format!("{file} is of {sms}, {} is of {root}", self.root.display())));
+        }
+        Ok((acceptance, link))
     }
 }
 
@@ -110,8 +148,11 @@ impl Journal {
             version: version.to_owned(),
             epoch_opened_us: when.mono_us,
             receipts,
+            leaves: super::branch::Leaves::default(),
+            last_command: 0,
             told_of_rows: false,
         };
+        journal.recover_root()?;
         journal.first_words(when, head.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
         Ok((journal, recovered))
@@ -123,12 +164,15 @@ impl Journal {
         if genesis {
             bodies.push(own_words(when, Kind::LogGenesis, Severity::Info, json!({ "layout": 1 })));
         }
-        if !damage.is_empty() {
-            tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
-            bodies.push(damage::recovered(when, damage));
-        }
         if !bodies.is_empty() {
             self.commit(&bodies)?;
+        }
+        if !damage.is_empty() {
+            tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
+            let head = self.sealer.head().seq;
+            let from = (self.receipts.upto() + 1).max(head.saturating_sub(super::tail::TAIL));
+            let lost = self.unreadable(from, head, super::tail::TAIL)?;
+            self.state_lost(&lost, damage, when)?;
         }
         salvage::told(&self.store)
     }
@@ -136,8 +180,8 @@ impl Journal {
     fn recovered(&self, tail: &str) -> Result<Recovered, Fault> {
         let receipted = self.receipts.upto();
         let urgent = self.store.rows(
-            "SELECT seq FROM urgent WHERE seq > ?1 ORDER BY seq",
-            [receipted],
+            "SELECT seq FROM (SELECT seq FROM urgent WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq",
+            (receipted, picket_core::uplink::MAX_URGENT as u64),
             "cannot read the urgent records",
             |row| row.get(0),
         )?;
@@ -148,6 +192,8 @@ impl Journal {
             rows: super::memory::rows(&self.store)?,
             fill_permille: self.store.fill_permille(),
             tail: tail.to_owned(),
+            order: self.order_in_force()?,
+            branch: super::branch::untold_branch(&self.store)?,
         })
     }
 }
@@ -173,7 +219,22 @@ fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Res
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
     StateCheck::run(store, head.seq, damage)?;
+    small_tables(store)?;
     Ok(head)
+}
+
+/// A start that does not check the whole file meets damage of what it needs here, where a new file can take its place.
+fn small_tables(store: &Store) -> Result<(), Fault> {
+    for newest in [
+        "SELECT max(seq) FROM urgent",
+        "SELECT max(n) FROM receipt",
+        "SELECT max(told) FROM leaving",
+        "SELECT max(pos) FROM branch_open",
+        "SELECT max(first) FROM lost",
+    ] {
+        store.row(newest, [], "cannot read a table", |row| row.get::<_, Option<u64>>(0))?;
+    }
+    Ok(())
 }
 
 /// The journal belongs to one gateway and one identity for its whole life: under another key its records do not verify.

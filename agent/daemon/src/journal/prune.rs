@@ -5,6 +5,7 @@ use super::own_words::own_words;
 use super::store::Store;
 use super::{Fault, Journal, memory};
 use picket_core::memory::{KEPT, Stated};
+use picket_core::wire::StateRow;
 use picket_record::body::{Body, When};
 use picket_record::chain::Sealer;
 use picket_record::encode::PAYLOAD_MAX;
@@ -28,7 +29,7 @@ pub(super) const PRUNE_WRITES: u64 = KEPT_PARTS as u64 + 1;
 const ROWS_SHARE: u64 = 4;
 
 /// Rows to be said again, one map for each record (see [`KEPT`]).
-type Parts = Vec<Map<String, Value>>;
+pub(super) type Parts = Vec<Map<String, Value>>;
 
 impl Journal {
     /// Disposes of the oldest records that have a stored receipt, and states it, while space is short.
@@ -84,7 +85,10 @@ impl Journal {
         let first = self.number("SELECT min(seq) FROM record")?;
         let receipted = self.number("SELECT upto FROM receipt ORDER BY n DESC LIMIT 1")?;
         let (Some(from), Some(receipted)) = (first, receipted) else { return Ok(None) };
-        let to = receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1).min(self.summed_up()?);
+        // What was left and the central side does not have yet stays, though its numbers have a receipt.
+        let untold = super::branch::first_untold(&self.store)?.unwrap_or(u64::MAX);
+        let to =
+            receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1).min(untold - 1).min(self.summed_up()?);
         Ok((to >= from).then_some((from, to)))
     }
 
@@ -110,9 +114,8 @@ impl Journal {
         let mut parts = Parts::new();
         let mut free = 0;
         for (key, said, body, seq) in rows {
-            // As JSON text, quotes and backslashes escaped, with colon and comma.
-            let (key_json, row) = (Value::from(key.as_str()), json!([said, body]));
-            let size = key_json.to_string().len() + row.to_string().len() + 2;
+            let row = json!([said, body]);
+            let size = size_of(&key, &row);
             if size > free && parts.len() == KEPT_PARTS || size > KEPT_BYTES {
                 return Ok((seq - 1, parts));
             }
@@ -149,6 +152,34 @@ impl Journal {
     }
 }
 
+/// Rows in as many records as they need. One that fits none is left out: its texts are bounded far below.
+pub(super) fn parts_of(rows: Vec<StateRow>) -> Parts {
+    let mut parts = Parts::new();
+    let mut free = 0;
+    for StateRow { key, body, seq } in rows {
+        let row = json!([seq, body]);
+        let size = size_of(&key, &row);
+        if size > KEPT_BYTES {
+            tracing::error!(key, "a row is too large to be said again");
+            continue;
+        }
+        if size > free {
+            parts.push(Map::new());
+            free = KEPT_BYTES;
+        }
+        free -= size;
+        if let Some(part) = parts.last_mut() {
+            part.insert(key, row);
+        }
+    }
+    parts
+}
+
+/// As JSON text, quotes and backslashes escaped, with colon and comma.
+fn size_of(key: &str, row: &Value) -> usize {
+    Value::from(key).to_string().len() + row.to_string().len() + 2
+}
+
 fn say_again(store: &Store, sealer: &mut Sealer, when: &When, parts: Parts) -> Result<(), Fault> {
     for part in parts {
         let body = own_words(when, Kind::Snapshot, Severity::Info, json!({ KEPT: part }));
@@ -167,7 +198,7 @@ fn dispose(store: &Store, sealer: &mut Sealer, when: &When, (from, to): (u64, u6
     store.run("DELETE FROM epoch WHERE seq <= ?1", [to], doing).map(drop)
 }
 
-fn write(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
+pub(super) fn write(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
     let sealed = sealer.seal(body).map_err(|refusal| Fault::Refused(refusal.to_string()))?;
     let doing = "cannot state what is disposed of";
     store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", (sealed.seq, &sealed.line), doing)?;

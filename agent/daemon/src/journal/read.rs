@@ -3,12 +3,9 @@
 use super::{Fault, Journal};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use picket_core::wire::Batch;
+use picket_core::wire::{BATCH_BYTES, Batch};
 use std::io::Write;
 
-/// Most bytes of lines in one message: with the base64 of a record far below the 1 MiB that the central side takes,
-/// and a few milliseconds of reading and compressing.
-const BATCH_BYTES: usize = 256 * 1024;
 /// Smaller batches are sent as they are: a deflate of one record saves nothing that matters.
 const DEFLATE_FROM: usize = 4 * 1024;
 
@@ -21,6 +18,8 @@ pub struct Lines {
     pub deflated: bool,
     /// Last record in it.
     pub through: u64,
+    /// Bytes of its lines before they were deflated.
+    pub bytes: u64,
 }
 
 impl Journal {
@@ -28,6 +27,10 @@ impl Journal {
     pub fn lines(&self, batch: &Batch) -> Result<Option<Lines>, Fault> {
         match batch {
             Batch::Range { from, to } => self.range(*from, *to),
+            Batch::Branch { after } => {
+                let found = self.branch_lines(*after, true)?;
+                Ok(found.map(|(through, text)| packed(text, through)))
+            }
             Batch::Urgent { seqs, receipted } => self.urgent(seqs, *receipted),
         }
     }
@@ -80,14 +83,15 @@ impl Journal {
 
 fn packed(mut text: Vec<u8>, through: u64) -> Lines {
     text.pop();
+    let bytes = text.len() as u64;
     if text.len() < DEFLATE_FROM {
-        return Lines { payload: text, deflated: false, through };
+        return Lines { payload: text, deflated: false, through, bytes };
     }
     let mut encoder = ZlibEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
     let done = encoder.write_all(&text).and_then(|()| encoder.finish());
     match done {
-        Ok(payload) => Lines { payload, deflated: true, through },
+        Ok(payload) => Lines { payload, deflated: true, through, bytes },
         // Writing into memory does not fail; were it to, the plain lines are as good.
-        Err(_) => Lines { payload: text, deflated: false, through },
+        Err(_) => Lines { payload: text, deflated: false, through, bytes },
     }
 }

@@ -3,6 +3,7 @@
 use super::store::Store;
 use super::{Credentials, Fault, Journal};
 use picket_core::wire::Receipted;
+use picket_record::body::When;
 use picket_record::chain::Parsed;
 use picket_record::encode::Link;
 use picket_record::receipt::Receipt;
@@ -15,6 +16,8 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) struct Receipts {
     n: u64,
     upto: u64,
+    /// Highest number that any receipt held names.
+    most: u64,
     /// Link of record `upto`: the record itself may be disposed of.
     head: Option<Link>,
     link: Option<Link>,
@@ -42,18 +45,21 @@ pub enum ReceiptFault {
 
 impl Receipts {
     pub(super) fn load(store: &Store, credentials: &Credentials) -> Result<Self, Fault> {
-        let (key, gw) = (&credentials.receipt_key, &credentials.origin.gw);
+        let (keys, gw) = (credentials.receipt_keys(), &credentials.origin.gw);
         let newest: Option<(u64, u64, String)> = store.row(
             "SELECT n, upto, line FROM receipt ORDER BY n DESC LIMIT 1",
             [],
             "cannot read the receipts",
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
+        let sql = "SELECT max(upto) FROM receipt";
+        let most = store.row(sql, [], "cannot read the receipts", |row| row.get(0))?.flatten().unwrap_or(0);
         Ok(match newest {
             Some((n, upto, line)) => {
                 let signed = line.rsplit_once('.').map_or(line.as_str(), |(signed, _)| signed);
-                let head = Receipt::verify(&line, key, gw).ok().map(|(receipt, _)| receipt.head);
-                Self { n, upto, head, link: Some(picket_record::encode::link(signed)), unwritten: None }
+                let head =
+                    keys.iter().find_map(|key| Receipt::verify(&line, key, gw).ok()).map(|(receipt, _)| receipt.head);
+                Self { n, upto, most, head, link: Some(picket_record::encode::link(signed)), unwritten: None }
             }
             None => Self::default(),
         })
@@ -67,16 +73,14 @@ impl Receipts {
         self.link
     }
 
+    /// Whether this journal never had a receipt.
+    pub(super) fn is_new(&self) -> bool {
+        self.n == 0
+    }
+
     /// Writes the newest receipt inside the transaction of an append.
     pub(super) fn write(&self, store: &Store) -> Result<(), Fault> {
-        let Some((receipt, line)) = &self.unwritten else { return Ok(()) };
-        let day = receipt.ts_ms.div_euclid(DAY_MS);
-        let doing = "cannot store a receipt";
-        store.run("DELETE FROM receipt WHERE day = ?1", [day], doing)?;
-        let values = (receipt.n, receipt.upto, day, line);
-        store.run("INSERT INTO receipt(n, upto, day, line) VALUES(?1, ?2, ?3, ?4)", values, doing)?;
-        store.run("DELETE FROM urgent WHERE seq <= ?1", [receipt.upto], doing)?;
-        Ok(())
+        self.unwritten.as_ref().map_or(Ok(()), |(receipt, line)| write(store, receipt, line))
     }
 
     /// Whether the newest receipt is not written yet.
@@ -96,45 +100,87 @@ impl Journal {
         self.receipts.n
     }
 
-    /// Verifies a receipt. What follows: records up to `upto` may be pruned once it is written.
-    pub fn receipt(&mut self, line: &str) -> Result<Receipted, ReceiptFault> {
+    /// Verifies a receipt. What follows: records up to `upto` may be pruned once it is written. One that names another
+    /// history of this gateway has the chain go on behind it (see [`Journal::rebased`]).
+    pub fn receipt(&mut self, line: &str, when: &When) -> Result<Receipted, ReceiptFault> {
         let key = &self.credentials.receipt_key;
         let (receipt, link) = Receipt::verify(line, key, &self.credentials.origin.gw)
             .map_err(|refusal| ReceiptFault::Refused(refusal.to_string()))?;
         if receipt.n <= self.receipts.n {
             return Err(ReceiptFault::Old { n: receipt.n, known: self.receipts.n });
         }
-        self.check_head(&receipt)?;
+        let stands = self.stands(&receipt)?;
+        if stands == Stands::OnAnother {
+            if !self.may_leave(when) {
+                let text = "the central side names other histories again and again: two gateways write under this name";
+                return Err(ReceiptFault::Refused(text.into()));
+            }
+            // What waits to be written is older.
+            self.leave(&receipt, line, link, when)?;
+        }
         self.receipts.n = receipt.n;
         self.receipts.upto = receipt.upto;
+        self.receipts.most = self.receipts.most.max(receipt.upto);
         self.receipts.head = Some(receipt.head);
         self.receipts.link = Some(link);
         let Receipt { state, upto, have, resend, .. } = receipt.clone();
-        let receipted = Receipted { state, upto, have, resend };
-        self.receipts.unwritten = Some((receipt, line.to_owned()));
+        if let Err(fault) = self.declare_lost(&resend, when) {
+            // It asks again.
+            tracing::warn!(cause = super::told(&fault), "what the central side asks for could not be looked at");
+        }
+        let order = receipt.settings.map_or(0, |(ver, _)| ver);
+        let receipted = Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order };
+        self.receipts.unwritten = (stands == Stands::OnOurs).then(|| (receipt, line.to_owned()));
         Ok(receipted)
     }
 
-    /// The head that the receipt names must be our own record.
-    fn check_head(&self, receipt: &Receipt) -> Result<(), ReceiptFault> {
-        let head = self.sealer.head().seq;
-        if receipt.upto > head {
-            let text =
-                format!("it names record {}, the journal ends at {head}: one of the two was restored", receipt.upto);
-            return Err(ReceiptFault::Refused(text));
+    /// Whether the head that a receipt names is our own record. One beyond all receipts that we hold may be another's:
+    /// this file was put back, or lost what was sent. One that contradicts a receipt is refused.
+    fn stands(&self, receipt: &Receipt) -> Result<Stands, ReceiptFault> {
+        let upto = receipt.upto;
+        if upto == 0 || upto == self.receipts.upto && Some(receipt.head) == self.receipts.head {
+            return Ok(Stands::OnOurs);
         }
-        if receipt.upto == 0 {
-            return Ok(());
-        }
-        if receipt.upto == self.receipts.upto && Some(receipt.head) == self.receipts.head {
-            return Ok(());
-        }
-        let line = self.store.line(receipt.upto)?;
-        let own = line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).map(|record| record.link);
-        match own {
-            Some(own) if own == receipt.head => Ok(()),
-            Some(_) => Err(ReceiptFault::Refused(format!("its head is not the journal's record {}", receipt.upto))),
-            None => Err(ReceiptFault::Refused(format!("record {} is no longer in the journal", receipt.upto))),
+        match self.own_link(upto)? {
+            Some(own) if own == receipt.head => Ok(Stands::OnOurs),
+            _ if upto > self.receipts.most => Ok(Stands::OnAnother),
+            Some(_) => {
+                let text = format!("its head is not record {upto} of the journal, which has a receipt already");
+                Err(ReceiptFault::Refused(text))
+            }
+            None => Err(ReceiptFault::Refused(format!("record {upto} is no longer in the journal"))),
         }
     }
+
+    /// Link of an own record: as the next one names it where the record itself cannot be read.
+    fn own_link(&self, seq: u64) -> Result<Option<Link>, Fault> {
+        let head = self.sealer.head();
+        if seq >= head.seq {
+            return Ok((seq == head.seq).then_some(head.link));
+        }
+        if let Some(link) = self.store.line(seq)?.and_then(|line| super::tail::link_of(&line)) {
+            return Ok(Some(link));
+        }
+        let next = self.store.line(seq + 1)?;
+        Ok(next.and_then(|line| Parsed::read_bytes(&line).ok().map(|record| record.prev)))
+    }
+}
+
+/// What the head of a receipt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// A record of this journal.
+    OnOurs,
+    /// A record of another history of this gateway.
+    OnAnother,
+}
+
+/// Writes a receipt inside a transaction.
+pub(super) fn write(store: &Store, receipt: &Receipt, line: &str) -> Result<(), Fault> {
+    let day = receipt.ts_ms.div_euclid(DAY_MS);
+    let doing = "cannot store a receipt";
+    store.run("DELETE FROM receipt WHERE day = ?1", [day], doing)?;
+    let values = (receipt.n, receipt.upto, day, line);
+    store.run("INSERT INTO receipt(n, upto, day, line) VALUES(?1, ?2, ?3, ?4)", values, doing)?;
+    store.run("DELETE FROM urgent WHERE seq <= ?1", [receipt.upto], doing).map(drop)
 }

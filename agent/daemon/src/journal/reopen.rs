@@ -1,9 +1,9 @@
 //! After a fault of the disk: close, open, check, go on in the same epoch. The connection that saw the fault is not
 //! asked again: it says "malformed" of files that are whole (reliability facts, Q4).
 
-use super::damage::{self, Damage};
+use super::damage::Damage;
 use super::memory::StateCheck;
-use super::tail::set_tail_aside;
+use super::tail::{TAIL, set_tail_aside};
 use super::{Fault, Journal, salvage};
 use picket_record::body::When;
 use picket_record::chain::Parsed;
@@ -19,6 +19,7 @@ impl Journal {
         self.store = salvage::open(&file, budget)?;
         let mut damage = vec![json!({ "what": "reopened" })];
         damage.extend(salvage::untold(&self.store)?);
+        self.decide()?;
         let lost = self.match_head(&mut damage)?;
         StateCheck::run(&self.store, self.sealer.head().seq, &mut damage)?;
         if lost {
@@ -26,8 +27,19 @@ impl Journal {
             self.rotate(when)?;
         }
         tracing::warn!(faults = damage.len(), "the journal was opened again after a fault of the disk");
-        self.commit(&[damage::recovered(when, damage)])?;
+        // What was found may have taken records along that were told outside: without them no receipt would go on.
+        let lost = if damage.len() > 1 { self.lost_at_the_end()? } else { Vec::new() };
+        self.state_lost(&lost, damage, when)?;
         salvage::told(&self.store)
+    }
+
+    fn lost_at_the_end(&self) -> Result<Vec<(u64, u64)>, Fault> {
+        let head = self.sealer.head().seq;
+        let sql = "SELECT max(seq) FROM record WHERE seq < ?1";
+        let opened = self.sealer.opened();
+        let before: Option<u64> = self.store.row(sql, [opened], "cannot read the head", |row| row.get(0))?.flatten();
+        let from = before.unwrap_or(0).saturating_sub(TAIL).max(self.receipts.upto() + 1);
+        if from <= head { self.unreadable(from, head, 2 * TAIL) } else { Ok(Vec::new()) }
     }
 
     /// What a `records.disposed` that is set aside says: its records are gone all the same.

@@ -16,11 +16,15 @@ const CHECK_MAX_BYTES: u64 = 256 * 1024 * 1024;
 const SEQ_MAX: i64 = (1 << 53) - 1;
 
 /// What is carried over; epochs, urgent marks and state follow from the records.
-const KEPT: [(&str, &str, usize); 5] = [
+const KEPT: [(&str, &str, usize); 9] = [
     ("meta", "key, value", 2),
     ("receipt", "n, upto, day, line", 4),
     ("document", "name, file, digest, body", 4),
     ("quarantine", "id, seq, line, why", 4),
+    ("leaving", "id, base, first, kept, last, told", 6),
+    ("branch", "pos, line", 2),
+    ("branch_open", "pos", 1),
+    ("lost", "first, last", 2),
     ("record", "seq, line", 2),
 ];
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Oldest SQLite without the WAL-reset bug (sqlite.org, 3.51.3 release notes, 2026-03-13).
 const SQLITE_MIN: i32 = 3_051_003;
 /// Version of the layout in `user_version`.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 /// Bytes of a database page: SQLite's default, and the block of the file systems we meet.
 const PAGE: u64 = 4_096;
 /// Page cache in KiB: the head of the tree and a batch; the rest is the kernel's to cache.
@@ -31,6 +31,14 @@ const TABLES: &str = "
     CREATE TABLE document(name TEXT PRIMARY KEY, file TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL);
 ";
 
+/// What layout 3 adds to layout 2.
+const TABLES_3: &str = "
+    CREATE TABLE leaving(id INTEGER PRIMARY KEY, base INTEGER NOT NULL, first INTEGER NOT NULL, kept INTEGER NOT NULL, last INTEGER NOT NULL, told INTEGER NOT NULL);
+    CREATE TABLE branch(pos INTEGER PRIMARY KEY, line TEXT NOT NULL);
+    CREATE TABLE branch_open(pos INTEGER PRIMARY KEY);
+    CREATE TABLE lost(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+";
+
 /// The one connection.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -38,6 +46,9 @@ pub(super) struct Store {
     file: PathBuf,
     budget: u64,
     broken: Cell<bool>,
+    /// A test has the next commit done and reported as failed.
+    #[cfg(test)]
+    lying: Cell<bool>,
 }
 
 impl Store {
@@ -49,7 +60,14 @@ impl Store {
         let fault = |doing: &'static str| move |source| Fault::Disk { file: file.to_owned(), doing, source };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(file, flags).map_err(fault("cannot open"))?;
-        let store = Self { db, file: file.to_owned(), budget, broken: Cell::new(false) };
+        let store = Self {
+            db,
+            file: file.to_owned(),
+            budget,
+            broken: Cell::new(false),
+            #[cfg(test)]
+            lying: Cell::new(false),
+        };
         store.pragmas()?;
         store.layout()?;
         Ok(store)
@@ -109,8 +127,9 @@ impl Store {
         let found: i64 = self.pragma("user_version")?.parse().unwrap_or(-1);
         match found {
             LAYOUT => Ok(()),
-            0 => {
-                let sql = format!("BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={LAYOUT};COMMIT;");
+            0 | 2 => {
+                let tables = if found == 0 { TABLES } else { "" };
+                let sql = format!("BEGIN IMMEDIATE;{tables}{TABLES_3}PRAGMA user_version={LAYOUT};COMMIT;");
                 self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
             }
             other => {
@@ -199,10 +218,20 @@ impl Store {
     pub(super) fn transaction<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         self.run("BEGIN IMMEDIATE", [], "cannot begin a transaction")?;
         let done = work().and_then(|done| self.run("COMMIT", [], "cannot commit").map(|_| done));
+        #[cfg(test)]
+        let done = match self.lying.take() {
+            true => done.and_then(|_| Err(self.disk("cannot commit", rusqlite::Error::QueryReturnedNoRows))),
+            false => done,
+        };
         if done.is_err() && !self.db.is_autocommit() {
             let _ = self.run("ROLLBACK", [], "cannot roll back");
         }
         done
+    }
+
+    #[cfg(test)]
+    pub(super) fn lose_next_commit(&self) {
+        self.lying.set(true);
     }
 
     /// Bytes that hold something: pages of the file less the free ones.

@@ -4,13 +4,14 @@ use super::damage::Damage;
 use super::store::Store;
 use super::{Credentials, Fault};
 use picket_record::chain::{Epochs, Head, Parsed, TailState, verify};
+use picket_record::encode::Link;
 use picket_record::kind::Kind;
 use picket_record::refusal::Refusal;
 use serde_json::json;
 
 /// Records at the end that are verified at every start: more than an append of many messages holds. One message may
 /// make a longer one (1,024); the log of SQLite holds that whole or not at all, and its last records are verified.
-const TAIL: u64 = 300;
+pub(super) const TAIL: u64 = 300;
 
 /// Verifies the last records, link by link and signature by signature. What follows the last good one is set aside; a
 /// damaged one before it stays where it is and is told: numbers that were sent must never be given again.
@@ -78,7 +79,9 @@ fn tail_step(
         return Err(format!("row {seq} holds record {}", record.seq));
     }
     let expected = if seq == 1 { Some((0, credentials.acceptance)) } else { before.map(|head| (head.seq, head.link)) };
-    if let Some((before, link)) = expected {
+    // Behind a receipt it follows what the central side has, and not what lies before it here.
+    let behind_receipt = record.tail_state().is_some_and(TailState::leaves_a_branch);
+    if let Some((before, link)) = expected.filter(|_| !behind_receipt) {
         if before + 1 != seq || record.prev != link {
             return Err(format!("record {seq} does not follow record {before}"));
         }
@@ -131,6 +134,11 @@ pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str) -> Result<()
         store.run("DELETE FROM record WHERE seq >= ?1", [from], "cannot set the tail aside")
     })?;
     Ok(())
+}
+
+/// Link of a line that reads.
+pub(super) fn link_of(line: &[u8]) -> Option<Link> {
+    Parsed::read_bytes(line).ok().map(|record| record.link)
 }
 
 /// How the last run ended.

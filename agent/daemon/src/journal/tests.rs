@@ -1,10 +1,13 @@
 //! Real files in temporary folders; `Site` is what an installation keeps between two starts of the agent.
 
+mod branches;
 mod damage;
 mod export;
 mod faults;
 mod life;
+mod lost;
 mod mending;
+mod orders;
 mod pruning;
 mod random;
 mod receipts;
@@ -44,7 +47,14 @@ impl Site {
     fn place(&self) -> Place {
         let none = PathBuf::new();
         let file = self.file();
-        Place { file, budget_bytes: self.budget, identity: none.clone(), acceptance: none.clone(), accept_key: none }
+        Place {
+            file,
+            budget_bytes: self.budget,
+            identity: none.clone(),
+            acceptance: none.clone(),
+            accept_key: none.clone(),
+            root: none,
+        }
     }
 
     fn try_start(&mut self) -> Result<(Journal, Recovered), Fault> {
@@ -81,6 +91,8 @@ fn credentials(gw: &str, seed: u8) -> Credentials {
         origin: Origin { site: Name::parse("harbour").unwrap(), gw: Name::parse(gw).unwrap() },
         identity: IdentityKey::from_seed([seed; 32]),
         receipt_key: ReceiptKey::from_seed([9; 32]).public(),
+        accepted_receipt_key: ReceiptKey::from_seed([9; 32]).public(),
+        roots: None,
         acceptance: ACCEPTANCE,
         acceptance_line: "acceptance".into(),
     }
@@ -184,7 +196,7 @@ fn signed(receipt: &Receipt) -> String {
 
 fn receive(journal: &mut Journal, n: u64, upto: u64) {
     let line = signed(&receipt(journal, n, upto));
-    journal.receipt(&line).unwrap();
+    journal.receipt(&line, &at(2)).unwrap();
     journal.append(&[beat()]).unwrap();
 }
 

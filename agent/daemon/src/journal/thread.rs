@@ -2,15 +2,22 @@
 
 use super::bundle::Papers;
 use super::{Fault, Journal, Lines, ReceiptFault};
+use crate::settings::{self, RegisterText};
+use picket_core::register::Register;
 use picket_core::time::s;
 use picket_core::wire::{Batch, Input, Lane};
-use picket_record::body::Body;
+use picket_record::body::{Body, When};
+use picket_record::encode::Link;
+use sha2::{Digest as _, Sha256};
 use std::error::Error as _;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
 pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
+
+/// Records without a receipt that take longer to move than the watchdog waits for an append.
+const MANY: u64 = 50_000;
 
 /// Free space is looked at so often.
 const SPACE_EVERY_US: u64 = s(60);
@@ -51,10 +58,33 @@ pub enum Request {
         /// Behind this number.
         after: u64,
     },
+    /// Say what lines that came down are.
+    CheckOrder {
+        /// The lines.
+        text: String,
+        /// Now.
+        when: When,
+    },
+    /// Keep a verified order, and read its register.
+    KeepOrder {
+        /// The order as received.
+        line: String,
+        /// Its link.
+        link: Link,
+        /// Text of its register.
+        register: Option<Arc<str>>,
+    },
     /// Verify a receipt.
     Receipt {
         /// As received.
         line: String,
+        /// When it is verified: the moment of an epoch that it may open.
+        when: When,
+    },
+    /// The central side has what was left of a branch, up to a position.
+    BranchTold {
+        /// The position.
+        through: u64,
     },
     /// Lines after a number, for an export.
     Slice {
@@ -116,7 +146,10 @@ pub fn serve(
                 mending.send_if_modified(|mends| replaced(mends, None));
                 Some(stored)
             }
-            Request::Send { session, batch } => send(&journal, session, &batch, parcels),
+            Request::Send { session, batch } => match send(&journal, session, &batch, inputs, parcels) {
+                Ok(answer) => answer,
+                Err(Gone) => return,
+            },
             Request::Ask { session } => {
                 let newest = journal.newest_receipt();
                 // A link that takes nothing is down, and asks again when it comes up.
@@ -128,8 +161,24 @@ pub fn serve(
                 let _ = parcels.try_send(Parcel::Call { here });
                 None
             }
+            Request::CheckOrder { text, when } => Some(Input::OrderChecked(journal.check_order(&text, &when))),
+            Request::KeepOrder { line, link, register } => {
+                Some(Input::OrderKept(keep_order(&journal, &line, &link, register.as_deref())))
+            }
             Request::LookBack { after } => Some(journal.look_back(after)),
-            Request::Receipt { line } => receipt(&mut journal, &line),
+            Request::Receipt { line, when } => {
+                mending.send_if_modified(|mends| replaced(mends, journal.may_take_long()));
+                let answer = receipt(&mut journal, &line, &when);
+                mending.send_if_modified(|mends| replaced(mends, None));
+                answer
+            }
+            Request::BranchTold { through } => {
+                // What is not noted is sent once more.
+                if let Err(fault) = journal.branch_told(through) {
+                    tracing::warn!(cause = told(&fault), "what the central side has of a branch could not be noted");
+                }
+                None
+            }
             Request::Slice { after, reply } => {
                 let _ = reply.send(slice(&journal, after).map_err(|fault| told(&fault)));
                 None
@@ -144,7 +193,8 @@ pub fn serve(
                 None
             }
         };
-        for input in answer.into_iter().chain(looked) {
+        let rebased = journal.rebased().map(Input::Rebased);
+        for input in rebased.into_iter().chain(answer).chain(looked) {
             if inputs.blocking_send(input).is_err() {
                 return;
             }
@@ -161,6 +211,12 @@ impl Journal {
     fn to_be_mended(&self) -> Option<u64> {
         let bytes = || std::fs::metadata(self.store.file()).map_or(0, |found| found.len());
         self.store.broken().then(bytes)
+    }
+
+    /// The same, where a receipt may have so many records moved that it takes its time.
+    fn may_take_long(&self) -> Option<u64> {
+        let bytes = || std::fs::metadata(self.store.file()).map_or(0, |found| found.len());
+        (self.sealer.head().seq.saturating_sub(self.receipts.upto()) > MANY).then(bytes)
     }
 }
 
@@ -210,21 +266,35 @@ fn append(journal: &mut Journal, through: u64, bodies: &[Body]) -> Input {
     }
 }
 
-fn send(journal: &Journal, session: u32, batch: &Batch, parcels: &mpsc::Sender<Parcel>) -> Option<Input> {
+/// Nobody takes inputs any more.
+struct Gone;
+
+/// Hands a batch to the link. How far it goes is told before the link can say that it left.
+fn send(
+    journal: &Journal,
+    session: u32,
+    batch: &Batch,
+    inputs: &mpsc::Sender<Input>,
+    parcels: &mpsc::Sender<Parcel>,
+) -> Result<Option<Input>, Gone> {
     let lane = batch.lane();
     let result = match journal.lines(batch) {
-        Ok(Some(lines)) => match parcels.try_send(Parcel::Batch { session, lane, lines }) {
-            Ok(()) => return None,
-            Err(_) => Err("the link does not take batches".to_owned()),
-        },
+        Ok(Some(lines)) => {
+            let packed = Input::Packed { session, lane, through: lines.through, bytes: lines.bytes };
+            inputs.blocking_send(packed).map_err(|_| Gone)?;
+            match parcels.try_send(Parcel::Batch { session, lane, lines }) {
+                Ok(()) => return Ok(None),
+                Err(_) => Err("the link does not take batches".to_owned()),
+            }
+        }
         Ok(None) => Ok(0),
         Err(fault) => Err(told(&fault)),
     };
-    Some(Input::Sent { session, lane, result })
+    Ok(Some(Input::Sent { session, lane, result }))
 }
 
-fn receipt(journal: &mut Journal, line: &str) -> Option<Input> {
-    match journal.receipt(line) {
+fn receipt(journal: &mut Journal, line: &str, when: &When) -> Option<Input> {
+    match journal.receipt(line, when) {
         Ok(receipted) => Some(Input::Receipted(receipted)),
         Err(ReceiptFault::Old { .. }) => None,
         // The disk is at fault and not the central side, which signs another one soon.
@@ -237,6 +307,19 @@ fn receipt(journal: &mut Journal, line: &str) -> Option<Input> {
             Some(Input::ReceiptRefused { cause: fault.to_string() })
         }
     }
+}
+
+/// Reads the register first: what cannot be read is not kept.
+fn keep_order(journal: &Journal, line: &str, link: &Link, text: Option<&str>) -> Result<Option<Register>, String> {
+    let read = |text: &str| {
+        let kept = RegisterText { name: "the register of the order".into(), text: text.to_owned() };
+        settings::read_register(kept, 0).map_err(|faults| faults.to_string())
+    };
+    let register = text.map(read).transpose()?;
+    let hashed = text.map(|text| (Sha256::digest(text).into(), text));
+    let hashed = hashed.as_ref().map(|(sha256, text)| (sha256, *text));
+    journal.keep_order(line, link, hashed).map_err(|fault| told(&fault))?;
+    Ok(register)
 }
 
 /// A fault with its causes, as one line.

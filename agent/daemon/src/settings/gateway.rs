@@ -116,13 +116,14 @@ fn journal_place(tables: &Tables<'_, '_>, findings: &mut Findings) -> journal::P
     let mut section = tables.open("journal", &["file", "budget_mib"], findings);
     let file = tables.path(&mut section, "file", "/var/lib/picket/journal.db");
     let budget_mib = section.whole("budget_mib", 8..=MIB).map_or(512, Spanned::into_inner);
-    let mut section = tables.open("identity", &["key", "acceptance", "accept_key"], findings);
+    let mut section = tables.open("identity", &["key", "acceptance", "accept_key", "root"], findings);
     let identity = tables.path(&mut section, "key", "/var/lib/picket/identity.key");
     let acceptance = tables.path(&mut section, "acceptance", "acceptance.jws");
     let accept_key = tables.path(&mut section, "accept_key", "accept.pub");
+    let root_file = tables.path(&mut section, "root", "root.jws");
     let place = section.value("key").map(|value| section.at(value.span(), "named here"));
     secrets::check_mode(&identity, place, section.findings);
-    journal::Place { file, budget_bytes: budget_mib * MIB, identity, acceptance, accept_key }
+    journal::Place { file, budget_bytes: budget_mib * MIB, identity, acceptance, accept_key, root: root_file }
 }
 
 fn central_endpoint(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<central::Endpoint> {

@@ -122,7 +122,7 @@ fn a_full_journal_starts_and_a_receipt_makes_room_in_it() {
     assert!(recovered.fill_permille > 1_000);
     assert!(matches!(journal.append(&[beat()]), Err(Fault::Full { .. })));
     let upto = recovered.head - 1;
-    journal.receipt(&signed(&receipt(&journal, 1, upto))).unwrap();
+    journal.receipt(&signed(&receipt(&journal, 1, upto)), &at(2)).unwrap();
     // 500 records are disposed of at a time, before each try.
     assert!((0..5).any(|_| journal.append(&[beat()]).is_ok()));
     assert!(lines(&journal).len() < 20);

@@ -25,7 +25,7 @@ fn due() -> (Site, Journal, Vec<(String, String)>) {
     drop(journal);
     let (mut journal, _) = site.start();
     let last = head(&journal) - 2;
-    journal.receipt(&signed(&receipt(&journal, 1, last))).unwrap();
+    journal.receipt(&signed(&receipt(&journal, 1, last)), &at(2)).unwrap();
     let told = memory_of(&journal);
     (site, journal, told)
 }
@@ -76,7 +76,7 @@ fn a_row_whose_record_goes_is_said_again_word_for_word_and_outlives_everything()
     for n in 1..=1_500 {
         journal.append(&[large()]).unwrap();
         let last = head(&journal);
-        journal.receipt(&signed(&receipt(&journal, n, last))).unwrap();
+        journal.receipt(&signed(&receipt(&journal, n, last)), &at(2)).unwrap();
         assert!(journal.store.fill_permille() < 650, "{} of the budget after {n}", journal.store.fill_permille());
     }
     assert!(first(&journal) > 1_000);
@@ -98,7 +98,7 @@ fn a_row_keeps_the_number_of_the_record_that_said_it_first() {
     for n in 1.. {
         journal.append(&[large()]).unwrap();
         let last = head(&journal);
-        journal.receipt(&signed(&receipt(&journal, n, last))).unwrap();
+        journal.receipt(&signed(&receipt(&journal, n, last)), &at(2)).unwrap();
         if first(&journal) > said {
             break;
         }
@@ -181,16 +181,16 @@ fn a_receipt_for_records_that_are_disposed_of_is_known_by_the_one_before() {
     let upto = head(&journal) - 1;
     receive(&mut journal, 1, 20);
     let again = receipt(&journal, 2, upto);
-    journal.receipt(&signed(&again)).unwrap();
+    journal.receipt(&signed(&again), &at(2)).unwrap();
     for _ in 0..3 {
         journal.append(&[beat()]).unwrap();
     }
     drop(journal);
     let (mut journal, _) = site.start();
     journal.store.run("DELETE FROM record WHERE seq <= ?1", [upto], "test").unwrap();
-    journal.receipt(&signed(&Receipt { n: 3, ..again.clone() })).unwrap();
+    journal.receipt(&signed(&Receipt { n: 3, ..again.clone() }), &at(2)).unwrap();
     let other = Receipt { n: 4, head: [7; 32], ..again };
-    assert!(matches!(journal.receipt(&signed(&other)), Err(ReceiptFault::Refused(_))));
+    assert!(matches!(journal.receipt(&signed(&other), &at(2)), Err(ReceiptFault::Refused(_))));
 }
 
 /// The chain from the first record that an export begins with.

@@ -2,7 +2,7 @@ use super::*;
 use crate::journal::ReceiptFault;
 
 fn refused(journal: &mut Journal, line: &str) -> String {
-    match journal.receipt(line) {
+    match journal.receipt(line, &at(2)) {
         Err(ReceiptFault::Refused(cause)) => cause,
         answer => panic!("{answer:?}"),
     }
@@ -15,7 +15,7 @@ fn a_receipt_counts_at_once_and_is_kept_with_the_next_append() {
     journal.append(&[raised("door/A")]).unwrap();
     let mut paper = receipt(&journal, 1, 3);
     (paper.have, paper.resend) = (vec![(7, 8)], vec![(4, 6)]);
-    let accepted = journal.receipt(&signed(&paper)).unwrap();
+    let accepted = journal.receipt(&signed(&paper), &at(2)).unwrap();
     assert_eq!((accepted.upto, accepted.have, accepted.resend), (3, vec![(7, 8)], vec![(4, 6)]));
     assert_eq!((count(&journal, "receipt"), count(&journal, "urgent")), (0, 1));
     journal.append(&[beat()]).unwrap();
@@ -23,7 +23,7 @@ fn a_receipt_counts_at_once_and_is_kept_with_the_next_append() {
     drop(journal);
     let (mut journal, recovered) = site.start();
     assert_eq!((recovered.receipted, journal.newest_receipt()), (3, 1));
-    let again = journal.receipt(&signed(&paper));
+    let again = journal.receipt(&signed(&paper), &at(2));
     assert!(matches!(again, Err(ReceiptFault::Old { n: 1, known: 1 })), "{again:?}");
 }
 
@@ -36,12 +36,10 @@ fn a_receipt_that_is_not_ours_or_contradicts_the_journal_is_refused() {
     assert!(refused(&mut journal, &stranger).contains("sign"));
     let other = signed(&Receipt { gw: Name::parse("gate-8").unwrap(), ..good.clone() });
     assert!(refused(&mut journal, &other).contains("gate-8"));
-    let fork = signed(&Receipt { head: [7; 32], ..good.clone() });
-    assert_eq!(refused(&mut journal, &fork), "its head is not the journal's record 2");
-    let beyond = signed(&Receipt { upto: 3, ..good.clone() });
-    assert!(refused(&mut journal, &beyond).contains("the journal ends at 2"));
     assert_eq!(journal.newest_receipt(), 0);
-    journal.receipt(&signed(&good)).unwrap();
+    journal.receipt(&signed(&good), &at(2)).unwrap();
+    let fork = signed(&Receipt { n: 2, head: [7; 32], ..good });
+    assert!(refused(&mut journal, &fork).contains("has a receipt already"));
 }
 
 #[test]
@@ -50,11 +48,11 @@ fn a_receipt_that_goes_back_is_accepted_and_the_newest_of_each_day_is_kept() {
     let (mut journal, _) = site.start();
     receive(&mut journal, 1, 2);
     let mut back = receipt(&journal, 3, 1);
-    assert_eq!(journal.receipt(&signed(&back)).unwrap().upto, 1);
+    assert_eq!(journal.receipt(&signed(&back), &at(2)).unwrap().upto, 1);
     journal.append(&[beat()]).unwrap();
     assert_eq!(count(&journal, "receipt"), 1);
     (back.n, back.ts_ms) = (4, back.ts_ms + 86_400_000);
-    journal.receipt(&signed(&back)).unwrap();
+    journal.receipt(&signed(&back), &at(2)).unwrap();
     journal.append(&[beat()]).unwrap();
     assert_eq!(journal.receipt_lines().unwrap().lines().count(), 2);
 }

@@ -1,0 +1,216 @@
+//! Documents of the central side: verified under the root that is pinned, judged against what is in force, kept until a
+//! record puts them into force.
+//!
+//! **Life.** A root document that goes on from the one in force is kept as `root`. A verified order is kept under its
+//! link, its register under its hash; the signed `order.applied` names both, so a kept text is believed at the next start
+//! only where a record says so. What no record names any more goes with the next one that is kept.
+
+use super::{Credentials, Fault, Journal};
+use picket_core::wire::Checked;
+use picket_record::body::When;
+use picket_record::chain::Parsed;
+use picket_record::command::{Bound, Command};
+use picket_record::encode::{Link, base64url, bytes32};
+use picket_record::keys::PublicKey;
+use picket_record::order::{InForce, Order};
+use picket_record::refusal::Refusal;
+use picket_record::root::{Root, Roots};
+use serde_json::Value;
+
+const ROOT: &str = "root";
+
+impl Credentials {
+    /// Takes a root document that goes on from the pinned one; whether it is newer.
+    fn take_root(&mut self, roots: Roots) -> Result<bool, String> {
+        let known =
+            self.roots.as_ref().ok_or("no root document is installed here: put root.jws beside the settings")?;
+        if !roots.continue_from(known) && !known.continue_from(&roots) {
+            return Err("it does not go on from the root document that is installed here".into());
+        }
+        let newer = roots.in_force().ver > known.in_force().ver;
+        if newer {
+            self.receipt_key = roots.in_force().receipt.clone();
+            self.roots = Some(roots);
+        }
+        Ok(newer)
+    }
+
+    /// Keys that receipts were ever signed with, the one in force first.
+    pub(super) fn receipt_keys(&self) -> Vec<PublicKey> {
+        let named = self.roots.iter().flat_map(Roots::receipt_keys).map(|named| named.key);
+        [self.receipt_key.clone(), self.accepted_receipt_key.clone()].into_iter().chain(named).collect()
+    }
+}
+
+impl Journal {
+    /// The newest root document that came down, if the journal holds one.
+    pub(super) fn recover_root(&mut self) -> Result<(), Fault> {
+        let Some((_, _, text)) = self.kept(ROOT)? else { return Ok(()) };
+        let taken = Roots::verify(&text).map_err(|refusal| refusal.to_string());
+        if let Err(cause) = taken.and_then(|roots| self.credentials.take_root(roots)) {
+            tracing::warn!(cause, "the root document that was kept is not believed; the installed one is in force");
+        }
+        Ok(())
+    }
+
+    /// The order that the signed records put into force, if its text is still what they name.
+    pub fn order_in_force(&self) -> Result<Option<Order>, Fault> {
+        let Some(link) = self.order_row()?.and_then(|row| row.1) else { return Ok(None) };
+        let Some((_, _, line)) = self.kept(&order_name(&link))? else { return Ok(None) };
+        Ok(self
+            .order_keys()
+            .iter()
+            .find_map(|key| Order::verify(&line, key).ok())
+            .filter(|(_, found)| *found == link)
+            .map(|(order, _)| order))
+    }
+
+    /// The text of the register of an order that is in force.
+    pub fn ordered_register(&self, order: &Order) -> Result<Option<String>, Fault> {
+        let Some(register) = &order.register else { return Ok(None) };
+        Ok(self.kept(&register_name(&register.sha256))?.map(|(_, _, text)| text))
+    }
+
+    /// Says what lines that came down are. A root document comes into force here: nothing but its own signatures decides.
+    pub fn check_order(&mut self, text: &str, when: &When) -> Checked {
+        let Some(root) = self.credentials.roots.as_ref().map(|roots| roots.in_force().clone()) else {
+            let cause = "no root document is installed here: put root.jws beside the settings";
+            return refused("lines", 0, "no-root", cause.into());
+        };
+        let line = text.trim();
+        if line.contains('\n') {
+            return self.check_root(text);
+        }
+        match Order::verify(line, &root.order) {
+            Err(Refusal::Header) => {}
+            Err(refusal) => return refused("order", 0, refusal.reason(), refusal.to_string()),
+            Ok((order, link)) => return self.judge_order(order, link, &root, line),
+        }
+        match Command::verify(line, &root.order) {
+            Err(refusal) => refused("command", 0, refusal.reason(), refusal.to_string()),
+            Ok((command, link)) => self.judge_command(command, link, &root, when),
+        }
+    }
+
+    fn check_root(&mut self, text: &str) -> Checked {
+        let roots = match Roots::verify(text) {
+            Ok(roots) => roots,
+            Err(refusal) => return refused("root", 0, refusal.reason(), refusal.to_string()),
+        };
+        let ver = roots.in_force().ver;
+        let known = self.credentials.roots.clone();
+        let kept = match self.credentials.take_root(roots) {
+            Ok(true) => self.keep(ROOT, "root.jws", &ver.to_string(), text).map_err(|fault| super::told(&fault)),
+            Ok(false) => Ok(()),
+            Err(cause) => return refused("root", ver, "root-stranger", cause),
+        };
+        match kept {
+            Ok(()) => Checked::Root { ver },
+            Err(cause) => {
+                // What a start would not find again is not in force; it comes down once more.
+                if let Some(known) = known {
+                    self.credentials.receipt_key = known.in_force().receipt.clone();
+                    self.credentials.roots = Some(known);
+                }
+                refused("root", ver, "disk", cause)
+            }
+        }
+    }
+
+    fn judge_order(&self, order: Order, link: Link, root: &Root, line: &str) -> Checked {
+        let last = match self.last_order() {
+            Ok(last) => last,
+            Err(fault) => return refused("order", order.ver, "disk", super::told(&fault)),
+        };
+        match order.judged(&link, root, &self.credentials.origin.gw, &last) {
+            Ok(judgement) => Checked::Order { order: Box::new(order), link, judgement, line: line.to_owned() },
+            Err(refusal) => refused("order", order.ver, refusal.reason(), refusal.to_string()),
+        }
+    }
+
+    fn judge_command(&mut self, command: Command, link: Link, root: &Root, when: &When) -> Checked {
+        let last = match self.number_of("command") {
+            Ok(last) => last.max(self.last_command),
+            Err(fault) => return refused("command", command.n, "disk", super::told(&fault)),
+        };
+        let bound = |seq| self.bound(seq, when);
+        if let Err(refusal) = command.judged(&root.sms, &self.credentials.origin.gw, last, bound) {
+            return refused("command", command.n, refusal.reason(), refusal.to_string());
+        }
+        self.last_command = command.n;
+        Checked::Command { command: Box::new(command), link }
+    }
+
+    /// Link and age of a record; of another boot it is older than any command may be.
+    fn bound(&self, seq: u64, when: &When) -> Option<Bound> {
+        let line = self.store.line(seq).ok().flatten()?;
+        let record = Parsed::read_bytes(&line).ok()?;
+        let same_boot = record.boot == *when.boot;
+        let age_s = if same_boot { when.mono_us.saturating_sub(record.mono_us) / 1_000_000 } else { u64::MAX };
+        Some(Bound { link: record.link, age_s })
+    }
+
+    /// Keeps a verified order and the text of its register for the record that puts them into force, and lets go of what
+    /// no record names.
+    pub fn keep_order(&self, line: &str, link: &Link, register: Option<(&[u8; 32], &str)>) -> Result<(), Fault> {
+        let in_force = self.order_in_force()?;
+        let row = self.order_row()?.and_then(|row| row.1);
+        self.store.transaction(|| {
+            let mut needed: Vec<String> =
+                [Some(*link), row].into_iter().flatten().map(|link| order_name(&link)).collect();
+            self.keep(&order_name(link), "order", &base64url(link), line)?;
+            if let Some((sha256, text)) = register {
+                self.keep(&register_name(sha256), "register", &base64url(sha256), text)?;
+                needed.push(register_name(sha256));
+            }
+            let before = in_force.and_then(|order| order.register);
+            needed.extend(before.map(|register| register_name(&register.sha256)));
+            let sql = "DELETE FROM document WHERE (name GLOB 'order/*' OR name GLOB 'register/*')
+                       AND name NOT IN (SELECT value FROM json_each(?1))";
+            self.store.run(sql, [Value::from(needed).to_string()], "cannot let go of an old order").map(drop)
+        })
+    }
+
+    fn order_keys(&self) -> Vec<PublicKey> {
+        self.credentials.roots.iter().flat_map(Roots::order_keys).map(|named| named.key).rev().collect()
+    }
+
+    fn last_order(&self) -> Result<InForce, Fault> {
+        let nothing = InForce::nothing(self.credentials.acceptance);
+        let Some((ver, Some(link))) = self.order_row()? else { return Ok(nothing) };
+        // The key tells whether another root has withdrawn it since; without the text the newest key is taken.
+        let line = self.kept(&order_name(&link))?.map(|(_, _, line)| line);
+        let by = |key: &PublicKey| line.as_deref().is_some_and(|line| Order::verify(line, key).is_ok());
+        let key = self.order_keys().into_iter().find(by);
+        Ok(InForce { ver, link, key })
+    }
+
+    /// Version and link of the order that records put into force.
+    fn order_row(&self) -> Result<Option<(u64, Option<Link>)>, Fault> {
+        let Some(row) = self.state_row("order")? else { return Ok(None) };
+        let link = row.get("link").and_then(Value::as_str).and_then(|link| bytes32(link, "link").ok());
+        Ok(row.get("ver").and_then(Value::as_u64).map(|ver| (ver, link)))
+    }
+
+    fn number_of(&self, key: &str) -> Result<u64, Fault> {
+        Ok(self.state_row(key)?.and_then(|row| row.as_u64()).unwrap_or(0))
+    }
+
+    fn state_row(&self, key: &str) -> Result<Option<Value>, Fault> {
+        let sql = "SELECT body FROM state WHERE key = ?1";
+        let body: Option<String> = self.store.row(sql, [key], "cannot read the state", |row| row.get(0))?;
+        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+    }
+}
+
+fn order_name(link: &Link) -> String {
+    format!("order/{}", base64url(link))
+}
+
+fn register_name(sha256: &[u8; 32]) -> String {
+    format!("register/{}", base64url(sha256))
+}
+
+fn refused(what: &'static str, n: u64, reason: &'static str, cause: String) -> Checked {
+    Checked::Refused { what, n, reason, cause }
+}

@@ -1,0 +1,261 @@
+use super::*;
+use crate::journal::{ReceiptFault, memory};
+use picket_core::wire::Rebased;
+use std::fs;
+use std::path::PathBuf;
+
+/// The bytes of a disk, as an image takes them beside the open journal.
+struct Image(Vec<(PathBuf, Vec<u8>)>);
+
+impl Image {
+    fn take(site: &Site) -> Self {
+        let files = ["journal.db", "journal.db-wal"].map(|name| site.folder.path().join(name));
+        Self(files.into_iter().map(|file| (file.clone(), fs::read(&file).unwrap_or_default())).collect())
+    }
+
+    fn put_back(&self) {
+        for (file, bytes) in &self.0 {
+            fs::write(file, bytes).unwrap();
+        }
+    }
+}
+
+fn parsed(line: &[u8]) -> (u64, u64, Kind) {
+    let record = Parsed::read_bytes(line).unwrap();
+    (record.seq, record.ep, record.kind)
+}
+
+/// All lines of what was left, read as they are sent.
+fn branch(journal: &Journal) -> Vec<(u64, u64, Kind)> {
+    let (mut after, mut all) = (0, Vec::new());
+    while let Some((text, through)) = read(journal, &Batch::Branch { after }) {
+        all.extend(text.lines().map(|line| parsed(line.as_bytes())));
+        assert!(through > after);
+        after = through;
+    }
+    all
+}
+
+/// Two lives of one gateway: the receipt of what the first one wrote, and the journal as an image of its disk took it.
+fn put_back() -> (Site, Journal, String) {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A"), beat()]).unwrap();
+    receive(&mut journal, 1, 4);
+    let image = Image::take(&site);
+    journal.append(&[raised("door/B"), closed("door/A")]).unwrap();
+    journal.append(&vec![beat(); 13]).unwrap();
+    let upto = head(&journal);
+    let line = signed(&receipt(&journal, 2, upto));
+    drop(journal);
+    image.put_back();
+    let (journal, _) = site.start();
+    (site, journal, line)
+}
+
+fn told(journal: &mut Journal) -> Rebased {
+    journal.rebased().expect("it was left")
+}
+
+#[test]
+fn a_disk_image_that_was_put_back_goes_on_behind_the_receipt_and_keeps_what_it_wrote() {
+    let (mut site, mut journal, line) = put_back();
+    journal.append(&[raised("door/C")]).unwrap();
+    let found_to = head(&journal);
+    assert_eq!(found_to, 7);
+    assert_eq!(journal.receipt(&line, &at(9)).unwrap().upto, 20);
+    let rebased = told(&mut journal);
+    assert_eq!((rebased.tail.as_str(), rebased.found, rebased.upto, rebased.left), ("rollback", 7, 20, 3));
+    assert_eq!((rebased.head, journal.rebased()), (head(&journal), None));
+    let stored = journal.append(&[beat(), closed("door/C")]).unwrap();
+    assert_eq!(stored.head, rebased.head + 2);
+    let all = lines(&journal);
+    let open = all.iter().map(|line| Parsed::read_bytes(line).unwrap()).find(|record| record.seq == 21).unwrap();
+    assert_eq!((open.kind, open.ep, &open.data()["tail"]["seq"]), (Kind::EpochOpen, 3, &json!(7)));
+    assert_eq!(open.data()["tail_state"], "rollback");
+    // Sent once more: its own records without a receipt, behind the opening that the first belongs to.
+    let sent: Vec<u64> = branch(&journal).iter().map(|(seq, ..)| *seq).collect();
+    assert_eq!(sent, [1, 5, 6, 7]);
+    assert_eq!(rows(&journal), ["alarm/door/A"]);
+    drop(journal);
+    let (journal, recovered) = site.start();
+    assert_eq!((found(&journal), recovered.tail.as_str(), recovered.receipted), (vec![], "crash", 20));
+    assert_eq!(recovered.branch, rebased.branch);
+    assert_eq!(rows(&journal), ["alarm/door/A"]);
+    journal.branch_told(recovered.branch.unwrap().1).unwrap();
+    drop(journal);
+    assert_eq!(site.start().1.branch, None);
+}
+
+#[test]
+fn a_branch_longer_than_what_the_central_side_has_moves_out_of_the_way_with_its_openings() {
+    let (mut site, mut journal, line) = put_back();
+    journal.append(&vec![large(); 60]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/C"), large()]).unwrap();
+    let (own, ep) = (head(&journal), journal.sealer.head().ep);
+    journal.receipt(&line, &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    assert_eq!((rebased.upto, rebased.left, own), (20, own - 4, 69));
+    assert!(rebased.head < own && head(&journal) == rebased.head);
+    assert_eq!(journal.sealer.head().ep, ep + 1, "numbers of epochs are never given again");
+    let sent = branch(&journal);
+    let once: std::collections::BTreeSet<u64> = sent.iter().map(|(seq, ..)| *seq).collect();
+    assert_eq!(once.into_iter().collect::<Vec<_>>(), [vec![1], (5..=own).collect()].concat());
+    // Each part can be verified alone.
+    let (text, through) = read(&journal, &Batch::Branch { after: 30 }).unwrap();
+    assert!(text.len() <= 256 * 1024 + 10_000 && through > 30);
+    let (_, ep, kind) = parsed(text.lines().next().unwrap().as_bytes());
+    assert_eq!((kind, ep), (Kind::EpochOpen, parsed(text.lines().nth(1).unwrap().as_bytes()).1));
+    // An alarm of the left branch is still open, and stands on a record that is there.
+    assert_eq!(rows(&journal), ["alarm/door/A", "alarm/door/C"]);
+    memory::refold(&journal.store).unwrap();
+    assert_eq!(rows(&journal), ["alarm/door/A", "alarm/door/C"]);
+    journal.append(&vec![beat(); 80]).unwrap();
+    drop(journal);
+    let (journal, recovered) = site.start();
+    assert_eq!((found(&journal), recovered.rows.len()), (vec![], 2));
+    assert!(recovered.rows.iter().all(|row| row.seq <= 21), "{:?}", recovered.rows);
+}
+
+#[test]
+fn what_the_left_branch_closed_does_not_come_back_when_everything_is_folded_again() {
+    let (_site, mut journal, line) = put_back();
+    journal.append(&vec![beat(); 20]).unwrap();
+    journal.append(&[closed("door/A")]).unwrap();
+    journal.receipt(&line, &at(9)).unwrap();
+    assert_eq!(rows(&journal), [""; 0]);
+    memory::refold(&journal.store).unwrap();
+    assert_eq!(rows(&journal), [""; 0]);
+}
+
+#[test]
+fn a_journal_that_was_lost_whole_goes_on_behind_the_receipt_as_reset() {
+    let (site, journal, line) = put_back();
+    drop(journal);
+    let mut fresh = Site::new();
+    fresh.starts = 100;
+    let (mut journal, recovered) = fresh.start();
+    assert_eq!(recovered.tail, "genesis");
+    journal.append(&[raised("door/C")]).unwrap();
+    journal.receipt(&line, &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    assert_eq!((rebased.tail.as_str(), rebased.found, rebased.upto, rebased.left), ("reset", 3, 20, 3));
+    assert_eq!(branch(&journal).iter().map(|(seq, ..)| *seq).collect::<Vec<_>>(), [1, 2, 3]);
+    let upto = head(&journal);
+    receive(&mut journal, 3, upto);
+    assert_eq!(journal.newest_receipt(), 3);
+    drop(site);
+}
+
+#[test]
+fn a_tail_that_a_lying_disk_lost_is_behind_the_receipt_and_nothing_is_left() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 18]).unwrap();
+    receive(&mut journal, 1, 10);
+    let line = signed(&receipt(&journal, 2, 20));
+    drop(journal);
+    site.by_hand("DELETE FROM record WHERE seq > 10");
+    let (mut journal, _) = site.start();
+    journal.receipt(&line, &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    // Its own opening took number 11.
+    assert_eq!((rebased.found, rebased.left), (11, 1));
+    let first = branch(&journal);
+    assert_eq!(first.iter().map(|(seq, ..)| *seq).collect::<Vec<_>>(), [11]);
+}
+
+#[test]
+fn the_same_twice_in_a_row_keeps_both_branches_and_a_receipt_counts_once() {
+    let (_site, mut journal, line) = put_back();
+    journal.append(&vec![beat(); 4]).unwrap();
+    journal.receipt(&line, &at(9)).unwrap();
+    let first = told(&mut journal);
+    assert!(matches!(journal.receipt(&line, &at(9)), Err(ReceiptFault::Old { .. })));
+    journal.append(&vec![beat(); 4]).unwrap();
+    let other = Receipt { n: 9, upto: 24, head: [7; 32], ep: 40, ..receipt(&journal, 9, 20) };
+    journal.receipt(&signed(&other), &at(10)).unwrap();
+    let second = told(&mut journal);
+    assert_eq!((second.upto, second.found), (24, first.head + 4));
+    assert_eq!(journal.sealer.head().ep, 41);
+    let (one, two) = (first.branch.unwrap(), second.branch.unwrap());
+    assert_eq!((one.0, two.0), (1, 1));
+    assert!(two.1 > one.1);
+    let seqs: Vec<u64> = branch(&journal).iter().map(|(seq, ..)| *seq).collect();
+    assert_eq!(seqs, [vec![1], (5..=10).collect(), (21..=second.found).collect()].concat());
+}
+
+#[test]
+fn one_that_is_driven_from_branch_to_branch_stops_and_says_so() {
+    let (_site, mut journal, _) = put_back();
+    for n in 1..=9u8 {
+        let other =
+            Receipt { n: 10 + u64::from(n), upto: 1_000 * u64::from(n), head: [n; 32], ..receipt(&journal, 1, 4) };
+        let answer = journal.receipt(&signed(&other), &at(10));
+        assert_eq!(answer.is_ok(), n <= 8, "{n}: {answer:?}");
+    }
+    let later = Receipt { n: 99, upto: 50_000, head: [99; 32], ..receipt(&journal, 1, 4) };
+    journal.receipt(&signed(&later), &at(3_700_000_000)).unwrap();
+}
+
+#[test]
+fn a_receipt_that_contradicts_one_that_is_held_has_nothing_follow() {
+    let (_site, mut journal, line) = put_back();
+    journal.receipt(&line, &at(9)).unwrap();
+    told(&mut journal);
+    let before = head(&journal);
+    for upto in [3, 4] {
+        let other = Receipt { n: 50, upto, head: [7; 32], ..receipt(&journal, 1, 4) };
+        assert!(matches!(journal.receipt(&signed(&other), &at(9)), Err(ReceiptFault::Refused(_))));
+    }
+    assert_eq!((head(&journal), journal.rebased()), (before, None));
+}
+
+/// Lives and dies with the connection, as the faults of a disk do.
+const BREAK: &str = "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.record WHEN new.seq > 21
+                     BEGIN SELECT RAISE(ABORT, 'input/output error'); END";
+
+#[test]
+fn a_fault_in_the_middle_leaves_the_branch_as_it_was_and_the_next_receipt_tries_again() {
+    let (_site, mut journal, line) = put_back();
+    let before = (head(&journal), lines(&journal).len());
+    journal.store.db.execute_batch(BREAK).unwrap();
+    assert!(matches!(journal.receipt(&line, &at(9)), Err(ReceiptFault::Journal(_))));
+    assert_eq!((head(&journal), journal.newest_receipt()), (before.0, 1));
+    let stored = journal.append(&[beat()]).unwrap();
+    assert_eq!((stored.head, journal.rebased()), (before.0 + 2, None));
+    journal.receipt(&line, &at(9)).unwrap();
+    assert_eq!(told(&mut journal).upto, 20);
+}
+
+#[test]
+fn a_commit_that_was_reported_as_failed_but_is_done_is_gone_on_from() {
+    let (mut site, mut journal, line) = put_back();
+    journal.append(&[raised("door/C")]).unwrap();
+    // The commit is done, and SQLite says that it is not.
+    journal.store.lose_next_commit();
+    assert!(matches!(journal.receipt(&line, &at(9)), Err(ReceiptFault::Journal(_))));
+    assert_eq!(journal.rebased(), None);
+    let stored = journal.append(&[beat()]).unwrap();
+    let rebased = told(&mut journal);
+    assert_eq!((rebased.upto, rebased.left, stored.head), (20, 3, rebased.head + 2));
+    assert_eq!(journal.newest_receipt(), 2);
+    assert!(found(&journal).iter().all(|fault| fault["what"] == "reopened"), "{:?}", found(&journal));
+    drop(journal);
+    assert_eq!(found(&site.start().0), Vec::<Value>::new());
+}
+
+#[test]
+fn what_was_left_is_carried_over_into_a_new_file_and_not_disposed_of_before_the_central_side_has_it() {
+    let (mut site, mut journal, line) = put_back();
+    journal.append(&vec![beat(); 40]).unwrap();
+    journal.receipt(&line, &at(9)).unwrap();
+    let before = branch(&journal);
+    drop(journal);
+    drop(crate::journal::salvage::replace(&site.file(), BUDGET, "test").unwrap());
+    let (journal, _) = site.start();
+    assert_eq!(branch(&journal), before);
+    assert_eq!(crate::journal::branch::first_untold(&journal.store).unwrap(), Some(5));
+}

@@ -1,0 +1,213 @@
+//! Documents of the central side against a real journal: what comes into force, what is refused, what a start finds.
+
+use super::*;
+use picket_core::wire::Checked;
+use picket_record::command::{Act, Command};
+use picket_record::encode::Signed;
+use picket_record::keys::{AcceptKey, OrderKey, RootKey};
+use picket_record::order::{Judgement, Order, Register};
+use picket_record::root::{Root, Roots};
+use sha2::{Digest, Sha256};
+
+const REGISTER: &str = "[[equipment]]\nid = \"DOOR-1\"\nkind = \"door\"\n";
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn root_keys(first: u8) -> [RootKey; 3] {
+    [first, first + 1, first + 2].map(|seed| RootKey::from_seed([seed; 32]))
+}
+
+/// A version whose order key has this seed, signed by two of its keys and two of `before`.
+fn root(ver: u64, order: u8, before: Option<&[RootKey; 3]>) -> String {
+    let keys = root_keys(100);
+    let root = Root {
+        sms: name("sms"),
+        ver,
+        ts_ms: 1_795_305_600_000,
+        keys: keys.each_ref().map(RootKey::public),
+        accept: AcceptKey::from_seed([8; 32]).public(),
+        receipt: ReceiptKey::from_seed([9; 32]).public(),
+        order: OrderKey::from_seed([order; 32]).public(),
+        order_floor: 0,
+    };
+    let others = before.into_iter().flatten().filter(|key| !keys.iter().any(|own| own.public() == key.public()));
+    let signers = keys.iter().take(2).chain(others.take(2));
+    signers.map(|key| root.sign(key).unwrap().line + "\n").collect()
+}
+
+fn order(ver: u64, prev: Link) -> Order {
+    Order {
+        sms: name("sms"),
+        gw: name("gate-7"),
+        ver,
+        prev,
+        iat_ms: 1_795_305_600_000,
+        exp_ms: 1_795_392_000_000,
+        root: 1,
+        register: Some(Register { sha256: Sha256::digest(REGISTER).into(), bytes: REGISTER.len() as u64 }),
+        settings: serde_json::Map::new(),
+        drills: Vec::new(),
+    }
+}
+
+fn sign(order: &Order) -> Signed {
+    order.sign(&OrderKey::from_seed([20; 32])).unwrap()
+}
+
+fn with_root(site: &mut Site, text: &str) -> Journal {
+    site.starts += 1;
+    let mut credentials = credentials("gate-7", 1);
+    credentials.roots = Some(Roots::verify(text).unwrap());
+    let mut seed = [site.starts; 32];
+    let entropy = Box::new(move || {
+        seed[0] = seed[0].wrapping_add(1);
+        seed
+    });
+    Journal::open(&site.place(), credentials, entropy, &at(0), "test").unwrap().0
+}
+
+/// As the site does it: kept, then put into force by a record.
+fn put_into_force(journal: &mut Journal, signed: &Signed, ver: u64) {
+    let sha256 = Sha256::digest(REGISTER).into();
+    journal.keep_order(&signed.line, &signed.link, Some((&sha256, REGISTER))).unwrap();
+    let data = json!({ "ver": ver, "link": picket_record::encode::base64url(&signed.link) });
+    journal.append(&[body(Kind::OrderApplied, Severity::Notice, data)]).unwrap();
+}
+
+fn reason(checked: Checked) -> (&'static str, &'static str) {
+    match checked {
+        Checked::Refused { what, reason, .. } => (what, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn without_a_root_document_nothing_that_comes_down_is_believed() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let line = sign(&order(1, ACCEPTANCE)).line;
+    assert_eq!(reason(journal.check_order(&line, &at(5))), ("lines", "no-root"));
+}
+
+#[test]
+fn an_order_is_in_force_once_a_record_says_so_and_after_every_start() {
+    let mut site = Site::new();
+    let text = root(1, 20, None);
+    let mut journal = with_root(&mut site, &text);
+    let signed = sign(&order(1, ACCEPTANCE));
+    let checked = journal.check_order(&signed.line, &at(5));
+    assert!(matches!(checked, Checked::Order { judgement: Judgement::Next, link, .. } if link == signed.link));
+    let sha256 = Sha256::digest(REGISTER).into();
+    journal.keep_order(&signed.line, &signed.link, Some((&sha256, REGISTER))).unwrap();
+    drop(journal);
+    let mut journal = with_root(&mut site, &text);
+    assert_eq!(journal.order_in_force().unwrap(), None, "kept, and no record says that it is in force");
+    put_into_force(&mut journal, &signed, 1);
+    drop(journal);
+    let mut journal = with_root(&mut site, &text);
+    let found = journal.order_in_force().unwrap().unwrap();
+    assert_eq!(found, order(1, ACCEPTANCE));
+    assert_eq!(journal.ordered_register(&found).unwrap().as_deref(), Some(REGISTER));
+    let again = journal.check_order(&signed.line, &at(5));
+    assert!(matches!(again, Checked::Order { judgement: Judgement::Same, .. }));
+}
+
+#[test]
+fn an_order_that_was_edited_on_the_disk_is_no_longer_in_force() {
+    let mut site = Site::new();
+    let text = root(1, 20, None);
+    let mut journal = with_root(&mut site, &text);
+    put_into_force(&mut journal, &sign(&order(1, ACCEPTANCE)), 1);
+    let other = sign(&order(7, ACCEPTANCE)).line;
+    drop(journal);
+    site.by_hand(&format!("UPDATE document SET body = '{other}' WHERE name GLOB 'order/*'"));
+    assert_eq!(with_root(&mut site, &text).order_in_force().unwrap(), None, "no record names that one");
+}
+
+#[test]
+fn what_does_not_follow_the_order_in_force_is_refused_by_its_rule() {
+    let mut site = Site::new();
+    let mut journal = with_root(&mut site, &root(1, 20, None));
+    let first = sign(&order(3, ACCEPTANCE));
+    put_into_force(&mut journal, &first, 3);
+    let mut told = |order: Order| reason(journal.check_order(&sign(&order).line, &at(5)));
+    assert_eq!(told(order(2, ACCEPTANCE)), ("order", "order-back"));
+    assert_eq!(told(order(4, ACCEPTANCE)), ("order", "order-prev"));
+    assert_eq!(told(Order { exp_ms: 1_795_305_600_001, ..order(3, ACCEPTANCE) }), ("order", "order-twice"));
+    assert_eq!(told(Order { gw: name("gate-8"), ..order(4, first.link) }), ("order", "stranger"));
+    assert_eq!(told(Order { root: 2, ..order(4, first.link) }), ("order", "order-root"));
+    let stranger = order(4, first.link).sign(&OrderKey::from_seed([21; 32])).unwrap();
+    assert_eq!(reason(journal.check_order(&stranger.line, &at(5))), ("order", "signature"));
+    assert_eq!(journal.order_in_force().unwrap().unwrap().ver, 3);
+    for garbage in ["", "x", "a.b.c", &"y".repeat(100_000)] {
+        assert!(matches!(journal.check_order(garbage, &at(5)), Checked::Refused { .. }), "{garbage:.20}");
+    }
+}
+
+#[test]
+fn a_new_root_withdraws_the_order_key_and_versions_begin_anew() {
+    let mut site = Site::new();
+    let (first, second) = (root(1, 20, None), root(2, 21, Some(&root_keys(100))));
+    let mut journal = with_root(&mut site, &first);
+    put_into_force(&mut journal, &sign(&order(900, ACCEPTANCE)), 900);
+    assert!(matches!(journal.check_order(&(first.clone() + &second), &at(5)), Checked::Root { ver: 2 }));
+    assert_eq!(reason(journal.check_order(&sign(&order(901, ACCEPTANCE)).line, &at(5))), ("order", "signature"));
+    let fresh = Order { root: 2, ..order(1, ACCEPTANCE) }.sign(&OrderKey::from_seed([21; 32])).unwrap();
+    assert!(matches!(journal.check_order(&fresh.line, &at(5)), Checked::Order { judgement: Judgement::Next, .. }));
+    drop(journal);
+    // The pinned file is the old one; what came down since is found again.
+    let mut journal = with_root(&mut site, &first);
+    assert!(matches!(journal.check_order(&fresh.line, &at(5)), Checked::Order { .. }));
+    assert_eq!(journal.order_in_force().unwrap().unwrap().ver, 900, "what is in force stays in force");
+}
+
+#[test]
+fn a_root_document_of_somebody_else_is_refused() {
+    let mut site = Site::new();
+    let mut journal = with_root(&mut site, &root(1, 20, None));
+    let stranger = root(1, 33, None);
+    assert_eq!(reason(journal.check_order(&stranger, &at(5))), ("root", "root-stranger"));
+    let unsigned = root(1, 20, None) + root(2, 21, None).lines().next().unwrap() + "\n";
+    assert_eq!(reason(journal.check_order(&unsigned, &at(5))), ("root", "root-threshold"));
+}
+
+fn command(journal: &Journal, n: u64, seq: u64) -> Command {
+    let on = journal.store.line(seq).unwrap().map_or([0; 32], |line| Parsed::read_bytes(&line).unwrap().link);
+    Command { sms: name("sms"), gw: name("gate-7"), n, seq, on, act: Act::Heartbeat }
+}
+
+#[test]
+fn a_command_is_acted_on_once_and_only_while_its_record_is_young() {
+    let mut site = Site::new();
+    let mut journal = with_root(&mut site, &root(1, 20, None));
+    journal.append(&[beat()]).unwrap();
+    let last = head(&journal);
+    let line = |command: &Command| command.sign(&OrderKey::from_seed([20; 32])).unwrap().line;
+    let first = line(&command(&journal, 1, last));
+    let minutes = |n: u64| at(n * 60_000_000);
+    assert_eq!(reason(journal.check_order(&first, &minutes(11))), ("command", "command-stale"));
+    let elsewhere = When { boot: "b1".into(), ..minutes(1) };
+    assert_eq!(reason(journal.check_order(&first, &elsewhere)), ("command", "command-stale"));
+    assert!(matches!(journal.check_order(&first, &minutes(1)), Checked::Command { .. }));
+    assert_eq!(reason(journal.check_order(&first, &minutes(1))), ("command", "command-back"));
+    let unbound = Command { on: [1; 32], ..command(&journal, 2, last) };
+    assert_eq!(reason(journal.check_order(&line(&unbound), &minutes(1))), ("command", "command-unbound"));
+    let ahead = command(&journal, 3, last + 100);
+    assert_eq!(reason(journal.check_order(&line(&ahead), &minutes(1))), ("command", "command-unbound"));
+}
+
+#[test]
+fn orders_that_were_replaced_are_let_go_of() {
+    let mut site = Site::new();
+    let mut journal = with_root(&mut site, &root(1, 20, None));
+    let mut prev = ACCEPTANCE;
+    for ver in 1..=20 {
+        let signed = sign(&order(ver, prev));
+        put_into_force(&mut journal, &signed, ver);
+        prev = signed.link;
+    }
+    assert!(count(&journal, "document") <= 3, "two orders and one register");
+    assert_eq!(journal.order_in_force().unwrap().unwrap().ver, 20);
+}
