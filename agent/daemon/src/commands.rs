@@ -6,9 +6,11 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+mod enroll;
 mod evidence;
 mod show;
 
+pub(crate) use enroll::enroll;
 pub(crate) use evidence::{export, verify};
 pub(crate) use show::status;
 

@@ -6,6 +6,7 @@ pub mod central;
 pub mod clock;
 pub mod console;
 pub mod control;
+pub mod enrolment;
 pub mod journal;
 pub mod line;
 pub mod secrecy;

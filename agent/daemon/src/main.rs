@@ -66,6 +66,21 @@ enum Command {
         #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
         identity: Option<String>,
     },
+    /// Become known to a central system: with its token make key and request, with its answer install what it says.
+    Enroll {
+        /// Folder with agent.toml, whose [site] and [identity] are used.
+        #[arg(long, value_name = "DIR", default_value = "/etc/picket")]
+        config: PathBuf,
+        /// Token of the central side, `-` for standard input: begins an enrolment.
+        #[arg(long, value_name = "FILE")]
+        token: Option<PathBuf>,
+        /// Answer of the central side: ends it.
+        #[arg(long, value_name = "FILE")]
+        answer: Option<PathBuf>,
+        /// Where the request is written.
+        #[arg(long, value_name = "FILE", default_value = "request.jws")]
+        out: PathBuf,
+    },
     /// Print the gateway's public identity key; makes the key file if it is missing.
     Identity {
         /// Key file.
@@ -84,6 +99,9 @@ fn main() -> ExitCode {
         Command::Status { runtime, json } => commands::status(&runtime, json),
         Command::Export { runtime, out } => commands::export(&runtime, &out),
         Command::Verify { path, identity } => commands::verify(&path, identity.as_deref()),
+        Command::Enroll { config, token, answer, out } => {
+            commands::enroll(&config, token.as_deref(), answer.as_deref(), &out)
+        }
         Command::Identity { file } => commands::identity(&file),
     }
 }

@@ -1,0 +1,223 @@
+//! Making a gateway known to its central system, both ways authenticated and without a network if there is none.
+//!
+//! **Life.** The centre gives a token for one site and gateway; it pins the centre by the hash of its root document. The
+//! gateway makes its key and a signed request; a person compares fingerprints and approves at the centre; the answer is
+//! the root documents and the acceptance. Nothing of the answer is written before all of it is verified against the
+//! token and the own key: there is no trust on first use.
+
+use picket_record::acceptance::Acceptance;
+use picket_record::encode::Name;
+use picket_record::enrolment::Request;
+use picket_record::keys::{IdentityKey, PublicKey};
+use picket_record::refusal::Refusal;
+use picket_record::root::Roots;
+use picket_record::token::EnrolmentToken;
+
+/// Largest answer that is read: every version of a root document, an acceptance and a certificate.
+pub const ANSWER_MAX: u64 = 1024 * 1024;
+
+/// Why an enrolment does not go on. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolmentFault {
+    /// The token is no token.
+    #[error("the token is not one: {0}; ask the central side for a new one")]
+    Token(#[source] Refusal),
+    /// The token is for somebody else.
+    #[error("the token is for {token}, the settings name {settings}; ask for a token of this gateway, or mend [site]")]
+    Stranger {
+        /// Site and gateway of the token.
+        token: String,
+        /// Site and gateway of the settings.
+        settings: String,
+    },
+    /// The token has ended.
+    #[error("the token ended at {0}; ask the central side for a new one")]
+    Over(String),
+    /// The answer is not the one to this request.
+    #[error("the answer is refused: {0}")]
+    Answer(String),
+}
+
+/// A token that fits this gateway.
+#[derive(Debug, Clone)]
+pub struct Token {
+    token: EnrolmentToken,
+    line: String,
+}
+
+impl Token {
+    /// Reads a token. Who signed it shows only with the answer, whose root documents it pins.
+    pub fn read(line: &str, site: &str, gw: &str) -> Result<Self, EnrolmentFault> {
+        let line = line.trim();
+        let token = EnrolmentToken::claims(line).map_err(EnrolmentFault::Token)?;
+        if token.site.as_str() != site || token.gw.as_str() != gw {
+            let (token, settings) = (format!("{}/{}", token.site, token.gw), format!("{site}/{gw}"));
+            return Err(EnrolmentFault::Stranger { token, settings });
+        }
+        Ok(Self { token, line: line.to_owned() })
+    }
+
+    /// As received.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The central system that it pins.
+    pub fn sms(&self) -> &Name {
+        &self.token.sms
+    }
+
+    /// The signed request for this token. `trusted_ms` is a time somebody vouches for: without one the centre alone
+    /// judges whether the token has ended.
+    pub fn request(
+        &self,
+        key: &IdentityKey,
+        machine: &str,
+        wall_ms: i64,
+        trusted_ms: Option<i64>,
+    ) -> Result<String, EnrolmentFault> {
+        if trusted_ms.is_some_and(|ms| self.token.is_over(ms)) {
+            let end = picket_record::wall::to_text(self.token.exp_ms).unwrap_or_default();
+            return Err(EnrolmentFault::Over(end));
+        }
+        let EnrolmentToken { sms, site, gw, id, .. } = self.token.clone();
+        let machine = machine.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
+        let machine = if machine.is_empty() { "unknown".to_owned() } else { machine };
+        let request = Request { sms, site, gw, token: id, identity: key.public(), machine, ts_ms: wall_ms, csr: None };
+        request.sign(key).map(|signed| signed.line).map_err(EnrolmentFault::Token)
+    }
+
+    /// Verifies an answer: the root documents are those that the token pins, the token and the acceptance are of a key
+    /// that they name, and the acceptance is of this key, site and gateway.
+    pub fn answered(&self, identity: &PublicKey, answer: &str) -> Result<Answer, EnrolmentFault> {
+        let refused = |cause: String| EnrolmentFault::Answer(cause);
+        let (root, acceptance) =
+            split(answer).ok_or_else(|| refused("it is not root documents and an acceptance".into()))?;
+        let roots = Roots::verify(&root).map_err(|refusal| refused(refusal.to_string()))?;
+        if !roots.holds(&self.token.root) {
+            return Err(refused("its root documents are not those that the token pins".into()));
+        }
+        let keys = roots.accept_keys();
+        if !keys.iter().any(|named| EnrolmentToken::verify(&self.line, &named.key).is_ok()) {
+            return Err(refused("the token is not of this central system".into()));
+        }
+        let accepted = keys.iter().rev().find_map(|named| Acceptance::verify(&acceptance, &named.key).ok());
+        let (accepted, _) =
+            accepted.ok_or_else(|| refused("the acceptance is not signed by its central system".into()))?;
+        if accepted.identity != *identity {
+            return Err(refused("it accepts another key than the one of this gateway".into()));
+        }
+        if accepted.site != self.token.site || accepted.gw != self.token.gw {
+            return Err(refused(format!("it accepts {}/{}", accepted.site, accepted.gw)));
+        }
+        Ok(Answer { root, acceptance: acceptance + "\n", by: accepted.by })
+    }
+}
+
+/// A verified answer, as its files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// `root.jws`.
+    pub root: String,
+    /// `acceptance.jws`.
+    pub acceptance: String,
+    /// Who approved.
+    pub by: String,
+}
+
+/// The last line is the acceptance; what stands before it are the root documents.
+fn split(answer: &str) -> Option<(String, String)> {
+    let (root, acceptance) = answer.trim_end().rsplit_once('\n')?;
+    Some((format!("{root}\n"), acceptance.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use picket_record::keys::{AcceptKey, OrderKey, ReceiptKey, RootKey};
+    use picket_record::root::Root;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn identity() -> IdentityKey {
+        IdentityKey::from_seed([1; 32])
+    }
+
+    /// Root documents whose acceptance key has this seed, and their hash.
+    fn root(accept: u8) -> (String, [u8; 32]) {
+        let keys = [50, 51, 52].map(|seed| RootKey::from_seed([seed; 32]));
+        let root = Root {
+            sms: name("hq"),
+            ver: 1,
+            ts_ms: 0,
+            keys: keys.each_ref().map(RootKey::public),
+            accept: AcceptKey::from_seed([accept; 32]).public(),
+            receipt: ReceiptKey::from_seed([9; 32]).public(),
+            order: OrderKey::from_seed([20; 32]).public(),
+            order_floor: 0,
+        };
+        let lines = keys[..2].iter().map(|key| root.sign(key).unwrap().line + "\n").collect();
+        (lines, root.hash().unwrap())
+    }
+
+    fn token_line(accept: u8) -> String {
+        let (sms, site, gw) = (name("hq"), name("yard"), name("gate-7"));
+        let token = EnrolmentToken { sms, site, gw, id: [7; 16], exp_ms: 1_000, root: root(accept).1 };
+        token.sign(&AcceptKey::from_seed([accept; 32])).unwrap().line
+    }
+
+    fn acceptance(accept: u8, identity: PublicKey, gw: &str) -> String {
+        let acceptance = Acceptance {
+            sms: name("hq"),
+            site: name("yard"),
+            gw: name(gw),
+            identity,
+            receipt_key: ReceiptKey::from_seed([9; 32]).public(),
+            ts_ms: 5,
+            by: "N. N.".into(),
+        };
+        acceptance.sign(&AcceptKey::from_seed([accept; 32])).unwrap().line
+    }
+
+    fn answered(answer: &str) -> Result<Answer, String> {
+        let token = Token::read(&token_line(3), "yard", "gate-7").unwrap();
+        token.answered(&identity().public(), answer).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn an_answer_with_the_pinned_root_and_the_own_key_is_taken() {
+        let (root, _) = root(3);
+        let line = acceptance(3, identity().public(), "gate-7");
+        let answer = answered(&format!("{root}{line}\n")).unwrap();
+        assert_eq!((answer.root, answer.acceptance, answer.by.as_str()), (root, format!("{line}\n"), "N. N."));
+    }
+
+    #[test]
+    fn an_answer_of_another_centre_of_another_key_or_for_another_gateway_is_refused() {
+        let good = identity().public();
+        let own = |line: &str| answered(&format!("{}{line}", root(3).0)).unwrap_err();
+        let foreign = answered(&format!("{}{}", root(4).0, acceptance(4, good.clone(), "gate-7"))).unwrap_err();
+        assert!(foreign.contains("not those that the token pins"), "{foreign}");
+        assert!(own(&acceptance(4, good.clone(), "gate-7")).contains("not signed by its central system"));
+        let stranger = IdentityKey::from_seed([2; 32]).public();
+        assert!(own(&acceptance(3, stranger, "gate-7")).contains("another key"));
+        assert!(own(&acceptance(3, good, "gate-8")).contains("gate-8"));
+        for garbage in ["", "x", "x\ny", &root(3).0] {
+            assert!(answered(garbage).is_err(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_token_for_another_gateway_or_past_its_end_is_told() {
+        let stranger = Token::read(&token_line(3), "yard", "gate-8").unwrap_err();
+        assert!(stranger.to_string().contains("yard/gate-7"), "{stranger}");
+        assert!(Token::read("no token", "yard", "gate-7").is_err());
+        let token = Token::read(&token_line(3), "yard", "gate-7").unwrap();
+        assert!(matches!(token.request(&identity(), "box", 5, Some(1_000)), Err(EnrolmentFault::Over(_))));
+        let line = token.request(&identity(), "box\n", 5, None).unwrap();
+        let (request, _) = Request::verify(&line).unwrap();
+        assert_eq!((request.identity, request.machine.as_str(), request.token), (identity().public(), "box", [7; 16]));
+    }
+}
