@@ -1,6 +1,7 @@
 //! The ingest without a socket, on a real SQLite file.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
 
+mod attacks;
 mod drain;
 mod forks;
 mod losses;
