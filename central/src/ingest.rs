@@ -1,20 +1,25 @@
-//! What happens to a line: verified, placed, stored or refused. One transaction for each batch; receipts after it.
+//! What happens to a line: verified, placed, stored or refused. One transaction for several batches that wait;
+//! receipts after it.
 //!
 //! Knows nothing of sockets. After a [`StoreError`] the machine may be ahead of the store: it must be dropped and
 //! opened again, and nothing of the failed batch acknowledged.
 
 mod gateway;
+mod personal;
 mod receipts;
 mod turn;
 
 pub use receipts::Outgoing;
 pub use turn::Tally;
 
+use crate::check::{Keyring, Round, Slice};
 use crate::clock::Now;
 use crate::store::{self, Store, StoreError};
+use bytes::Bytes;
 use gateway::Gateway;
 use picket_record::encode::Name;
 use picket_record::keys::ReceiptKey;
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
 use turn::Turn;
@@ -28,6 +33,8 @@ pub struct Ingest {
     sms: Name,
     key: ReceiptKey,
     gateways: BTreeMap<Name, Gateway>,
+    /// Of the store, as it was when the revocations were read: another process writes them.
+    version: Option<u64>,
 }
 
 impl Ingest {
@@ -38,20 +45,55 @@ impl Ingest {
             let accepted = store::all_accepted(db)?;
             accepted.into_iter().map(|one| Ok((one.gw.clone(), Gateway::load(db, one)?))).collect()
         })?;
-        Ok(Self { store, sms, key, gateways })
+        Ok(Self { store, sms, key, gateways, version: None })
     }
 
     /// Takes the lines of one message of one gateway, as named by its topic, in one transaction.
     pub fn batch(&mut self, gw: &str, lines: &[&[u8]], now: Now) -> Result<Tally, StoreError> {
-        if !self.know(gw)? {
-            return self.refuse_unknown(gw, lines, now);
+        let text = Bytes::from(lines.concat());
+        let mut end = 0;
+        let ranges = lines.iter().map(|line| {
+            end += line.len();
+            end - line.len()..end
+        });
+        let slice = Slice::new(gw.to_owned(), text, ranges.collect());
+        let tallies = self.store(&Round::new(vec![(slice, None)], None), now)?;
+        Ok(tallies.first().copied().unwrap_or_default())
+    }
+
+    /// Slices with the keys that their gateways have at this moment, to be checked behind a round that may not be
+    /// stored yet.
+    pub fn round(&mut self, slices: Vec<Slice>, before: Option<&Round>) -> Result<Round, StoreError> {
+        let mut keyed = Vec::with_capacity(slices.len());
+        for slice in slices {
+            let keyring = self.keyring(&slice.gw)?;
+            keyed.push((slice, keyring));
         }
-        let gateway = self.gateways.get_mut(gw).expect("it is known");
-        gateway.heard(now);
+        Ok(Round::new(keyed, before))
+    }
+
+    /// Stores a round in one transaction, slice after slice, and counts what each one did.
+    pub fn store(&mut self, round: &Round, now: Now) -> Result<Vec<Tally>, StoreError> {
+        self.heed_revocations()?;
+        for slice in round.slices() {
+            if self.know(&slice.gw)? {
+                self.gateways.get_mut(slice.gw.as_str()).expect("it is known").heard(now);
+            }
+        }
+        let gateways = &mut self.gateways;
         self.store.write("storing records", |db| {
-            let mut turn = Turn::new(db, gateway, now);
-            lines.iter().try_for_each(|line| turn.line(line))?;
-            Ok(turn.tally())
+            round
+                .slices()
+                .iter()
+                .map(|slice| match gateways.get_mut(slice.gw.as_str()) {
+                    Some(gateway) => {
+                        let mut turn = Turn::new(db, gateway, now);
+                        slice.lines().try_for_each(|(line, proof)| turn.line(line, proof))?;
+                        turn.finish()
+                    }
+                    None => refuse_unknown(db, slice, now),
+                })
+                .collect()
         })
     }
 
@@ -84,6 +126,19 @@ impl Ingest {
         self.gateways.values_mut().for_each(|gateway| gateway.repeat(now));
     }
 
+    /// Finds who has missed three heartbeats, says so and keeps it. To be called once a second or so.
+    pub fn listen(&mut self, now: Now) -> Result<(), StoreError> {
+        self.heed_revocations()?;
+        let silent: Vec<_> =
+            self.gateways.iter_mut().filter_map(|(gw, one)| Some((gw, one.falls_silent(now)?))).collect();
+        if silent.is_empty() {
+            return Ok(());
+        }
+        self.store.write("keeping who is silent", |db| {
+            silent.iter().try_for_each(|(gw, life)| store::save_life(db, gw, life))
+        })
+    }
+
     /// The receipts that are due, signed and stored: to be sent now.
     pub fn receipts(&mut self, now: Now) -> Result<Vec<Outgoing>, StoreError> {
         if !self.gateways.values().any(|gateway| gateway.is_due(now)) {
@@ -92,6 +147,20 @@ impl Ingest {
         let (sms, key) = (&self.sms, &self.key);
         let due = self.gateways.values_mut().filter(|gateway| gateway.is_due(now));
         self.store.write("storing receipts", |db| due.map(|gateway| gateway.receipt(db, sms, key, now)).collect())
+    }
+
+    /// Takes over what `picket-central revoke` wrote.
+    fn heed_revocations(&mut self) -> Result<(), StoreError> {
+        let version = self.store.read("reading the version of the store", store::version)?;
+        if self.version == Some(version) {
+            return Ok(());
+        }
+        let revoked = self.store.read("reading who is revoked", store::all_revoked)?;
+        for (gw, gateway) in &mut self.gateways {
+            gateway.revoke(revoked.iter().find(|(name, _)| name == gw.as_str()).map(|(_, after)| *after));
+        }
+        self.version = Some(version);
+        Ok(())
     }
 
     /// Whether a gateway is accepted. One that was accepted since the start by another process is taken up here.
@@ -104,17 +173,22 @@ impl Ingest {
             None => Ok(None),
         })?;
         let known = found.is_some();
+        if known {
+            self.version = None;
+        }
         self.gateways.extend(found);
         Ok(known)
     }
 
-    fn refuse_unknown(&mut self, gw: &str, lines: &[&[u8]], now: Now) -> Result<Tally, StoreError> {
-        let reason = format!("no gateway {:?} was accepted here", shown(gw));
-        self.store.write("keeping refused lines", |db| {
-            lines.iter().try_for_each(|line| store::quarantine(db, UNKNOWN, now.wall_ms, &reason, line))
-        })?;
-        Ok(Tally { refused: lines.len() as u64, ..Tally::default() })
+    fn keyring(&mut self, gw: &str) -> Result<Option<Keyring>, StoreError> {
+        Ok(if self.know(gw)? { self.gateways.get(gw).map(Gateway::keyring) } else { None })
     }
+}
+
+fn refuse_unknown(db: &Connection, slice: &Slice, now: Now) -> rusqlite::Result<Tally> {
+    let reason = format!("no gateway {:?} was accepted here", shown(&slice.gw));
+    slice.lines().try_for_each(|(line, _)| store::quarantine(db, UNKNOWN, now.wall_ms, &reason, line))?;
+    Ok(Tally { refused: slice.len() as u64, ..Tally::default() })
 }
 
 /// What is kept of a name that a topic states: anybody may publish one of 64 KiB.

@@ -3,6 +3,7 @@
 //! [`ingest`] decides and stores, without a socket; [`link`] carries. What is absent on purpose: a page, a pager,
 //! enrolment over the network, orders.
 
+pub mod check;
 pub mod clock;
 pub mod custody;
 pub mod ingest;
@@ -10,5 +11,6 @@ pub mod link;
 pub mod settings;
 pub mod status;
 pub mod store;
+pub mod turns;
 pub mod unpack;
 pub mod work;

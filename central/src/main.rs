@@ -2,6 +2,7 @@
 //! 0 fine, 2 wrong settings or usage, 3 cannot run. No command here has findings, which would be 1.
 
 use clap::{Parser, Subcommand};
+use picket_central::check::Desk;
 use picket_central::clock::Clock;
 use picket_central::custody::{self, Custody, CustodyError};
 use picket_central::ingest::Ingest;
@@ -21,6 +22,13 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+
+/// Longest name of who decides, as in an acceptance.
+const BY_MAX: usize = 128;
+/// Largest number of a record.
+const SEQ_MAX: u64 = (1 << 53) - 1;
+/// Threads that verify signatures, on machines with more cores than one gateway's disk could ever feed.
+const CHECKERS_MAX: usize = 16;
 
 #[derive(Parser)]
 #[command(
@@ -65,6 +73,21 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Trust no record of a gateway after this one any more; they are kept, and nothing is done about them
+    Revoke {
+        /// Directory of the central system
+        #[arg(long)]
+        dir: PathBuf,
+        /// Name of the gateway
+        #[arg(long)]
+        gateway: String,
+        /// Number of the last record that is trusted
+        #[arg(long)]
+        after: u64,
+        /// Who decides
+        #[arg(long)]
+        by: String,
+    },
     /// Take records from the broker until SIGTERM
     Run {
         /// Settings
@@ -94,6 +117,7 @@ fn main() -> ExitCode {
         Command::Accept { dir, site, gateway, identity, by, out } => {
             accept(&dir, [&site, &gateway, &identity], by, &out)
         }
+        Command::Revoke { dir, gateway, after, by } => revoke(&dir, &gateway, after, &by),
         Command::Run { config } => run(&config),
         Command::Gateways { dir, gateway } => gateways(&dir, gateway.as_deref()),
     };
@@ -203,6 +227,21 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
     Ok(())
 }
 
+fn revoke(dir: &Path, gateway: &str, after: u64, by: &str) -> Result<(), Box<dyn Error>> {
+    let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
+    if by.is_empty() || by.len() > BY_MAX || by.contains(char::is_control) || after > SEQ_MAX {
+        let why = format!("--by is a name of 1 to {BY_MAX} bytes, and --after a number below 2^53");
+        return Err(Usage(why).into());
+    }
+    if !status::gateways(&custody.store())?.iter().any(|known| known.gw == gateway) {
+        return Err(
+            Usage(format!("no gateway {gateway:?} was accepted here; picket-central gateways lists all")).into()
+        );
+    }
+    Store::open(&custody.store())?.revoke(&gw, after, by, Clock::start().now().wall_ms)?;
+    gateways(dir, Some(gateway))
+}
+
 fn gateways(dir: &Path, only: Option<&str>) -> Result<(), Box<dyn Error>> {
     let custody = existing(dir)?;
     let mut gateways = status::gateways(&custody.store())?;
@@ -238,13 +277,27 @@ fn run(config: &Path) -> Result<(), Box<dyn Error>> {
         };
         let (urgent, record) = (lane(Lane::Urgent), lane(Lane::Record));
         let (stop, stopped) = watch::channel(false);
-        let mut worker = tokio::task::spawn_blocking(move || work(ingest, urgent, record, stopped));
+        let desk = Desk::default();
+        // Without any, the worker would wait for ever.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(CHECKERS_MAX);
+        let mut checkers = JoinSet::new();
+        for _ in 0..cores {
+            let desk = desk.clone();
+            checkers.spawn_blocking(move || desk.serve());
+        }
+        let _close = Closing(desk.clone());
+        let mut worker = tokio::task::spawn_blocking(move || work(ingest, desk, urgent, record, stopped));
         tokio::select! {
             biased;
             // A fault of the store first: the sessions end because of it.
             ended = &mut worker => return Ok(ended??),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            Some(ended) = checkers.join_next() => {
+                stop.send_replace(true);
+                worker.await??;
+                return Err(ended.err().map_or("a checker of signatures ended".into(), Into::into));
+            }
             Some(ended) = sessions.join_next() => {
                 ended?;
                 // A session ends only when the worker is gone, so this is why.
@@ -259,9 +312,19 @@ fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     })
 }
 
+/// Sends the checkers home, however the program ends: the runtime waits for them.
+struct Closing(Desk);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// The worker has a thread of its own, because the store blocks.
 fn work(
     ingest: Ingest,
+    desk: Desk,
     urgent: mpsc::Receiver<picket_central::link::Heard>,
     record: mpsc::Receiver<picket_central::link::Heard>,
     stop: watch::Receiver<bool>,
@@ -270,5 +333,5 @@ fn work(
         .enable_time()
         .build()
         .expect("a runtime without input and output needs nothing from the system");
-    runtime.block_on(Worker::new(ingest, Clock::start()).run(urgent, record, stop))
+    runtime.block_on(Worker::new(ingest, desk, Clock::start()).run(urgent, record, stop))
 }

@@ -18,8 +18,56 @@ SELECT g.gw, g.site,
   (SELECT count(*) FROM fork f WHERE f.gw=g.gw),
   coalesce((SELECT total FROM quarantined q WHERE q.gw=g.gw), 0),
   (SELECT count(*) FROM open_alarm o WHERE o.gw=g.gw),
-  coalesce((SELECT state FROM receipt t WHERE t.gw=g.gw ORDER BY n DESC LIMIT 1), '-')
+  coalesce((SELECT 'revoked' FROM revoked v WHERE v.gw=g.gw),
+    (SELECT state FROM receipt t WHERE t.gw=g.gw ORDER BY n DESC LIMIT 1), '-')
+    ||coalesce((SELECT iif(stopped, ', stopped', iif(silent_ms IS NULL, '', ', SILENT')) FROM life l WHERE l.gw=g.gw), '')
 FROM gateway g ORDER BY g.gw";
+
+/// Every history beside the first, in words.
+const BRANCHES: &str = "
+SELECT 'second history from record '||b.from_seq||': '||b.records||' records to number '||b.last_seq||', epoch '||b.ep
+  ||iif(b.beyond>0, ', and '||b.beyond||' more that are not kept', '')
+  ||', since '||strftime('%Y-%m-%dT%H:%M:%SZ', b.since_ms/1000, 'unixepoch')||': '||b.why
+  ||coalesce('; it opens epoch '||b.ep||' with record '||b.opened_seq||', here that is record '
+    ||(SELECT e.open_seq FROM epoch e WHERE e.gw=b.gw AND e.ep=b.ep), '')
+  ||CASE WHEN b.left_behind IS NOT NULL THEN '; the gateway went on behind record '||b.left_behind
+      ||' at '||strftime('%Y-%m-%dT%H:%M:%SZ', b.left_ms/1000, 'unixepoch')
+    WHEN b.contradicts THEN '; the gateway has NOT gone on behind what is here'
+    ELSE '; it does not contradict what is here so far' END
+FROM branch b WHERE b.gw=?1 ORDER BY b.id DESC LIMIT ?2";
+
+/// Another epoch follows, and no `epoch.close` stands before it.
+const UNCLOSED: &str = "
+SELECT 'epoch '||r.ep||' was not closed: what came after record '||r.seq||', if anything, is lost'
+FROM epoch e JOIN record r ON r.gw=e.gw AND r.seq=e.open_seq-1
+WHERE e.gw=?1 AND r.kind<>'epoch.close' ORDER BY e.open_seq DESC LIMIT ?2";
+
+const ROLLBACKS: &str = "
+SELECT 'found '||coalesce('record '||r.found_seq||' as its last', 'nothing')
+  ||CASE r.found_fits WHEN 1 THEN ', as it is here' WHEN 0 THEN ', which is not the one that is here' ELSE '' END
+  ||'; went on behind record '||(r.seq-1)||' with epoch '||r.ep||' ('||r.tail_state||') at '
+  ||strftime('%Y-%m-%dT%H:%M:%SZ', r.received_ms/1000, 'unixepoch')
+FROM rollback r WHERE r.gw=?1 ORDER BY r.seq DESC LIMIT ?2";
+
+const LOSSES: &str = "
+SELECT 'records '||l.from_seq||' to '||l.to_seq||', declared by record '||l.declared_by
+  ||iif(f.n>0, '; '||f.n||' of them came all the same', '')
+FROM lost l JOIN (SELECT l2.from_seq, (SELECT count(*) FROM record r WHERE r.gw=l2.gw
+  AND r.seq BETWEEN l2.from_seq AND l2.to_seq) AS n FROM lost l2 WHERE l2.gw=?1) f ON f.from_seq=l.from_seq
+WHERE l.gw=?1 ORDER BY l.from_seq DESC LIMIT ?2";
+
+const LIFE: &str = "
+SELECT CASE WHEN stopped THEN 'stopped in order'
+    WHEN silent_ms IS NOT NULL THEN 'gateway SILENT since '||strftime('%Y-%m-%dT%H:%M:%SZ', silent_ms/1000, 'unixepoch')
+    ELSE 'heard' END
+  ||'; last heard '||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch')||', a heartbeat every '||every_s||' s'
+FROM life WHERE gw=?1 LIMIT ?2";
+
+const REVOKED: &str = "
+SELECT 'not trusted after record '||after_seq||', by '||approved_by||' at '
+  ||strftime('%Y-%m-%dT%H:%M:%SZ', at_ms/1000, 'unixepoch')||'; records kept and not trusted: '
+  ||(SELECT count(*) FROM record r WHERE r.gw=v.gw AND r.seq>v.after_seq)
+FROM revoked v WHERE gw=?1 LIMIT ?2";
 
 /// One gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +90,7 @@ pub struct GatewayStatus {
     pub quarantined: u64,
     /// Alarms that are not closed.
     pub open_alarms: u64,
-    /// State in the last receipt.
+    /// State in the last receipt, and whether it is stopped or silent.
     pub state: String,
 }
 
@@ -91,9 +139,12 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
     Store::open_to_read(path)?.read("reading the details of a gateway", |db| {
         let mut text = String::new();
         part(&mut text, "missing", missing(db, gw)?);
-        let forks = "SELECT seq||'  epoch '||ep||'  '||kind||'  '||strftime('%Y-%m-%dT%H:%M:%SZ', received_ms/1000,
-                     'unixepoch') FROM fork WHERE gw=?1 ORDER BY received_ms DESC, seq DESC LIMIT ?2";
-        part(&mut text, "forks", rows(db, forks, gw)?);
+        part(&mut text, "second histories", rows(db, BRANCHES, gw)?);
+        part(&mut text, "epochs not closed", rows(db, UNCLOSED, gw)?);
+        part(&mut text, "disk restored, or a tail lost", rows(db, ROLLBACKS, gw)?);
+        part(&mut text, "declared as lost", rows(db, LOSSES, gw)?);
+        part(&mut text, "life", rows(db, LIFE, gw)?);
+        part(&mut text, "revoked", rows(db, REVOKED, gw)?);
         let refused = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', received_ms/1000, 'unixepoch')||'  '||reason
                        FROM quarantine WHERE gw=?1 ORDER BY id DESC LIMIT ?2";
         part(&mut text, "refused", rows(db, refused, gw)?);

@@ -4,9 +4,15 @@
 //!
 //! | table | one row is |
 //! |---|---|
-//! | `record(gw, seq, ep, kind, sev, eq, link, line, received_ms)` | a verified record in its place; 1 to the highest `seq` of a gateway without a hole |
+//! | `record(gw, seq, ep, kind, sev, eq, link, line, received_ms)` | a verified record in its place; 1 to the highest `seq` of a gateway without a hole but those in `lost` |
 //! | `ahead(` as `record` `)` | a verified record whose turn has not come |
-//! | `fork(` as `record` `)` | a genuine record for a number that another record has |
+//! | `fork(` as `record`, `branch)` | a genuine record of another history than the one in `record` |
+//! | `branch(gw, id, from_seq, last_seq, ep, opened_seq, since_ms, why, records, beyond, contradicts, left_behind, left_ms)` | another history; `beyond` of its records were not kept; the gateway went on behind record `left_behind` |
+//! | `rollback(gw, seq, ep, tail_state, found_seq, found_fits, received_ms)` | an opening behind a receipt: the disk was restored or lost a tail, and ended with `found_seq` |
+//! | `lost(gw, from_seq, to_seq, declared_by, since_ms)` | a hole that the gateway declared in record `declared_by`; what arrives of it later is in `record` all the same |
+//! | `personal(gw, seq, salt, text, erased_by, received_ms)` | what record `seq` commits to, or by which record it was erased |
+//! | `life(gw, heard_ms, every_s, stopped, silent_ms)` | when a genuine record last came, and since when heartbeats are missed |
+//! | `revoked(gw, after_seq, approved_by, at_ms)` | records above `after_seq` are kept and not trusted; `trusted_record` has the others |
 //! | `quarantine(id, gw, received_ms, reason, line)` | a refused line; `gw` is `?` for gateways never accepted |
 //! | `quarantined(gw, total, dropped)` | how many lines were ever refused, and how many of these are no longer kept |
 //! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
@@ -18,13 +24,24 @@
 //! key go elsewhere. Clustered by the key, every gateway would split pages of its own and leave them half full.
 
 mod alarms;
+mod branches;
 mod gateways;
+mod lives;
+mod losses;
+mod personal;
 mod records;
 mod refused;
 
 pub(crate) use alarms::{fold, show_ahead, withdraw};
+pub(crate) use branches::{
+    Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
+    leave,
+};
 pub use gateways::Accepted;
 pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
+pub(crate) use lives::{Life, all_revoked, life, save_life, version};
+pub(crate) use losses::{ahead_declarations, any_line_at, first_ahead, insert_lost, is_lost, named_by_next};
+pub(crate) use personal::{Disclosed, disclose, disclosed, erase};
 pub(crate) use records::{
     Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert, link_at,
     waiting,
@@ -51,7 +68,25 @@ CREATE TABLE IF NOT EXISTS ahead(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTE
   PRIMARY KEY(gw, seq)) STRICT;
 CREATE TABLE IF NOT EXISTS fork(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
   sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
-  PRIMARY KEY(gw, seq, link)) STRICT;
+  branch INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(gw, seq, link)) STRICT;
+CREATE TABLE IF NOT EXISTS branch(gw TEXT NOT NULL, id INTEGER NOT NULL, from_seq INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL, ep INTEGER NOT NULL, opened_seq INTEGER, since_ms INTEGER NOT NULL, why TEXT NOT NULL,
+  records INTEGER NOT NULL, beyond INTEGER NOT NULL, contradicts INTEGER NOT NULL,
+  left_behind INTEGER, left_ms INTEGER,
+  PRIMARY KEY(gw, id)) STRICT;
+CREATE TABLE IF NOT EXISTS rollback(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL,
+  tail_state TEXT NOT NULL, found_seq INTEGER, found_fits INTEGER, received_ms INTEGER NOT NULL,
+  PRIMARY KEY(gw, seq)) STRICT;
+CREATE TABLE IF NOT EXISTS lost(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL,
+  declared_by INTEGER NOT NULL, since_ms INTEGER NOT NULL, PRIMARY KEY(gw, from_seq)) STRICT;
+CREATE TABLE IF NOT EXISTS personal(gw TEXT NOT NULL, seq INTEGER NOT NULL, salt BLOB, text TEXT, erased_by INTEGER,
+  received_ms INTEGER NOT NULL, PRIMARY KEY(gw, seq)) STRICT;
+CREATE TABLE IF NOT EXISTS life(gw TEXT PRIMARY KEY, heard_ms INTEGER NOT NULL, every_s INTEGER NOT NULL,
+  stopped INTEGER NOT NULL, silent_ms INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS revoked(gw TEXT PRIMARY KEY, after_seq INTEGER NOT NULL, approved_by TEXT NOT NULL,
+  at_ms INTEGER NOT NULL) STRICT;
+CREATE VIEW IF NOT EXISTS trusted_record AS SELECT r.* FROM record r LEFT JOIN revoked v ON v.gw=r.gw
+  WHERE v.after_seq IS NULL OR r.seq<=v.after_seq;
 CREATE TABLE IF NOT EXISTS quarantine(id INTEGER PRIMARY KEY, gw TEXT NOT NULL, received_ms INTEGER NOT NULL,
   reason TEXT NOT NULL, line TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS quarantine_gw ON quarantine(gw, id);
@@ -92,6 +127,10 @@ impl Store {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(SCHEMA)?;
+            // A store from before second histories were told apart.
+            if !connection.prepare("SELECT 1 FROM pragma_table_info('fork') WHERE name='branch'")?.exists([])? {
+                connection.execute_batch("ALTER TABLE fork ADD COLUMN branch INTEGER NOT NULL DEFAULT 0")?;
+            }
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
             // 2 is FULL. Read back, because SQLite ignores what it cannot do.
@@ -119,6 +158,11 @@ impl Store {
     /// Registers an accepted gateway. Another acceptance of the same name is refused by the store.
     pub fn accept(&mut self, accepted_line: &str, accepted: &Accepted) -> Result<(), StoreError> {
         self.write("accepting a gateway", |connection| gateways::insert_accepted(connection, accepted_line, accepted))
+    }
+
+    /// Trusts no record of a gateway after this one; an earlier one wins over a later.
+    pub fn revoke(&mut self, gw: &Name, after: u64, by: &str, now_ms: i64) -> Result<(), StoreError> {
+        self.write("revoking a gateway", |db| lives::revoke(db, gw, after, by, now_ms))
     }
 
     /// The line of an acceptance that was given with the same values before.

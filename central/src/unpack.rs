@@ -1,6 +1,8 @@
 //! From a message to its lines: content type, inflation with a limit, splitting.
 
+use bytes::Bytes;
 use std::io::Read as _;
+use std::ops::Range;
 
 /// Lines as they are.
 pub const PLAIN: &str = "application/jose-lines";
@@ -27,23 +29,23 @@ pub enum UnpackRefusal {
 }
 
 /// The text of a message. A message without content type, as MQTT 3.1.1 sends it, is taken as plain lines.
-pub fn text(content_type: Option<&str>, payload: &[u8]) -> Result<Vec<u8>, UnpackRefusal> {
+pub fn text(content_type: Option<&str>, payload: &Bytes) -> Result<Bytes, UnpackRefusal> {
     match content_type {
         None | Some(PLAIN) if payload.len() > INFLATED_MAX => Err(UnpackRefusal::TooLarge),
-        None | Some(PLAIN) => Ok(payload.to_vec()),
-        Some(DEFLATED) => inflate(payload),
+        None | Some(PLAIN) => Ok(payload.clone()),
+        Some(DEFLATED) => inflate(payload).map(Bytes::from),
         Some(other) => Err(UnpackRefusal::ContentType { found: other.chars().take(80).collect() }),
     }
 }
 
-/// The next lines of a text from `at` on, at most so many, without empty ones; moves `at` behind them.
-pub fn next_lines<'a>(text: &'a [u8], at: &mut usize, limit: usize) -> Vec<&'a [u8]> {
+/// Where the next lines of a text stand from `at` on, at most so many, without empty ones; moves `at` behind them.
+pub fn next_lines(text: &[u8], at: &mut usize, limit: usize) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     while *at < text.len() && lines.len() < limit {
         let rest = &text[*at..];
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         if end > 0 {
-            lines.push(&rest[..end]);
+            lines.push(*at..*at + end);
         }
         *at += end + 1;
     }
@@ -62,10 +64,10 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    fn deflate(text: &[u8]) -> Vec<u8> {
+    fn deflate(text: &[u8]) -> Bytes {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
+        encoder.finish().unwrap().into()
     }
 
     #[test]
@@ -75,16 +77,16 @@ mod tests {
             0x78, 0x9c, 0x4b, 0xd4, 0x4b, 0xd2, 0x4b, 0xe6, 0x4a, 0xd1, 0x4b, 0xd5, 0x4b, 0xe3, 0x02, 0x00, 0x15, 0x94,
             0x03, 0x22,
         ];
-        let text = text(Some(DEFLATED), &packed).unwrap();
-        let plain = super::text(Some(PLAIN), b"a.b.c\nd.e.f\n").unwrap();
+        let text = text(Some(DEFLATED), &Bytes::copy_from_slice(&packed)).unwrap();
+        let plain = super::text(Some(PLAIN), &Bytes::from_static(b"a.b.c\nd.e.f\n")).unwrap();
         assert_eq!(text, plain);
     }
 
     #[test]
     fn lines_are_taken_in_slices_without_empty_ones() {
         let (text, mut at) = (b"a\n\nb\nc", 0);
-        assert_eq!(next_lines(text, &mut at, 2), [b"a", b"b"]);
-        assert_eq!(next_lines(text, &mut at, 2), [b"c"]);
+        assert_eq!(next_lines(text, &mut at, 2), [0..1, 3..4]);
+        assert_eq!(next_lines(text, &mut at, 2).first(), Some(&(5..6)));
         assert!(next_lines(text, &mut at, 2).is_empty());
     }
 
@@ -98,7 +100,10 @@ mod tests {
 
     #[test]
     fn what_is_not_zlib_and_what_is_not_known_is_refused() {
-        assert_eq!(text(Some(DEFLATED), b"a.b.c"), Err(UnpackRefusal::Zlib));
-        assert_eq!(text(Some("text/plain"), b""), Err(UnpackRefusal::ContentType { found: "text/plain".into() }));
+        assert_eq!(text(Some(DEFLATED), &Bytes::from_static(b"a.b.c")), Err(UnpackRefusal::Zlib));
+        assert_eq!(
+            text(Some("text/plain"), &Bytes::new()),
+            Err(UnpackRefusal::ContentType { found: "text/plain".into() })
+        );
     }
 }

@@ -64,6 +64,7 @@ fn open_journal(bench: &Bench, folder: &Path) -> Result<Journal, String> {
         identity: folder.join("identity.key"),
         acceptance: folder.join("acceptance.jws"),
         accept_key: folder.join("accept.pub"),
+        root: folder.join("root.jws"),
     };
     let credentials = place.credentials(SITE, GATEWAY).map_err(|fault| fault.to_string())?;
     let opened = Journal::open(&place, credentials, Box::new(picket::supervise::random), &when(0), "bench");
@@ -145,14 +146,14 @@ fn timed(work: impl FnOnce() -> Result<(), String>) -> Result<Taken, String> {
     Ok(Taken { wall_s: seconds(wall, mono_ns()), cpu_s: seconds(cpu, nanoseconds(ClockId::ThreadCPUTime)) })
 }
 
-fn when(n: usize) -> When {
+pub(crate) fn when(n: usize) -> When {
     let clock = ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: 12, age_s: 0, era: 0 };
     let boot = "01234567-89ab-cdef-0123-456789abcdef".into();
     When { boot, mono_us: 1_000_000 + n as u64, wall_ms: Some(1_790_000_000_000 + n as i64), clock }
 }
 
 /// What J1 records: ten points of one poll.
-fn body(n: usize) -> Body {
+pub(crate) fn body(n: usize) -> Body {
     let points: serde_json::Map<String, Value> =
         (0..10).map(|point| (format!("r{}", n % 90 + point), json!({ "v": n * 37 % 65_536 }))).collect();
     let Value::Object(data) = json!({ "dev": format!("dev{}", n % 10), "p": points }) else {

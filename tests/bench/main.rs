@@ -4,6 +4,7 @@
 mod append;
 mod broker;
 mod gateway;
+mod ingest;
 mod kills;
 mod latency;
 mod leg;
@@ -66,6 +67,8 @@ enum Job {
     J4,
     /// Signed, chained and durable records per second in groups of 64
     Records,
+    /// The backlog of one gateway drained at the central side, records per second
+    Ingest,
     /// Many SIGKILLs under load: nothing stored is lost or doubled
     Kills,
     /// J1 to J4 and records
@@ -143,6 +146,7 @@ fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Judged, Stri
         Job::J3 => outage::run(bench, folder, outage::Kill::Never),
         Job::J4 => outage::run(bench, folder, outage::Kill::InTheMiddle),
         Job::Records => append::records(bench, folder),
+        Job::Ingest => ingest::run(bench, folder),
         Job::Kills => kills::run(bench, folder),
         Job::All => unreachable!("all is a list of jobs"),
     }

@@ -1,6 +1,6 @@
 //! No central side at all, where the site is guarded all the same; and one whose broker asks who comes.
 
-use crate::installation::{ANSWER, Installation};
+use crate::installation::{ANSWER, GATEWAY, Installation};
 use crate::programs::{Broker, free_port, product, until};
 use crate::records::{event, scene};
 use serde_json::Value;
@@ -64,4 +64,30 @@ fn the_central_side_comes_in_by_its_password_and_says_when_it_does_not() {
     central.kill();
     fs::write(&password, "geheim\n").expect("written");
     drop(site.start_central());
+}
+
+#[test]
+fn a_gateway_that_is_revoked_while_the_central_side_runs_is_told_and_believed_no_longer() {
+    let (site_broker, central_broker) = (Broker::start(), Broker::start());
+    let site = Installation::make(site_broker.port, central_broker.port);
+    let mut central = site.start_central();
+    let mut agent = site.start_listening();
+    let upto = site.until_receipted();
+    let mut revoke = Command::new(&product().central);
+    revoke.arg("revoke").arg("--dir").arg(site.path("central")).args(["--gateway", GATEWAY, "--by", "N. N."]);
+    let told = output(revoke.args(["--after", &upto.to_string()])).expect("revoked");
+    assert!(told.contains("not trusted after record"), "{told}");
+    let alarm = event("2026-01-01T00:00:00.000Z", true);
+    site_broker.publish(&scene(7), alarm.as_bytes(), &[]);
+    site.until("the alarm is recorded", |status| status["alarms"][0]["recorded"].as_bool().filter(|yes| *yes));
+    until("a receipt says revoked", || (site.receipts("revoked") > 0).then_some(()));
+    assert!(site.until_receipted() > upto, "what it says is kept");
+    let mut list = Command::new(&product().central);
+    let list = list.arg("gateways").arg("--dir").arg(site.path("central")).args(["--gateway", GATEWAY]);
+    let told = output(list).expect("a list");
+    println!("{told}");
+    let row = told.lines().find(|line| line.starts_with(GATEWAY)).expect("its row");
+    assert!(row.trim_end().ends_with("0  revoked"), "no open alarm of it is shown: {row}");
+    agent.must_run();
+    central.must_run();
 }

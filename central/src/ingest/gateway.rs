@@ -1,16 +1,24 @@
 //! One gateway as the machine sees it: its keys, its chain, and what is to be said to it.
 
+use crate::check::{HeldKey, Keyring, Proof};
 use crate::clock::Now;
-use crate::store::{self, Accepted};
+use crate::store::{self, Accepted, Life};
 use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, verify};
 use picket_record::encode::{Link, link};
 use picket_record::kind::Kind;
 use picket_record::refusal::Refusal;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A receipt at least this long after the one before, except at once: one a second while a backlog drains.
 const RECEIPT_EVERY_MS: u64 = 1000;
+/// A quarter of what a gateway may have open without a receipt (8,192 records or 8 MiB of lines): once the chain moved
+/// by so much, a receipt goes out, so that the window never closes while a backlog drains.
+const RECEIPT_RECORDS: u64 = 2048;
+const RECEIPT_BYTES: u64 = 2 * 1024 * 1024;
+/// What moved by a batch or more is receipted after so long: the last of a backlog, which a gateway waits for.
+const RECEIPT_TAIL: (u64, u64) = (256, 250);
 /// Even at once, no sooner than this: a flood of refused lines must not become a flood of receipts.
 const RECEIPT_FLOOR_MS: u64 = 50;
 /// A gap is asked for when the chain has not moved for so long: an alarm that overtook its backlog is no loss.
@@ -23,6 +31,27 @@ const SILENT_MS: u64 = 60_000;
 const JUMP_MAX: u64 = 1_000_000;
 /// Openings before their turn whose keys are held, the newest: a gateway may lose its tail and open an epoch again.
 const CANDIDATES_MAX: usize = 64;
+/// Of these for one epoch: a line that claims it costs as many signatures.
+const RIVALS_MAX: usize = 4;
+
+/// Holes that are declared by records that wait: eight declarations as long as they can be.
+const DECLARED_MAX: usize = 256;
+/// Heartbeats that a gateway may miss (records.md, "Writing").
+const MISSED: u64 = 3;
+/// Where no heartbeat states another interval.
+const HEARTBEAT_S: u64 = 60;
+/// Longest interval that is believed: a gateway that says more is missed after three days.
+const HEARTBEAT_MAX_S: u64 = 86_400;
+
+/// Who signed a record.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
+pub(super) enum Signed {
+    /// The key of the chain, or of an opening that may come into it.
+    Chain(Option<OpenedEpoch>),
+    /// The key of another history.
+    Branch(u64),
+}
 
 /// What has happened since the last receipt.
 #[derive(Debug, Default)]
@@ -35,26 +64,38 @@ pub(super) struct Pending {
     pub(super) bad: bool,
     /// A second history showed itself.
     pub(super) fork: bool,
+    /// The gateway was revoked.
+    revoked: bool,
     /// Highest number of a record whose epoch is not known: its opening is missing.
     pub(super) unopened: Option<u64>,
     /// A record that waited did not continue the chain: its number is asked for again.
     pub(super) again: Option<u64>,
-}
-
-/// The key of an opening whose turn has not come: it may never come, and another opening of this epoch may.
-#[derive(Debug)]
-struct Candidate {
-    seq: u64,
-    ep: u64,
-    keys: Epochs,
+    /// By so many records and bytes of lines the chain moved.
+    moved: (u64, u64),
 }
 
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) accepted: Accepted,
     /// Keys of the openings in the chain.
-    pub(super) epochs: Epochs,
-    candidates: Vec<Candidate>,
+    epochs: Arc<Epochs>,
+    /// Openings whose turn has not come: it may never come, and another opening of the same epoch may.
+    candidates: Vec<Arc<HeldKey>>,
+    /// Openings of other histories.
+    branches: Vec<Arc<HeldKey>>,
+    /// Records kept of other histories.
+    pub(super) forks: u64,
+    /// There is another history, and the gateway has not gone on with the first one.
+    pub(super) forked: bool,
+    /// Number and epoch of the newest opening that left another history: what is of an epoch before it was left.
+    left: Option<(u64, u64)>,
+    /// Holes declared by records that wait: first, last, declared by.
+    pub(super) declared: Vec<(u64, u64, u64)>,
+    /// Trusted up to this record.
+    pub(super) revoked_after: Option<u64>,
+    pub(super) life: Option<Life>,
+    /// When a genuine record last came, or since when one could have.
+    life_mono_ms: u64,
     pub(super) head: Head,
     /// The last record is `epoch.close`.
     pub(super) closed: bool,
@@ -84,8 +125,16 @@ impl Gateway {
         let mut gateway = Self {
             ahead: store::ahead_count(db, &accepted.gw)?,
             accepted,
-            epochs,
+            epochs: Arc::new(epochs),
             candidates: Vec::new(),
+            branches: Vec::new(),
+            forks: 0,
+            forked: false,
+            left: None,
+            declared: Vec::new(),
+            revoked_after: None,
+            life: None,
+            life_mono_ms: 0,
             head,
             closed,
             head_received_ms,
@@ -96,50 +145,178 @@ impl Gateway {
             heard_ms: None,
             sent_ms: None,
         };
-        for line in store::ahead_openings(db, &gateway.accepted.gw)? {
-            let record = Parsed::read(&line).expect("it was read before it was stored");
-            if let Ok(Some(opened)) = verify(&record, &gateway.epochs) {
-                gateway.hold(&opened);
-            }
-        }
+        gateway.take_up(db)?;
         Ok(gateway)
     }
 
-    /// Who signed a record: the key of its epoch in the chain, or of an opening before it whose turn has not come.
-    pub(super) fn verify(&self, record: &Parsed<'_>) -> Result<Option<OpenedEpoch>, Refusal> {
-        match verify(record, &self.epochs) {
-            Err(Refusal::UnknownEpoch { ep }) => {
-                let mut fitting = self.candidates.iter().filter(|one| one.ep == ep && one.seq < record.seq);
-                // Not by any key held: the opening that it belongs to is missing.
-                if fitting.any(|one| verify(record, &one.keys).is_ok()) {
-                    Ok(None)
-                } else {
-                    Err(Refusal::UnknownEpoch { ep })
-                }
+    /// What stands beside the chain.
+    fn take_up(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let gw = self.accepted.gw.clone();
+        self.forks = store::fork_count(db, &gw)?;
+        self.forked = store::is_forked(db, &gw)?;
+        self.left = store::last_rollback(db, &gw)?;
+        self.life = store::life(db, &gw)?;
+        for line in store::ahead_openings(db, &gw)? {
+            let record = Parsed::read(&line).expect("it was read before it was stored");
+            if let Some(opened) = self.opened(&record) {
+                self.hold(&opened);
             }
-            result => result,
+        }
+        for (line, branch) in store::fork_openings(db, &gw)? {
+            let record = Parsed::read(&line).expect("it was read before it was stored");
+            if let Some(opened) = self.opened(&record) {
+                self.hold_branch(&opened, branch);
+            }
+        }
+        for line in store::ahead_declarations(db, &gw)? {
+            self.declare(&Parsed::read(&line).expect("it was read before it was stored"));
+        }
+        Ok(())
+    }
+
+    /// The keys of this moment, for threads that verify ahead.
+    pub(super) fn keyring(&self) -> Keyring {
+        Keyring {
+            chain: Arc::clone(&self.epochs),
+            held: self.candidates.iter().chain(&self.branches).cloned().collect(),
+        }
+    }
+
+    /// Who signed a record: the key of its epoch in the chain, of an opening before it whose turn has not come, or of an
+    /// opening of another history. What was found out before is believed as far as it speaks of a key that counts.
+    pub(super) fn verify(&self, record: &Parsed<'_>, proof: &Proof) -> Result<Signed, Refusal> {
+        if let Proof::Final(result) = proof {
+            return (**result).clone().map(|opened| Signed::Chain(Some(opened)));
+        }
+        let in_chain = match (self.epochs.key(record.ep), proof) {
+            (Some(key), Proof::By(by)) if *key == **by => Ok(None),
+            (Some(key), Proof::NotBy(by)) if *key == **by => Err(Refusal::Signature { by: "epoch" }),
+            _ => verify(record, &self.epochs),
+        };
+        let refused = match in_chain {
+            Ok(opened) => return Ok(Signed::Chain(opened)),
+            Err(refused) => refused,
+        };
+        // Not by any key held: the opening that it belongs to is missing, or nobody of this gateway signed it.
+        match refused {
+            Refusal::UnknownEpoch { .. } if fitting(&self.candidates, record, proof).is_some() => {
+                Ok(Signed::Chain(None))
+            }
+            Refusal::UnknownEpoch { .. } | Refusal::Signature { by: "epoch" } => {
+                let branch = fitting(&self.branches, record, proof).and_then(|held| held.branch);
+                branch.map_or(Err(refused), |branch| Ok(Signed::Branch(branch)))
+            }
+            other => Err(other),
         }
     }
 
     /// Holds the key of an opening until the chain reaches it.
     pub(super) fn hold(&mut self, opened: &OpenedEpoch) {
-        let mut keys = self.epochs.emptied();
-        keys.restore(opened.ep(), opened.key().clone());
-        if self.candidates.iter().any(|one| one.seq == opened.seq() && one.keys.key(opened.ep()) == Some(opened.key()))
-        {
-            return;
+        hold(&mut self.candidates, HeldKey::new(opened, None, &self.epochs));
+    }
+
+    /// Holds the key of an opening of another history.
+    pub(super) fn hold_branch(&mut self, opened: &OpenedEpoch, branch: u64) {
+        hold(&mut self.branches, HeldKey::new(opened, Some(branch), &self.epochs));
+    }
+
+    /// Whether the chain has a key for an epoch.
+    pub(super) fn has_epoch(&self, ep: u64) -> bool {
+        self.epochs.key(ep).is_some()
+    }
+
+    /// The record behind which the gateway left the history that a record of this epoch belongs to.
+    pub(super) fn left_behind(&self, ep: u64) -> Option<u64> {
+        self.left.filter(|(_, left)| ep < *left).map(|(seq, _)| seq - 1)
+    }
+
+    /// The gateway goes on with the chain, whatever other history there was.
+    pub(super) fn leave(&mut self, record: &Parsed<'_>) {
+        self.left = Some((record.seq, record.ep));
+        self.forked = false;
+        self.candidates.retain(|one| one.ep >= record.ep);
+    }
+
+    /// Keeps in mind what a record that waits declares as lost.
+    pub(super) fn declare(&mut self, record: &Parsed<'_>) {
+        for (from, to) in record.lost() {
+            if to > self.head.seq && self.declared.len() < DECLARED_MAX {
+                self.declared.push((from, to, record.seq));
+            }
         }
-        if self.candidates.len() >= CANDIDATES_MAX {
-            self.candidates.remove(0);
+    }
+
+    /// Who declares these numbers as lost, if somebody does for every one of them.
+    pub(super) fn declared_by(&self, from: u64, to: u64) -> Option<u64> {
+        let (mut at, mut by) = (from, None);
+        while at <= to {
+            let hole = self.declared.iter().filter(|(a, b, _)| *a <= at && at <= *b).max_by_key(|(_, b, _)| *b)?;
+            (at, by) = (hole.1 + 1, Some(hole.2));
         }
-        self.candidates.push(Candidate { seq: opened.seq(), ep: opened.ep(), keys });
+        by
+    }
+
+    /// Whether the record of this number is acted on.
+    pub(super) fn is_trusted(&self, seq: u64) -> bool {
+        self.revoked_after.is_none_or(|after| seq <= after)
+    }
+
+    /// Trusted no longer, or as before.
+    pub(super) fn revoke(&mut self, after: Option<u64>) {
+        self.pending.revoked |= self.revoked_after != after;
+        self.revoked_after = after;
+    }
+
+    /// A genuine record that was not here before: the gateway lives.
+    pub(super) fn lives(&mut self, record: &Parsed<'_>, now: Now) {
+        let before = self.life;
+        let every_s = match record.kind {
+            Kind::Heartbeat => stated_interval(record).or(before.map(|life| life.every_s)),
+            _ => before.map(|life| life.every_s),
+        };
+        let stopped = match record.kind {
+            Kind::ActStopped => true,
+            Kind::ActStarted | Kind::EpochOpen | Kind::Heartbeat => false,
+            _ => before.is_some_and(|life| life.stopped),
+        };
+        if let Some(since) = before.and_then(|life| life.silent_ms) {
+            tracing::info!(gw = %self.accepted.gw, since, "gateway is heard again");
+        }
+        let every_s = every_s.unwrap_or(HEARTBEAT_S);
+        self.life = Some(Life { heard_ms: now.wall_ms, every_s, stopped, silent_ms: None });
+        self.life_mono_ms = now.mono_ms;
+    }
+
+    /// Three heartbeats are missed: says so once.
+    pub(super) fn falls_silent(&mut self, now: Now) -> Option<Life> {
+        let life = self.life.as_mut().filter(|life| !life.stopped && life.silent_ms.is_none())?;
+        if now.mono_ms.saturating_sub(self.life_mono_ms) <= MISSED * life.every_s * 1000 {
+            return None;
+        }
+        life.silent_ms = Some(now.wall_ms);
+        tracing::warn!(gw = %self.accepted.gw, every_s = life.every_s, "gateway silent: three heartbeats missed");
+        Some(*life)
+    }
+
+    /// The chain names this opening: its key counts from here.
+    pub(super) fn admit(&mut self, opened: &OpenedEpoch) {
+        Arc::make_mut(&mut self.epochs).restore(opened.ep(), opened.key().clone());
+    }
+
+    /// Whether a record is by the key that the chain has for its epoch.
+    pub(super) fn is_of_chain(&self, record: &Parsed<'_>) -> bool {
+        matches!(verify(record, &self.epochs), Ok(None))
+    }
+
+    /// What the opening says, if this record is a genuine one.
+    pub(super) fn opened(&self, record: &Parsed<'_>) -> Option<OpenedEpoch> {
+        verify(record, &self.epochs).ok().flatten()
     }
 
     /// The chain reached an opening. True if another one of its epoch had been held, whose records may wait.
     pub(super) fn settle(&mut self, opened: &OpenedEpoch) -> bool {
         let ep = opened.ep();
-        let rival = |one: &Candidate| one.ep == ep && one.keys.key(ep) != Some(opened.key());
-        let contested = self.candidates.iter().any(rival);
+        let contested = self.candidates.iter().any(|one| one.ep == ep && one.key != *opened.key());
         self.candidates.retain(|one| one.ep > ep);
         contested
     }
@@ -156,30 +333,46 @@ impl Gateway {
 
     /// Its last receipt may have been lost with the connection.
     pub(super) fn repeat(&mut self, now: Now) {
+        // What it sent meanwhile is still at the broker.
+        self.life_mono_ms = now.mono_ms;
         self.pending.traffic |= self.is_listening(now);
     }
 
     /// The gateway waits for a receipt, and refuses one below the highest it knows: after this store was restored from
-    /// a backup, the count goes on after that.
+    /// a backup, the count goes on after that, and leaves one number out. The receipt before is not here, and the next
+    /// one must not seem to name it.
     pub(super) fn asked(&mut self, n: Option<u64>) {
         self.pending.at_once = true;
         let known = n.unwrap_or(0).min(self.last.0.saturating_add(JUMP_MAX));
-        self.last.0 = self.last.0.max(known);
+        if known > self.last.0 {
+            self.last.0 = known + 1;
+        }
     }
 
     pub(super) fn advance(&mut self, record: &Parsed<'_>, received_ms: i64, now: Now) {
+        self.pending.moved.0 += 1;
+        self.pending.moved.1 += record.line.len() as u64;
         self.head = Head::after(record);
         self.closed = record.kind == Kind::EpochClose;
         self.head_received_ms = received_ms;
+        let passed = self.head.seq;
+        self.declared.retain(|(_, to, _)| *to > passed);
         self.moved_ms = now.mono_ms;
     }
 
     pub(super) fn is_due(&self, now: Now) -> bool {
         let pending = &self.pending;
         let since = self.sent_ms.map_or(u64::MAX, |sent| now.mono_ms.saturating_sub(sent));
-        let at_once =
-            pending.at_once || pending.bad || pending.fork || pending.unopened.is_some() || pending.again.is_some();
+        let at_once = pending.at_once
+            || pending.bad
+            || pending.fork
+            || pending.revoked
+            || pending.unopened.is_some()
+            || pending.again.is_some()
+            || pending.moved.0 >= RECEIPT_RECORDS
+            || pending.moved.1 >= RECEIPT_BYTES;
         (at_once && since >= RECEIPT_FLOOR_MS)
+            || (pending.moved.0 >= RECEIPT_TAIL.0 && since >= RECEIPT_TAIL.1)
             || (pending.traffic && since >= RECEIPT_EVERY_MS)
             || (self.ahead > 0 && since >= ASK_AGAIN_MS && self.is_listening(now))
     }
@@ -193,6 +386,36 @@ impl Gateway {
     fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
+}
+
+/// Time between heartbeats as one states it, in seconds.
+fn stated_interval(record: &Parsed<'_>) -> Option<u64> {
+    record.data().get("every_s").and_then(serde_json::Value::as_u64).map(|every| every.clamp(1, HEARTBEAT_MAX_S))
+}
+
+/// The held key that signed a record: the one that was found out before, or the first that verifies.
+fn fitting<'a>(held: &'a [Arc<HeldKey>], record: &Parsed<'_>, proof: &Proof) -> Option<&'a HeldKey> {
+    let found = |one: &HeldKey| match proof {
+        Proof::By(by) => one.key == **by,
+        Proof::None | Proof::Final(_) | Proof::NotBy(_) => false,
+    };
+    let mut fit = held.iter().map(|one| &**one).filter(|one| one.fits(record));
+    fit.clone().find(|one| found(one)).or_else(|| fit.find(|one| verify(record, &one.keys).is_ok()))
+}
+
+/// Holds a key once; the oldest gives way, first one of the same epoch.
+fn hold(held: &mut Vec<Arc<HeldKey>>, new: HeldKey) {
+    if held.iter().any(|one| one.seq == new.seq && one.ep == new.ep && one.key == new.key) {
+        return;
+    }
+    let mut rivals = held.iter().enumerate().filter(|(_, one)| one.ep == new.ep).map(|(index, _)| index);
+    let eldest = rivals.next();
+    if eldest.is_some() && 1 + rivals.count() >= RIVALS_MAX {
+        held.remove(eldest.unwrap_or(0));
+    } else if held.len() >= CANDIDATES_MAX {
+        held.remove(0);
+    }
+    held.push(Arc::new(new));
 }
 
 /// Link of a line that this program signed.

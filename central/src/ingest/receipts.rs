@@ -5,7 +5,7 @@ use crate::clock::Now;
 use crate::store;
 use picket_record::encode::Name;
 use picket_record::keys::ReceiptKey;
-use picket_record::receipt::{RANGES_MAX, Range, Receipt, State};
+use picket_record::receipt::{Mark, RANGES_MAX, Range, Receipt, State};
 use rusqlite::Connection;
 
 /// Most records asked for beyond the chain on the word of a record that could not be verified: the open window.
@@ -45,7 +45,7 @@ impl Gateway {
             state: self.state(),
             resend: self.resend(&have, now),
             have,
-            rebase: None,
+            rebase: self.rebase(),
             register: None,
             settings: None,
         };
@@ -55,8 +55,15 @@ impl Gateway {
         Ok(Outgoing { gw, line: signed.line })
     }
 
+    /// Where the gateway is to go on, while there are two histories: it may be a thief who is asked, and he gains nothing.
+    fn rebase(&self) -> Option<Mark> {
+        (self.forked && self.revoked_after.is_none()).then_some((self.head.seq, self.head.link))
+    }
+
     fn state(&self) -> State {
-        if self.pending.fork {
+        if self.revoked_after.is_some() {
+            State::Revoked
+        } else if self.forked || self.pending.fork {
             State::Fork
         } else if self.pending.bad {
             State::Bad

@@ -55,7 +55,7 @@ pub(crate) fn link_at(db: &Connection, table: Table, gw: &Name, seq: u64) -> Res
     let sql = match table {
         Table::Record => "SELECT link FROM record WHERE gw=?1 AND seq=?2",
         Table::Ahead => "SELECT link FROM ahead WHERE gw=?1 AND seq=?2",
-        Table::Fork => "SELECT link FROM fork WHERE gw=?1 AND seq=?2",
+        Table::Fork => "SELECT link FROM fork WHERE gw=?1 AND seq=?2 LIMIT 1",
     };
     db.prepare_cached(sql)?.query_row(params![gw.as_str(), seq], |row| row.get(0)).optional()
 }

@@ -5,7 +5,7 @@ use picket_central::ingest::{Ingest, Tally};
 use picket_central::store::{Accepted, Store};
 use picket_record::acceptance::Acceptance;
 use picket_record::body::{Body, ClockQuality, ClockSource, When};
-use picket_record::chain::{Head, Opening, Origin, Sealed, Sealer, TailState};
+use picket_record::chain::{Found, Head, Opening, Origin, Sealed, Sealer, TailState};
 use picket_record::encode::{Link, Name};
 use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
 use picket_record::kind::{Kind, Severity};
@@ -123,5 +123,13 @@ pub(crate) fn key() -> ReceiptKey {
 pub(crate) fn open(seed: u8, head: Head, tail_state: TailState) -> (Sealer, Sealed) {
     let origin = Origin { site: name("harbour"), gw: name(GW) };
     let opening = Opening { tail_state, found: None, last_receipt: None, version: "0".into() };
+    Sealer::open(&origin, &identity(), [seed; 32], head, &opening, &beat().when).unwrap()
+}
+
+/// Opens an epoch behind a receipt, in a journal that ends with another record.
+pub(crate) fn open_after(seed: u8, head: Head, tail_state: TailState, found: Head) -> (Sealer, Sealed) {
+    let origin = Origin { site: name("harbour"), gw: name(GW) };
+    let found = Some(Found { seq: found.seq, link: found.link });
+    let opening = Opening { tail_state, found, last_receipt: None, version: "0".into() };
     Sealer::open(&origin, &identity(), [seed; 32], head, &opening, &beat().when).unwrap()
 }

@@ -1,0 +1,170 @@
+//! Silence, revocation, personal data: whom the central side misses, whom it no longer believes, what it may not keep.
+
+use crate::scene::*;
+use picket_central::ingest::Tally;
+use picket_central::status;
+use picket_central::store::Store;
+use picket_record::chain::{Head, Sealed, TailState};
+use picket_record::encode::base64url;
+use picket_record::kind::{Kind, Severity};
+use picket_record::receipt::State;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+fn state(scene: &Scene) -> String {
+    status::gateways(&scene.path()).unwrap()[0].state.clone()
+}
+
+#[test]
+fn three_missed_heartbeats_are_a_finding_by_the_interval_that_the_gateway_states() {
+    let mut scene = Scene::new();
+    scene.seal(&body(Kind::Heartbeat, Severity::Info, json!({"every_s": 10})));
+    scene.fill(3);
+    scene.send(1..=2, 0);
+    scene.ingest.listen(at(30_000)).unwrap();
+    assert!(!state(&scene).contains("SILENT"));
+    scene.ingest.listen(at(30_001)).unwrap();
+    assert!(state(&scene).ends_with(", SILENT"), "{}", state(&scene));
+    // What it sent before, and what anybody sends for it, is no sign of life.
+    scene.send(1..=2, 31_000);
+    scene.ingest.batch(GW, &[b"a.b.c"], at(31_000)).unwrap();
+    scene.reopen();
+    scene.ingest.listen(at(40_000)).unwrap();
+    assert!(state(&scene).ends_with(", SILENT"));
+    scene.send([3], 50_000);
+    assert!(!state(&scene).contains("SILENT"));
+}
+
+#[test]
+fn a_gateway_that_said_that_it_stops_is_not_silent() {
+    let mut scene = Scene::new();
+    scene.seal(&body(Kind::ActStopped, Severity::Info, json!({})));
+    scene.seal(&about_alarm(Kind::EpochClose, "-"));
+    scene.send(1..=3, 0);
+    scene.ingest.listen(at(1_000_000)).unwrap();
+    assert!(state(&scene).ends_with(", stopped"), "{}", state(&scene));
+    let (_, opening) = open(3, scene.sealer.head(), TailState::Clean);
+    scene.sent.push(opening);
+    scene.send([4], 1_000_000);
+    scene.ingest.listen(at(1_180_001)).unwrap();
+    assert!(state(&scene).ends_with(", SILENT"), "sixty seconds where none were stated");
+}
+
+#[test]
+fn nobody_is_missed_while_the_broker_was_away() {
+    let mut scene = Scene::new();
+    scene.send([1], 0);
+    scene.ingest.repeat(at(500_000));
+    scene.ingest.listen(at(600_000)).unwrap();
+    assert!(!state(&scene).contains("SILENT"));
+    scene.ingest.listen(at(680_001)).unwrap();
+    assert!(state(&scene).contains("SILENT"));
+}
+
+#[test]
+fn records_after_a_revocation_are_kept_and_not_acted_on() {
+    let mut scene = Scene::new();
+    scene.seal(&raised("before"));
+    scene.seal(&raised("after"));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "before"));
+    scene.send(1..=4, 0);
+    scene.receipt(0).unwrap();
+    let names = "SELECT coalesce(group_concat(alarm_id),'') FROM open_alarm";
+    assert_eq!(scene.ask_store::<String>(names), "after");
+    Store::open(&scene.path()).unwrap().revoke(&name(GW), 2, "N. N.", 7).unwrap();
+    assert_eq!(scene.ask_store::<String>(names), "before", "as it stood after record 2");
+    scene.seal(&raised("later"));
+    scene.fill(7);
+    scene.seal(&raised("ahead"));
+    assert_eq!(scene.send([5, 6, 8], 1_000), Tally { stored: 2, ahead: 1, ..Tally::default() });
+    let (receipt, _) = scene.receipt(1_000).unwrap();
+    assert_eq!((receipt.state, receipt.upto, receipt.rebase), (State::Revoked, 6, None));
+    assert_eq!(scene.ask_store::<String>(names), "before");
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM record"), 6);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM trusted_record"), 2);
+    scene.reopen();
+    scene.send([7], 3_000);
+    assert_eq!(scene.receipt(3_000).unwrap().0.state, State::Revoked);
+    assert_eq!(state(&scene), "revoked");
+    // A later record does not bring it back.
+    Store::open(&scene.path()).unwrap().revoke(&name(GW), 5, "N. N.", 8).unwrap();
+    assert_eq!(scene.ask_store::<u64>("SELECT after_seq FROM revoked"), 2);
+}
+
+const TEXT: &str = r#"{"by":"N. Adeyemi"}"#;
+const SALT: [u8; 16] = [5; 16];
+
+/// The last record of a scene commits to a text; the scene is signed anew, because a body cannot say so yet.
+fn committed(scene: &mut Scene) -> Sealed {
+    use ed25519_dalek::Signer as _;
+    let sealed = scene.sealer.seal(&about_alarm(Kind::ActAcknowledged, "a")).unwrap();
+    let (header, rest) = sealed.line.split_once('.').unwrap();
+    let payload = picket_record::encode::from_base64url(rest.split_once('.').unwrap().0, "payload").unwrap();
+    let digest = Sha256::new().chain_update(SALT).chain_update(TEXT).finalize();
+    let with = String::from_utf8(payload).unwrap().replacen(
+        r#","data":"#,
+        &format!(r#","pii":"{}","data":"#, base64url(&digest)),
+        1,
+    );
+    let input = format!("{header}.{}", base64url(with.as_bytes()));
+    let key = ed25519_dalek::SigningKey::from_bytes(&[2; 32]);
+    let line = format!("{input}.{}", base64url(&key.sign(input.as_bytes()).to_bytes()));
+    Sealed { seq: sealed.seq, link: picket_record::encode::link(&input), line }
+}
+
+fn opening(seq: u64, salt: [u8; 16], text: &str) -> String {
+    json!({"pii": seq, "salt": base64url(&salt), "text": text}).to_string()
+}
+
+#[test]
+fn personal_data_is_kept_beside_its_record_and_erased_by_a_later_one() {
+    let mut scene = Scene::new();
+    let record = committed(&mut scene);
+    scene.sent.push(record.clone());
+    let line = opening(2, SALT, TEXT);
+    let lines = [scene.sent[0].line.as_bytes(), record.line.as_bytes(), line.as_bytes(), line.as_bytes()];
+    let tally = scene.ingest.batch(GW, &lines, at(0)).unwrap();
+    assert_eq!(tally, Tally { stored: 2, personal: 1, duplicates: 1, ..Tally::default() });
+    assert_eq!(scene.ask_store::<String>("SELECT text FROM personal WHERE seq=2"), TEXT);
+    let head = Head { ep: 1, seq: 2, link: record.link };
+    let (mut sealer, again) = open(8, head, TailState::Crash);
+    let erased = sealer
+        .seal(&body(Kind::PersonalErased, Severity::Info, json!({"records": [2, [2, 9_007_199_254_740_991_u64]]})))
+        .unwrap();
+    let lines = [again.line.as_bytes(), erased.line.as_bytes(), line.as_bytes()];
+    let tally = scene.ingest.batch(GW, &lines, at(10)).unwrap();
+    assert_eq!((tally.stored, tally.refused), (2, 1), "what was erased does not come back");
+    assert_eq!(
+        scene.ask_store::<u64>("SELECT count(*) FROM personal WHERE seq=2 AND text IS NULL AND salt IS NULL"),
+        1
+    );
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM quarantine WHERE line LIKE '%Adeyemi%'"), 0);
+}
+
+#[test]
+fn personal_data_that_fits_no_record_is_refused_and_not_kept() {
+    let mut scene = Scene::new();
+    let record = committed(&mut scene);
+    scene.send([1], 0);
+    scene.ingest.batch(GW, &[record.line.as_bytes()], at(0)).unwrap();
+    let long = format!(r#"{{"x":"{}"}}"#, "y".repeat(9_000));
+    let cases = [
+        opening(2, [6; 16], TEXT),
+        opening(1, SALT, TEXT),
+        opening(9, SALT, TEXT),
+        opening(2, SALT, "no object"),
+        opening(2, SALT, &long),
+        opening(2, SALT, TEXT).replace("\"pii\"", "\"seq\""),
+        opening(2, SALT, TEXT).replace("{\"pii\"", "{\"more\":1,\"pii\""),
+        "{".repeat(100_000),
+    ];
+    for case in &cases {
+        let tally = scene.ingest.batch(GW, &[case.as_bytes()], at(10)).unwrap();
+        assert_eq!(tally, Tally { refused: 1, ..Tally::default() }, "{case:.60}");
+    }
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM personal"), 0);
+    assert_eq!(
+        scene.ask_store::<u64>("SELECT count(*) FROM quarantine WHERE line LIKE '%text%' OR length(line)>20"),
+        0
+    );
+}
