@@ -308,6 +308,7 @@ impl Day {
                 }
                 Output::AskReceipt { .. } => {}
                 Output::CheckReceipt { line } => self.check_receipt(&line),
+                Output::CheckOrder { .. } | Output::KeepOrder { .. } => unreachable!("nothing comes down in a site-day"),
                 Output::LookBack { after } => {
                     let found = self.agent.as_ref().expect("it asked").journal.look_back(after);
                     self.soon(500, 5_000, Event::Input(found));
@@ -417,8 +418,9 @@ impl Day {
         };
         self.feed(Input::Packed { session, lane, through: lines.through, bytes: lines.bytes });
         let kind = if lines.deflated { "application/jose-lines+deflate" } else { "application/jose-lines" };
-        let text = picket_central::unpack::text(Some(kind), &lines.payload).expect("a batch unpacks");
-        let parts = picket_central::unpack::next_lines(&text, &mut 0, usize::MAX);
+        let text = picket_central::unpack::text(Some(kind), &lines.payload.into()).expect("a batch unpacks");
+        let ranges = picket_central::unpack::next_lines(&text, &mut 0, usize::MAX);
+        let parts: Vec<&[u8]> = ranges.iter().map(|range| &text[range.clone()]).collect();
         let (gw, now) = (self.plan.gateway.clone(), self.central_now());
         let tally = self.central.batch(&gw, &parts, now).expect("the central store takes it");
         assert_eq!((tally.forks, tally.refused), (0, 0), "seed {}: the central side refuses records", self.seed);

@@ -6,7 +6,6 @@ use picket_central::ingest::Ingest;
 use picket_central::store::{Accepted, Store};
 use picket_core::plan::Plan;
 use picket_record::acceptance::Acceptance;
-use picket_record::chain::Origin;
 use picket_record::encode::{Link, Name};
 use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
 use std::path::Path;
@@ -21,7 +20,8 @@ pub(crate) fn place(folder: &Path, seed: u64) -> Place {
         budget_bytes: if is_tight(seed) { 2_500_000 } else { 256 << 20 },
         identity: unused.clone(),
         acceptance: unused.clone(),
-        accept_key: unused,
+        accept_key: unused.clone(),
+        root: unused,
     }
 }
 
@@ -46,13 +46,7 @@ fn accepted(plan: &Plan) -> (Acceptance, String, Link) {
 
 pub(crate) fn credentials(plan: &Plan) -> Credentials {
     let (acceptance, line, link) = accepted(plan);
-    Credentials {
-        origin: Origin { site: acceptance.site, gw: acceptance.gw },
-        identity: IdentityKey::from_seed(IDENTITY),
-        receipt_key: acceptance.receipt_key,
-        acceptance: link,
-        acceptance_line: line,
-    }
+    Credentials::new(IdentityKey::from_seed(IDENTITY), acceptance, link, line, None)
 }
 
 pub(crate) fn central(folder: &Path, plan: &Plan) -> Ingest {

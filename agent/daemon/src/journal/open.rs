@@ -45,17 +45,23 @@ impl Place {
                 identity.public().text()
             )));
         }
-        Ok(Credentials {
-            origin,
+        Ok(Credentials::new(identity, acceptance, link, line, roots))
+    }
+}
+
+impl Credentials {
+    /// Of a gateway that was accepted; `link` and `line` are the acceptance's.
+    pub fn new(identity: IdentityKey, acceptance: Acceptance, link: Link, line: String, roots: Option<Roots>) -> Self {
+        let newest = roots.as_ref().map(|roots| roots.in_force().receipt.clone());
+        Self {
+            origin: Origin { site: acceptance.site, gw: acceptance.gw },
             identity,
-            receipt_key: roots
-                .as_ref()
-                .map_or_else(|| acceptance.receipt_key.clone(), |r| r.in_force().receipt.clone()),
+            receipt_key: newest.unwrap_or_else(|| acceptance.receipt_key.clone()),
             accepted_receipt_key: acceptance.receipt_key,
             roots,
             acceptance: link,
             acceptance_line: line,
-        })
+        }
     }
 }
 
