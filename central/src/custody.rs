@@ -9,8 +9,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "sms.name";
-const RECEIPT_KEY: &str = "receipt.key";
-const ACCEPT_KEY: &str = "accept.key";
+pub(crate) const RECEIPT_KEY: &str = "receipt.key";
+pub(crate) const ACCEPT_KEY: &str = "accept.key";
 /// Public half of the acceptance key, to be installed on gateways.
 pub const ACCEPT_PUB: &str = "accept.pub";
 const STORE: &str = "central.db";
@@ -118,8 +118,18 @@ impl Custody {
         self.dir.join(STORE)
     }
 
-    fn seed(&self, file: &str) -> Result<[u8; 32], CustodyError> {
-        let path = self.dir.join(file);
+    /// A file of the directory.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
+    }
+
+    pub(crate) fn seed(&self, file: &str) -> Result<[u8; 32], CustodyError> {
+        Self::seed_in(&self.dir.join(file))
+    }
+
+    /// A private key in a file that others cannot read.
+    pub(crate) fn seed_in(path: &Path) -> Result<[u8; 32], CustodyError> {
+        let path = path.to_owned();
         let mode =
             fs::metadata(&path).map_err(|source| CustodyError::Io { path: path.clone(), source })?.mode() & 0o777;
         if mode & 0o077 != 0 {
@@ -156,7 +166,7 @@ fn read(path: &Path) -> Result<String, CustodyError> {
     Ok(text.trim_end().to_owned())
 }
 
-fn random_seed() -> Result<[u8; 32], CustodyError> {
+pub(crate) fn random_seed() -> Result<[u8; 32], CustodyError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| CustodyError::Random(error.into()))?;
     Ok(seed)
