@@ -17,8 +17,10 @@ const RECEIPT_EVERY_MS: u64 = 1000;
 /// by so much, a receipt goes out, so that the window never closes while a backlog drains.
 const RECEIPT_RECORDS: u64 = 2048;
 const RECEIPT_BYTES: u64 = 2 * 1024 * 1024;
-/// What moved by a batch or more is receipted after so long: the last of a backlog, which a gateway waits for.
-const RECEIPT_TAIL: (u64, u64) = (256, 250);
+/// A receipt for so many records says that a backlog drains; what comes next is receipted after so long, because the
+/// gateway may wait for the last of it.
+const DRAINING: u64 = 256;
+const RECEIPT_DRAINING_MS: u64 = 250;
 /// Even at once, no sooner than this: a flood of refused lines must not become a flood of receipts.
 const RECEIPT_FLOOR_MS: u64 = 50;
 /// A gap is asked for when the chain has not moved for so long: an alarm that overtook its backlog is no loss.
@@ -110,6 +112,8 @@ pub(super) struct Gateway {
     pub(super) moved_ms: u64,
     heard_ms: Option<u64>,
     sent_ms: Option<u64>,
+    /// The last receipt was for a good part of a backlog.
+    draining: bool,
 }
 
 impl Gateway {
@@ -144,6 +148,7 @@ impl Gateway {
             moved_ms: 0,
             heard_ms: None,
             sent_ms: None,
+            draining: false,
         };
         gateway.take_up(db)?;
         Ok(gateway)
@@ -372,14 +377,14 @@ impl Gateway {
             || pending.moved.0 >= RECEIPT_RECORDS
             || pending.moved.1 >= RECEIPT_BYTES;
         (at_once && since >= RECEIPT_FLOOR_MS)
-            || (pending.moved.0 >= RECEIPT_TAIL.0 && since >= RECEIPT_TAIL.1)
-            || (pending.traffic && since >= RECEIPT_EVERY_MS)
+            || (pending.traffic && since >= if self.draining { RECEIPT_DRAINING_MS } else { RECEIPT_EVERY_MS })
             || (self.ahead > 0 && since >= ASK_AGAIN_MS && self.is_listening(now))
     }
 
     pub(super) fn sent(&mut self, n: u64, link: Link, now: Now) {
         self.last = (n, link);
         self.sent_ms = Some(now.mono_ms);
+        self.draining = self.pending.moved.0 >= DRAINING;
         self.pending = Pending::default();
     }
 
