@@ -4,11 +4,13 @@
 //! Knows nothing of sockets. After a [`StoreError`] the machine may be ahead of the store: it must be dropped and
 //! opened again, and nothing of the failed batch acknowledged.
 
+mod downlink;
 mod gateway;
 mod personal;
 mod receipts;
 mod turn;
 
+pub use downlink::Downlink;
 pub use receipts::Outgoing;
 pub use turn::Tally;
 
@@ -33,6 +35,8 @@ pub struct Ingest {
     sms: Name,
     key: ReceiptKey,
     gateways: BTreeMap<Name, Gateway>,
+    /// Text of the root documents.
+    roots: Option<String>,
     /// Of the store, as it was when the revocations were read: another process writes them.
     version: Option<u64>,
 }
@@ -45,7 +49,7 @@ impl Ingest {
             let accepted = store::all_accepted(db)?;
             accepted.into_iter().map(|one| Ok((one.gw.clone(), Gateway::load(db, one)?))).collect()
         })?;
-        Ok(Self { store, sms, key, gateways, version: None })
+        Ok(Self { store, sms, key, gateways, roots: None, version: None })
     }
 
     /// Takes the lines of one message of one gateway, as named by its topic, in one transaction.
@@ -149,7 +153,7 @@ impl Ingest {
         self.store.write("storing receipts", |db| due.map(|gateway| gateway.receipt(db, sms, key, now)).collect())
     }
 
-    /// Takes over what `picket-central revoke` wrote.
+    /// Takes over what other processes wrote: revocations and orders.
     fn heed_revocations(&mut self) -> Result<(), StoreError> {
         let version = self.store.read("reading the version of the store", store::version)?;
         if self.version == Some(version) {
@@ -160,7 +164,7 @@ impl Ingest {
             gateway.revoke(revoked.iter().find(|(name, _)| name == gw.as_str()).map(|(_, after)| *after));
         }
         self.version = Some(version);
-        Ok(())
+        self.heed_orders()
     }
 
     /// Whether a gateway is accepted. One that was accepted since the start by another process is taken up here.

@@ -6,8 +6,11 @@
 pub mod check;
 pub mod clock;
 pub mod custody;
+pub mod enrol;
 pub mod ingest;
 pub mod link;
+pub mod orders;
+pub mod roots;
 pub mod settings;
 pub mod status;
 pub mod store;

@@ -1,6 +1,8 @@
 //! `picket-central`: keys, acceptance, the ingest itself, and its state at a glance. Exit codes are those of `picket`:
 //! 0 fine, 2 wrong settings or usage, 3 cannot run. No command here has findings, which would be 1.
 
+mod ordering;
+
 use clap::{Parser, Subcommand};
 use picket_central::check::Desk;
 use picket_central::clock::Clock;
@@ -88,6 +90,23 @@ enum Command {
         #[arg(long)]
         by: String,
     },
+    /// Root documents: what gateways believe this central system by
+    #[command(subcommand)]
+    Root(ordering::RootCommand),
+    /// Give out a token for one enrolment
+    Token(ordering::TokenArguments),
+    /// Accept the gateway of an enrolment, once its fingerprint was compared
+    Approve(ordering::ApproveArguments),
+    /// Order register, settings and drills of a gateway, as one whole
+    Order(ordering::OrderArguments),
+    /// Have a gateway do something now
+    Command {
+        #[command(flatten)]
+        whom: ordering::Whom,
+        /// What
+        #[command(subcommand)]
+        asked: ordering::Asked,
+    },
     /// Take records from the broker until SIGTERM
     Run {
         /// Settings
@@ -118,6 +137,11 @@ fn main() -> ExitCode {
             accept(&dir, [&site, &gateway, &identity], by, &out)
         }
         Command::Revoke { dir, gateway, after, by } => revoke(&dir, &gateway, after, &by),
+        Command::Root(command) => ordering::root(&command),
+        Command::Token(arguments) => ordering::token(&arguments),
+        Command::Approve(arguments) => ordering::approve(&arguments),
+        Command::Order(arguments) => ordering::order(&arguments),
+        Command::Command { whom, asked } => ordering::command(&whom, asked),
         Command::Run { config } => run(&config),
         Command::Gateways { dir, gateway } => gateways(&dir, gateway.as_deref()),
     };
@@ -185,6 +209,7 @@ fn existing(dir: &Path) -> Result<Custody, Usage> {
 fn init(dir: &Path, sms: &str) -> Result<(), Box<dyn Error>> {
     let custody = Custody::init(dir, &name("--sms", sms)?)?;
     Store::open(&custody.store())?;
+    custody.make_root(Clock::start().now().wall_ms)?;
     say(custody.accept_pub()?.text());
     Ok(())
 }
@@ -264,7 +289,8 @@ fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let custody = existing(&settings.dir)?;
     let sms = custody.sms()?;
     let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
-    let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?;
+    let roots = custody.roots()?.map(|(text, _)| text);
+    let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?.with_roots(roots);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

@@ -18,6 +18,9 @@
 //! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
 //! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
+//! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
+//! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
+//! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
 //! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name |
 //!
 //! `record` has a rowid: lines of many gateways are appended at one end of one tree and only the small entries of the
@@ -28,6 +31,7 @@ mod branches;
 mod gateways;
 mod lives;
 mod losses;
+mod orders;
 mod personal;
 mod records;
 mod refused;
@@ -41,6 +45,8 @@ pub use gateways::Accepted;
 pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, any_line_at, first_ahead, insert_lost, is_lost, named_by_next};
+pub use orders::{Commanded, Issued, Ordered};
+pub(crate) use orders::{commands_after, newest_mark, newest_order};
 pub(crate) use personal::{Disclosed, disclose, disclosed, erase};
 pub(crate) use records::{
     Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert, link_at,
@@ -48,8 +54,10 @@ pub(crate) use records::{
 };
 pub(crate) use refused::quarantine;
 
+use picket_record::chain::Head;
 use picket_record::encode::Name;
 use picket_record::keys::PublicKey;
+use picket_record::token::TokenId;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -97,6 +105,12 @@ CREATE TABLE IF NOT EXISTS receipt(gw TEXT NOT NULL, n INTEGER NOT NULL, upto IN
   ts_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, n)) STRICT;
 CREATE TABLE IF NOT EXISTS gateway(gw TEXT PRIMARY KEY, site TEXT NOT NULL, identity BLOB NOT NULL,
   accepted_line TEXT NOT NULL, accepted_link BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS token(id BLOB PRIMARY KEY, site TEXT NOT NULL, gw TEXT NOT NULL, exp_ms INTEGER NOT NULL,
+  used_ms INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS ordered(gw TEXT NOT NULL, ver INTEGER NOT NULL, link BLOB NOT NULL, line TEXT NOT NULL,
+  register TEXT, approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, ver)) STRICT;
+CREATE TABLE IF NOT EXISTS commanded(gw TEXT NOT NULL, n INTEGER NOT NULL, line TEXT NOT NULL,
+  approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, n)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
   ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
@@ -109,6 +123,17 @@ pub struct StoreError {
     path: PathBuf,
     doing: &'static str,
     source: rusqlite::Error,
+}
+
+/// What became of an enrolment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enrolled {
+    /// The gateway is registered and its token used up.
+    Done,
+    /// A gateway of this name was accepted before.
+    NameTaken,
+    /// The token was used before.
+    TokenUsed,
 }
 
 /// The store, opened by its one writer or by a reader.
@@ -168,6 +193,67 @@ impl Store {
     /// The line of an acceptance that was given with the same values before.
     pub fn acceptance(&self, site: &Name, gw: &Name, identity: &PublicKey) -> Result<Option<String>, StoreError> {
         self.read("reading an acceptance", |db| gateways::accepted_line(db, site, gw, identity))
+    }
+
+    /// Notes a token that is given out.
+    pub fn issue(&mut self, id: &TokenId, issued: &Issued) -> Result<(), StoreError> {
+        self.write("noting a token", |db| orders::insert_token(db, id, issued))
+    }
+
+    /// A token that was given out.
+    pub fn issued(&self, id: &TokenId) -> Result<Option<Issued>, StoreError> {
+        self.read("reading a token", |db| orders::token(db, id))
+    }
+
+    /// Uses a token up and registers the gateway, or does neither.
+    pub fn enrol(
+        &mut self,
+        id: &TokenId,
+        line: &str,
+        accepted: &Accepted,
+        now_ms: i64,
+    ) -> Result<Enrolled, StoreError> {
+        self.write("enrolling a gateway", |db| {
+            if gateways::accepted(db, accepted.gw.as_str())?.is_some() {
+                return Ok(Enrolled::NameTaken);
+            }
+            if !orders::use_token(db, id, now_ms)? {
+                return Ok(Enrolled::TokenUsed);
+            }
+            gateways::insert_accepted(db, line, accepted)?;
+            Ok(Enrolled::Done)
+        })
+    }
+
+    /// An accepted gateway.
+    pub fn gateway(&self, gw: &Name) -> Result<Option<Accepted>, StoreError> {
+        self.read("reading a gateway", |db| gateways::accepted(db, gw.as_str()))
+    }
+
+    /// The newest record of a gateway in its place.
+    pub fn head(&self, gw: &Name) -> Result<Option<Head>, StoreError> {
+        let head = self.read("reading the newest record", |db| records::head(db, gw))?;
+        Ok(head.map(|(head, ..)| head))
+    }
+
+    /// The newest order for a gateway.
+    pub fn newest_order(&self, gw: &Name) -> Result<Option<Ordered>, StoreError> {
+        self.read("reading an order", |db| orders::newest_order(db, gw))
+    }
+
+    /// Keeps an order to be sent. A version is given once.
+    pub fn order(&mut self, gw: &Name, order: &Ordered, by: &str, now_ms: i64) -> Result<(), StoreError> {
+        self.write("keeping an order", |db| orders::insert_order(db, gw, order, by, now_ms))
+    }
+
+    /// Number of the newest command to a gateway, 0 for none.
+    pub fn last_command(&self, gw: &Name) -> Result<u64, StoreError> {
+        self.read("reading a command", |db| orders::last_command(db, gw))
+    }
+
+    /// Keeps a command to be sent.
+    pub fn command(&mut self, gw: &Name, command: &Commanded, by: &str) -> Result<(), StoreError> {
+        self.write("keeping a command", |db| orders::insert_command(db, gw, command, by))
     }
 
     /// One transaction: all of it is durable when this returns, or nothing of it ever was.

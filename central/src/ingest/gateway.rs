@@ -1,5 +1,6 @@
 //! One gateway as the machine sees it: its keys, its chain, and what is to be said to it.
 
+use super::downlink::Down;
 use crate::check::{HeldKey, Keyring, Proof};
 use crate::clock::Now;
 use crate::store::{self, Accepted, Life};
@@ -93,6 +94,7 @@ pub(super) struct Gateway {
     left: Option<(u64, u64)>,
     /// Holes declared by records that wait: first, last, declared by.
     pub(super) declared: Vec<(u64, u64, u64)>,
+    pub(super) down: Down,
     /// Trusted up to this record.
     pub(super) revoked_after: Option<u64>,
     pub(super) life: Option<Life>,
@@ -135,6 +137,7 @@ impl Gateway {
             forks: 0,
             forked: false,
             left: None,
+            down: Down::default(),
             declared: Vec::new(),
             revoked_after: None,
             life: None,
@@ -388,7 +391,7 @@ impl Gateway {
         self.pending = Pending::default();
     }
 
-    fn is_listening(&self, now: Now) -> bool {
+    pub(super) fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
 }

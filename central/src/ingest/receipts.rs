@@ -46,8 +46,8 @@ impl Gateway {
             resend: self.resend(&have, now),
             have,
             rebase: self.rebase(),
-            register: None,
-            settings: None,
+            register: self.down.newest(),
+            settings: self.down.newest(),
         };
         let signed = receipt.sign(key);
         store::insert_receipt(db, &gw, (n, receipt.upto, receipt.state, now.wall_ms), &signed.line)?;

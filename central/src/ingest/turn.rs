@@ -124,6 +124,7 @@ impl<'a> Turn<'a> {
         }
         let before = self.gateway.head;
         self.gateway.advance(record, received_ms, self.now);
+        self.gateway.down.seen(record);
         self.tally.stored += 1;
         if record.kind == Kind::PersonalErased {
             for seq in erased(record) {

@@ -78,6 +78,13 @@ pub(crate) fn newest_order(db: &Connection, gw: &Name) -> Result<Option<Ordered>
         .optional()
 }
 
+/// Version and link of the newest order for a gateway.
+pub(crate) fn newest_mark(db: &Connection, gw: &Name) -> Result<Option<(u64, Link)>> {
+    db.prepare_cached("SELECT ver,link FROM ordered WHERE gw=?1 ORDER BY ver DESC LIMIT 1")?
+        .query_row([gw.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
 pub(crate) fn insert_command(db: &Connection, gw: &Name, command: &Commanded, by: &str) -> Result<()> {
     db.execute(
         "INSERT INTO commanded(gw,n,line,approved_by,made_ms) VALUES(?1,?2,?3,?4,?5)",

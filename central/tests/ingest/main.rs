@@ -5,6 +5,7 @@ mod attacks;
 mod drain;
 mod forks;
 mod losses;
+mod ordering;
 mod scene;
 mod trust;
 

@@ -308,7 +308,9 @@ impl Day {
                 }
                 Output::AskReceipt { .. } => {}
                 Output::CheckReceipt { line } => self.check_receipt(&line),
-                Output::CheckOrder { .. } | Output::KeepOrder { .. } => unreachable!("nothing comes down in a site-day"),
+                Output::CheckOrder { .. } | Output::KeepOrder { .. } => {
+                    unreachable!("nothing comes down in a site-day")
+                }
                 Output::LookBack { after } => {
                     let found = self.agent.as_ref().expect("it asked").journal.look_back(after);
                     self.soon(500, 5_000, Event::Input(found));

@@ -1,0 +1,125 @@
+//! What goes down: orders until they are in force, commands until they are answered, to nobody who is silent.
+
+use crate::scene::*;
+use picket_central::custody::Custody;
+use picket_central::ingest::Downlink;
+use picket_central::orders::{self, Wanted};
+use picket_central::store::Store;
+use picket_record::command::{Act, Command};
+use picket_record::encode::base64url;
+use picket_record::kind::{Kind, Severity};
+use picket_record::order::Order;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// A central directory beside the scene, whose orders go into the scene's store.
+fn custody(scene: &Scene) -> Custody {
+    let custody = Custody::init(&scene.home.path().join("keys"), &name("sms")).unwrap();
+    custody.make_root(0).unwrap();
+    custody
+}
+
+fn order(scene: &Scene, custody: &Custody, register: Option<&str>) -> u64 {
+    let mut store = Store::open(&scene.path()).unwrap();
+    let wanted =
+        Wanted { register: register.map(str::to_owned), life_ms: 1_000_000, by: "N. N.".into(), ..Wanted::default() };
+    orders::order(custody, &mut store, &name(GW), &wanted, at(0).wall_ms).unwrap()
+}
+
+fn down(scene: &mut Scene, ms: u64) -> Vec<Downlink> {
+    scene.ingest.downlinks(at(ms)).unwrap()
+}
+
+fn stated(scene: &mut Scene, kind: Kind, data: serde_json::Value) {
+    let seq = scene.seal(&body(kind, Severity::Info, data)) + 1;
+    scene.send([seq], 100_000);
+}
+
+#[test]
+fn an_order_is_sent_with_its_register_until_the_gateway_s_records_say_that_it_is_in_force() {
+    let mut scene = Scene::new();
+    scene.send([1], 1);
+    let custody = custody(&scene);
+    assert!(down(&mut scene, 10).is_empty());
+    let text = "x".repeat(300_000);
+    assert_eq!(order(&scene, &custody, Some(&text)), 1);
+    let sent = down(&mut scene, 1_000);
+    let root = custody.roots().unwrap().unwrap().1;
+    let line = String::from_utf8(sent[0].payload.clone()).unwrap();
+    let (first, link) = Order::verify(&line, &root.in_force().order).unwrap();
+    assert_eq!((first.ver, first.prev, first.gw.as_str()), (1, scene.acceptance, GW));
+    let sha256 = base64url(&Sha256::digest(&text));
+    let mut whole = Vec::new();
+    for part in &sent[1..] {
+        let end = part.payload.iter().position(|byte| *byte == b'\n').unwrap();
+        let head = String::from_utf8(part.payload[..end].to_vec()).unwrap();
+        assert_eq!(head, format!("{sha256} {} {}", whole.len(), text.len()));
+        whole.extend_from_slice(&part.payload[end + 1..]);
+    }
+    assert_eq!(whole, text.as_bytes());
+    let (receipt, _) = scene.receipt(2_000).unwrap();
+    assert_eq!((receipt.settings, receipt.register), (Some((1, link)), Some((1, link))));
+
+    assert!(down(&mut scene, 2_000).is_empty(), "not all the time");
+    assert_eq!(down(&mut scene, 31_000).len(), sent.len(), "but again");
+    stated(&mut scene, Kind::OrderApplied, json!({ "ver": 1 }));
+    assert!(down(&mut scene, 100_500).is_empty());
+    // The gateway's disk was restored: its heartbeat says so, and it is sent once more.
+    stated(&mut scene, Kind::Heartbeat, json!({ "order": 0 }));
+    assert_eq!(down(&mut scene, 140_000).len(), sent.len());
+    stated(&mut scene, Kind::Heartbeat, json!({ "order": 1 }));
+    assert_eq!(order(&scene, &custody, None), 2);
+    let next = down(&mut scene, 141_000);
+    let line = String::from_utf8(next[0].payload.clone()).unwrap();
+    assert_eq!(Order::verify(&line, &root.in_force().order).unwrap().0.prev, link, "one names the other");
+}
+
+#[test]
+fn a_command_names_the_newest_record_and_is_sent_until_it_is_answered_or_old() {
+    let mut scene = Scene::new();
+    scene.fill(5);
+    scene.send(1..=5, 1);
+    let custody = custody(&scene);
+    let give = |scene: &Scene, ms| {
+        let mut store = Store::open(&scene.path()).unwrap();
+        orders::command(&custody, &mut store, &name(GW), Act::Heartbeat, "N. N.", at(ms).wall_ms).unwrap()
+    };
+    assert_eq!(give(&scene, 0), 1);
+    let sent = down(&mut scene, 1_000);
+    let key = custody.roots().unwrap().unwrap().1.in_force().order.clone();
+    let (command, _) = Command::verify(std::str::from_utf8(&sent[0].payload).unwrap(), &key).unwrap();
+    assert_eq!((command.n, command.seq, command.on), (1, 5, scene.sent[4].link));
+    stated(&mut scene, Kind::Heartbeat, json!({ "command": 1 }));
+    assert!(down(&mut scene, 100_500).is_empty());
+    assert_eq!(give(&scene, 100_000), 2);
+    assert_eq!(down(&mut scene, 101_000).len(), 1);
+    scene.send([5], 699_000);
+    assert_eq!(down(&mut scene, 699_500).len(), 1);
+    scene.send([5], 760_000);
+    assert!(down(&mut scene, 760_500).is_empty(), "a command is acted on at once or never");
+}
+
+#[test]
+fn nothing_goes_down_to_who_is_silent_or_no_longer_trusted() {
+    let mut scene = Scene::new();
+    scene.send([1], 1);
+    let custody = custody(&scene);
+    order(&scene, &custody, None);
+    assert!(down(&mut scene, 70_000).is_empty(), "silent for a minute");
+    scene.send([1], 71_000);
+    assert_eq!(down(&mut scene, 71_500).len(), 1);
+    Store::open(&scene.path()).unwrap().revoke(&name(GW), 1, "N. N.", 0).unwrap();
+    scene.send([1], 110_000);
+    assert!(down(&mut scene, 110_500).is_empty());
+}
+
+#[test]
+fn orders_and_commands_to_strangers_are_refused() {
+    let scene = Scene::new();
+    let custody = custody(&scene);
+    let mut store = Store::open(&scene.path()).unwrap();
+    let refused = orders::order(&custody, &mut store, &name("gate-9"), &Wanted::default(), 0).unwrap_err();
+    assert!(refused.to_string().contains("no gateway gate-9"), "{refused}");
+    let refused = orders::command(&custody, &mut store, &name(GW), Act::Heartbeat, "N. N.", 0).unwrap_err();
+    assert!(refused.to_string().contains("no record that a command could name"), "{refused}");
+}
