@@ -13,6 +13,7 @@ const RECORDS: &str = include_str!("../vectors/v1/records.jws");
 const RECEIPTS: &str = include_str!("../vectors/v1/receipts.jws");
 const ACCEPTANCE: &str = include_str!("../vectors/v1/acceptance.jws");
 const MUTATIONS: &str = include_str!("../vectors/v1/mutations.tsv");
+const REASONS: &str = include_str!("../vectors/v1/reasons.tsv");
 const KEYS: &str = include_str!("../vectors/v1/keys.tsv");
 
 fn identity() -> PublicKey {
@@ -93,6 +94,20 @@ fn every_mutation_is_refused_for_its_reason() {
         let refusal = Parsed::read(line).and_then(|record| verify(&record, &epochs)).unwrap_err();
         assert_eq!(refusal.to_string(), reason, "{rule}");
     }
+}
+
+#[test]
+fn every_mutation_has_the_word_of_its_rule() {
+    let epochs = epochs();
+    let words: Vec<String> = MUTATIONS
+        .lines()
+        .map(|row| {
+            let (rule, line) = (row.split('\t').next().unwrap(), row.split('\t').nth(2).unwrap());
+            let refusal = Parsed::read(line).and_then(|record| verify(&record, &epochs)).unwrap_err();
+            format!("{rule}\t{}\n", refusal.reason())
+        })
+        .collect();
+    assert_eq!(words.concat(), REASONS);
 }
 
 #[test]

@@ -219,7 +219,7 @@ impl ChainCheck {
         }
         self.deny(None);
         self.waiting.flush(&mut self.summary);
-        std::mem::take(&mut self.holes).settle(&mut self.summary);
+        self.holes.settle(&mut self.summary);
         self.outside();
         for (seq, _) in std::mem::take(&mut self.commitments) {
             self.summary.contradiction(None, Contradiction::Disclosure { seq });
