@@ -418,7 +418,7 @@ impl ChainCheck {
         let data = record.data();
         let events = data.get("n").and_then(Value::as_u64).unwrap_or(0);
         self.summary.declared_losses = self.summary.declared_losses.saturating_add(events);
-        let reason = word(&data, "reason");
+        let reason = word(&data, if data.contains_key("reason") { "reason" } else { "cause" });
         self.summary.loss(Loss::Dropped { seq: record.seq, events, reason });
     }
 
