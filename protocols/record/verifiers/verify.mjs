@@ -15,7 +15,16 @@ import { pathToFileURL } from "node:url";
 
 const modules = process.env.VERIFIER_MODULES;
 const require = createRequire(modules ? pathToFileURL(join(resolve(modules), "x.js")) : import.meta.url);
-const { compactVerify, importJWK } = await import(pathToFileURL(require.resolve("jose")));
+const { compactVerify, importJWK } = await load();
+
+async function load() {
+  try {
+    return await import(pathToFileURL(require.resolve("jose")));
+  } catch {
+    console.error("jose is not there: npm ci in this folder, or name the folder of its node_modules in VERIFIER_MODULES");
+    process.exit(2);
+  }
+}
 
 const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20;
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
