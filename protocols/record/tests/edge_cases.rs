@@ -1,6 +1,7 @@
 //! Ed25519 where implementations differ: Wycheproof, CCTV and "Taming the many EdDSAs". The numbers are frozen: another one
 //! means that the library changed its mind about signatures.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
+#![allow(clippy::disallowed_methods, reason = "a test reads the vectors that somebody names")]
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use picket_record::keys::PublicKey;
