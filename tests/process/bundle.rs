@@ -1,4 +1,5 @@
-//! Evidence that strangers verify: Python with `cryptography`, and a shell with `openssl`, beside `picket verify`.
+//! Evidence that strangers verify: Python with `cryptography`, Node.js with `jose`, and a shell with `openssl`, beside
+//! `picket verify`.
 
 use crate::installation::Installation;
 use crate::programs::{Broker, ask, product, python, told};
@@ -6,11 +7,13 @@ use crate::records::{count, event, motion, payloads, scene};
 use simulator::product::repository;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
-/// Three verifiers that share no code with each other.
+/// Verifiers that share no code with the product, nor with each other.
 struct Verifiers {
     identity: String,
+    /// Without a signed manifest: what stands beside the files is not judged.
+    unsealed: bool,
 }
 
 impl Verifiers {
@@ -19,17 +22,52 @@ impl Verifiers {
         ask(&product().picket, &[Path::new("verify"), bundle, Path::new("--identity"), identity])
     }
 
-    fn python(&self, bundle: &Path) -> Output {
-        let script = repository().join("tests/peers/verify_bundle.py");
-        // One word: argparse takes a key that begins with a hyphen for another option.
-        let identity = format!("--identity={}", self.identity);
-        ask(&python(), &[&script, bundle, Path::new(&identity)])
+    fn python(&self, bundles: &[PathBuf]) -> Output {
+        self.stranger(Command::new(python()).arg(verifier("verify.py")), bundles)
     }
 
-    fn openssl(&self, bundle: &Path) -> Output {
-        let script = repository().join("tests/peers/verify_openssl.sh");
-        ask(Path::new("sh"), &[&script, &bundle.join("records.jws"), Path::new(&self.identity)])
+    fn node(&self, bundles: &[PathBuf]) -> Output {
+        self.stranger(node().arg(verifier("verify.mjs")), bundles)
     }
+
+    fn openssl(&self, bundles: &[PathBuf]) -> Output {
+        self.stranger(Command::new("sh").arg(verifier("verify.sh")), bundles)
+    }
+
+    fn stranger(&self, command: &mut Command, bundles: &[PathBuf]) -> Output {
+        // One word: a key may begin with a hyphen.
+        command.arg(format!("--identity={}", self.identity));
+        if self.unsealed {
+            command.arg("--no-manifest");
+        }
+        ran(command.args(bundles))
+    }
+}
+
+fn verifier(name: &str) -> PathBuf {
+    repository().join("protocols/record/verifiers").join(name)
+}
+
+fn vectors() -> PathBuf {
+    repository().join("protocols/record/vectors/v1")
+}
+
+fn ran(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Node.js with `jose`, as `tests/run install` lays them out.
+fn node() -> Command {
+    let own = || repository().join(".venv/bin/node");
+    let node = std::env::var_os("PICKET_NODE").map_or_else(own, PathBuf::from);
+    let modules = std::env::var_os("VERIFIER_MODULES");
+    let modules = modules.map_or_else(|| repository().join("target/verifiers"), PathBuf::from);
+    for file in [&node, &modules.join("node_modules/jose")] {
+        assert!(file.exists(), "there is no {}: run tests/run install", file.display());
+    }
+    let mut command = Command::new(node);
+    command.env("VERIFIER_MODULES", modules);
+    command
 }
 
 /// A copy of an export with other lines.
@@ -74,7 +112,7 @@ fn exported(site: &Installation, broker: &Broker) -> PathBuf {
 }
 
 #[test]
-fn an_exported_bundle_is_verified_by_python_and_openssl() {
+fn an_exported_bundle_is_verified_by_strangers() {
     let broker = Broker::start();
     let site = Installation::make(broker.port, broker.port);
     let central = site.start_central();
@@ -82,8 +120,10 @@ fn an_exported_bundle_is_verified_by_python_and_openssl() {
     drop(central);
     let records = payloads(&bundle.join("records.jws"));
     assert_eq!(count(&records, "epoch.open"), 2);
-    let verifiers = Verifiers { identity: site.identity.clone() };
-    for output in [verifiers.picket(&bundle), verifiers.python(&bundle), verifiers.openssl(&bundle)] {
+    let unsealed = !bundle.join("MANIFEST.jws").exists();
+    let verifiers = Verifiers { identity: site.identity.clone(), unsealed };
+    let one = [bundle.clone()];
+    for output in [verifiers.picket(&bundle), verifiers.python(&one), verifiers.node(&one), verifiers.openssl(&one)] {
         assert!(output.status.success(), "{}", told(&output));
         print!("{}", told(&output));
     }
@@ -92,12 +132,120 @@ fn an_exported_bundle_is_verified_by_python_and_openssl() {
     let flipped = altered(&bundle, "flipped", |lines| lines[middle] = with_flipped_bit(&lines[middle]));
     let dropped = altered(&bundle, "dropped", |lines| drop(lines.remove(middle)));
     let swapped = altered(&bundle, "swapped", |lines| lines.swap(middle, middle + 1));
-    for wrong in [flipped, dropped, swapped] {
-        let line = format!("line {}:", middle + 1);
-        let (picket, python, openssl) = (verifiers.picket(&wrong), verifiers.python(&wrong), verifiers.openssl(&wrong));
-        let named = format!("{}: {}{}{}", wrong.display(), told(&picket), told(&python), told(&openssl));
-        assert_eq!((picket.status.code(), python.status.code()), (Some(1), Some(1)), "{named}");
-        assert_eq!(openssl.status.code(), Some(1), "{named}");
-        assert!(told(&picket).contains(&line) && told(&python).contains(&line), "{named}");
+    let wrong = [flipped, dropped, swapped];
+    for output in [verifiers.python(&wrong), verifiers.node(&wrong), verifiers.openssl(&wrong)] {
+        let said = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.matches("verdict: refused").count(), wrong.len(), "{said}");
+        assert!(said.matches(&format!("line {}:", middle + 1)).count() >= wrong.len(), "{said}");
+    }
+    for wrong in wrong {
+        let picket = verifiers.picket(&wrong);
+        let named = format!("{}: {}", wrong.display(), told(&picket));
+        assert_eq!(picket.status.code(), Some(1), "{named}");
+        assert!(told(&picket).contains(&format!("line {}:", middle + 1)), "{named}");
+    }
+}
+
+#[test]
+fn every_verifier_names_the_broken_rule_by_the_same_word() {
+    let expected = fs::read_to_string(vectors().join("reasons.tsv")).expect("the words");
+    let vectors = vectors();
+    let commands = [
+        Command::new(python()).arg(verifier("verify.py")).arg("--mutations").arg(&vectors).output(),
+        node().arg(verifier("verify.mjs")).arg("--mutations").arg(&vectors).output(),
+        Command::new("sh").arg(verifier("verify.sh")).arg("--mutations").arg(&vectors).output(),
+    ];
+    for output in commands {
+        assert_eq!(told(&output.expect("it runs")), expected);
+    }
+}
+
+/// One change to each line of every file of the frozen bundle, each kind of change in its turn.
+fn changed_bundles(out: &Path) -> Vec<PathBuf> {
+    let bundle = vectors().join("bundle");
+    let files = ["records.jws", "receipts.jws", "root.jws", "enrol.jws", "orders.jws", "summaries.jws", "branches.jws"];
+    let mut made = Vec::new();
+    for file in files.into_iter().chain(["sidecar.json", "MANIFEST.jws"]) {
+        let text = fs::read_to_string(bundle.join(file)).expect("a file of the bundle");
+        let lines: Vec<&str> = text.lines().collect();
+        for at in 0..lines.len() {
+            let mut other: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            match made.len() % 6 {
+                0 => drop(other.remove(at)),
+                1 => other.insert(at, lines[at].to_owned()),
+                2 => other[at].truncate(lines[at].len() - 1),
+                3 => other[at].push('='),
+                4 if at + 1 < lines.len() => other.swap(at, at + 1),
+                _ => other[at] = format!("{}A{}", &lines[at][..40], &lines[at][40..]),
+            }
+            let folder = out.join(format!("{file}-{at}"));
+            fs::create_dir(&folder).expect("made");
+            for entry in fs::read_dir(&bundle).expect("a folder") {
+                let entry = entry.expect("an entry").path();
+                fs::copy(&entry, folder.join(entry.file_name().expect("a name"))).expect("copied");
+            }
+            fs::write(folder.join(file), other.join("\n") + "\n").expect("written");
+            made.push(folder);
+        }
+    }
+    made
+}
+
+#[test]
+fn every_verifier_accepts_the_frozen_bundle_and_refuses_every_change_to_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = fs::read_to_string(vectors().join("keys.tsv")).expect("the keys");
+    let identity = keys.lines().next().and_then(|row| row.split('\t').nth(2)).expect("the identity").to_owned();
+    let verifiers = Verifiers { identity, unsealed: false };
+    let good = [vectors().join("bundle")];
+    assert!(verifiers.picket(&good[0]).status.success());
+    let mut words = Vec::new();
+    for output in [verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)] {
+        assert!(output.status.success(), "{}", told(&output));
+        let said = told(&output);
+        let losses = said.lines().filter(|line| line.starts_with("declared loss: "));
+        words.push(losses.map(|line| line.split(": ").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>());
+    }
+    assert_eq!(words[0].len(), 8);
+    assert!(words.iter().all(|list| *list == words[0]), "{words:?}");
+
+    let changed = changed_bundles(folder.path());
+    // The shell checks each key with arithmetic of its own, so it gets a sample.
+    let few: Vec<PathBuf> = changed.iter().step_by(12).cloned().collect();
+    for (output, n) in [
+        (verifiers.python(&changed), changed.len()),
+        (verifiers.node(&changed), changed.len()),
+        (verifiers.openssl(&few), few.len()),
+    ] {
+        assert_eq!(told(&output).matches("verdict: refused").count(), n, "{}", told(&output));
+    }
+}
+
+#[test]
+fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = folder.path().join("made");
+    let output = ran(Command::new(python()).arg(verifier("make_bundle.py")).arg(&made));
+    assert!(output.status.success(), "{}", told(&output));
+    let verifiers = Verifiers { identity: told(&output).trim().to_owned(), unsealed: false };
+    let good = [made.join("good")];
+    for output in [verifiers.picket(&good[0]), verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)]
+    {
+        assert!(output.status.success(), "{}", told(&output));
+    }
+    let expected = fs::read_to_string(made.join("expected.tsv")).expect("the words");
+    let rules: Vec<&str> = expected.lines().filter_map(|row| row.split('\t').next()).collect();
+    let bundles: Vec<PathBuf> = rules.iter().map(|rule| made.join(rule)).collect();
+    for (rule, bundle) in rules.iter().zip(&bundles) {
+        let said = told(&verifiers.picket(bundle));
+        assert!(said.contains(&format!("[{rule}]")), "{rule}: {said}");
+    }
+    for output in [verifiers.python(&bundles), verifiers.node(&bundles)] {
+        let said = told(&output);
+        assert_eq!(said.matches("verdict: refused").count(), rules.len(), "{said}");
+        for (rule, part) in rules.iter().zip(said.split("== ").skip(1)) {
+            assert!(part.contains(&format!(": {rule}: ")), "{rule}: {part}");
+        }
     }
 }

@@ -1,15 +1,20 @@
 //! Makes the vectors of version 1, once: `cargo run -p picket-record --example make_vectors -- records`, and likewise
-//! `receipts`, `acceptance`, `keys` and `mutations`. The files in `vectors/v1` are frozen: add, never edit.
+//! `receipts`, `acceptance`, `keys`, `mutations`, `reasons` and one file of `bundle` by its name. The files in `vectors/v1` are frozen: add, never edit.
 
+#[path = "../tests/v1/bundle.rs"]
+#[allow(dead_code, reason = "the tests use all of it")]
+mod bundle;
 #[path = "../tests/v1/story.rs"]
 mod story;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
+use picket_record::bundle::Part;
 use picket_record::chain::{Epochs, Parsed, verify};
 use picket_record::encode::base64url;
 use picket_record::keys::PublicKey;
+use picket_record::refusal::Refusal;
 
 fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();
@@ -19,12 +24,13 @@ fn main() {
         "acceptance" => println!("{}", story::acceptance().line),
         "keys" => keys(),
         "mutations" => mutations().iter().for_each(|(rule, line)| println!("{rule}\t{}\t{line}", refusal(line))),
-        _ => println!("usage: make_vectors records|receipts|acceptance|keys|mutations"),
+        "reasons" => mutations().iter().for_each(|(rule, line)| println!("{rule}\t{}", refusal(line).reason())),
+        _ => print!("{}", file_of_bundle(&what)),
     }
 }
 
 /// Why the line is refused. Read by a person before the file was frozen.
-fn refusal(line: &str) -> String {
+fn refusal(line: &str) -> Refusal {
     let identity = PublicKey::accept(&SigningKey::from_bytes(&story::IDENTITY_SEED).verifying_key().to_bytes());
     let mut epochs = Epochs::new(story::name("gate-7"), identity.expect("a good key"));
     for record in story::records() {
@@ -34,7 +40,13 @@ fn refusal(line: &str) -> String {
         }
     }
     let result = Parsed::read(line).and_then(|record| verify(&record, &epochs));
-    result.expect_err("every mutation is refused").to_string()
+    result.expect_err("every mutation is refused")
+}
+
+fn file_of_bundle(name: &str) -> String {
+    let usage = "usage: make_vectors records|receipts|acceptance|keys|mutations|reasons|FILE_OF_BUNDLE\n";
+    let part = Part::of_file(name).and_then(|part| bundle::files().remove(&part));
+    part.map_or_else(|| usage.into(), |bytes| String::from_utf8(bytes).expect("a bundle is text"))
 }
 
 fn keys() {

@@ -6,12 +6,14 @@
 //! was left; `seq` counts over all epochs without a hole.
 
 mod check;
+mod contradiction;
 mod payload;
 mod read;
 mod seal;
 mod verify;
 
-pub use check::{ChainCheck, Contradiction, Summary};
+pub use check::{ChainCheck, LISTED_MAX, Placed, Summary, WITNESSES_MAX};
+pub use contradiction::{Contradiction, Loss};
 pub use payload::{BodyRefusal, DRILL_ID_MAX};
 pub use read::Parsed;
 pub use seal::{Found, Opening, Origin, Sealed, Sealer, TailState};

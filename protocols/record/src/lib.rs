@@ -6,6 +6,7 @@
 
 pub mod acceptance;
 pub mod body;
+pub mod bundle;
 pub mod chain;
 pub mod command;
 pub mod encode;

@@ -184,7 +184,8 @@ impl Roots {
     /// knows from elsewhere ([`Roots::holds`]).
     pub fn verify(text: &str) -> Result<Self, RootRefusal> {
         let mut versions: Vec<(Root, Link)> = Vec::new();
-        let mut lines = text.lines().enumerate().peekable();
+        // No carriage return: `str::lines` would pass over one.
+        let mut lines = text.split_terminator('\n').enumerate().peekable();
         while let Some((at, line)) = lines.next() {
             if versions.len() == ROOT_VERSIONS_MAX {
                 return Err(RootRefusal::TooLong);

@@ -5,7 +5,7 @@
 mod story;
 
 use picket_record::acceptance::Acceptance;
-use picket_record::chain::{ChainCheck, Contradiction, Epochs, Parsed, Summary, verify};
+use picket_record::chain::{ChainCheck, Contradiction, Epochs, Loss, Parsed, Summary, verify};
 use picket_record::keys::{AcceptKey, IdentityKey, PublicKey, ReceiptKey};
 use picket_record::receipt::{Receipt, State};
 
@@ -13,6 +13,7 @@ const RECORDS: &str = include_str!("../vectors/v1/records.jws");
 const RECEIPTS: &str = include_str!("../vectors/v1/receipts.jws");
 const ACCEPTANCE: &str = include_str!("../vectors/v1/acceptance.jws");
 const MUTATIONS: &str = include_str!("../vectors/v1/mutations.tsv");
+const REASONS: &str = include_str!("../vectors/v1/reasons.tsv");
 const KEYS: &str = include_str!("../vectors/v1/keys.tsv");
 
 fn identity() -> PublicKey {
@@ -62,12 +63,12 @@ fn the_frozen_history_is_verified() {
         epochs: 2,
         first: 1,
         last: 20,
-        unclosed: vec![],
         running: true,
+        losses: vec![Loss::Dropped { seq: 12, events: 17, reason: "disk".into() }],
+        lost: 1,
         declared_losses: 17,
-        contradictions: 0,
-        unplaced: vec![],
         receipted: 2,
+        ..Summary::default()
     };
     assert_eq!(summary, expected);
 }
@@ -93,6 +94,20 @@ fn every_mutation_is_refused_for_its_reason() {
         let refusal = Parsed::read(line).and_then(|record| verify(&record, &epochs)).unwrap_err();
         assert_eq!(refusal.to_string(), reason, "{rule}");
     }
+}
+
+#[test]
+fn every_mutation_has_the_word_of_its_rule() {
+    let epochs = epochs();
+    let words: Vec<String> = MUTATIONS
+        .lines()
+        .map(|row| {
+            let (rule, line) = (row.split('\t').next().unwrap(), row.split('\t').nth(2).unwrap());
+            let refusal = Parsed::read(line).and_then(|record| verify(&record, &epochs)).unwrap_err();
+            format!("{rule}\t{}\n", refusal.reason())
+        })
+        .collect();
+    assert_eq!(words.concat(), REASONS);
 }
 
 #[test]
@@ -126,7 +141,8 @@ fn a_dropped_swapped_repeated_or_truncated_line_contradicts() {
         } else {
             // A chain alone never shows a cut tail: the receipt for record 20 does.
             let summary = walk(dropped).0;
-            assert_eq!(summary.unplaced, [Contradiction::Missing { from: 20, to: 20 }]);
+            let unplaced: Vec<_> = summary.unplaced().collect();
+            assert_eq!(unplaced, [&Contradiction::Missing { from: 20, to: 20 }]);
             assert_eq!((summary.receipted, summary.contradictions), (1, 1));
         }
     }
@@ -154,7 +170,8 @@ fn two_receipts_that_disagree_contradict() {
         assert!(check.line(line).is_ok());
     }
     let upto = receipt.upto;
-    assert_eq!(check.finish().unplaced, [Contradiction::Receipts { n: 9, other: 1, upto }]);
+    let summary = check.finish();
+    assert_eq!(summary.unplaced().collect::<Vec<_>>(), [&Contradiction::Receipts { n: 9, other: 1, upto }]);
 }
 
 #[test]
@@ -169,7 +186,7 @@ fn the_acceptance_binds_the_records() {
     assert_eq!(walked(&acceptance, link).0.contradictions, 0);
     assert_eq!(walked(&acceptance, [0; 32]).1, [Contradiction::Acceptance]);
     let stranger = Acceptance { identity: acceptance.receipt_key.clone(), ..acceptance.clone() };
-    assert_eq!(walked(&stranger, link).0.unplaced, [Contradiction::Acceptance]);
+    assert_eq!(walked(&stranger, link).0.unplaced().collect::<Vec<_>>(), [&Contradiction::Acceptance]);
     let moved = Acceptance { site: story::name("elsewhere"), ..acceptance };
     assert_eq!(walked(&moved, link).0.records, 0);
 }

@@ -3,18 +3,21 @@
 use crate::{refuse, say};
 use picket::control::{self, Unanswered};
 use picket::journal;
-use picket_record::acceptance::Acceptance;
-use picket_record::chain::{ChainCheck, Summary};
-use picket_record::encode::{LINE_MAX, Name};
+use picket_record::bundle::{BundleCheck, Part, Seal, Trust, Verdict};
+use picket_record::chain::ChainCheck;
+use picket_record::encode::LINE_MAX;
 use picket_record::keys::PublicKey;
-use picket_record::receipt::Receipt;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Contradictions that are printed one by one.
+/// Contradictions, and losses, that are printed one by one.
 const SHOWN: usize = 20;
+/// Read at once.
+const SLICE_BYTES: usize = 1 << 16;
+/// A manifest without a signature, beside which no signed one is demanded.
+const PLAIN_MANIFEST: &str = "MANIFEST.json";
 
 /// Writes the records of the running agent as a bundle.
 pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
@@ -52,44 +55,76 @@ pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
 /// Verifies an export, or a file of records.
 pub(crate) fn verify(path: &Path, identity: Option<&str>) -> ExitCode {
     match checked(path, identity) {
-        Ok((summary, trusted)) => {
-            report(&summary, trusted);
-            if summary.contradictions == 0 && summary.records > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        Ok(verdict) => {
+            report(&verdict, identity.is_some());
+            if verdict.is_verified() { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(why) => refuse(&why),
     }
 }
 
-fn checked(path: &Path, identity: Option<&str>) -> Result<(Summary, bool), String> {
+fn checked(path: &Path, identity: Option<&str>) -> Result<Verdict, String> {
     let folder = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.is_dir();
-    let records = if folder { path.join("records.jws") } else { path.to_owned() };
-    let key = match identity {
-        Some(text) => text.to_owned(),
-        None if folder => own_identity(path)?,
+    let identity = match identity {
+        Some(text) => Some(PublicKey::parse(text.trim()).map_err(|refusal| format!("the identity key: {refusal}"))?),
+        None if folder => None,
         None => return Err("a file of records says nothing about whose they are: add --identity KEY".into()),
     };
-    let key = PublicKey::parse(key.trim()).map_err(|refusal| format!("the identity key: {refusal}"))?;
-    let mut check = ChainCheck::new(key);
-    if folder {
-        expect_receipts(path, &mut check)?;
+    let trust = Trust { identity: identity.clone(), root: None };
+    match (folder, identity) {
+        (true, _) => bundle(path, trust),
+        (false, Some(identity)) => records(path, identity),
+        (false, None) => Err("a file of records says nothing about whose they are: add --identity KEY".into()),
     }
-    let failed = |error: io::Error| format!("{}: {error}", records.display());
-    walk(&mut BufReader::new(File::open(&records).map_err(failed)?), &mut check).map_err(failed)?;
-    Ok((check.finish(), identity.is_some()))
 }
 
-fn walk(reader: &mut impl BufRead, check: &mut ChainCheck) -> io::Result<()> {
-    let (mut line, mut number, mut shown) = (Vec::new(), 0u64, 0);
-    while next_line(reader, &mut line)? {
-        number += 1;
-        if let Err(contradiction) = check.line(&line) {
-            if shown < SHOWN {
-                say(format_args!("contradiction in line {number}: {contradiction}"));
-            }
-            shown += 1;
+/// Every file of an export, in the order in which one is verified with another.
+fn bundle(folder: &Path, trust: Trust) -> Result<Verdict, String> {
+    let failed = |error: io::Error| format!("{}: {error}", folder.display());
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+    }
+    let plain = names.iter().any(|name| name == PLAIN_MANIFEST) && !names.iter().any(|n| n == Part::Manifest.file());
+    let mut check = BundleCheck::new(trust, if plain { Seal::Waived } else { Seal::Demanded });
+    for part in Part::ALL {
+        if names.iter().any(|name| name == part.file()) {
+            let file = folder.join(part.file());
+            check.begin(part);
+            fed(&file, &mut check).map_err(|error| format!("{}: {error}", file.display()))?;
+            check.end();
+        } else if part == Part::Records {
+            return Err(format!("{}: there is no {}", folder.display(), part.file()));
         }
     }
-    Ok(())
+    for name in names.iter().filter(|name| Part::of_file(name).is_none()) {
+        check.stranger(name);
+    }
+    Ok(check.finish())
+}
+
+fn fed(file: &Path, check: &mut BundleCheck) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(SLICE_BYTES, File::open(file)?);
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        check.feed(bytes);
+        let read = bytes.len();
+        reader.consume(read);
+    }
+}
+
+/// A file of records alone.
+fn records(file: &Path, identity: PublicKey) -> Result<Verdict, String> {
+    let failed = |error: io::Error| format!("{}: {error}", file.display());
+    let mut check = ChainCheck::new(identity);
+    let (mut reader, mut line) = (BufReader::new(File::open(file).map_err(failed)?), Vec::new());
+    while next_line(&mut reader, &mut line).map_err(failed)? {
+        let _ = check.line(&line);
+    }
+    Ok(Verdict::of_records(check.finish()))
 }
 
 /// Reads a line without its line feed. Of one that is longer than the format allows, one byte too many is kept, for
@@ -107,50 +142,34 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
     Ok(true)
 }
 
-/// The identity that an export claims for itself.
-fn own_identity(folder: &Path) -> Result<String, String> {
-    let manifest = folder.join("MANIFEST.json");
-    let text = read(&manifest)?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", manifest.display()))?;
-    let identity = value.get("identity").and_then(serde_json::Value::as_str);
-    identity.map(str::to_owned).ok_or_else(|| format!("{}: names no identity; add --identity KEY", manifest.display()))
-}
-
-/// Holds the records to the receipts beside them. Receipts are verified with the key of the acceptance beside them.
-fn expect_receipts(folder: &Path, check: &mut ChainCheck) -> Result<(), String> {
-    let acceptance = read(&folder.join("enrol.jws"))?;
-    let (claims, link) = Acceptance::claims(acceptance.trim()).map_err(|refusal| format!("enrol.jws: {refusal}"))?;
-    let (gw, key): (Name, PublicKey) = (claims.gw.clone(), claims.receipt_key.clone());
-    check.accepted(claims, link);
-    for (number, line) in read(&folder.join("receipts.jws"))?.lines().enumerate() {
-        let receipt = Receipt::verify(line, &key, &gw);
-        let (receipt, _) = receipt.map_err(|refusal| format!("receipts.jws line {}: {refusal}", number + 1))?;
-        check.expect(&receipt);
+fn report(verdict: &Verdict, trusted: bool) {
+    for finding in verdict.found.iter().take(SHOWN) {
+        say(format_args!("contradiction in {finding} [{}]", finding.what.reason()));
     }
-    Ok(())
-}
-
-fn read(file: &PathBuf) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn report(summary: &Summary, trusted: bool) {
-    say(format_args!(
-        "verified          {} records, {} to {}, in {} epochs",
-        summary.records, summary.first, summary.last, summary.epochs
-    ));
-    say(format_args!("receipts          {} agree with the records", summary.receipted));
-    let unclosed: Vec<String> = summary.unclosed.iter().take(SHOWN).map(u64::to_string).collect();
-    let crashes = if unclosed.is_empty() { "none".to_owned() } else { unclosed.join(", ") };
-    say(format_args!("declared losses   {} events; epochs that were not closed: {crashes}", summary.declared_losses));
-    if summary.running {
+    let chain = &verdict.chain;
+    let (first, last, epochs) = (chain.first, chain.last, chain.epochs);
+    say(format_args!("verified          {} records, {first} to {last}, in {epochs} epochs", chain.records));
+    say(format_args!("receipts          {} verified, {} agree with the records", verdict.receipts, chain.receipted));
+    let others = [
+        ("orders", verdict.orders),
+        ("days", verdict.summaries),
+        ("disclosures", chain.disclosed),
+        ("branches", verdict.branches.len() as u64),
+    ];
+    for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
+        say(format_args!("{what:<17} {n} verified"));
+    }
+    say(format_args!("declared losses   {}", chain.lost));
+    for loss in chain.losses.iter().take(SHOWN) {
+        say(format_args!("                  {loss} [{}]", loss.word()));
+    }
+    if chain.running {
         say(format_args!("                  the last epoch is still open"));
     }
-    for contradiction in summary.unplaced.iter().take(SHOWN) {
-        say(format_args!("contradiction: {contradiction}"));
+    say(format_args!("contradictions    {}", verdict.contradictions));
+    if verdict.manifest.is_none() {
+        say(format_args!("note: no signed manifest, so nothing shows whether a file is missing"));
     }
-    say(format_args!("contradictions    {}", summary.contradictions));
     if !trusted {
         say(format_args!(
             "note: verified with the identity that the export names itself; compare it with the one you trust"

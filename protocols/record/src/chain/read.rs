@@ -3,7 +3,7 @@
 use super::TailState;
 use super::payload::{BOOT_MAX, DEVICE_TIME_MAX, DRILL_ID_MAX, TEXT_MAX};
 use crate::body::Drill;
-use crate::encode::{Header, Link, Name, Token, bytes32, link};
+use crate::encode::{Header, LINE_MAX, Link, Name, Token, bytes32, link};
 use crate::json::Members;
 use crate::kind::{Kind, Severity};
 use crate::personal::Commitment;
@@ -99,6 +99,9 @@ impl<'a> Parsed<'a> {
 
     /// Reads a line of bytes, as they come from a file or a socket.
     pub fn read_bytes(line: &'a [u8]) -> Result<Self, Refusal> {
+        if line.len() > LINE_MAX {
+            return Err(Refusal::LineTooLong { bytes: line.len(), limit: LINE_MAX });
+        }
         Self::read(std::str::from_utf8(line).map_err(|_| Refusal::NotText)?)
     }
 

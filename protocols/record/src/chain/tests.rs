@@ -111,8 +111,18 @@ fn a_rewound_sealer_gives_the_same_number_again() {
 fn a_whole_file_is_verified_and_summed_up() {
     let (summary, bad) = walk(&lines());
     assert_eq!(bad, []);
-    let expected =
-        Summary { records: 6, epochs: 2, first: 1, last: 6, running: true, declared_losses: 5, ..Summary::default() };
+    let dropped = Loss::Dropped { seq: 5, events: 5, reason: "no reason given".into() };
+    let expected = Summary {
+        records: 6,
+        epochs: 2,
+        first: 1,
+        last: 6,
+        running: true,
+        losses: vec![dropped],
+        lost: 1,
+        declared_losses: 5,
+        ..Summary::default()
+    };
     assert_eq!(summary, expected);
 }
 

@@ -1,0 +1,278 @@
+//! The files beside the records: each is verified with what came before it.
+
+use super::{BundleCheck, Kept, Part};
+use crate::acceptance::Acceptance;
+use crate::chain::{ChainCheck, Contradiction, Epochs, LISTED_MAX, Parsed, WITNESSES_MAX, verify};
+use crate::command::Command;
+use crate::encode::{Link, Name};
+use crate::enrolment::Request;
+use crate::keys::PublicKey;
+use crate::kind::Kind;
+use crate::order::Order;
+use crate::personal;
+use crate::receipt::Receipt;
+use crate::refusal::Refusal;
+use crate::root::Roots;
+use std::collections::BTreeSet;
+
+/// The chain of receipts.
+#[derive(Debug, Default)]
+pub(super) struct Receipts {
+    pub(super) verified: u64,
+    last: Option<(u64, Link)>,
+}
+
+/// The chain of orders, of each key by itself, and the commands.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    pub(super) verified: u64,
+    last: Option<(PublicKey, u64, Link)>,
+    commands: u64,
+}
+
+/// Branches, and the links of their records that openings may name.
+#[derive(Debug, Default)]
+pub(super) struct Branches {
+    pub(super) kept: Vec<Kept>,
+    present: bool,
+    epochs: Option<Epochs>,
+    last: Option<(u64, Link)>,
+    links: BTreeSet<(u64, Link)>,
+}
+
+fn text(line: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(line).map_err(|_| Refusal::NotText)
+}
+
+impl BundleCheck {
+    pub(super) fn root(&mut self, bytes: &[u8]) {
+        let verified = text(bytes).map_err(Contradiction::from).and_then(|text| Ok(Roots::verify(text)?));
+        match verified {
+            Ok(roots) => {
+                if self.trust.root.is_some_and(|hash| !roots.holds(&hash)) {
+                    self.contradicts(Part::Root, None, Contradiction::RootUnknown);
+                }
+                self.roots = Some(roots);
+            }
+            Err(what) => self.contradicts(Part::Root, None, what),
+        }
+    }
+
+    /// The acceptance, or the request before it.
+    pub(super) fn enrolment(&mut self, line: &[u8]) -> Result<(), Contradiction> {
+        let line = text(line)?;
+        match Acceptance::claims(line) {
+            Ok((accepted, link)) => {
+                if let Some(roots) = &self.roots {
+                    let keys = roots.accept_keys();
+                    if !keys.iter().any(|named| Acceptance::verify(line, &named.key).is_ok()) {
+                        return Err(Refusal::Signature { by: "acceptance" }.into());
+                    }
+                    of_system(&roots.in_force().sms, &accepted.sms)?;
+                }
+                if self.acceptance.is_some() {
+                    return Err(Contradiction::Acceptance);
+                }
+                self.acceptance = Some((accepted, link));
+                Ok(())
+            }
+            // A request has another header, and no field "by".
+            Err(refused) => match Request::verify(line) {
+                Ok((request, _)) => {
+                    let known = self.trust.identity.as_ref();
+                    match known.is_some_and(|identity| *identity != request.identity) {
+                        true => Err(Contradiction::Acceptance),
+                        false => Ok(()),
+                    }
+                }
+                Err(_) => Err(refused.into()),
+            },
+        }
+    }
+
+    pub(super) fn receipt(&mut self, line: &[u8]) -> Result<(), Contradiction> {
+        let line = text(line)?;
+        let Some((accepted, enrolled)) = &self.acceptance else {
+            let (file, without) = (Part::Receipts.file(), Part::Enrolment.file());
+            return Err(Contradiction::Unverifiable { file, without });
+        };
+        let mut keys = vec![accepted.receipt_key.clone()];
+        keys.extend(self.roots.iter().flat_map(Roots::receipt_keys).map(|named| named.key));
+        let (receipt, link) = under(&keys, |key| Receipt::verify(line, key, &accepted.gw))?;
+        of_system(&accepted.sms, &receipt.sms)?;
+        let (n, prev) = (receipt.n, receipt.prev);
+        let (last, before) = self.receipts.last.unwrap_or((0, *enrolled));
+        self.receipts.last = Some((n.max(last), link));
+        self.receipts.verified += 1;
+        self.chain().expect(&receipt);
+        if n <= last || (n == last + 1 && prev != before) {
+            return Err(Contradiction::ReceiptChain { n, last });
+        }
+        Ok(())
+    }
+
+    /// The opening of an epoch, or the record of a day in it.
+    pub(super) fn summary(&mut self, line: &[u8]) -> Result<(), Contradiction> {
+        let record = Parsed::read_bytes(line)?;
+        let (seq, file) = (record.seq, Part::Summaries.file());
+        let own = self.summaries.take().or_else(|| Some((self.own_epochs(&record.gw, &record.site)?, 0)));
+        let Some((mut epochs, verified)) = own else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
+        let result = admitted(&record, &mut epochs);
+        let is_day = record.kind == Kind::SummaryDay;
+        self.summaries = Some((epochs, verified + u64::from(is_day && result.is_ok())));
+        result?;
+        if !is_day && record.kind != Kind::EpochOpen {
+            return Err(Contradiction::Misplaced { file, seq, kind: record.kind.as_str() });
+        }
+        if self.held.last().is_some_and(|(last, _)| *last >= seq) {
+            let last = self.held.last().map_or(0, |(last, _)| *last);
+            return Err(Contradiction::Backwards { found: seq, last });
+        }
+        if self.held.len() == WITNESSES_MAX {
+            return Err(Contradiction::TooMany { file, limit: WITNESSES_MAX });
+        }
+        self.held.push((seq, record.link));
+        Ok(())
+    }
+
+    pub(super) fn sidecar(&mut self, bytes: &[u8]) {
+        let read = text(bytes).and_then(personal::read_sidecar);
+        match read {
+            Ok(openings) => {
+                for (seq, opening) in openings {
+                    self.chain().expect_commitment(seq, opening.commitment());
+                }
+            }
+            Err(refusal) => self.contradicts(Part::Sidecar, None, refusal.into()),
+        }
+    }
+
+    /// An order or a command.
+    pub(super) fn order(&mut self, line: &[u8]) -> Result<(), Contradiction> {
+        let line = text(line)?;
+        let Some(roots) = &self.roots else { return Ok(()) };
+        let keys: Vec<PublicKey> = roots.order_keys().into_iter().map(|named| named.key).collect();
+        let accepted = self.acceptance.as_ref().map(|(accepted, _)| accepted.gw.clone());
+        let stranger = |gw: &Name| match &accepted {
+            Some(expected) if gw != expected => {
+                Err(Refusal::Stranger { found: gw.to_string(), expected: expected.to_string() })
+            }
+            Some(_) | None => Ok(()),
+        };
+        match under(&keys, |key| Order::verify(line, key).map(|read| (read, key.clone()))) {
+            Ok(((order, link), key)) => {
+                stranger(&order.gw)?;
+                of_system(&roots.in_force().sms, &order.sms)?;
+                if roots.version(order.root).is_none_or(|root| root.order != key) {
+                    return Err(Refusal::Signature { by: "order" }.into());
+                }
+                let before = self.orders.last.replace((key.clone(), order.ver, link));
+                self.orders.verified += 1;
+                match before {
+                    Some((known, last, prev)) if known == key => {
+                        let follows = order.ver > last && (order.ver != last + 1 || order.prev == prev);
+                        if follows { Ok(()) } else { Err(Contradiction::OrderChain { ver: order.ver, last }) }
+                    }
+                    Some(_) | None => Ok(()),
+                }
+            }
+            Err(Refusal::Header) => {
+                let (command, _) = under(&keys, |key| Command::verify(line, key))?;
+                stranger(&command.gw)?;
+                of_system(&roots.in_force().sms, &command.sms)?;
+                self.orders.verified += 1;
+                let last = std::mem::replace(&mut self.orders.commands, command.n);
+                match command.n > last {
+                    true => Ok(()),
+                    false => Err(Contradiction::OrderChain { ver: command.n, last }),
+                }
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// A record of a branch: under an epoch of the branch, or else of the records.
+    pub(super) fn branch(&mut self, line: &[u8]) -> Result<(), Contradiction> {
+        self.branches.present = true;
+        let record = Parsed::read_bytes(line)?;
+        let main = self.epochs(&record.gw, &record.site);
+        let own = self.branches.epochs.take().or_else(|| self.own_epochs(&record.gw, &record.site));
+        let Some(mut own) = own else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
+        let result = match admitted(&record, &mut own) {
+            Err(Refusal::UnknownEpoch { .. }) if main.is_some() => {
+                main.as_ref().map_or(Ok(()), |main| verify(&record, main).map(drop))
+            }
+            result => result,
+        };
+        self.branches.epochs = Some(own);
+        result?;
+        let (seq, link) = (record.seq, record.link);
+        let branches = &mut self.branches;
+        let follows = branches.last.is_some_and(|(last, before)| seq == last + 1 && record.prev == before);
+        let room = branches.kept.len() < LISTED_MAX;
+        match branches.kept.last_mut() {
+            Some(kept) if follows => kept.to = seq,
+            _ if room => branches.kept.push(Kept { from: seq, to: seq }),
+            _ => return Err(Contradiction::TooMany { file: Part::Branches.file(), limit: LISTED_MAX }),
+        }
+        branches.last = Some((seq, link));
+        if branches.links.len() < WITNESSES_MAX {
+            branches.links.insert((seq, link));
+        }
+        Ok(())
+    }
+
+    /// What can only be compared once everything was read.
+    pub(super) fn compare(&mut self, chain: Option<&ChainCheck>) {
+        let Some(chain) = chain else { return };
+        if let (Some((days, _)), Some(epochs)) = (&self.summaries, chain.epochs()) {
+            let other = |(ep, key): &(u64, &PublicKey)| epochs.key(*ep).is_some_and(|known| known != *key);
+            let taken = days.iter().find(other).map(|(ep, _)| ep);
+            if let Some(ep) = taken {
+                self.contradicts(Part::Summaries, None, Refusal::EpochTaken { ep }.into());
+            }
+        }
+        if !self.branches.present {
+            return;
+        }
+        let gone = chain.tails().iter().find(|(_, tail)| !self.branches.links.contains(&(tail.seq, tail.link)));
+        if let Some((seq, _)) = gone {
+            let what = Contradiction::Tail { seq: *seq };
+            self.contradicts(Part::Branches, None, what);
+        }
+    }
+
+    /// For the accepted gateway, or else for the one that a record names, without any epoch.
+    fn own_epochs(&self, gw: &Name, site: &Name) -> Option<Epochs> {
+        let accepted = self.acceptance.as_ref().map(|(accepted, _)| accepted);
+        let (gw, site) = accepted.map_or((gw, site), |accepted| (&accepted.gw, &accepted.site));
+        Some(Epochs::new(gw.clone(), self.identity()?).at_site(site.clone()))
+    }
+}
+
+/// Verifies a record, and takes the key that it announces.
+fn admitted(record: &Parsed<'_>, epochs: &mut Epochs) -> Result<(), Refusal> {
+    match verify(record, epochs)? {
+        Some(opened) => epochs.admit(&opened),
+        None => Ok(()),
+    }
+}
+
+/// Verifies with the first key that fits; the refusal is that of the last one.
+fn under<T>(keys: &[PublicKey], verify: impl Fn(&PublicKey) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    let mut refused = Refusal::Signature { by: "order" };
+    for key in keys {
+        match verify(key) {
+            Err(refusal @ Refusal::Signature { .. }) => refused = refusal,
+            result => return result,
+        }
+    }
+    Err(refused)
+}
+
+fn of_system(expected: &Name, found: &Name) -> Result<(), Contradiction> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(Contradiction::System { found: found.clone(), expected: expected.clone() }),
+    }
+}

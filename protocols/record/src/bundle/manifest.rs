@@ -1,0 +1,172 @@
+//! The manifest: the `records.exported` record that names every other file by size and digest.
+
+use super::{BundleCheck, Part, Seal};
+use crate::chain::{Contradiction, Epochs, Head, Parsed, Summary, verify};
+use crate::encode::{Link, Name, base64url};
+use crate::kind::Kind;
+use crate::refusal::Refusal;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+/// What a manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its own number.
+    pub seq: u64,
+    /// Link to the record before it.
+    pub prev: Link,
+    /// First record in the bundle.
+    pub from: u64,
+    /// Last record in the bundle.
+    pub to: u64,
+    /// Who asked for the export.
+    pub by: String,
+    /// What for.
+    pub reason: String,
+    /// Size and digest of each file.
+    pub files: BTreeMap<String, (u64, [u8; 32])>,
+}
+
+impl Manifest {
+    /// From a verified record.
+    fn read(record: &Parsed<'_>) -> Result<Self, Refusal> {
+        let data = record.data();
+        let number = |field: &'static str| {
+            data.get(field).and_then(Value::as_u64).ok_or(Refusal::Field { field, expected: "an integer from zero" })
+        };
+        let text = |field| data.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let refused = Refusal::Field { field: "files", expected: "names with [bytes, \"sha256\"]" };
+        let listed = data.get("files").and_then(Value::as_object).ok_or(refused.clone())?;
+        let mut files = BTreeMap::new();
+        for (name, row) in listed {
+            let (bytes, digest) = match row.as_array().map(Vec::as_slice) {
+                Some([Value::Number(bytes), Value::String(digest)]) => (bytes.as_u64(), digest),
+                _ => return Err(refused),
+            };
+            let digest = crate::encode::bytes32(digest, "sha256")?;
+            files.insert(name.clone(), (bytes.ok_or(refused.clone())?, digest));
+        }
+        let (from, to) = (number("from")?, number("to")?);
+        Ok(Self { seq: record.seq, prev: record.prev, from, to, by: text("by"), reason: text("reason"), files })
+    }
+
+    /// The `data` of a `records.exported` record.
+    pub fn data(&self) -> serde_json::Map<String, Value> {
+        let files = self.files.iter().map(|(name, (bytes, digest))| {
+            let row = vec![Value::from(*bytes), Value::from(base64url(digest))];
+            (name.clone(), Value::from(row))
+        });
+        let mut data = serde_json::Map::new();
+        data.insert("files".into(), Value::Object(files.collect()));
+        data.insert("from".into(), self.from.into());
+        data.insert("to".into(), self.to.into());
+        data.insert("by".into(), self.by.clone().into());
+        data.insert("reason".into(), self.reason.clone().into());
+        data
+    }
+}
+
+/// What the files are: size and digest of each one read, and the names of others.
+#[derive(Debug, Default)]
+pub(super) struct Digests {
+    files: BTreeMap<&'static str, (u64, [u8; 32])>,
+    strangers: Vec<String>,
+    reading: Option<(Part, u64, Sha256)>,
+    last: Option<Part>,
+}
+
+impl Digests {
+    pub(super) fn begin(&mut self, part: Part) {
+        assert!(self.last.is_none_or(|last| last < part), "files are read in the order of Part::ALL");
+        self.last = Some(part);
+        self.reading = Some((part, 0, Sha256::new()));
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        if let Some((_, size, hash)) = &mut self.reading {
+            *size += bytes.len() as u64;
+            hash.update(bytes);
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        if let Some((part, size, hash)) = self.reading.take() {
+            if part != Part::Manifest {
+                self.files.insert(part.file(), (size, hash.finalize().into()));
+            }
+        }
+    }
+
+    pub(super) fn stranger(&mut self, name: &str) {
+        if self.strangers.len() < crate::chain::LISTED_MAX {
+            self.strangers.push(name.chars().take(80).collect());
+        }
+    }
+}
+
+impl BundleCheck {
+    /// A line of the manifest: the opening of its epoch, or the record itself.
+    pub(super) fn manifest_line(&mut self, line: &[u8]) -> Result<(), Contradiction> {
+        let record = Parsed::read_bytes(line)?;
+        let (seq, file) = (record.seq, Part::Manifest.file());
+        let misplaced = Contradiction::Misplaced { file, seq, kind: record.kind.as_str() };
+        let epochs = self.epochs(&record.gw, &record.site);
+        let Some(mut epochs) = epochs else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
+        if record.kind == Kind::EpochOpen {
+            let opened = verify(&record, &epochs)?;
+            if let Some(opened) = opened {
+                epochs.admit(&opened)?;
+            }
+            self.sealing = Some(epochs);
+            return Ok(());
+        }
+        verify(&record, &epochs)?;
+        if record.kind != Kind::RecordsExported || self.manifest.is_some() {
+            return Err(misplaced);
+        }
+        self.manifest = Some(Manifest::read(&record)?);
+        Ok(())
+    }
+
+    /// The keys of the records, or none of them, for the same gateway.
+    pub(super) fn epochs(&self, gw: &Name, site: &Name) -> Option<Epochs> {
+        if let Some(epochs) = &self.sealing {
+            return Some(epochs.clone());
+        }
+        if let Some(epochs) = self.chain.as_ref().and_then(|chain| chain.epochs()) {
+            return Some(epochs.clone());
+        }
+        let accepted = self.acceptance.as_ref().map(|(accepted, _)| accepted);
+        let (gw, site) = accepted.map_or((gw, site), |accepted| (&accepted.gw, &accepted.site));
+        Some(Epochs::new(gw.clone(), self.identity()?).at_site(site.clone()))
+    }
+
+    /// Holds the files and the records to the manifest.
+    pub(super) fn sealed(&mut self, chain: &Summary, head: Option<Head>) {
+        let Some(manifest) = self.manifest.clone() else {
+            if self.seal == Seal::Demanded {
+                self.contradicts(Part::Manifest, None, Contradiction::Unsealed);
+            }
+            return;
+        };
+        let mut wrong: Vec<String> = std::mem::take(&mut self.digests.strangers);
+        let known = |name: &str| self.digests.files.get(name);
+        wrong.extend(
+            manifest.files.iter().filter(|(name, row)| known(name) != Some(*row)).map(|(name, _)| name.clone()),
+        );
+        let unnamed = self.digests.files.keys().filter(|name| !manifest.files.contains_key(**name));
+        wrong.extend(unnamed.map(|name| (*name).to_owned()));
+        for file in wrong {
+            self.contradicts(Part::Manifest, None, Contradiction::File { file });
+        }
+        let Manifest { from, to, seq, prev, .. } = manifest;
+        let (first, last) = (chain.first, chain.last);
+        if (from, to) != (first, last) || seq <= last {
+            self.contradicts(Part::Manifest, None, Contradiction::Range { from, to, first, last });
+        } else if head.is_some_and(|head| seq == head.seq + 1 && prev != head.link) {
+            let what = Contradiction::Broken(crate::chain::Break::Prev { seq });
+            self.contradicts(Part::Manifest, None, what);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Makes bundles from FORMAT.md alone, with an encoder of its own: one that is good, and one for each broken rule.
+
+    make_bundle.py FOLDER
+
+Writes FOLDER/good, FOLDER/<mutant>... and FOLDER/expected.tsv (mutant, reason word); prints the identity. Every mutant
+is signed and sealed as if nothing were wrong, so that the broken rule alone speaks against it.
+"""
+import base64
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def private(name):
+    """A key that is the same in every run: nobody may use it for anything."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"made by python: {name}".encode()).digest())
+
+
+def public(name):
+    return b64(private(name).public_key().public_bytes_raw())
+
+
+def compact(value):
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+class Line:
+    def __init__(self, kid, typ, payload, key, header=None):
+        header = header or f'{{"alg":"EdDSA","kid":"{kid}","typ":"{typ}+jws"}}'
+        signed = f"{b64(header.encode())}.{b64(compact(payload).encode())}"
+        self.link = b64(hashlib.sha256(signed.encode()).digest())
+        self.body = signed.split(".")[1]
+        self.text = f"{signed}.{b64(private(key).sign(signed.encode()))}\n"
+
+
+def moment(second):
+    return f"2026-03-01T10:{second // 60:02}:{second % 60:02}.000Z"
+
+
+class Bundle:
+    """Two epochs of one gateway. `broken` names the rule that this one breaks."""
+
+    SMS, SITE, GW = "centre", "south-dock", "gw-42"
+
+    def __init__(self, broken=""):
+        self.broken, self.lines, self.links = broken, [], {}
+        self.seq, self.ep, self.prev, self.second = 0, 0, None, 0
+        self.files = {}
+
+    def broke(self, rule):
+        return self.broken == rule
+
+    def record(self, kind, data=None, sev=0, mode="live", **fields):
+        self.seq += 2 if self.broke("missing") and self.seq == 3 else 1
+        self.second += 1
+        opens = kind == "epoch.open"
+        if opens:
+            self.ep += 2 if self.broke("break-epoch") and self.ep else 1
+        prev = b64(b"\1" * 32) if self.broke("break-prev") and self.seq == 4 else self.prev
+        payload = {"v": 1, "site": self.SITE, "gw": self.GW, "ep": self.ep, "seq": self.seq, "prev": prev,
+                   "boot": "4c1e6b0a-2222-4444-8888-0123456789ab", "mono_us": 5_000_000 + self.second,
+                   "wall": None if self.seq == 2 else moment(self.second),
+                   "clk": {"src": "rtc", "sync": False, "err_ms": 16000, "age_s": 0, "era": 0}, "mode": mode}
+        if "drill" in fields:
+            payload["drill"] = fields.pop("drill")
+        payload |= {"kind": kind, "sev": sev} | fields
+        if opens:
+            key = f"epoch {self.ep}"
+            statement = f"pop1|{self.GW}|{self.ep}|{prev}".encode()
+            pop = private("somebody" if self.broke("possession") and self.ep == 2 else key).sign(statement)
+            data = {"epk": public(key), "pop": b64(pop), "tail": {"seq": self.seq - 1, "hash": self.prev}} | data
+        if data:
+            payload["data"] = data
+        line = self.changed(payload, opens)
+        self.lines.append(line)
+        self.links[self.seq] = self.prev = line.link
+        return line
+
+    def changed(self, payload, opens):
+        kid, typ, key = (f"{self.GW}#id", "open", "identity") if opens else (f"{self.GW}#{self.ep}", "rec", f"epoch {self.ep}")
+        header = None
+        if self.seq == 5:
+            text = compact(payload)
+            swaps = {"payload-number": ('"sev":0', '"sev":0.0'), "payload-duplicate-key": ('"sev":0', '"sev":0,"sev":0'),
+                     "version": ('"v":1', '"v":2'), "kind": ("heartbeat", "heartbeats"), "name": ('"gw-42"', '"gw_42"'),
+                     "field-missing": ('"boot"', '"boo"'), "field": ('"live"', '"alive"'),
+                     "payload-syntax": ('"sev":0', '"sev":0,'), "stranger": ('"south-dock"', '"north-dock"')}
+            if self.broken in swaps:
+                payload = text.replace(*swaps[self.broken], 1)
+            if self.broke("header"):
+                header = f'{{"alg":"EdDSA","typ":"rec+jws","kid":"{kid}"}}'
+            if self.broke("signature"):
+                key = "identity"
+        return Line(kid, typ, payload, key, header)
+
+    def receipt(self, n, upto, prev):
+        head = b64(b"\2" * 32) if self.broke("receipt-head") and n == 2 else self.links[upto]
+        prev = b64(b"\3" * 32) if self.broke("receipt-chain") and n == 2 else prev
+        payload = {"v": 1, "sms": self.SMS, "gw": self.GW, "n": n, "prev": prev, "upto": upto, "head": head,
+                   "ep": self.ep, "received": moment(30), "ts": moment(31), "state": "ok", "have": [], "resend": []}
+        return Line(f"{self.SMS}#receipt", "receipt", payload, "receipt")
+
+    def root(self):
+        payload = {"v": 1, "sms": self.SMS, "ver": 2 if self.broke("root-version") else 1, "ts": moment(0),
+                   "keys": [public(f"root {n}") for n in (1, 2, 3)], "accept": public("accept"),
+                   "receipt": public("receipt"), "order": public("order"), "order_floor": 1}
+        signers = [3] if self.broke("root-threshold") else [3, 3] if self.broke("root-signer") else [3, 1]
+        keys = [f"root {n}" for n in signers]
+        return [Line(f"{self.SMS}#root:{public(key)}", "root", payload, key) for key in keys]
+
+    def order(self, ver, prev):
+        payload = {"v": 1, "sms": self.SMS, "aud": self.GW, "ver": ver, "prev": prev, "iat": moment(1),
+                   "exp": moment(59), "root": 1, "settings": {"zone": "Europe/Zürich"},
+                   "drills": [{"id": "march", "from": moment(2), "to": moment(3), "equipment": ["DOOR 1"]}]}
+        if self.broke("field-place"):
+            payload["sudo"] = True
+        return Line(f"{self.SMS}#order", "order", payload, "order")
+
+    def build(self):
+        accept = {"v": 1, "sms": self.SMS, "site": self.SITE, "gw": self.GW, "identity": public("identity"),
+                  "receipt_key": public("receipt"), "ts": moment(0), "by": "Jürg \"J\" Ømund"}
+        accept = Line(f"{self.SMS}#accept", "accept", accept, "accept")
+        self.prev = b64(b"\4" * 32) if self.broke("acceptance") else accept.link
+        order = self.order(1, accept.link)
+        second = self.order(2, b64(b"\5" * 32) if self.broke("order-chain") else order.link)
+        salt, text = b"python's salt 16", '{"guard":"Zoë"}'
+        self.record("epoch.open", {"tail_state": "genesis", "version": "py"})
+        self.record("log.genesis", {"layout": 1})
+        self.record("alarm.raised", {"alarm": "door"}, 3, "drill", drill={"id": "march", "auth": second.link})
+        self.record("act.acknowledged", {"alarm": "door"}, pii=b64(hashlib.sha256(salt + text.encode()).digest()))
+        self.record("heartbeat", {"by_sev": [1, 0, 0, 1, 0], "nested": {"deep": [1, -2]}, "escaped": "\u2028 \" \\ é"})
+        self.record("gap.dropped", {"n": 3, "reason": "disk_full"}, 2)
+        self.record("epoch.close", {"why": "rotate"})
+        if self.broke("break-closed"):
+            self.record("heartbeat", {"late": 1})
+        self.record("epoch.open", {"tail_state": "rotate", "version": "py"})
+        equipment = {"eq": "SENSOR 1", "reg": 3, "standing": {"st": "good"},
+                     "src": {"drv": "modbus-tcp", "raw": b64(b"\6" * 32), "identity": "reported"}, "dev_ts": "10:00"}
+        self.record("readings", {"dev": "s1", "p": {"t": {"v": 215, "e": -1, "u": "Cel"}}}, **equipment)
+        last = self.seq
+        first = self.receipt(1, 5 if self.broken != "missing" else 3, accept.link)
+        receipts = [first, self.receipt(2, last, first.link)]
+        disclosed = text.replace("Zoë", "Ana") if self.broke("disclosure") else text
+        sidecar = {"v": 1, "openings": [{"seq": 5 if self.broke("missing") else 4, "salt": b64(salt), "text": disclosed}]}
+        self.put("root.jws", self.root())
+        self.put("enrol.jws", [accept])
+        self.put("receipts.jws", receipts)
+        self.put("orders.jws", [order, second])
+        self.put("records.jws", self.lines)
+        self.files["sidecar.json"] = compact(sidecar).encode()
+        self.files["REPORT.txt"] = "Nine records.\n".encode()
+        self.seal(last)
+        return self
+
+    def put(self, name, lines):
+        self.files[name] = "".join(line.text for line in lines).encode()
+
+    def seal(self, last):
+        files = {name: [len(data), b64(hashlib.sha256(data).digest())] for name, data in self.files.items()}
+        if self.broke("file"):
+            files["records.jws"][0] += 1
+        top = last - 1 if self.broke("range") else last
+        data = {"files": files, "from": 1, "to": top, "by": "auditor", "reason": "test"}
+        if self.broke("misplaced"):
+            manifest = self.record("snapshot", data)
+        else:
+            manifest = self.record("records.exported", data)
+        if not self.broke("unsealed"):
+            self.files["MANIFEST.jws"] = manifest.text.encode()
+
+    def write(self, folder):
+        folder.mkdir(parents=True)
+        for name, data in self.files.items():
+            (folder / name).write_bytes(data)
+
+
+MUTANTS = ["missing", "break-epoch", "break-prev", "break-closed", "possession", "payload-number",
+           "payload-duplicate-key", "payload-syntax", "version", "kind", "name", "field-missing", "field", "stranger",
+           "header", "signature", "receipt-head", "receipt-chain", "acceptance", "root-version", "root-threshold",
+           "root-signer", "field-place", "order-chain", "disclosure", "file", "range", "misplaced", "unsealed"]
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[1])
+    Bundle().build().write(folder / "good")
+    for rule in MUTANTS:
+        Bundle(rule).build().write(folder / rule)
+    (folder / "expected.tsv").write_text("".join(f"{rule}\t{rule}\n" for rule in MUTANTS))
+    print(public("identity"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,418 @@
+# Reads lines of signed text strictly: FORMAT.md sections 3, 4 and 6. For each line a row of fields, separated by tabs, whose
+# first is `ok` or the word of the broken rule. `as`: record, receipt, enrol, root, order or sidecar (one JSON text).
+# To be run with LC_ALL=C, so that a character is a byte.
+
+function refuse(word) { if (!R) R = word }
+
+# --- Base64url ---
+
+function strict(text, size,    n, last) {
+  n = length(text)
+  if (text !~ /^[A-Za-z0-9_-]*$/ || n % 4 == 1) return "base64"
+  last = index(A64, substr(text, n)) - 1
+  if (n % 4 == 2 && last % 16 || n % 4 == 3 && last % 4) return "base64"
+  if (size && int(n * 6 / 8) != size) return "length"
+  return ""
+}
+function decode(text,    i, n, bits, held, out) {
+  n = length(text)
+  for (i = 1; i <= n; i++) {
+    bits = bits * 64 + VAL[substr(text, i, 1)]
+    held += 6
+    if (held >= 8) {
+      held -= 8
+      out = out CHR[int(bits / 2 ^ held)]
+      bits %= 2 ^ held
+    }
+  }
+  return out
+}
+function encode(text,    i, n, bits, held, out) {
+  n = length(text)
+  for (i = 1; i <= n; i++) {
+    bits = bits * 256 + ORD[substr(text, i, 1)]
+    held += 8
+    while (held >= 6) {
+      held -= 6
+      out = out substr(A64, int(bits / 2 ^ held) + 1, 1)
+      bits %= 2 ^ held
+    }
+  }
+  if (held) out = out substr(A64, bits * 2 ^ (6 - held) + 1, 1)
+  return out
+}
+
+# --- UTF-8 (RFC 3629) ---
+
+function is_utf8(text,    i, n, c, more, low, high) {
+  if (text !~ /[\200-\377]/) return 1
+  n = length(text)
+  for (i = 1; i <= n; i++) {
+    c = ORD[substr(text, i, 1)]
+    if (more) {
+      if (c < low || c > high) return 0
+      more--; low = 128; high = 191
+    } else if (c >= 128) {
+      low = 128; high = 191
+      if (c >= 194 && c <= 223) more = 1
+      else if (c >= 224 && c <= 239) { more = 2; if (c == 224) low = 160; if (c == 237) high = 159 }
+      else if (c >= 240 && c <= 244) { more = 3; if (c == 240) low = 144; if (c == 244) high = 143 }
+      else return 0
+    }
+  }
+  return !more
+}
+function utf8(n) {
+  if (n < 128) return CHR[n]
+  if (n < 2048) return CHR[192 + int(n / 64)] CHR[128 + n % 64]
+  if (n < 65536) return CHR[224 + int(n / 4096)] CHR[128 + int(n / 64) % 64] CHR[128 + n % 64]
+  return CHR[240 + int(n / 262144)] CHR[128 + int(n / 4096) % 64] CHR[128 + int(n / 64) % 64] CHR[128 + n % 64]
+}
+
+# --- JSON: types and values by path, as `.data.lost[0][1]`; K: keys of an object in order ---
+
+function space() { while (index(" \t\n\r", substr(J, at, 1)) && at <= length(J)) at++ }
+function parse(text, most) {
+  split("", TYPE); split("", VALUE); split("", SIZE); split("", KEYS)
+  J = text; at = 1; DEEP = most
+  space()
+  if (substr(J, at, 1) != "{") return refuse("payload-syntax")
+  value("", 1)
+  if (R) return
+  space()
+  if (at <= length(J)) refuse("payload-syntax")
+}
+function value(path, depth,    c, text) {
+  if (R) return
+  c = substr(J, at, 1)
+  if (c == "{" || c == "[") {
+    if (depth > DEEP) return refuse("payload-too-deep")
+    if (c == "{") object(path, depth); else array(path, depth)
+  } else if (c == "\"") {
+    TYPE[path] = "s"
+    VALUE[path] = string()
+  } else if (match(substr(J, at, 5), /^(true|false|null)/)) {
+    TYPE[path] = substr(J, at, 1) == "n" ? "z" : "b"
+    at += RLENGTH
+  } else if (c ~ /[-0-9]/ && c != "") {
+    match(substr(J, at), /^[-+.eE0-9]+/)
+    text = substr(J, at, RLENGTH)
+    at += RLENGTH
+    TYPE[path] = "n"
+    VALUE[path] = text
+    sub(/^-/, "", text)
+    if (VALUE[path] !~ /^(0|-?[1-9][0-9]*)$/ || length(text) > 16 || \
+        length(text) == 16 && (text "") > "9007199254740991") refuse("payload-number")
+  } else refuse("payload-syntax")
+}
+function array(path, depth,    n) {
+  TYPE[path] = "a"
+  at++; space()
+  if (substr(J, at, 1) == "]") { at++; SIZE[path] = 0; return }
+  for (;;) {
+    value(path "[" n + 0 "]", depth + 1)
+    n++
+    if (R || follows("]") == 0) break
+  }
+  SIZE[path] = n
+}
+function object(path, depth,    key, twice, n) {
+  TYPE[path] = "o"
+  at++; space()
+  if (substr(J, at, 1) == "}") { at++; SIZE[path] = 0; return }
+  for (;;) {
+    if (substr(J, at, 1) != "\"") return refuse("payload-syntax")
+    key = string()
+    if (R) return
+    space()
+    if (substr(J, at, 1) != ":") return refuse("payload-syntax")
+    at++; space()
+    if ((path "." key) in TYPE) twice = 1
+    KEYS[path, n + 0] = key
+    n++
+    value(path "." key, depth + 1)
+    if (R || follows("}") == 0) break
+  }
+  SIZE[path] = n
+  if (twice) refuse("payload-duplicate-key")
+}
+function follows(close_with,    c) {
+  space()
+  c = substr(J, at, 1)
+  at++
+  if (c == ",") { space(); return 1 }
+  if (c != close_with) refuse("payload-syntax")
+  return 0
+}
+function unit(    i, n) {
+  for (i = 0; i < 4; i++) {
+    n = n * 16 + index("0123456789abcdef", tolower(substr(J, at + i, 1))) - 1
+    if (substr(J, at + i, 1) !~ /[0-9a-fA-F]/) { refuse("payload-syntax"); return 0 }
+  }
+  at += 4
+  return n
+}
+function string(    out, c, n, low) {
+  at++
+  for (;;) {
+    if (match(substr(J, at), /^[^"\\\001-\037]+/)) { out = out substr(J, at, RLENGTH); at += RLENGTH }
+    c = substr(J, at, 1)
+    at++
+    if (c == "\"") return out
+    if (c != "\\") { refuse("payload-syntax"); return out }
+    c = substr(J, at, 1)
+    at++
+    if (c != "" && index("\"\\/", c)) out = out c
+    else if (c != "" && index("bfnrt", c)) out = out substr("\b\f\n\r\t", index("bfnrt", c), 1)
+    else if (c == "u") {
+      n = unit()
+      if (R) return out
+      if (n >= 55296 && n <= 56319) {
+        if (substr(J, at, 2) != "\\u") { refuse("payload-syntax"); return out }
+        at += 2
+        low = unit()
+        if (low < 56320 || low > 57343) refuse("payload-syntax")
+        n = 65536 + (n - 55296) * 1024 + low - 56320
+      } else if (n >= 56320 && n <= 57343) refuse("payload-syntax")
+      if (R) return out
+      out = out utf8(n)
+    } else { refuse("payload-syntax"); return out }
+  }
+}
+
+# --- Fields ---
+
+function there(path) { if (!(path in TYPE)) refuse("field-missing"); return path in TYPE }
+function is(path, type) { if (there(path) && TYPE[path] != type) refuse("field"); return R ? "" : VALUE[path] }
+function text_of(path, most, least,    v) {
+  v = is(path, "s")
+  if (!R && (length(v) > most || length(v) < least)) refuse("field")
+  return v
+}
+function count(path, least,    v) {
+  v = is(path, "n")
+  if (!R && v + 0 < least + 0) refuse("field")
+  return v
+}
+function name(path,    v) { v = is(path, "s"); if (!R && (v !~ /^[a-z0-9-]+$/ || length(v) > 63)) refuse("name"); return v }
+function b64(path, size,    v, word) {
+  v = is(path, "s")
+  if (R) return ""
+  word = strict(v, size)
+  if (word) refuse(word)
+  return v
+}
+function key_of(path) { return b64(path, 32) }
+function is_moment(v,    y, m, d, days) {
+  if (v !~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]\.[0-9][0-9][0-9]Z$/) return 0
+  y = substr(v, 1, 4) + 0; m = substr(v, 6, 2) + 0; d = substr(v, 9, 2) + 0
+  split("31 28 31 30 31 30 31 31 30 31 30 31", days, " ")
+  if (y % 4 == 0 && y % 100 != 0 || y % 400 == 0) days[2] = 29
+  return m >= 1 && m <= 12 && d >= 1 && d <= days[m] && substr(v, 12, 2) < 24 && substr(v, 15, 2) < 60 && substr(v, 18, 2) < 60
+}
+function moment(path,    v) { v = is(path, "s"); if (!R && !is_moment(v)) refuse("field"); return v }
+function one_of(path, words,    v) { v = is(path, "s"); if (!R && !index(" " words " ", " " v " ")) refuse("field"); return v }
+function version() { if (count(".v", 0) != 1 && !R) refuse("version") }
+function in_order(names,    list, n, i, j) {
+  n = split(names, list, " ")
+  for (i = 0; i < SIZE[""] && !R; i++) {
+    while (++j <= n && list[j] != KEYS["", i]) ;
+    if (j > n) refuse("field-place")
+  }
+}
+function carries(kid, typ) {
+  if (!R && HEAD != encode("{\"alg\":\"EdDSA\",\"kid\":\"" kid "\",\"typ\":\"" typ "+jws\"}")) refuse("header")
+}
+function is_rising(path, below,    i, p, last) {
+  if (TYPE[path] != "a" || SIZE[path] > 32) return 0
+  for (i = 0; i < SIZE[path]; i++) {
+    p = path "[" i "]"
+    if (TYPE[p] != "a" || SIZE[p] != 2 || TYPE[p "[0]"] != "n" || TYPE[p "[1]"] != "n") return 0
+    if (VALUE[p "[0]"] + 0 <= last + 0 || VALUE[p "[1]"] + 0 < VALUE[p "[0]"] + 0) return 0
+    last = VALUE[p "[1]"]
+    if (below != "" && last + 0 >= below + 0) return 0
+  }
+  return 1
+}
+function plain(v) { gsub(/[^A-Za-z0-9_. -]/, "_", v); return v == "" ? "-" : v }
+function number_or_dash(path) { return TYPE[path] == "n" && VALUE[path] >= 0 ? VALUE[path] : "-" }
+function row(a) { OUT = OUT "\t" (a == "" ? "-" : a) }
+# A value that is only looked at when the record is believed: itself, or `!` and the word.
+function later(path, size,    kept, v) {
+  kept = R
+  R = ""
+  v = b64(path, size)
+  if (R) v = "!" R
+  R = kept
+  return v
+}
+
+function record(    gw, ep, mode, opens, i, v, tail, p) {
+  version()
+  gw = name(".gw")
+  v = is(".kind", "s")
+  if (!R && !(v in KIND)) refuse("kind")
+  ep = count(".ep", 1)
+  opens = v == "epoch.open"
+  carries(gw (opens ? "#id" : "#" ep), opens ? "open" : "rec")
+  mode = one_of(".mode", "live drill test maintenance")
+  if (count(".sev", 0) > 4) refuse("field")
+  if (mode == "drill") { is(".drill", "o"); text_of(".drill.id", 64, 1); b64(".drill.auth", 32) }
+  else if (".drill" in TYPE) refuse("field")
+  if (".pii" in TYPE) b64(".pii", 32)
+  name(".site")
+  count(".seq", 1)
+  b64(".prev", 32)
+  text_of(".boot", 36, 0)
+  count(".mono_us", 0)
+  if (there(".wall") && TYPE[".wall"] != "z") moment(".wall")
+  is(".clk", "o")
+  if (".src" in TYPE) is(".src", "o")
+  if (".data" in TYPE) is(".data", "o")
+  if (".dev_ts" in TYPE) text_of(".dev_ts", 64, 0)
+  if (".eq" in TYPE) { text_of(".eq", 256, 0); count(".reg", 0); is(".standing", "o") }
+  if (R) return
+  row(v); row(gw); row(VALUE[".site"]); row(ep); row(VALUE[".seq"]); row(VALUE[".prev"]); row(VALUE[".pii"])
+  row(later(".data.epk", 32)); row(later(".data.pop", 64))
+  tail = later(".data.tail.hash", 32)
+  row(tail ~ /^!/ ? "-" : number_or_dash(".data.tail.seq")); row(tail); row(plain(VALUE[".data.tail_state"]))
+  row(number_or_dash(".data.n")); row(plain(VALUE[(".data.reason" in TYPE) ? ".data.reason" : ".data.cause"]))
+  v = ""
+  if (is_rising(".data.lost", VALUE[".seq"])) for (i = 0; i < SIZE[".data.lost"]; i++) {
+    p = ".data.lost[" i "]"
+    v = v (i ? "," : "") VALUE[p "[0]"] ":" VALUE[p "[1]"]
+  }
+  row(v); row(number_or_dash(".data.from")); row(number_or_dash(".data.to")); row(plain(VALUE[".data.why"])); row(files())
+}
+function files(    i, n, p, k, out) {
+  if (TYPE[".data.files"] != "o") return "!field"
+  n = SIZE[".data.files"]
+  for (i = 0; i < n; i++) {
+    k = KEYS[".data.files", i]
+    p = ".data.files." k
+    if (TYPE[p] != "a" || SIZE[p] != 2 || TYPE[p "[0]"] != "n" || TYPE[p "[1]"] != "s") return "!field"
+    if (strict(VALUE[p "[1]"], 32)) return "!" strict(VALUE[p "[1]"], 32)
+    gsub(/[^A-Za-z0-9_.-]/, "_", k)
+    out = out (i ? "," : "") k ":" VALUE[p "[0]"] ":" VALUE[p "[1]"]
+  }
+  return out
+}
+function receipt(    sms, i, list, p) {
+  version()
+  sms = name(".sms")
+  carries(sms "#receipt", "receipt")
+  count(".n", 0); count(".upto", 0); b64(".head", 32); b64(".prev", 32); count(".ep", 0)
+  moment(".received"); moment(".ts"); one_of(".state", "ok gap fork bad revoked"); name(".gw")
+  if (there(".have") && !is_rising(".have")) refuse("field")
+  if (there(".resend") && !is_rising(".resend")) refuse("field")
+  split(".rebase .register .settings", list, " ")
+  for (i = 1; i <= 3; i++) if (list[i] in TYPE) {
+    p = list[i]
+    if (TYPE[p] != "a" || SIZE[p] != 2 || TYPE[p "[0]"] != "n") refuse("field")
+    b64(p "[1]", 32)
+  }
+  row(sms); row(VALUE[".gw"]); row(VALUE[".n"]); row(VALUE[".prev"]); row(VALUE[".upto"]); row(VALUE[".head"])
+}
+function enrol(    is_request, sms, gw) {
+  version()
+  is_request = !(".by" in TYPE)
+  if (is_request) in_order("v sms site gw token identity machine ts csr")
+  sms = name(".sms"); gw = name(".gw"); name(".site")
+  if (is_request) carries(gw "#id", "enrol"); else carries(sms "#accept", "accept")
+  key_of(".identity"); moment(".ts")
+  if (is_request) { b64(".token", 16); text_of(".machine", 128, 1) } else { key_of(".receipt_key"); text_of(".by", 128, 1) }
+  row(is_request ? "request" : "acceptance"); row(sms); row(gw); row(VALUE[".site"]); row(VALUE[".identity"])
+  row(VALUE[".receipt_key"])
+}
+function root(    i, list, k) {
+  version()
+  in_order("v sms ver ts keys accept receipt order order_floor")
+  name(".sms"); count(".ver", 0); moment(".ts"); is(".keys", "a")
+  if (!R && SIZE[".keys"] != 3) refuse("field")
+  for (i = 0; i < 3 && !R; i++) { k = key_of(".keys[" i "]"); if (index(list, k)) refuse("field"); list = list (i ? " " : "") k }
+  key_of(".accept"); key_of(".receipt"); key_of(".order"); count(".order_floor", 0)
+  if (R) return
+  # Which key the header names: its base64 is compared with that of every key that was met.
+  split(list, ONE, " ")
+  for (i = 1; i <= 3; i++) MET[ONE[i]] = 1
+  k = "-"
+  for (i in MET) if (HEAD == encode("{\"alg\":\"EdDSA\",\"kid\":\"" VALUE[".sms"] "#root:" i "\",\"typ\":\"root+jws\"}")) k = i
+  row(BODY); row(VALUE[".sms"]); row(VALUE[".ver"]); row(list); row(VALUE[".accept"]); row(VALUE[".receipt"])
+  row(VALUE[".order"]); row(k)
+}
+function order(    command, sms) {
+  version()
+  command = ".body" in TYPE
+  sms = name(".sms")
+  carries(sms "#order", command ? "command" : "order")
+  in_order(command ? "v sms aud n seq on body" : "v sms aud ver prev iat exp root register settings drills")
+  name(".aud")
+  if (command) { count(".n", 0); count(".seq", 0); b64(".on", 32); is(".body", "o") }
+  else {
+    count(".ver", 1); b64(".prev", 32); count(".root", 0); moment(".iat"); moment(".exp")
+    if (!R && VALUE[".iat"] >= VALUE[".exp"]) refuse("field")
+  }
+  row(command ? "command" : "order"); row(sms); row(VALUE[".aud"]); row(command ? VALUE[".n"] : VALUE[".ver"])
+  row(VALUE[".prev"]); row(VALUE[".root"])
+}
+function sidecar(    i, p, last) {
+  R = ""
+  if (!is_utf8(J0)) refuse("field")
+  else { parse(J0, 99); if (R) R = "field" }
+  version()
+  is(".openings", "a")
+  if (!R && SIZE[".openings"] > 65536) refuse("field")
+  for (i = 0; i < SIZE[".openings"] && !R; i++) {
+    p = ".openings[" i "]"
+    count(p ".seq", last + 1); b64(p ".salt", 16); text_of(p ".text", 2048, 1)
+    if (!R && substr(VALUE[p ".text"], 1, 1) != "{") refuse("field")
+    last = VALUE[p ".seq"]
+    if (!R) print VALUE[p ".seq"] "\t" VALUE[p ".salt"] "\t" encode(VALUE[p ".text"])
+  }
+  if (R) print "!" R "\t-\t-"
+}
+
+function line(text,    parts, n, word, payload) {
+  R = ""; OUT = ""
+  if (length(text) > 11264) return refuse("line-too-long")
+  if (!is_utf8(text)) return refuse("not-text")
+  n = split(text, parts, ".")
+  if (n != 3) return refuse("not-three-parts")
+  word = strict(parts[3], 64)
+  if (word) return refuse(word)
+  word = strict(parts[2])
+  if (word) return refuse(word)
+  HEAD = parts[1]; BODY = parts[2]
+  payload = decode(BODY)
+  if (length(payload) > 8192) return refuse("payload-too-large")
+  if (!is_utf8(payload)) return refuse("payload-not-utf8")
+  parse(payload, 4)
+  if (R) return
+  row(HEAD "." BODY); row(parts[3])
+  if (as == "record") record()
+  else if (as == "receipt") receipt()
+  else if (as == "enrol") enrol()
+  else if (as == "root") root()
+  else if (as == "order") order()
+}
+
+BEGIN {
+  RS = "\n"; FS = "\034"
+  A64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+  for (i = 1; i <= 64; i++) VAL[substr(A64, i, 1)] = i - 1
+  # A zero byte is no character here; it stands as 1, which JSON forbids as well.
+  for (i = 1; i < 256; i++) { CHR[i] = sprintf("%c", i); ORD[CHR[i]] = i }
+  CHR[0] = CHR[1]
+  n = split("log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad " \
+    "register.applied register.rejected settings.applied records.disposed records.exported records.restored " \
+    "personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings " \
+    "alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input " \
+    "health.central act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
+  for (i = 1; i <= n; i++) KIND[list[i]] = 1
+}
+as == "sidecar" { J0 = J0 $0 "\n"; next }
+{
+  line($0)
+  print (R ? R : "ok") (R ? "" : OUT)
+}
+END { if (as == "sidecar") sidecar() }

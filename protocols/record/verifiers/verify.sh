@@ -1,0 +1,565 @@
+#!/bin/sh
+# Verifies bundles of signed records, from FORMAT.md alone: openssl (3.0 or later), sha256sum and POSIX tools, no code of the
+# product.
+#
+#   verify.sh [--identity=KEY] [--root=HASH] [--no-manifest] BUNDLE_DIR...
+#   verify.sh --mutations VECTORS_DIR
+#
+# Prints what is verified, what is declared as lost and what contradicts. Exits 0 where nothing contradicts, 1 where
+# something does, 2 when called wrongly. read.awk reads lines strictly, point.awk checks keys; openssl verifies.
+# The functions are called by name through `each`; every `A && B || { ... }` here means what it says.
+# shellcheck disable=SC2034,SC2030,SC2031,SC2317,SC2015,SC2100
+set -eu
+export LC_ALL=C
+here=$(dirname "$0")
+tab=$(printf '\t')
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mkdir "$dir/keys"
+
+usage() { echo "usage: $0 [--identity=KEY] [--root=HASH] [--no-manifest] BUNDLE_DIR..." >&2; exit 2; }
+
+# --- Keys and signatures ---
+
+# base64url to bytes; what comes here was checked by read.awk.
+decode() {
+  text=$(printf %s "$1" | tr -- '-_' '+/')
+  case $((${#text} % 4)) in 2) text="$text==" ;; 3) text="$text=" ;; esac
+  printf %s "$text" | openssl base64 -d -A
+}
+encode() { openssl base64 -A | tr -- '+/' '-_' | tr -d '='; }
+digest() { openssl dgst -sha256 -binary | encode; }
+hex() { od -An -v -tx1 | tr -d ' \n'; }
+
+# Takes a key: a DER file beside its check. Sets `why` to the word where it is refused.
+take() {
+  why=
+  if [ ! -e "$dir/keys/$1.word" ]; then
+    decode "$1" | hex | awk -f "$here/point.awk" >"$dir/keys/$1.word"
+    # RFC 8410 section 4: twelve bytes before the raw key.
+    { printf '\060\052\060\005\006\003\053\145\160\003\041\000'; decode "$1"; } >"$dir/keys/$1"
+  fi
+  read -r why <"$dir/keys/$1.word" || true
+  [ "$why" != ok ] || why=
+  [ -z "$why" ]
+}
+
+# believes KEY MESSAGE_FILE SIGNATURE. Strict: R is no point of small order.
+believes() {
+  decode "$3" >"$dir/sig"
+  case $(head -c 32 "$dir/sig" | hex) in
+    0100000000000000000000000000000000000000000000000000000000000000 | \
+    ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f | \
+    0000000000000000000000000000000000000000000000000000000000000000 | \
+    0000000000000000000000000000000000000000000000000000000000000080 | \
+    26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc[08]5 | \
+    c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03[7f]a) return 1 ;;
+  esac
+  openssl pkeyutl -verify -pubin -keyform DER -inkey "$dir/keys/$1" -rawin -in "$2" -sigfile "$dir/sig" >/dev/null 2>&1
+}
+
+# --- The three lists ---
+
+begin() {
+  work=$dir/work
+  rm -rf "$work"
+  mkdir -p "$work/receipts" "$work/kept" "$work/pii" "$work/main" "$work/days" "$work/branch" "$work/links"
+  : >"$work/losses" && : >"$work/found" && : >"$work/counts" && : >"$work/holes" && : >"$work/lost" && : >"$work/disposed"
+  : >"$work/waiting" && : >"$work/tails" && : >"$work/digests"
+  gw='' site='' sms='' enrolled='' accepted='' head_seq='' head_ep='' head_link='' closed=1 number=0 first=0 last=0
+  denied='' receipt_n=0 receipt_link='' roots='' day_last=0 order_last='' command_n=0 branch_last='' manifest=''
+}
+count() { echo "$1" >>"$work/counts"; }
+loss() { echo "$1: $2" >>"$work/losses"; }
+complain() { # FILE LINE WORD SENTENCE
+  where=$1
+  [ -z "$2" ] || where="$1 line $2"
+  echo "$where: $3: ${4:-$3}" >>"$work/found"
+}
+show() {
+  printf 'verified:'
+  sort "$work/counts" | uniq -c | while read -r n what; do printf ' %s %s,' "$n" "$what"; done
+  echo
+  head -n 1000 "$work/losses" | sed 's/^/declared loss: /'
+  head -n 1000 "$work/found" | sed 's/^/contradiction: /'
+  echo "declared losses $(wc -l <"$work/losses"), contradictions $(wc -l <"$work/found")"
+  if [ ! -s "$work/found" ] && grep -qx records "$work/counts"; then echo 'verdict: verified'; return 0; fi
+  echo 'verdict: refused'
+  return 1
+}
+
+# What of a range A B is in none of the ranges of a file, one `from to` a line.
+rest() {
+  sort -n "$3" | awk -v a="$1" -v b="$2" '
+    $1 > b { next }
+    a < $1 { print a, $1 - 1 }
+    a <= $2 { a = $2 + 1 }
+    END { if (a <= b) print a, b }'
+}
+
+# --- Records ---
+
+# Splits a row of read.awk. Sets `why` where the line is refused.
+fields() {
+  IFS=$tab read -r state signed signature kind r_gw r_site ep seq prev pii epk pop tail_seq tail_hash tail_state \
+    n reason lost from to disposed_why files <<ROW
+$1
+ROW
+  why=
+  [ "$state" = ok ] || { why=$state; return 1; }
+  printf %s "$signed" >"$dir/msg"
+  link=$(digest <"$dir/msg")
+  opens=0
+  [ "$kind" != epoch.open ] || opens=1
+}
+
+# Believes the record of the last row by the keys in a folder, one file an epoch.
+genuine() {
+  [ "$r_gw" = "$gw" ] && [ "$r_site" = "$site" ] || { why=stranger; return 1; }
+  if [ "$opens" = 0 ]; then
+    [ -e "$1/$ep" ] || { why=unknown-epoch; return 1; }
+    believes "$(cat "$1/$ep")" "$dir/msg" "$signature" || { why=signature; return 1; }
+    return 0
+  fi
+  believes "$identity" "$dir/msg" "$signature" || { why=signature; return 1; }
+  for part in "$epk" "$pop"; do case $part in '!'*) why=${part#!}; return 1 ;; esac; done
+  take "$epk" || return 1
+  printf 'pop1|%s|%s|%s' "$r_gw" "$ep" "$prev" >"$dir/pop"
+  believes "$epk" "$dir/pop" "$pop" || { why=possession; return 1; }
+  [ -e "$1/$ep" ] || echo "$epk" >"$1/$ep"
+  [ "$(cat "$1/$ep")" = "$epk" ] || { why=epoch-taken; return 1; }
+}
+
+flush() {
+  while read -r at word; do complain records.jws "$at" "$word"; done <"$work/waiting"
+  : >"$work/waiting"
+}
+
+deny() { # excused where the next record is an opening behind the receipt
+  [ -n "$denied" ] || return 0
+  # shellcheck disable=SC2086
+  set -- "${1:-}" $denied
+  denied=
+  if [ "$1" = next ] && [ "$leaves" = 1 ] && [ "$seq" = $(($3 + 1)) ] && [ "$prev" = "$4" ]; then return 0; fi
+  complain records.jws "$2" receipt-head "record $3 is not the one that a receipt names"
+}
+
+behind() {
+  before=$((seq - 1))
+  [ ! -e "$work/receipts/$before" ] || [ "$(cat "$work/receipts/$before")" = "$prev" ] ||
+    complain records.jws "$number" receipt-head "record $before"
+}
+
+place() {
+  leaves=0
+  if [ "$opens" = 1 ]; then case $tail_state in rollback | reset) leaves=1 ;; esac; fi
+  deny next
+  why=
+  if [ -z "$head_seq" ]; then
+    flush
+    known=$tail_seq
+    [ "$known" != - ] || known=0
+    if [ "$leaves" = 1 ] && [ $((known + 1)) -lt "$seq" ]; then loss rollback "records $((known + 1)) to $((seq - 1))"; fi
+    behind
+    return 0
+  fi
+  if [ "$leaves" = 1 ] && [ "$seq" -gt "$head_seq" ] &&
+    { [ "$seq" -gt $((head_seq + 1)) ] || [ "$prev" != "$head_link" ]; }; then
+    flush
+    leave
+    return
+  fi
+  if [ "$seq" -gt $((head_seq + 1)) ]; then
+    [ "$(wc -l <"$work/waiting")" -le $((seq - head_seq - 1)) ] || flush
+    echo "$((head_seq + 1)) $((seq - 1)) $number" >>"$work/holes"
+    mv "$work/waiting" "$work/waiting.$number"
+    : >"$work/waiting"
+    [ "$ep" -ge $((head_ep + opens)) ] || { why=break-epoch; return 1; }
+    behind
+    return 0
+  fi
+  flush
+  [ "$seq" -gt "$head_seq" ] || { why=backwards; return 1; }
+  if [ "$ep" != $((head_ep + opens)) ] && ! { [ "$leaves" = 1 ] && [ "$ep" -gt "$head_ep" ]; }; then
+    why=break-epoch
+    return 1
+  fi
+  [ "$prev" = "$head_link" ] || { why=break-prev; return 1; }
+  [ "$opens" = 1 ] || [ "$closed" = 0 ] || { why=break-closed; return 1; }
+}
+
+leave() {
+  why=tail moved=0
+  [ "$tail_seq" != - ] || return 1
+  if [ "$tail_seq" -ge "$seq" ] && [ $((head_seq + 1)) = "$seq" ]; then moved=1; fi
+  [ "$moved" = 1 ] || { [ "$tail_seq" = "$head_seq" ] && [ "$tail_hash" = "$head_link" ]; } || return 1
+  why=break-epoch
+  [ "$ep" -gt "$head_ep" ] || return 1
+  why=
+  [ "$moved" = 0 ] || echo "$tail_seq-$tail_hash" >>"$work/tails"
+  proof='no receipt here shows it' known=$work/receipts/$((seq - 1))
+  if [ -e "$known" ] && [ "$(cat "$known")" = "$prev" ]; then proof='a receipt shows it'; fi
+  if [ $((head_seq + 1)) -lt "$seq" ]; then
+    loss rollback "records $((head_seq + 1)) to $((seq - 1)) are with the central system ($proof)"
+  else
+    loss branch "record $seq goes on elsewhere ($proof)"
+  fi
+  behind
+}
+
+advance() {
+  case $kind in
+    epoch.open)
+      count epochs
+      [ "$closed" = 1 ] || loss unclosed "epoch $head_ep after record $head_seq"
+      ;;
+    gap.dropped) loss dropped "$n events ($reason), as record $seq says" ;;
+    journal.recovered)
+      for range in $(printf %s "$lost" | tr ',' ' '); do
+        [ "$range" != - ] || continue
+        echo "${range%:*} ${range#*:}" >>"$work/lost"
+        loss lost "records ${range%:*} to ${range#*:}, as record $seq says"
+      done
+      ;;
+    records.disposed)
+      if [ "$from" != - ] && [ "$to" != - ] && [ 1 -le "$from" ] && [ "$from" -le "$to" ] && [ "$to" -lt "$seq" ]; then
+        echo "$from $to" >>"$work/disposed"
+        loss disposed "records $from to $to ($disposed_why), as record $seq says"
+      fi
+      ;;
+  esac
+  [ -n "$head_seq" ] || first=$seq
+  last=$seq closed=0
+  [ "$kind" != epoch.close ] || closed=1
+  head_seq=$seq head_ep=$ep head_link=$link
+}
+
+witness() {
+  why=acceptance
+  [ "$seq" != 1 ] || [ -z "$enrolled" ] || [ "$prev" = "$enrolled" ] || return 1
+  why=summary
+  [ ! -e "$work/kept/$seq" ] || [ "$(cat "$work/kept/$seq")" = "$link" ] || return 1
+  why=disclosure
+  if [ -e "$work/pii/$seq" ]; then
+    known=$(cat "$work/pii/$seq")
+    rm "$work/pii/$seq"
+    [ "$known" = "$pii" ] || return 1
+    count disclosures
+  fi
+  why=
+  [ -e "$work/receipts/$seq" ] || return 0
+  known=$(cat "$work/receipts/$seq")
+  if [ "$known" = "$link" ]; then count 'receipts that agree'; else denied="$number $seq $known"; fi
+}
+
+record() {
+  number=$((number + 1))
+  if ! fields "$1"; then echo "$number $why" >>"$work/waiting"; return 0; fi
+  if [ -z "$started" ]; then
+    if [ "$opens" = 0 ]; then complain records.jws "$number" start; return 0; fi
+    started=1
+    [ -n "$gw" ] || { gw=$r_gw site=$r_site; }
+  fi
+  if ! genuine "$work/main"; then echo "$number $why" >>"$work/waiting"; return 0; fi
+  if place; then placed=1; else placed=0; complain records.jws "$number" "$why"; fi
+  advance
+  [ "$placed" = 1 ] || return 0
+  if witness; then count records; else complain records.jws "$number" "$why"; fi
+}
+
+finish_records() {
+  deny
+  flush
+  while read -r a b at; do
+    rest "$a" "$b" "$work/lost" >"$work/rest"
+    [ -s "$work/rest" ] || continue
+    while read -r line word; do complain records.jws "$line" "$word"; done <"$work/waiting.$at"
+    while read -r c d; do complain records.jws "$at" missing "records $c to $d"; done <"$work/rest"
+  done <"$work/holes"
+  if [ "$first" -gt 1 ]; then
+    rest 1 $((first - 1)) "$work/disposed" >"$work/rest"
+    while read -r c d; do loss outside "records $c to $d are not in this file"; done <"$work/rest"
+  fi
+  for left in "$work/pii"/*; do [ ! -e "$left" ] || complain records.jws '' disclosure "record ${left##*/} is not here"; done
+  newest=$(find "$work/receipts" -type f | sed 's|.*/||' | sort -n | tail -n 1)
+  [ "${newest:-0}" -le "$last" ] || complain records.jws '' missing "records $((last + 1)) to $newest have receipts"
+}
+
+# --- What stands beside the records. Each takes a row of read.awk, and sets `why` where it is refused ---
+
+# Sets `signer` to the first key of a list that signed.
+signed_by() { # SIGNATURE KEY...
+  found=$1 signer=''
+  shift
+  for key in "$@"; do
+    take "$key" || return 1
+    if believes "$key" "$dir/msg" "$found"; then signer=$key; return 0; fi
+  done
+  why=signature
+  return 1
+}
+
+root_keys() { # ROLE: every key that root.jws names for it
+  sed -n "s/^$1 //p" "$roots" | sort -u | tr '\n' ' '
+}
+
+root_file() { # the whole of root.jws; FORMAT.md section 11
+  ver=0 body='' signers='' own='' old='' at=0
+  while IFS=$tab read -r state signed signature r_body r_sms r_ver keys accept receipt order key; do
+    at=$((at + 1))
+    [ "$state" = ok ] || { why=$state; return 1; }
+    if [ "$r_body" != "$body" ]; then
+      enough || return 1
+      [ "$ver" -lt 64 ] || { why=root-too-long; return 1; }
+      [ "$r_ver" = $((ver + 1)) ] || { why=root-version; return 1; }
+      [ "$ver" = 0 ] || [ "$r_sms" = "$root_sms" ] || { why=stranger; return 1; }
+      old=$own own=$keys ver=$r_ver body=$r_body signers='' root_sms=$r_sms
+      for part in $keys $accept $receipt $order; do take "$part" || return 1; done
+      printf 'accept %s\nreceipt %s\norder %s\norder%s %s\nhash %s\n' "$accept" "$receipt" "$order" "$ver" "$order" \
+        "$(printf %s "$body" | digest)" >>"$work/roots"
+    fi
+    case " $own $old " in *" $key "*) ;; *) why=root-signer; return 1 ;; esac
+    case " $signers " in *" $key "*) why=root-signer; return 1 ;; esac
+    printf %s "$signed" >"$dir/msg"
+    believes "$key" "$dir/msg" "$signature" || { why=signature; return 1; }
+    signers="$signers $key"
+  done <"$work/rows"
+  enough || return 1
+  [ "$ver" -gt 0 ] || { why=root-empty; return 1; }
+  roots=$work/roots
+  [ -z "$root_hash" ] || grep -qx "hash $root_hash" "$roots" || { why=root-unknown; return 1; }
+}
+enough() {
+  [ "$ver" != 0 ] || return 0
+  why=root-threshold
+  for list in "$own" "$old"; do
+    [ -n "$list" ] || continue
+    good=0
+    for one in $list; do case " $signers " in *" $one "*) good=$((good + 1)) ;; esac; done
+    [ "$good" -ge 2 ] || return 1
+  done
+  why=
+}
+
+enrolment() {
+  IFS=$tab read -r state signed signature what e_sms e_gw e_site e_identity e_receipt <<ROW
+$1
+ROW
+  [ "$state" = ok ] || { why=$state; return 1; }
+  printf %s "$signed" >"$dir/msg"
+  take "$e_identity" || return 1
+  if [ "$what" = request ]; then
+    signed_by "$signature" "$e_identity" || return 1
+    [ -z "$given" ] || [ "$given" = "$e_identity" ] || { why=acceptance; return 1; }
+    return 0
+  fi
+  take "$e_receipt" || return 1
+  if [ -n "$roots" ]; then
+    # shellcheck disable=SC2046
+    signed_by "$signature" $(root_keys accept) || return 1
+    [ "$root_sms" = "$e_sms" ] || { why=system; return 1; }
+  fi
+  [ -z "$enrolled" ] || { why=acceptance; return 1; }
+  enrolled=$(digest <"$dir/msg") sms=$e_sms gw=$e_gw site=$e_site accepted=$e_identity receipt_key=$e_receipt
+  [ -z "$given" ] || [ "$given" = "$accepted" ] || { why=acceptance; return 1; }
+}
+
+receipt() {
+  IFS=$tab read -r state signed signature r_sms r_gw r_n r_prev upto r_head <<ROW
+$1
+ROW
+  [ "$state" = ok ] || { why=$state; return 1; }
+  [ -n "$enrolled" ] || { why=unverifiable; return 1; }
+  printf %s "$signed" >"$dir/msg"
+  more=
+  [ -z "$roots" ] || more=$(root_keys receipt)
+  # shellcheck disable=SC2086
+  signed_by "$signature" "$receipt_key" $more || return 1
+  [ "$r_gw" = "$gw" ] || { why=stranger; return 1; }
+  [ "$r_sms" = "$sms" ] || { why=system; return 1; }
+  count receipts
+  last_n=$receipt_n last_link=${receipt_link:-$enrolled}
+  [ "$r_n" -le "$receipt_n" ] || receipt_n=$r_n
+  receipt_link=$(digest <"$dir/msg")
+  known=$r_head
+  [ ! -e "$work/receipts/$upto" ] || known=$(cat "$work/receipts/$upto")
+  echo "$r_head" >"$work/receipts/$upto"
+  [ "$known" = "$r_head" ] || { why=receipts-differ; return 1; }
+  if [ "$r_n" -le "$last_n" ] || { [ "$r_n" = $((last_n + 1)) ] && [ "$r_prev" != "$last_link" ]; }; then
+    why=receipt-chain
+    return 1
+  fi
+}
+
+day() {
+  fields "$1" && genuine "$work/days" || return 1
+  case $kind in epoch.open | summary.day) ;; *) why=misplaced; return 1 ;; esac
+  [ "$seq" -gt "$day_last" ] || { why=backwards; return 1; }
+  day_last=$seq
+  echo "$link" >"$work/kept/$seq"
+  [ "$opens" = 1 ] || count days
+}
+
+order() {
+  IFS=$tab read -r state signed signature what o_sms o_gw ver o_prev o_root <<ROW
+$1
+ROW
+  [ -n "$roots" ] || { why=unverifiable; return 1; }
+  [ "$state" = ok ] || { why=$state; return 1; }
+  printf %s "$signed" >"$dir/msg"
+  # shellcheck disable=SC2046
+  signed_by "$signature" $(root_keys order) || return 1
+  [ -z "$gw" ] || [ "$o_gw" = "$gw" ] || { why=stranger; return 1; }
+  [ "$o_sms" = "$root_sms" ] || { why=system; return 1; }
+  if [ "$what" = command ]; then
+    count orders
+    before=$command_n command_n=$ver
+    [ "$ver" -gt "$before" ] || { why=order-chain; return 1; }
+    return 0
+  fi
+  grep -qx "order$o_root $signer" "$roots" || { why=signature; return 1; }
+  count orders
+  # shellcheck disable=SC2086
+  set -- $order_last
+  order_last="$signer $ver $(digest <"$dir/msg")"
+  [ "${1:-}" = "$signer" ] || return 0
+  if [ "$ver" -le "$2" ] || { [ "$ver" = $(($2 + 1)) ] && [ "$o_prev" != "$3" ]; }; then why=order-chain; return 1; fi
+}
+
+left() {
+  fields "$1" || return 1
+  if [ "$opens" = 1 ] || [ -e "$work/branch/$ep" ]; then keys=$work/branch; else keys=$work/main; fi
+  genuine "$keys" || return 1
+  : >"$work/links/$seq-$link"
+  [ "$branch_last" = "$((seq - 1)) $prev" ] || count branches
+  branch_last="$seq $link"
+}
+
+exported() {
+  fields "$1" && genuine "$work/main" || return 1
+  [ "$opens" = 0 ] || return 0
+  if [ "$kind" != records.exported ] || [ -n "$manifest" ]; then why=misplaced; return 1; fi
+  case $files in '!'*) why=${files#!}; return 1 ;; esac
+  [ "$from" != - ] && [ "$to" != - ] || { why=field; return 1; }
+  manifest="$seq $prev $from $to"
+  printf %s "$files" | tr ',' '\n' | sort >"$work/named"
+  echo >>"$work/named"
+}
+
+# --- The bundle: FORMAT.md section 14 ---
+
+rows() { awk -v as="$1" -f "$here/read.awk" "$2"; }
+
+each() { # FILE READ_AS FUNCTION
+  [ -e "$folder/$1" ] || return 0
+  rows "$2" "$folder/$1" >"$work/rows"
+  at=0
+  while IFS= read -r row; do
+    at=$((at + 1)) why=
+    "$3" "$row" || complain "$1" "$at" "$why"
+  done <"$work/rows"
+}
+
+seal() {
+  if [ -z "$manifest" ]; then
+    [ "$sealed" = 0 ] || complain MANIFEST.jws '' unsealed
+    return 0
+  fi
+  for path in "$folder"/* "$folder"/.[!.]*; do
+    [ -e "$path" ] && [ "${path##*/}" != MANIFEST.jws ] || continue
+    echo "${path##*/}:$(wc -c <"$path" | tr -d ' '):$(digest <"$path")" >>"$work/digests"
+  done
+  sort "$work/digests" >"$work/here"
+  sed '/^$/d' "$work/named" | sort >"$work/there"
+  comm -3 "$work/here" "$work/there" | tr -d '\t' | sed 's/:.*//' | sort -u >"$work/wrong"
+  while read -r name; do complain MANIFEST.jws '' file "$name is not the file that the manifest names"; done <"$work/wrong"
+  # shellcheck disable=SC2086
+  set -- $manifest
+  if [ "$3" != "$first" ] || [ "$4" != "$last" ] || [ "$1" -le "$last" ]; then
+    complain MANIFEST.jws '' range "records $3 to $4"
+  elif [ "$1" = $((last + 1)) ] && [ "$2" != "$head_link" ]; then
+    complain MANIFEST.jws '' break-prev
+  fi
+}
+
+bundle() {
+  folder=$1 started='' given=$identity_given
+  begin
+  if [ -e "$folder/root.jws" ]; then
+    rows root "$folder/root.jws" >"$work/rows"
+    why=
+    root_file || complain root.jws '' "$why"
+  fi
+  each enrol.jws enrol enrolment
+  [ -n "$enrolled" ] || complain enrol.jws '' unverifiable 'there is no acceptance'
+  identity=${given:-$accepted}
+  [ -n "$identity" ] || return 0
+  each receipts.jws receipt receipt
+  each summaries.jws record day
+  if [ -e "$folder/sidecar.json" ]; then
+    awk -v as=sidecar -v out="$work/opening" -f "$here/read.awk" "$folder/sidecar.json" >"$work/rows"
+    while IFS=$tab read -r o_seq o_salt o_text; do
+      case $o_seq in '!'*) complain sidecar.json '' "${o_seq#!}"; continue ;; esac
+      { decode "$o_salt"; decode "$o_text"; } | digest >"$work/pii/$o_seq"
+    done <"$work/rows"
+  fi
+  each orders.jws order order
+  each records.jws record record
+  finish_records
+  for taken in "$work/days"/*; do
+    [ -e "$taken" ] && [ -e "$work/main/${taken##*/}" ] || continue
+    cmp -s "$taken" "$work/main/${taken##*/}" || complain summaries.jws '' epoch-taken
+  done
+  each branches.jws record left
+  if [ -e "$folder/branches.jws" ]; then
+    while read -r tail; do [ -e "$work/links/$tail" ] || complain branches.jws '' tail; done <"$work/tails"
+  fi
+  each MANIFEST.jws record exported
+  seal
+}
+
+mutations() {
+  begin
+  gw=gate-7 site=harbour
+  identity=$(sed -n "s/^identity$tab.*$tab//p" "$1/keys.tsv")
+  take "$identity"
+  rows record "$1/records.jws" >"$work/rows"
+  while IFS= read -r row; do fields "$row" && genuine "$work/main" || exit 1; done <"$work/rows"
+  cut -f3 "$1/mutations.tsv" >"$work/lines"
+  rows record "$work/lines" >"$work/rows"
+  while IFS= read -r row; do
+    why=accepted
+    fields "$row" && { genuine "$work/main" && why=accepted; } || :
+    echo "$why"
+  done <"$work/rows" >"$work/words"
+  cut -f1 "$1/mutations.tsv" | paste - "$work/words"
+}
+
+identity_given='' root_hash='' sealed=1 mutate=0
+while [ $# -gt 0 ]; do
+  case $1 in
+    --identity=*) identity_given=${1#*=} ;;
+    --root=*) root_hash=${1#*=} ;;
+    --no-manifest) sealed=0 ;;
+    --mutations) mutate=1 ;;
+    --*) usage ;;
+    *) break ;;
+  esac
+  shift
+done
+[ $# -gt 0 ] || usage
+for path in "$@"; do [ -d "$path" ] || { echo "$path is not a folder" >&2; exit 2; }; done
+if [ "$mutate" = 1 ]; then mutations "$1"; exit 0; fi
+if [ -n "$identity_given" ]; then
+  case $identity_given in *[!A-Za-z0-9_-]*) echo "the identity is no key: base64" >&2; exit 2 ;; esac
+  [ ${#identity_given} = 43 ] || { echo "the identity is no key: length" >&2; exit 2; }
+  take "$identity_given" || { echo "the identity is no key: $why" >&2; exit 2; }
+fi
+bad=0
+for path in "$@"; do
+  [ $# = 1 ] || echo "== $path"
+  bundle "$path"
+  show || bad=1
+done
+[ -n "$identity_given" ] || echo 'note: verified with the identity that the bundle names itself; compare it with the one you trust'
+exit $bad
