@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod evidence;
+mod progress;
 mod show;
 
 pub(crate) use evidence::{export, verify};

@@ -1,8 +1,10 @@
 //! `picket export` and `picket verify`.
 
+use super::progress::Progress;
 use crate::{refuse, say};
 use picket::control::{self, Unanswered};
 use picket::journal;
+use picket::journal::bundle::Part;
 use picket_record::acceptance::Acceptance;
 use picket_record::chain::{ChainCheck, Summary};
 use picket_record::encode::{LINE_MAX, Name};
@@ -23,7 +25,7 @@ pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
         Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
     };
     let asked = tokio.block_on(control::records(runtime));
-    let (papers, mut records) = match asked {
+    let (papers, records) = match asked {
         Ok(answer) => answer,
         Err(Unanswered::Nobody { socket, source }) => {
             let socket = socket.display();
@@ -31,14 +33,28 @@ pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
         }
         Err(why) => return refuse(&format!("nothing was exported: {why}; see picket status, then export again")),
     };
-    let written = journal::bundle::export(out, &papers, || {
-        let next = tokio.block_on(records.next());
-        next.map_err(|why| {
+    let mut progress = Progress::new("exported");
+    let mut open = Some((Part::Records, records));
+    let written = journal::bundle::export(out, &papers, |part| {
+        let next = tokio.block_on(async {
+            let mut records = match open.take() {
+                Some((which, records)) if which == part => records,
+                _ => control::part(runtime, part).await?,
+            };
+            let next = records.next().await?;
+            open = Some((part, records));
+            Ok(next)
+        });
+        if let Ok(Some(text)) = &next {
+            progress.lines(text.iter().filter(|byte| **byte == b'\n').count() as u64);
+        }
+        next.map_err(|why: Unanswered| {
             let out = out.display();
-            let left = format!("{out}/records.jws.part is not whole and has no manifest");
+            let left = format!("{out} is not whole and has no manifest");
             journal::Fault::Refused(format!("not exported: {why}; {left}; see picket status, then export again"))
         })
     });
+    drop(progress);
     match written {
         Ok(bytes) => {
             say(format_args!("exported {bytes} bytes of records to {}", out.display()));
@@ -80,8 +96,10 @@ fn checked(path: &Path, identity: Option<&str>) -> Result<(Summary, bool), Strin
 
 fn walk(reader: &mut impl BufRead, check: &mut ChainCheck) -> io::Result<()> {
     let (mut line, mut number, mut shown) = (Vec::new(), 0u64, 0);
+    let mut progress = Progress::new("verified");
     while next_line(reader, &mut line)? {
         number += 1;
+        progress.lines(1);
         if let Err(contradiction) = check.line(&line) {
             if shown < SHOWN {
                 say(format_args!("contradiction in line {number}: {contradiction}"));

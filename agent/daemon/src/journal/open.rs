@@ -111,6 +111,7 @@ impl Journal {
             epoch_opened_us: when.mono_us,
             receipts,
             leaves: super::branch::Leaves::default(),
+            retention: super::retention::Retention::of_settings(place.retention_days),
             told_of_rows: false,
         };
         journal.first_words(when, head.seq == 0, damage)?;
@@ -190,6 +191,7 @@ fn small_tables(store: &Store) -> Result<(), Fault> {
         "SELECT max(told) FROM leaving",
         "SELECT max(pos) FROM branch_open",
         "SELECT max(first) FROM lost",
+        "SELECT max(seq) FROM summary",
     ] {
         store.row(newest, [], "cannot read a table", |row| row.get::<_, Option<u64>>(0))?;
     }

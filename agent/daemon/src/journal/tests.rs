@@ -4,12 +4,14 @@ mod branches;
 mod damage;
 mod export;
 mod faults;
+mod large;
 mod life;
 mod lost;
 mod mending;
 mod pruning;
 mod random;
 mod receipts;
+mod retention;
 
 use super::{Credentials, Fault, Journal, Place};
 use picket_core::wire::{Batch, Recovered};
@@ -45,7 +47,14 @@ impl Site {
     fn place(&self) -> Place {
         let none = PathBuf::new();
         let file = self.file();
-        Place { file, budget_bytes: self.budget, identity: none.clone(), acceptance: none.clone(), accept_key: none }
+        Place {
+            file,
+            budget_bytes: self.budget,
+            retention_days: 30,
+            identity: none.clone(),
+            acceptance: none.clone(),
+            accept_key: none,
+        }
     }
 
     fn try_start(&mut self) -> Result<(Journal, Recovered), Fault> {
