@@ -12,10 +12,13 @@ use std::path::Path;
 const SLICE: u64 = 500;
 
 impl Journal {
-    /// Lines from `after` on, at most a slice, with the number of the last.
+    /// Lines from `after` on, at most a slice, with the number of the last. What was left because the central side knew
+    /// another history is no part of the chain, though it lies there still: it is in [`Part::Branches`].
     pub fn slice(&self, after: u64) -> Result<Option<(u64, Vec<u8>)>, Fault> {
         let rows: Vec<(u64, Vec<u8>)> = self.store.rows(
-            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1
+             AND NOT EXISTS (SELECT 1 FROM leaving WHERE record.seq BETWEEN leaving.first AND leaving.kept)
+             ORDER BY seq LIMIT ?2",
             (after, SLICE),
             "cannot read records",
             |row| Ok((row.get(0)?, row.get(1)?)),

@@ -77,6 +77,11 @@ fn a_disk_image_that_was_put_back_goes_on_behind_the_receipt_and_keeps_what_it_w
     let sent: Vec<u64> = branch(&journal).iter().map(|(seq, ..)| *seq).collect();
     assert_eq!(sent, [1, 5, 6, 7]);
     assert_eq!(rows(&journal), ["alarm/door/A"]);
+    // The chain that a stranger verifies holds none of them.
+    let (_, text) = journal.slice(0).unwrap().unwrap();
+    let chain: Vec<u64> =
+        text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| parsed(line).0).collect();
+    assert_eq!(chain, [1, 2, 3, 4, 21, 22, 23, 24]);
     drop(journal);
     let (journal, recovered) = site.start();
     assert_eq!((found(&journal), recovered.tail.as_str(), recovered.receipted), (vec![], "crash", 20));
