@@ -61,6 +61,7 @@ fn open_journal(bench: &Bench, folder: &Path) -> Result<Journal, String> {
     let place = Place {
         file: folder.join("records.db"),
         budget_bytes: 8 << 30,
+        retention_days: 30,
         identity: folder.join("identity.key"),
         acceptance: folder.join("acceptance.jws"),
         accept_key: folder.join("accept.pub"),

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod enroll;
 mod evidence;
+mod progress;
 mod show;
 
 pub(crate) use enroll::enroll;

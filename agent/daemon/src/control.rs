@@ -4,9 +4,9 @@
 
 mod client;
 
-pub use client::{Records, Unanswered, records, status};
+pub use client::{Records, Unanswered, part, records, status};
 
-use crate::journal::bundle::Papers;
+use crate::journal::bundle::{Papers, Part};
 use crate::journal::thread::Request;
 use picket_core::status::Status;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,10 @@ pub enum Command {
     Status,
     /// Papers, every record, and how it ended.
     Export,
+    /// Every line of the branches that were left, and how it ended.
+    Branches,
+    /// Every summary that outlived its records, and how it ended.
+    Summaries,
 }
 
 /// Makes the socket, 0600; one that a killed agent left is removed. Between its making and its mode the umask of the
@@ -83,6 +87,8 @@ async fn answer(
             line(&mut write, &*status).await?;
         }
         Ok(Command::Export) => export(&mut write, journal).await?,
+        Ok(Command::Branches) => lines_of(&mut write, journal, Part::Branches).await?,
+        Ok(Command::Summaries) => lines_of(&mut write, journal, Part::Summaries).await?,
         Err(_) => timeout(SLOW, write.write_all(b"{\"error\":\"unknown command\"}\n")).await??,
     }
     timeout(SLOW, write.shutdown()).await?
@@ -97,10 +103,18 @@ async fn export(write: &mut (impl AsyncWriteExt + Unpin), journal: &mpsc::Sender
         Err(error) => return line(write, &LastLine::Failed { error }).await,
     };
     line(write, &PapersLine::from(papers)).await?;
+    lines_of(write, journal, Part::Records).await
+}
+
+async fn lines_of(
+    write: &mut (impl AsyncWriteExt + Unpin),
+    journal: &mpsc::Sender<Request>,
+    part: Part,
+) -> io::Result<()> {
     let (mut after, mut records) = (None, 0);
     loop {
         let (reply, slice) = oneshot::channel();
-        ask(journal, Request::Slice { after, reply }).await?;
+        ask(journal, Request::Slice { part, after, reply }).await?;
         let (last, text) = match slice.await.map_err(io::Error::other)? {
             Ok(Some(slice)) => slice,
             Ok(None) => return line(write, &LastLine::Whole { records, last: after.unwrap_or(0) }).await,

@@ -6,7 +6,7 @@
 //!
 //! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another
 //! that says it again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`,
-//! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see [`branch`]); `lost`, what was declared (see [`lost`]); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
+//! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see [`branch`]); `lost`, what was declared (see [`lost`]); `summary`, what is kept (see [`summaries`]); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
 //!
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.
@@ -26,8 +26,10 @@ mod prune;
 mod read;
 mod receipts;
 mod reopen;
+mod retention;
 mod salvage;
 mod store;
+mod summaries;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,8 @@ pub struct Place {
     pub file: PathBuf,
     /// Most bytes it may take.
     pub budget_bytes: u64,
+    /// Days that records are kept for, counted by receipts.
+    pub retention_days: u32,
     /// Identity key file (32 bytes base64url, mode 0600).
     pub identity: PathBuf,
     /// Acceptance document of the central side.
@@ -149,6 +153,7 @@ pub struct Journal {
     leaves: branch::Leaves,
     /// Number of the newest command that was verified.
     last_command: u64,
+    retention: retention::Retention,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
 }

@@ -21,13 +21,13 @@ pub(crate) struct Agent {
 }
 
 /// The database and its log, byte for byte, read beside the open connection: the lock is on the file, not on its bytes.
-struct Left {
+pub(crate) struct Left {
     database: Vec<u8>,
     log: Vec<u8>,
 }
 
 impl Left {
-    fn read(journal: &Path) -> Self {
+    pub(crate) fn read(journal: &Path) -> Self {
         Self {
             database: fs::read(journal).expect("the journal is there"),
             log: fs::read(log(journal)).unwrap_or_default(),
@@ -45,7 +45,7 @@ impl Left {
         Self { database: self.database, log }
     }
 
-    fn write(&self, journal: &Path) {
+    pub(crate) fn write(&self, journal: &Path) {
         fs::write(journal, &self.database).expect("the database is put back");
         fs::write(log(journal), &self.log).expect("the log is put back");
     }
@@ -122,7 +122,7 @@ impl Day {
         let credentials = credentials(&self.plan);
         let opened = Journal::open(&place, credentials, entropy, &now.when(), "sim");
         let (journal, recovered) = opened.unwrap_or_else(|fault| panic!("seed {}: {fault:?}", self.seed));
-        let tail = if self.killed == 0 { "genesis" } else { "crash" };
+        let tail = if self.killed + self.done.images_put_back == 0 { "genesis" } else { "crash" };
         assert_eq!(recovered.tail, tail, "seed {}: how the last run ended", self.seed);
         let start = Start {
             plan: self.plan.clone(),
@@ -134,7 +134,9 @@ impl Day {
         };
         let site = Site::new(&now, start);
         self.agent = Some(Agent { site, journal });
-        self.check_kept((self.oracle.len() as u64).saturating_sub(400));
+        if !self.restored.apart {
+            self.check_kept((self.oracle.len() as u64).saturating_sub(400));
+        }
         self.read_new();
         for (index, line) in self.plan.lines.clone().iter().enumerate() {
             if line.driver == Driver::Serial {

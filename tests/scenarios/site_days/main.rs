@@ -8,6 +8,7 @@
 mod checks;
 mod life;
 mod queue;
+mod restored;
 mod run;
 mod script;
 mod setup;

@@ -2,6 +2,7 @@
 
 use super::life::Agent;
 use super::queue::{Event, Timed};
+use super::restored::Restored;
 use super::script::{self, Act, CrashPoint, DAY_US, Faults};
 use super::setup::central;
 use super::wires::Broker;
@@ -57,6 +58,7 @@ pub(crate) struct Day {
     queue: BinaryHeap<Reverse<Timed>>,
     order: u64,
     pub(crate) now_us: u64,
+    pub(crate) restored: Restored,
     answered_us: u64,
     asks: u64,
     scans: u64,
@@ -96,6 +98,7 @@ impl Day {
             queue: BinaryHeap::new(),
             order: 0,
             now_us: 1_000_000,
+            restored: Restored::default(),
             answered_us: 0,
             asks: 0,
             scans: 0,
@@ -130,7 +133,7 @@ impl Day {
         )
     }
 
-    fn push(&mut self, at: u64, event: Event) {
+    pub(crate) fn push(&mut self, at: u64, event: Event) {
         self.order += 1;
         let own =
             matches!(event, Event::Outcome { .. } | Event::Failed { .. } | Event::Input(_) | Event::Deliver { .. });
@@ -238,6 +241,8 @@ impl Day {
             Act::AnswerLost => self.owed.lost_answers += 1,
             Act::AnswerGarbled => self.owed.garbled_answers += 1,
             Act::StoreFails => self.owed.failed_appends += 1,
+            Act::ImageTaken => self.take_image(),
+            Act::ImagePutBack => self.put_image_back(),
             Act::LostBehindBatch => self.owed.links_lost_behind_a_batch += 1,
         }
     }
@@ -366,6 +371,9 @@ impl Day {
 
     /// Takes what the journal newly holds into the oracle: numbers go on without a hole.
     pub(crate) fn read_new(&mut self) {
+        if self.restored.apart {
+            return self.read_branch();
+        }
         let Some(agent) = &self.agent else { return };
         while let Some((_, text)) = agent.journal.slice(self.oracle.len() as u64).expect("the journal reads") {
             for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -425,7 +433,11 @@ impl Day {
         let parts: Vec<&[u8]> = ranges.iter().map(|range| &text[range.clone()]).collect();
         let (gw, now) = (self.plan.gateway.clone(), self.central_now());
         let tally = self.central.batch(&gw, &parts, now).expect("the central store takes it");
-        assert_eq!((tally.forks, tally.refused), (0, 0), "seed {}: the central side refuses records", self.seed);
+        if matches!(batch, Batch::Branch { .. }) {
+            self.restored.arrived(&parts);
+        } else {
+            assert_eq!((tally.forks, tally.refused), (0, 0), "seed {}: the central side refuses records", self.seed);
+        }
         let spoils = lane == Lane::Record;
         if spoils && owed(&mut self.owed.links_lost_behind_a_batch, &mut self.done.links_lost_behind_a_batch) {
             self.link_down("lost behind a batch");
@@ -450,6 +462,7 @@ impl Day {
         let answer = agent.journal.receipt(line, &when);
         let rebased = agent.journal.rebased();
         if let Some(rebased) = rebased {
+            self.came_back(&rebased);
             self.answer(100, 1_000, Input::Rebased(rebased));
         }
         match answer {

@@ -31,6 +31,10 @@ pub(crate) enum Act {
     AnswerGarbled,
     /// The next append fails.
     StoreFails,
+    /// Somebody takes an image of the disk.
+    ImageTaken,
+    /// The image is put back, on the next moment at which the central side has everything.
+    ImagePutBack,
     /// The next batch arrives, and the link is gone before anybody says so.
     LostBehindBatch,
 }
@@ -60,6 +64,16 @@ pub(crate) struct Faults {
     pub(crate) crashes_before_a_commit: u64,
     pub(crate) crashes_within_a_commit: u64,
     pub(crate) crashes_after_a_commit: u64,
+    pub(crate) images_put_back: u64,
+}
+
+/// What a day has: every fifth has its disk put back to an older state.
+pub(crate) fn stated(seed: u64) -> Faults {
+    Faults { images_put_back: u64::from(is_put_back(seed)), ..STATED }
+}
+
+pub(crate) fn is_put_back(seed: u64) -> bool {
+    seed.is_multiple_of(5)
 }
 
 /// Every day has exactly these.
@@ -74,6 +88,7 @@ pub(crate) const STATED: Faults = Faults {
     crashes_before_a_commit: 3,
     crashes_within_a_commit: 3,
     crashes_after_a_commit: 3,
+    images_put_back: 0,
 };
 
 /// A plan of one day, by moment.
@@ -83,6 +98,11 @@ pub(crate) fn day(seed: u64) -> Vec<(u64, Act)> {
     people(&mut chance, &mut acts);
     attacks(&mut chance, &mut acts);
     world_faults(&mut chance, &mut acts);
+    if is_put_back(seed) {
+        let at = DAY_US / 5 + chance.below(DAY_US / 5);
+        acts.push((at, Act::ImageTaken));
+        acts.push((at + 600 * S + chance.below(DAY_US / 5), Act::ImagePutBack));
+    }
     acts.sort_by_key(|(at, _)| *at);
     acts
 }

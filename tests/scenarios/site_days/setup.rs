@@ -18,6 +18,7 @@ pub(crate) fn place(folder: &Path, seed: u64) -> Place {
     Place {
         file: folder.join("journal.db"),
         budget_bytes: if is_tight(seed) { 2_500_000 } else { 256 << 20 },
+        retention_days: 30,
         identity: unused.clone(),
         acceptance: unused.clone(),
         accept_key: unused.clone(),

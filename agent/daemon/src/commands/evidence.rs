@@ -1,5 +1,6 @@
 //! `picket export` and `picket verify`.
 
+use super::progress::Progress;
 use crate::{refuse, say};
 use picket::control::{self, Unanswered};
 use picket::journal;
@@ -26,7 +27,7 @@ pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
         Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
     };
     let asked = tokio.block_on(control::records(runtime));
-    let (papers, mut records) = match asked {
+    let (papers, records) = match asked {
         Ok(answer) => answer,
         Err(Unanswered::Nobody { socket, source }) => {
             let socket = socket.display();
@@ -34,14 +35,28 @@ pub(crate) fn export(runtime: &Path, out: &Path) -> ExitCode {
         }
         Err(why) => return refuse(&format!("nothing was exported: {why}; see picket status, then export again")),
     };
-    let written = journal::bundle::export(out, &papers, || {
-        let next = tokio.block_on(records.next());
-        next.map_err(|why| {
+    let mut progress = Progress::new("exported");
+    let mut open = Some((journal::bundle::Part::Records, records));
+    let written = journal::bundle::export(out, &papers, |part| {
+        let next = tokio.block_on(async {
+            let mut records = match open.take() {
+                Some((which, records)) if which == part => records,
+                _ => control::part(runtime, part).await?,
+            };
+            let next = records.next().await?;
+            open = Some((part, records));
+            Ok(next)
+        });
+        if let Ok(Some(text)) = &next {
+            progress.lines(text.iter().filter(|byte| **byte == b'\n').count() as u64);
+        }
+        next.map_err(|why: Unanswered| {
             let out = out.display();
-            let left = format!("{out}/records.jws.part is not whole and has no manifest");
+            let left = format!("{out} is not whole and has no manifest");
             journal::Fault::Refused(format!("not exported: {why}; {left}; see picket status, then export again"))
         })
     });
+    drop(progress);
     match written {
         Ok(bytes) => {
             say(format_args!("exported {bytes} bytes of records to {}", out.display()));
@@ -86,12 +101,13 @@ fn bundle(folder: &Path, trust: Trust) -> Result<Verdict, String> {
         names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
     }
     let plain = names.iter().any(|name| name == PLAIN_MANIFEST) && !names.iter().any(|n| n == Part::Manifest.file());
+    let mut progress = Progress::new("verified");
     let mut check = BundleCheck::new(trust, if plain { Seal::Waived } else { Seal::Demanded });
     for part in Part::ALL {
         if names.iter().any(|name| name == part.file()) {
             let file = folder.join(part.file());
             check.begin(part);
-            fed(&file, &mut check).map_err(|error| format!("{}: {error}", file.display()))?;
+            fed(&file, &mut check, &mut progress).map_err(|error| format!("{}: {error}", file.display()))?;
             check.end();
         } else if part == Part::Records {
             return Err(format!("{}: there is no {}", folder.display(), part.file()));
@@ -103,7 +119,7 @@ fn bundle(folder: &Path, trust: Trust) -> Result<Verdict, String> {
     Ok(check.finish())
 }
 
-fn fed(file: &Path, check: &mut BundleCheck) -> io::Result<()> {
+fn fed(file: &Path, check: &mut BundleCheck, progress: &mut Progress) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(SLICE_BYTES, File::open(file)?);
     loop {
         let bytes = reader.fill_buf()?;
@@ -111,6 +127,7 @@ fn fed(file: &Path, check: &mut BundleCheck) -> io::Result<()> {
             return Ok(());
         }
         check.feed(bytes);
+        progress.lines(bytes.iter().filter(|byte| **byte == b'\n').count() as u64);
         let read = bytes.len();
         reader.consume(read);
     }
@@ -121,7 +138,9 @@ fn records(file: &Path, identity: PublicKey) -> Result<Verdict, String> {
     let failed = |error: io::Error| format!("{}: {error}", file.display());
     let mut check = ChainCheck::new(identity);
     let (mut reader, mut line) = (BufReader::new(File::open(file).map_err(failed)?), Vec::new());
+    let mut progress = Progress::new("verified");
     while next_line(&mut reader, &mut line).map_err(failed)? {
+        progress.lines(1);
         let _ = check.line(&line);
     }
     Ok(Verdict::of_records(check.finish()))

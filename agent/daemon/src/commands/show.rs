@@ -2,7 +2,7 @@
 
 use crate::{refuse, say};
 use picket::control;
-use picket_core::status::Status;
+use picket_core::status::{LinkStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,16 +46,7 @@ fn words(status: &Status) -> String {
         (false, None) => "NOT reporting".to_owned(),
     };
     let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
-    if let Some(left) = &link.left {
-        let what = if left.tail == "reset" { "the journal had been lost" } else { "the disk held an older state" };
-        let sent = if left.sent { "the centre has them" } else { "they are on their way to the centre" };
-        let _ = writeln!(
-            text,
-            "history    {what}: it ended at record {}, the centre had {}; {} records of the other branch are kept, \
-             {sent}: TELL SECURITY",
-            left.found, left.upto, left.records
-        );
-    }
+    history(link, &mut text);
     let journal = &status.journal;
     let full = journal.fill_permille / 10;
     let free = journal.free_mib.map(|mib| format!(", {mib} MiB free on the disk")).unwrap_or_default();
@@ -105,4 +96,17 @@ fn words(status: &Status) -> String {
         );
     }
     text
+}
+
+/// A branch that was left is told until the next start.
+fn history(link: &LinkStatus, text: &mut String) {
+    let Some(left) = &link.left else { return };
+    let what = if left.tail == "reset" { "the journal had been lost" } else { "the disk held an older state" };
+    let sent = if left.sent { "the centre has them" } else { "they are on their way to the centre" };
+    let _ = writeln!(
+        text,
+        "history    {what}: it ended at record {}, the centre had {}; {} records of the other branch are kept, {sent}: \
+         TELL SECURITY",
+        left.found, left.upto, left.records
+    );
 }

@@ -2,7 +2,7 @@
 //! does not say so.
 
 use super::{Command, LastLine, PapersLine, SLOW, SOCKET, lines};
-use crate::journal::bundle::Papers;
+use crate::journal::bundle::{Papers, Part};
 use picket_core::status::Status;
 use picket_record::encode::LINE_MAX;
 use std::io;
@@ -74,6 +74,18 @@ pub async fn records(runtime: &Path) -> Result<(Papers, Records), Unanswered> {
     let papers: PapersLine = serde_json::from_str(head.trim()).map_err(|error| nobody(io::Error::other(error)))?;
     let PapersLine { receipts, acceptance, identity } = papers;
     Ok((Papers { receipts, acceptance, identity }, Records { stream, held: Vec::new(), came: 0 }))
+}
+
+/// Asks for another part of an export.
+pub async fn part(runtime: &Path, part: Part) -> Result<Records, Unanswered> {
+    let command = match part {
+        Part::Records => Command::Export,
+        Part::Branches => Command::Branches,
+        Part::Summaries => Command::Summaries,
+    };
+    let stream = ask_agent(runtime, command).await;
+    let stream = stream.map_err(|source| Unanswered::Nobody { socket: runtime.join(SOCKET), source })?;
+    Ok(Records { stream: BufReader::new(stream), held: Vec::new(), came: 0 })
 }
 
 /// Record lines on their way.

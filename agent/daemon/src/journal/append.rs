@@ -59,10 +59,11 @@ impl Journal {
     /// A fresh epoch and room before the records that need them, so that an append stays one contiguous run.
     fn make_ready(&mut self, when: &When) -> Result<(), Fault> {
         let old = when.mono_us.saturating_sub(self.epoch_opened_us) >= EPOCH_US;
-        if old || self.sealer.is_nearly_full(super::thread::APPEND_MAX + PRUNE_WRITES) {
+        if old || self.sealer.is_nearly_full(super::thread::APPEND_MAX + 2 * PRUNE_WRITES) {
             self.rotate(when)?;
         }
-        self.prune_if_needed(when)
+        self.prune_if_needed(when)?;
+        self.retire(when)
     }
 
     pub(super) fn rotate(&mut self, when: &When) -> Result<(), Fault> {
@@ -126,5 +127,8 @@ fn insert(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault>
     let values = (sealed.seq, &sealed.line);
     store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a record")?;
     memory::apply(store, sealed.seq, Stated::of(&stated))?;
+    if stated.kind == Kind::SummaryDay {
+        super::summaries::mark(store, sealed.seq)?;
+    }
     Ok(sealed.seq)
 }

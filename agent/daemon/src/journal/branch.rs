@@ -183,6 +183,30 @@ impl Journal {
         Ok(None)
     }
 
+    /// Where records give no more room, the eldest branch that the central side has goes, and that is stated.
+    pub(super) fn prune_branches(&mut self, when: &When) -> Result<(), Fault> {
+        let doing = "cannot look for a branch to dispose of";
+        let sql = "SELECT base, first, kept, last FROM leaving WHERE told >= base + last - first
+                   AND EXISTS (SELECT 1 FROM branch WHERE pos BETWEEN base AND base + last - first) ORDER BY base LIMIT 1";
+        let found = self.store.row(sql, [], doing, |row| {
+            Ok(Leaving { base: row.get(0)?, first: row.get(1)?, kept: row.get(2)?, last: row.get(3)? })
+        })?;
+        let Some(leaving) = found else { return Ok(()) };
+        self.in_one(|store, sealer| {
+            let super::prune::Authority { why, text } = super::prune::SPACE;
+            let range = json!([leaving.kept + 1, leaving.last]);
+            let data = json!({ "branch": range, "why": why, "authority": text });
+            let body = own_words(when, Kind::RecordsDisposed, Severity::Notice, data);
+            super::prune::write(store, sealer, &body)?;
+            let doing = "cannot dispose of a branch";
+            for table in ["branch", "branch_open"] {
+                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2");
+                store.run(&sql, (leaving.base, leaving.end()), doing)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Those that lie among the records still.
     fn kept_lines(&self, leaving: Leaving, from: u64, text: &mut Vec<u8>) -> Result<Option<u64>, Fault> {
         let (low, high) = (leaving.first + (from - leaving.base), leaving.kept.min(leaving.last));

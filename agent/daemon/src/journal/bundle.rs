@@ -1,7 +1,7 @@
 //! Export: a folder that a stranger can verify with a public key and a page of code.
 
 use super::{Fault, Journal};
-use serde_json::json;
+use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -12,10 +12,13 @@ use std::path::Path;
 const SLICE: u64 = 500;
 
 impl Journal {
-    /// Lines from `after` on, at most a slice, with the number of the last.
+    /// Lines from `after` on, at most a slice, with the number of the last. What was left because the central side knew
+    /// another history is no part of the chain, though it lies there still: it is in [`Part::Branches`].
     pub fn slice(&self, after: u64) -> Result<Option<(u64, Vec<u8>)>, Fault> {
         let rows: Vec<(u64, Vec<u8>)> = self.store.rows(
-            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1
+             AND NOT EXISTS (SELECT 1 FROM leaving WHERE record.seq BETWEEN leaving.first AND leaving.kept)
+             ORDER BY seq LIMIT ?2",
             (after, SLICE),
             "cannot read records",
             |row| Ok((row.get(0)?, row.get(1)?)),
@@ -80,58 +83,104 @@ pub struct Papers {
     pub identity: String,
 }
 
-/// Records on their way: what is not known to be whole bears another name.
-const PART: &str = "records.jws.part";
-const RECORDS: &str = "records.jws";
+/// A file of lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The chain.
+    Records,
+    /// What was left because the central side knew another history.
+    Branches,
+    /// What outlived its records.
+    Summaries,
+}
+
+impl Part {
+    /// Every part, in the order they are written.
+    const ALL: [Self; 3] = [Self::Records, Self::Branches, Self::Summaries];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Records => "records.jws",
+            Self::Branches => "branches.jws",
+            Self::Summaries => "summaries.jws",
+        }
+    }
+}
+
 const MANIFEST: &str = "MANIFEST.json";
 
-/// Writes a bundle for its owner alone; `next` gives the records slice by slice, and a fault where they are not whole:
-/// then there is no manifest. How many bytes of records. A folder that holds an export is not touched.
+/// Writes a bundle for its owner alone; `next` gives each part slice by slice, and a fault where it is not whole: then
+/// there is no manifest. How many bytes of records. A folder that holds an export is not touched.
 pub fn export(
     folder: &Path,
     papers: &Papers,
-    mut next: impl FnMut() -> Result<Option<Vec<u8>>, Fault>,
+    mut next: impl FnMut(Part) -> Result<Option<Vec<u8>>, Fault>,
 ) -> Result<u64, Fault> {
-    let file_fault = |file: &Path| {
-        let file = file.to_owned();
-        move |source| Fault::File { file, doing: "cannot write the export", source }
-    };
     // Written last: where it is not, the export did not end.
     if folder.join(MANIFEST).exists() {
         let text = format!("{} already holds an export ({MANIFEST}); name another folder with --out", folder.display());
         return Err(Fault::Refused(text));
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(file_fault(folder))?;
-    let part = folder.join(PART);
-    let mut out = BufWriter::new(create(&part).map_err(file_fault(&part))?);
-    let mut hash = Sha256::new();
+    let mut files = Map::new();
     let mut bytes = 0;
-    while let Some(slice) = next()? {
-        hash.update(&slice);
-        bytes += slice.len() as u64;
-        out.write_all(&slice).map_err(file_fault(&part))?;
+    for part in Part::ALL {
+        if let Some((digest, length)) = write_part(folder, part, &mut next)? {
+            files.insert(part.file().into(), digest.into());
+            bytes += if part == Part::Records { length } else { 0 };
+        }
     }
-    out.flush().map_err(file_fault(&part))?;
-    fs::rename(&part, folder.join(RECORDS)).map_err(file_fault(&part))?;
-    let digest = |data: &[u8]| picket_record::encode::base64url(&Sha256::digest(data));
-    let manifest = json!({
-        "v": 1,
-        "identity": papers.identity,
-        "files": {
-            RECORDS: picket_record::encode::base64url(&hash.finalize()),
-            "receipts.jws": digest(papers.receipts.as_bytes()),
-            "enrol.jws": digest(papers.acceptance.as_bytes()),
-        },
-    });
-    for (name, text) in [
-        ("receipts.jws", papers.receipts.clone()),
-        ("enrol.jws", papers.acceptance.clone()),
-        (MANIFEST, format!("{manifest:#}\n")),
-    ] {
-        let file = folder.join(name);
-        create(&file).and_then(|mut out| out.write_all(text.as_bytes())).map_err(file_fault(&file))?;
+    for (name, text) in [("receipts.jws", &papers.receipts), ("enrol.jws", &papers.acceptance)] {
+        write_whole(&folder.join(name), text.as_bytes())?;
+        let digest = picket_record::encode::base64url(&Sha256::digest(text.as_bytes()));
+        files.insert(name.into(), digest.into());
     }
+    let manifest = json!({ "v": 1, "identity": papers.identity, "files": files });
+    // What it names lasts before it does.
+    sync_folder(folder)?;
+    write_whole(&folder.join(MANIFEST), format!("{manifest:#}\n").as_bytes())?;
+    sync_folder(folder)?;
     Ok(bytes)
+}
+
+/// Digest and length of a part; one without lines is left out, but for the records. Until it is whole it bears another
+/// name.
+fn write_part(
+    folder: &Path,
+    part: Part,
+    next: &mut impl FnMut(Part) -> Result<Option<Vec<u8>>, Fault>,
+) -> Result<Option<(String, u64)>, Fault> {
+    let mut slice = next(part)?;
+    if slice.is_none() && part != Part::Records {
+        return Ok(None);
+    }
+    let unfinished = folder.join(format!("{}.part", part.file()));
+    let fault = |source| file_fault(&unfinished)(source);
+    let mut out = BufWriter::new(create(&unfinished).map_err(fault)?);
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    while let Some(text) = slice {
+        hash.update(&text);
+        bytes += text.len() as u64;
+        out.write_all(&text).map_err(fault)?;
+        slice = next(part)?;
+    }
+    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(fault)?;
+    fs::rename(&unfinished, folder.join(part.file())).map_err(fault)?;
+    Ok(Some((picket_record::encode::base64url(&hash.finalize()), bytes)))
+}
+
+fn write_whole(file: &Path, text: &[u8]) -> Result<(), Fault> {
+    let written = create(file).and_then(|mut out| out.write_all(text).and_then(|()| out.sync_all()));
+    written.map_err(file_fault(file))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), Fault> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(file_fault(folder))
+}
+
+fn file_fault(file: &Path) -> impl FnOnce(std::io::Error) -> Fault {
+    let file = file.to_owned();
+    move |source| Fault::File { file, doing: "cannot write the export", source }
 }
 
 fn create(file: &Path) -> std::io::Result<File> {

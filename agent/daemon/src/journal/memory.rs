@@ -162,6 +162,9 @@ fn index(store: &Store, seq: u64, ep: u64, stated: Stated<'_>) -> Result<(), Fau
         let sql = "INSERT OR IGNORE INTO epoch(ep, seq) VALUES(?1, ?2)";
         store.run(sql, (ep, seq), "cannot note an epoch")?;
     }
+    if stated.kind == Kind::SummaryDay {
+        super::summaries::mark(store, seq)?;
+    }
     if stated.severity >= Severity::Security as u64 {
         let sql = "INSERT OR IGNORE INTO urgent(seq) SELECT ?1
                    WHERE ?1 > coalesce((SELECT upto FROM receipt ORDER BY n DESC LIMIT 1), 0)";

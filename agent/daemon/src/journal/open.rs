@@ -156,6 +156,7 @@ impl Journal {
             receipts,
             leaves: super::branch::Leaves::default(),
             last_command: 0,
+            retention: super::retention::Retention::of_settings(place.retention_days),
             told_of_rows: false,
         };
         journal.recover_root()?;
@@ -237,6 +238,7 @@ fn small_tables(store: &Store) -> Result<(), Fault> {
         "SELECT max(told) FROM leaving",
         "SELECT max(pos) FROM branch_open",
         "SELECT max(first) FROM lost",
+        "SELECT max(seq) FROM summary",
     ] {
         store.row(newest, [], "cannot read a table", |row| row.get::<_, Option<u64>>(0))?;
     }

@@ -28,6 +28,14 @@ pub(super) const PRUNE_WRITES: u64 = KEPT_PARTS as u64 + 1;
 /// for nothing but its own rows.
 const ROWS_SHARE: u64 = 4;
 
+/// Why records are disposed of, and on whose authority.
+pub(super) struct Authority<'a> {
+    pub(super) why: &'a str,
+    pub(super) text: &'a str,
+}
+
+pub(super) const SPACE: Authority<'static> = Authority { why: "space", text: "disk budget of the settings" };
+
 /// Rows to be said again, one map for each record (see [`KEPT`]).
 pub(super) type Parts = Vec<Map<String, Value>>;
 
@@ -46,13 +54,18 @@ impl Journal {
             self.rotate(when)?;
         }
         // Two commits: were one reported as failed although it is there, no row would stand on what it deleted.
-        let Some(range) = self.say_rows_again(when)? else { return Ok(()) };
-        self.in_one(|store, sealer| dispose(store, sealer, when, range))
+        let Some(range) = self.say_rows_again(when, u64::MAX)? else { return self.prune_branches(when) };
+        self.in_one(|store, sealer| dispose(store, sealer, when, range, SPACE))?;
+        self.bound_summaries(when)
     }
 
-    /// Says the rows again that stand on the oldest range; the range, which nothing stands on any more.
-    pub(super) fn say_rows_again(&mut self, when: &When) -> Result<Option<(u64, u64)>, Fault> {
+    /// Says the rows again that stand on the oldest range, up to a limit; the range, which nothing stands on any more.
+    pub(super) fn say_rows_again(&mut self, when: &When, limit: u64) -> Result<Option<(u64, u64)>, Fault> {
         let Some((from, to)) = self.oldest_range()? else { return Ok(None) };
+        let to = to.min(limit);
+        if from > to {
+            return Ok(None);
+        }
         let (to, parts) = self.rows_on(from, to)?;
         if !parts.is_empty() {
             self.in_one(|store, sealer| say_again(store, sealer, when, parts))?;
@@ -60,7 +73,7 @@ impl Journal {
         Ok((to >= from).then_some((from, to)))
     }
 
-    fn in_one(&mut self, work: impl FnOnce(&Store, &mut Sealer) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(super) fn in_one(&mut self, work: impl FnOnce(&Store, &mut Sealer) -> Result<(), Fault>) -> Result<(), Fault> {
         let Self { store, sealer, .. } = self;
         let before = sealer.head();
         let done = store.transaction(|| work(store, sealer));
@@ -190,10 +203,17 @@ fn say_again(store: &Store, sealer: &mut Sealer, when: &When, parts: Parts) -> R
 }
 
 /// States the range and deletes it.
-fn dispose(store: &Store, sealer: &mut Sealer, when: &When, (from, to): (u64, u64)) -> Result<(), Fault> {
-    let data = json!({ "from": from, "to": to, "why": "space", "authority": "disk budget of the settings" });
+pub(super) fn dispose(
+    store: &Store,
+    sealer: &mut Sealer,
+    when: &When,
+    (from, to): (u64, u64),
+    authority: Authority<'_>,
+) -> Result<(), Fault> {
+    let data = json!({ "from": from, "to": to, "why": authority.why, "authority": authority.text });
     write(store, sealer, &own_words(when, Kind::RecordsDisposed, Severity::Notice, data))?;
     let doing = "cannot dispose of records";
+    super::summaries::keep(store, (from, to))?;
     store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (from, to), doing)?;
     store.run("DELETE FROM epoch WHERE seq <= ?1", [to], doing).map(drop)
 }

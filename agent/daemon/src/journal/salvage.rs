@@ -16,7 +16,7 @@ const CHECK_MAX_BYTES: u64 = 256 * 1024 * 1024;
 const SEQ_MAX: i64 = (1 << 53) - 1;
 
 /// What is carried over; epochs, urgent marks and state follow from the records.
-const KEPT: [(&str, &str, usize); 9] = [
+const KEPT: [(&str, &str, usize); 10] = [
     ("meta", "key, value", 2),
     ("receipt", "n, upto, day, line", 4),
     ("document", "name, file, digest, body", 4),
@@ -25,6 +25,7 @@ const KEPT: [(&str, &str, usize); 9] = [
     ("branch", "pos, line", 2),
     ("branch_open", "pos", 1),
     ("lost", "first, last", 2),
+    ("summary", "seq, line", 2),
     ("record", "seq, line", 2),
 ];
 

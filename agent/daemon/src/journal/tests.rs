@@ -4,6 +4,7 @@ mod branches;
 mod damage;
 mod export;
 mod faults;
+mod large;
 mod life;
 mod lost;
 mod mending;
@@ -11,6 +12,7 @@ mod orders;
 mod pruning;
 mod random;
 mod receipts;
+mod retention;
 mod summaries;
 
 use super::{Credentials, Fault, Journal, Place};
@@ -50,6 +52,7 @@ impl Site {
         Place {
             file,
             budget_bytes: self.budget,
+            retention_days: 30,
             identity: none.clone(),
             acceptance: none.clone(),
             accept_key: none.clone(),

@@ -1,6 +1,6 @@
 //! The journal's own thread: it blocks on the disk so that nothing else has to.
 
-use super::bundle::Papers;
+use super::bundle::{Papers, Part};
 use super::{Fault, Journal, Lines, ReceiptFault};
 use crate::settings::{self, RegisterText};
 use picket_core::register::Register;
@@ -86,8 +86,17 @@ pub enum Request {
         /// The position.
         through: u64,
     },
+    /// Keep records for so many days from here on.
+    Retain {
+        /// Days, from 1.
+        days: u32,
+        /// Who says so, for the records that state what is disposed of.
+        authority: String,
+    },
     /// Lines after a number, for an export.
     Slice {
+        /// Of what.
+        part: Part,
         /// `None` = from the oldest record that a stranger can begin with.
         after: Option<u64>,
         /// The answer.
@@ -179,8 +188,12 @@ pub fn serve(
                 }
                 None
             }
-            Request::Slice { after, reply } => {
-                let _ = reply.send(slice(&journal, after).map_err(|fault| told(&fault)));
+            Request::Retain { days, authority } => {
+                journal.retain(days, &authority);
+                None
+            }
+            Request::Slice { part, after, reply } => {
+                let _ = reply.send(slice(&journal, part, after).map_err(|fault| told(&fault)));
                 None
             }
             Request::Papers { reply } => {
@@ -247,10 +260,12 @@ impl Space {
     }
 }
 
-fn slice(journal: &Journal, after: Option<u64>) -> Result<Option<Slice>, Fault> {
-    match after {
-        Some(after) => journal.next_slice(after),
-        None => journal.slice(journal.export_from()?),
+fn slice(journal: &Journal, part: Part, after: Option<u64>) -> Result<Option<Slice>, Fault> {
+    match (part, after) {
+        (Part::Records, Some(after)) => journal.next_slice(after),
+        (Part::Records, None) => journal.slice(journal.export_from()?),
+        (Part::Branches, after) => journal.branch_lines(after.unwrap_or(0), false),
+        (Part::Summaries, after) => journal.summary_lines(after.unwrap_or(0)),
     }
 }
 

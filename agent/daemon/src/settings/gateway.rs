@@ -113,9 +113,11 @@ fn clock(tables: &Tables<'_, '_>, findings: &mut Findings) -> ClockPolicy {
 }
 
 fn journal_place(tables: &Tables<'_, '_>, findings: &mut Findings) -> journal::Place {
-    let mut section = tables.open("journal", &["file", "budget_mib"], findings);
+    let mut section = tables.open("journal", &["file", "budget_mib", "retention_days"], findings);
     let file = tables.path(&mut section, "file", "/var/lib/picket/journal.db");
     let budget_mib = section.whole("budget_mib", 8..=MIB).map_or(512, Spanned::into_inner);
+    let retention_days = section.whole("retention_days", 1..=3_650).map_or(30, Spanned::into_inner);
+    let retention_days = u32::try_from(retention_days).unwrap_or(u32::MAX);
     let mut section = tables.open("identity", &["key", "acceptance", "accept_key", "root"], findings);
     let identity = tables.path(&mut section, "key", "/var/lib/picket/identity.key");
     let acceptance = tables.path(&mut section, "acceptance", "acceptance.jws");
@@ -123,7 +125,8 @@ fn journal_place(tables: &Tables<'_, '_>, findings: &mut Findings) -> journal::P
     let root_file = tables.path(&mut section, "root", "root.jws");
     let place = section.value("key").map(|value| section.at(value.span(), "named here"));
     secrets::check_mode(&identity, place, section.findings);
-    journal::Place { file, budget_bytes: budget_mib * MIB, identity, acceptance, accept_key, root: root_file }
+    let budget_bytes = budget_mib * MIB;
+    journal::Place { file, budget_bytes, retention_days, identity, acceptance, accept_key, root: root_file }
 }
 
 fn central_endpoint(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<central::Endpoint> {

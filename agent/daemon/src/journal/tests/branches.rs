@@ -77,6 +77,11 @@ fn a_disk_image_that_was_put_back_goes_on_behind_the_receipt_and_keeps_what_it_w
     let sent: Vec<u64> = branch(&journal).iter().map(|(seq, ..)| *seq).collect();
     assert_eq!(sent, [1, 5, 6, 7]);
     assert_eq!(rows(&journal), ["alarm/door/A"]);
+    // The chain that a stranger verifies holds none of them.
+    let (_, text) = journal.slice(0).unwrap().unwrap();
+    let chain: Vec<u64> =
+        text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| parsed(line).0).collect();
+    assert_eq!(chain, [1, 2, 3, 4, 21, 22, 23, 24]);
     drop(journal);
     let (journal, recovered) = site.start();
     assert_eq!((found(&journal), recovered.tail.as_str(), recovered.receipted), (vec![], "crash", 20));
@@ -248,6 +253,69 @@ fn a_commit_that_was_reported_as_failed_but_is_done_is_gone_on_from() {
 }
 
 #[test]
+fn a_kill_at_any_point_of_it_leaves_the_one_branch_or_the_other() {
+    let (mut site, mut journal, line) = put_back();
+    journal.append(&[raised("door/C")]).unwrap();
+    journal.append(&vec![large(); 60]).unwrap();
+    let (own, before) = (head(&journal), Image::take(&site));
+    journal.receipt(&line, &at(9)).unwrap();
+    let after = Image::take(&site);
+    drop(journal);
+    let (old, new) = (&before.0[1].1, &after.0[1].1);
+    let differs = |at: &usize| old.get(*at) != new.get(*at);
+    let (begin, end) = ((0..new.len()).find(differs).unwrap(), (0..new.len()).rfind(differs).unwrap() + 1);
+    let mut done = 0;
+    for n in 0..=24 {
+        let cut = begin + (end - begin) * n / 24;
+        before.put_back();
+        // The database itself is written when the commit is done.
+        fs::write(&before.0[1].0, [&new[..cut], old.get(cut..).unwrap_or_default()].concat()).unwrap();
+        let (mut journal, recovered) = site.start();
+        assert_eq!(found(&journal), Vec::<Value>::new(), "cut at {cut}");
+        assert_eq!(rows(&journal), ["alarm/door/A", "alarm/door/C"], "cut at {cut}");
+        if recovered.receipted == 20 {
+            done += 1;
+        } else {
+            assert_eq!(recovered.head, own + 1, "cut at {cut}");
+            journal.receipt(&line, &at(9)).unwrap();
+            told(&mut journal);
+        }
+        let sent: Vec<u64> = branch(&journal).iter().map(|(seq, ..)| *seq).collect();
+        assert!((5..=own).all(|seq| sent.contains(&seq)), "cut at {cut}: {sent:?}");
+    }
+    assert!((1..25).contains(&done), "{done}");
+}
+
+#[test]
+fn appends_that_wait_are_stored_behind_it_and_the_site_hears_of_it_before_them() {
+    use crate::journal::thread::{Request, serve};
+    use picket_core::wire::Input;
+    use tokio::sync::{mpsc, watch};
+    let (_site, journal, line) = put_back();
+    let (requests, asked) = mpsc::channel(8);
+    let (inputs, mut taken) = mpsc::channel(16);
+    let (parcels, _carried) = mpsc::channel(8);
+    let (mending, _seen) = watch::channel(None);
+    let append = |through| Request::Append { through, bodies: std::sync::Arc::new(vec![raised("door/C"), beat()]) };
+    for request in [append(2), Request::Receipt { line, when: at(9) }, append(4)] {
+        requests.try_send(request).unwrap();
+    }
+    drop(requests);
+    serve(journal, asked, &inputs, &parcels, &mending);
+    drop(inputs);
+    let mut told = Vec::new();
+    while let Some(input) = taken.blocking_recv() {
+        match input {
+            Input::Stored { through, head, .. } => told.push(format!("stored {through} to {head}")),
+            Input::Rebased(rebased) => told.push(format!("rebased to {} of {}", rebased.head, rebased.found)),
+            Input::Receipted(receipted) => told.push(format!("receipted to {}", receipted.upto)),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["stored 2 to 8", "rebased to 22 of 8", "receipted to 20", "stored 4 to 24"]);
+}
+
+#[test]
 fn what_was_left_is_carried_over_into_a_new_file_and_not_disposed_of_before_the_central_side_has_it() {
     let (mut site, mut journal, line) = put_back();
     journal.append(&vec![beat(); 40]).unwrap();
@@ -258,4 +326,26 @@ fn what_was_left_is_carried_over_into_a_new_file_and_not_disposed_of_before_the_
     let (journal, _) = site.start();
     assert_eq!(branch(&journal), before);
     assert_eq!(crate::journal::branch::first_untold(&journal.store).unwrap(), Some(5));
+}
+
+#[test]
+fn a_branch_that_the_central_side_has_goes_where_space_is_short_and_that_is_stated() {
+    let (mut site, mut journal, line) = put_back();
+    journal.append(&vec![large(); 120]).unwrap();
+    journal.receipt(&line, &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    drop(journal);
+    site.budget = 1_100_000;
+    let (mut journal, _) = site.start();
+    journal.append(&[beat()]).unwrap();
+    assert!(branch(&journal).len() > 120, "it stays while the central side may not have it");
+    journal.branch_told(rebased.branch.unwrap().1).unwrap();
+    // What lay among the records goes with those that have a receipt.
+    for _ in 0..4 {
+        journal.append(&[beat()]).unwrap();
+    }
+    let all = lines(&journal);
+    let stated = all.iter().filter_map(|line| Parsed::read_bytes(line).ok()).map(|record| record.data());
+    assert!(stated.into_iter().any(|data| data.get("branch") == Some(&json!([21, rebased.found]))));
+    assert_eq!(count(&journal, "branch"), 0);
 }

@@ -132,7 +132,7 @@ fn a_disposal_that_was_reported_as_failed_but_is_done_costs_no_row_and_is_stated
 fn rows_said_again_by_a_commit_that_was_reported_as_failed_are_folded_from_their_records() {
     let (_site, mut journal, told) = due();
     let before = journal.sealer.head();
-    journal.say_rows_again(&at(2)).unwrap();
+    journal.say_rows_again(&at(2), u64::MAX).unwrap();
     journal.sealer.rewind(before);
     journal.store.disk("cannot commit", rusqlite::Error::QueryReturnedNoRows);
     journal.append(&[beat()]).unwrap();

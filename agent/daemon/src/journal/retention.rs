@@ -1,0 +1,56 @@
+//! Age: disposing of what has been kept for its time, judged by receipts alone. The clock of a gateway may be wrong, and
+//! then nothing is disposed of that the central side does not call old.
+
+use super::prune::{self, Authority};
+use super::{Fault, Journal};
+use picket_record::body::When;
+
+/// How often it is looked at where nothing is due.
+const LOOK_EVERY_US: u64 = 60 * 1_000_000;
+
+/// How long records are kept, and who says so.
+#[derive(Debug)]
+pub(super) struct Retention {
+    days: u32,
+    authority: String,
+    next_us: u64,
+}
+
+impl Retention {
+    /// As the settings say.
+    pub(super) fn of_settings(days: u32) -> Self {
+        Self { days, authority: "retention of the settings".into(), next_us: 0 }
+    }
+}
+
+impl Journal {
+    /// Sets how many days records are kept, and on whose authority: what is disposed of from here on names it.
+    pub fn retain(&mut self, days: u32, authority: &str) {
+        self.retention = Retention { days: days.max(1), authority: authority.to_owned(), next_us: 0 };
+    }
+
+    /// Disposes of the oldest records whose time is over, a step at a time, and states it.
+    pub(super) fn retire(&mut self, when: &When) -> Result<(), Fault> {
+        if when.mono_us < self.retention.next_us {
+            return Ok(());
+        }
+        self.retention.next_us = when.mono_us + LOOK_EVERY_US;
+        let Some(aged) = self.aged_to()? else { return Ok(()) };
+        let Some(range) = self.say_rows_again(when, aged)? else { return Ok(()) };
+        let authority = self.retention.authority.clone();
+        self.in_one(|store, sealer| {
+            prune::dispose(store, sealer, when, range, Authority { why: "age", text: &authority })
+        })?;
+        // More of it goes with the next append.
+        self.retention.next_us = 0;
+        self.bound_summaries(when)
+    }
+
+    /// The last record that the central side had so many days before its newest receipt.
+    fn aged_to(&self) -> Result<Option<u64>, Fault> {
+        let sql = "SELECT max(upto) FROM receipt WHERE day <= (SELECT max(day) FROM receipt) - ?1";
+        self.store
+            .row(sql, [self.retention.days], "cannot look for old receipts", |row| row.get(0))
+            .map(Option::flatten)
+    }
+}

@@ -1,0 +1,114 @@
+use super::*;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A receipt of a later day, for everything stored.
+fn day(journal: &mut Journal, days: i64) {
+    let upto = head(journal);
+    let paper = receipt(journal, journal.newest_receipt() + 1, upto);
+    let paper = Receipt { ts_ms: paper.ts_ms + days * DAY_MS, ..paper };
+    journal.receipt(&signed(&paper), &at(2)).unwrap();
+    journal.append(&[beat()]).unwrap();
+}
+
+fn numbers(journal: &Journal) -> Vec<u64> {
+    lines(journal).iter().map(|line| Parsed::read_bytes(line).unwrap().seq).collect()
+}
+
+fn disposed(journal: &Journal) -> Vec<Value> {
+    let all = lines(journal);
+    let records = all.iter().map(|line| Parsed::read_bytes(line).unwrap());
+    records.filter(|record| record.kind == Kind::RecordsDisposed).map(|record| record.data().into()).collect()
+}
+
+/// Two epochs; the first holds an alarm that is still open and the summary of a day. The receipt for all of it is of day 0.
+fn old() -> (Site, Journal) {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal
+        .append(&[raised("door/A"), beat(), body(Kind::SummaryDay, Severity::Info, json!({ "to": 3 })), beat()])
+        .unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    journal.append(&[beat()]).unwrap();
+    day(&mut journal, 0);
+    (site, journal)
+}
+
+#[test]
+fn what_has_had_a_receipt_for_its_days_goes_and_says_on_whose_authority() {
+    let (mut site, mut journal) = old();
+    day(&mut journal, 29);
+    journal.append(&[beat()]).unwrap();
+    assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0));
+    day(&mut journal, 30);
+    let mut late = beat();
+    late.when = at(61_000_000);
+    journal.append(&[late]).unwrap();
+    assert_eq!(numbers(&journal)[0], 7, "the current epoch stays whole");
+    let authority = "retention of the settings";
+    assert_eq!(disposed(&journal), [json!({ "from": 1, "to": 6, "why": "age", "authority": authority })]);
+    assert_eq!(rows(&journal), ["alarm/door/A"]);
+    drop(journal);
+    let (journal, _) = site.start();
+    assert_eq!((found(&journal), rows(&journal)), (vec![], vec!["alarm/door/A".to_owned()]));
+}
+
+#[test]
+fn a_clock_of_the_gateway_that_runs_ahead_disposes_of_nothing() {
+    let (_site, mut journal) = old();
+    for year in 1..20u64 {
+        let mut late = beat();
+        late.when = at(year * 61_000_000);
+        late.when.wall_ms = late.when.wall_ms.map(|ms| ms + year as i64 * 365 * DAY_MS);
+        journal.append(&[late]).unwrap();
+    }
+    assert_eq!(numbers(&journal)[0], 1);
+}
+
+#[test]
+fn another_authority_may_set_another_time() {
+    let (_site, mut journal) = old();
+    day(&mut journal, 2);
+    journal.retain(2, "order 4 of the central side");
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(disposed(&journal)[0]["authority"], "order 4 of the central side");
+}
+
+#[test]
+fn a_summary_outlives_its_records_with_the_opening_that_it_is_verified_with() {
+    let (mut site, mut journal) = old();
+    day(&mut journal, 1);
+    journal.retain(1, "test");
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(numbers(&journal)[0], 7);
+    let (last, text) = journal.summary_lines(0).unwrap().unwrap();
+    let kept: Vec<(u64, Kind)> = text
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| Parsed::read_bytes(line).map(|record| (record.seq, record.kind)).unwrap())
+        .collect();
+    assert_eq!(kept, [(1, Kind::EpochOpen), (5, Kind::SummaryDay)]);
+    assert_eq!(journal.summary_lines(last).unwrap(), None);
+    drop(journal);
+    drop(crate::journal::salvage::replace(&site.file(), BUDGET, "test").unwrap());
+    assert_eq!(site.start().0.summary_lines(0).unwrap().unwrap().1, text, "in a new file too");
+}
+
+#[test]
+fn kept_summaries_take_a_quarter_of_the_budget_and_what_goes_then_is_stated() {
+    let mut site = Site::new();
+    site.budget = 2_000_000;
+    let (mut journal, _) = site.start();
+    let summary = |n: u64| body(Kind::SummaryDay, Severity::Info, json!({ "n": n, "x": "x".repeat(4_000) }));
+    for n in 1..600 {
+        journal.append(&[summary(n)]).unwrap();
+        let upto = head(&journal);
+        journal.receipt(&signed(&receipt(&journal, n, upto)), &at(2)).unwrap();
+    }
+    let stated = disposed(&journal);
+    assert!(stated.iter().any(|data| data["what"] == "summaries" && data["why"] == "space"), "{stated:?}");
+    let sql = "SELECT sum(length(line)) FROM summary";
+    let bytes: u64 = journal.store.row(sql, [], "test", |row| row.get(0)).unwrap().unwrap();
+    assert!(bytes < 600_000, "{bytes}");
+}
