@@ -2,6 +2,7 @@
 
 use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
+use crate::line::Carrier;
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
 use crate::watchdog::{Callee, Mending};
@@ -10,6 +11,7 @@ use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::wire::{Input, Recovered};
+use picket_record::receipt::Receipt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,8 @@ const INPUTS: usize = 256;
 const ORDERS: usize = 64;
 /// Requests: one append, eight receipts, one of an export; the rest is for sends, of links that are gone too.
 const REQUESTS: usize = 64;
+/// Parcels for the central link: batches that are open, an ask and a call; the link takes them at once.
+const PARCELS: usize = 16;
 /// Every owner finishes what is under way in this time, or is left behind.
 const LAST_EXCHANGE: Duration = Duration::from_secs(3);
 
@@ -65,16 +69,17 @@ pub fn run(loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -
     end
 }
 
-async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -> Result<End, Refusal> {
+async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -> Result<End, Refusal> {
     let mut clock = clock::Clock::new(loaded.clock);
     let now = clock.now();
-    let (site_name, gateway) = (&loaded.plan.site, &loaded.plan.gateway);
+    let (site_name, gateway) = (loaded.plan.site.clone(), loaded.plan.gateway.clone());
     let register = match register {
         // Nothing is written for a start that cannot be.
         Err(faults) if !loaded.journal.file.exists() => return Err(Refusal::NoRegister(faults)),
         register => register,
     };
-    let credentials = loaded.journal.credentials(site_name, gateway).map_err(|fault| told(&fault))?;
+    let credentials = loaded.journal.credentials(&site_name, &gateway).map_err(|fault| told(&fault))?;
+    let (receipt_key, name) = (credentials.receipt_key.clone(), credentials.origin.gw.clone());
     // A page that cannot be served is refused before anything is written.
     let page = match loaded.console.clone() {
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
@@ -82,6 +87,9 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     };
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    judge_certificates(&mut loaded, &journal, |line| {
+        Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
+    });
     let (register, refused) = register_in_force(&journal, &recovered, register)?;
     // Behind the journal's lock: another agent's socket is not taken away.
     let control = control::bind(&loaded.runtime)
@@ -90,7 +98,7 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
 
     let (inputs, taken) = mpsc::channel(INPUTS);
     let (requests, asked) = mpsc::channel(REQUESTS);
-    let (parcels, carried) = mpsc::channel(4);
+    let (parcels, carried) = mpsc::channel(PARCELS);
     let mut owners = Owners { carriers: JoinSet::new(), servers: JoinSet::new(), threads: Vec::new() };
     let mending = owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
@@ -125,6 +133,20 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// Links judge certificates by a time that is not before the newest receipt: that much is past for certain, whatever a
+/// board without a battery believes.
+fn judge_certificates(loaded: &mut Loaded, journal: &Journal, stated_ms: impl Fn(&str) -> Option<i64>) {
+    let lines = journal.receipt_lines().unwrap_or_default();
+    let newest_ms = lines.lines().next_back().and_then(stated_ms).unwrap_or(0);
+    let brokers = loaded.carriers.iter_mut().filter_map(|carrier| match carrier {
+        Carrier::Mqtt(session) => Some(&mut session.broker),
+        Carrier::ModbusTcp(_) | Carrier::ModbusRtu(_) | Carrier::SealReader(..) => None,
+    });
+    for tls in brokers.chain(&mut loaded.central).filter_map(|broker| broker.tls.as_mut()) {
+        tls.time = clock::certificates(newest_ms);
+    }
 }
 
 /// The carriers that are called to prove that they live.

@@ -1,7 +1,7 @@
 //! Packets out of a stream of bytes, and a limit on what one may take in memory.
 
-use crate::message::{self, Message};
 use crate::Fault;
+use crate::message::{self, Message};
 use bytes::{Buf as _, BytesMut};
 use rumqttc::v5::mqttbytes::v5::Packet;
 

@@ -303,7 +303,8 @@ impl Session {
             if given.max_qos == Some(0) {
                 return Err(Fault::Unacknowledging);
             }
-            self.oddities.terms += u64::from(given.receive_max == Some(0)) + u64::from(given.server_keep_alive == Some(0));
+            self.oddities.terms +=
+                u64::from(given.receive_max == Some(0)) + u64::from(given.server_keep_alive == Some(0));
             let allowed = given.receive_max.map_or(usize::MAX, usize::from).max(1);
             self.inflight_max = self.inflight_max.min(allowed);
             if let Some(wanted) = given.server_keep_alive.filter(|wanted| *wanted > 0) {
@@ -367,8 +368,10 @@ impl Session {
             return Err(Unsent::Full);
         }
         let id = self.free_id();
-        let properties = content_type
-            .map(|content_type| PublishProperties { content_type: Some(content_type.to_owned()), ..Default::default() });
+        let properties = content_type.map(|content_type| PublishProperties {
+            content_type: Some(content_type.to_owned()),
+            ..Default::default()
+        });
         let packet = Publish { pkid: id, ..Publish::new(topic, QoS::AtLeastOnce, payload, properties) };
         let packet = Packet::Publish(packet);
         let limit = self.broker_max.min(LARGEST);
@@ -387,7 +390,7 @@ impl Session {
     /// Rises through all numbers before one is used again: a PUBACK that a broker gives twice is for nothing, and not
     /// for another message.
     fn free_id(&self) -> u16 {
-        let next = |id: u16| if id + 1 >= SUBSCRIBE_ID { 1 } else { id + 1 };
+        let next = |id: u16| if id + 1 == SUBSCRIBE_ID { 1 } else { id + 1 };
         let mut id = next(self.last_id);
         while self.inflight.contains(&id) {
             id = next(id);

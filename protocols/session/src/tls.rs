@@ -1,10 +1,9 @@
 //! TLS of a link: what rustls needs, out of PEM texts, and what went wrong with it, in words. No files, no sockets; time
 //! is given.
 //!
-//! Trust is the site's own authority and nothing else: no public root ever vouches for a broker. Two traps of gateways
-//! are met here. A board without a battery starts in 1970, when no certificate is valid yet: [`Time`] never shows less
-//! than a floor, and while the clock is known to be wrong a certificate that begins later than it says is judged by its
-//! own beginning. A wrong answer costs the link and never a record.
+//! Trust is the site's own authority and nothing else: no public root ever vouches for a broker. A board without a battery
+//! starts in 1970, when no certificate is valid yet: [`Time`] never shows less than a floor, and while the clock is known
+//! to be wrong a certificate that begins later than it says is judged by its own beginning.
 
 mod words;
 
@@ -14,34 +13,38 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-pub use words::{Names, told};
 
-/// PEM texts.
-#[derive(Debug, Clone, Copy)]
-pub struct Papers<'a> {
+/// What a link shows and whom it trusts: PEM texts, as they were read with the settings.
+#[derive(Clone)]
+pub struct Papers {
     /// Certificates of whoever signs brokers' certificates.
-    pub authority: &'a [u8],
+    pub authority: Vec<u8>,
+    /// Name of the file that they were read from, for words.
+    pub authority_file: String,
     /// What shows who we are, where the broker asks.
-    pub own: Option<Own<'a>>,
+    pub own: Option<Own>,
+    /// Name that the broker's certificate must be for, where that is not the host.
+    pub server_name: Option<String>,
+    /// What the validity of certificates is judged by.
+    pub time: Time,
 }
 
 /// Our certificate and its key.
-#[derive(Clone, Copy)]
-pub struct Own<'a> {
+#[derive(Clone)]
+pub struct Own {
     /// The certificate, with those between it and its authority behind it.
-    pub certificate: &'a [u8],
-    /// Its private key without a passphrase.
-    pub key: &'a [u8],
+    pub certificate: Vec<u8>,
+    /// Its private key without a passphrase. Never shown.
+    pub key: Vec<u8>,
 }
 
-impl std::fmt::Debug for Own<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Own").finish_non_exhaustive()
+impl fmt::Debug for Papers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Papers").field("authority_file", &self.authority_file).finish_non_exhaustive()
     }
 }
 
@@ -115,24 +118,39 @@ impl TimeProvider for Time {
     }
 }
 
-/// What a connection is made with.
-pub fn config(papers: Papers<'_>, time: Time) -> Result<Arc<ClientConfig>, PapersFault> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = Verifier { inner: verifier(papers.authority, &provider)?, time };
-    let builder = ClientConfig::builder_with_details(provider, Arc::new(time))
-        .with_safe_default_protocol_versions()
-        .expect("ring has cipher suites for TLS 1.2 and 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
-    let config = match papers.own {
-        None => builder.with_no_client_auth(),
-        Some(own) => {
-            let chain = certificates(own.certificate).ok_or(PapersFault::NoCertificate)?;
-            let key = PrivateKeyDer::from_pem_slice(own.key).map_err(|_| PapersFault::NoKey)?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| PapersFault::WrongKey(error.to_string()))?
-        }
-    };
-    Ok(Arc::new(config))
+impl Papers {
+    /// What connections are made with.
+    pub fn config(&self) -> Result<Arc<ClientConfig>, PapersFault> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Verifier { inner: verifier(&self.authority, &provider)?, time: self.time };
+        let builder = ClientConfig::builder_with_details(provider, Arc::new(self.time))
+            .with_safe_default_protocol_versions()
+            .expect("ring has cipher suites for TLS 1.2 and 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let config = match &self.own {
+            None => builder.with_no_client_auth(),
+            Some(own) => {
+                let chain = certificates(&own.certificate).ok_or(PapersFault::NoCertificate)?;
+                let key = PrivateKeyDer::from_pem_slice(&own.key).map_err(|_| PapersFault::NoKey)?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| PapersFault::WrongKey(error.to_string()))?
+            }
+        };
+        Ok(Arc::new(config))
+    }
+
+    /// What a connection to this host is made with, and the name that its certificate must be for; else why there can be
+    /// none, for people.
+    pub fn client(&self, host: &str) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
+        let name = self.name(host);
+        let server = ServerName::try_from(name.to_owned());
+        let server = server.map_err(|_| format!("{name} is no name that a certificate can be for"))?;
+        Ok((self.config().map_err(|fault| fault.to_string())?, server))
+    }
+
+    fn name<'a>(&'a self, host: &'a str) -> &'a str {
+        self.server_name.as_deref().unwrap_or(host)
+    }
 }
 
 fn verifier(authority: &[u8], provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, PapersFault> {
@@ -148,11 +166,6 @@ fn verifier(authority: &[u8], provider: &Arc<CryptoProvider>) -> Result<Arc<WebP
 fn certificates(text: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     all.ok().filter(|all| !all.is_empty())
-}
-
-/// The name that a broker's certificate must be for; `None` where the text is no host name or address.
-pub fn server_name(host: &str) -> Option<ServerName<'static>> {
-    ServerName::try_from(host.to_owned()).ok()
 }
 
 /// The usual rules, but for the beginning of a certificate while the clock is known to be behind: then the true time is

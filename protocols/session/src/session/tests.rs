@@ -133,7 +133,10 @@ fn what_comes_before_connack_ends_the_session() {
 
 #[test]
 fn a_refused_login_is_told_apart_from_a_broker_that_wants_nobody() {
-    assert_eq!(fault(&mut opened(terms()), &[0x20, 3, 0, 0x86, 0]), "the broker refuses the login (BadUserNamePassword)");
+    assert_eq!(
+        fault(&mut opened(terms()), &[0x20, 3, 0, 0x86, 0]),
+        "the broker refuses the login (BadUserNamePassword)"
+    );
     assert_eq!(fault(&mut opened(terms()), &[0x20, 3, 0, 0x89, 0]), "the broker refused the session: ServerBusy");
     // Maximum QoS 0.
     let told = fault(&mut opened(terms()), &[0x20, 5, 0, 0, 2, 0x24, 0]);

@@ -1,28 +1,44 @@
 //! What ended a TLS handshake, for whoever has to mend it.
 
+use super::Papers;
 use rustls::{AlertDescription, CertificateError, Error};
 use std::io;
 
 /// What the words speak of.
 #[derive(Debug, Clone, Copy)]
-pub struct Names<'a> {
+struct Names<'a> {
     /// File with the authority.
-    pub authority: &'a str,
+    authority: &'a str,
     /// The name that the broker's certificate must be for.
-    pub server: &'a str,
+    server: &'a str,
     /// Whether a certificate of our own is shown.
-    pub shows_own: bool,
+    shows_own: bool,
 }
 
-/// The words for a fault of TLS; `None` where it is none, such as a connection that broke.
-pub fn told(error: &io::Error, names: Names<'_>) -> Option<String> {
-    let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>())?;
-    Some(match fault {
-        Error::InvalidCertificate(fault) => certificate(fault, names),
-        Error::AlertReceived(alert) => refused(*alert, names),
-        Error::InvalidMessage(_) => "the broker does not speak TLS at this port".to_owned(),
-        other => format!("no TLS with the broker: {other}"),
-    })
+impl Papers {
+    /// The words for what ended a connection to this host; `None` where TLS was not the reason. Under TLS 1.3 a broker
+    /// refuses our certificate only after the handshake is done for us.
+    pub fn told(&self, error: &io::Error, host: &str) -> Option<String> {
+        let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>())?;
+        let shows_own = self.own.is_some();
+        let names = Names { authority: &self.authority_file, server: self.name(host), shows_own };
+        Some(match fault {
+            Error::InvalidCertificate(fault) => certificate(fault, names),
+            Error::AlertReceived(alert) => refused(*alert, names),
+            Error::InvalidMessage(_) => "the broker does not speak TLS at this port".to_owned(),
+            other => format!("no TLS with the broker: {other}"),
+        })
+    }
+
+    /// The same in the handshake, where a broker that knows no TLS closes the connection.
+    pub fn told_of_handshake(&self, error: &io::Error, host: &str) -> Option<String> {
+        let closed = matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        );
+        let words = || "the broker closed the connection where TLS begins: is this its port for TLS?".to_owned();
+        self.told(error, host).or_else(|| closed.then(words))
+    }
 }
 
 /// What is wrong with the broker's certificate.
@@ -32,10 +48,18 @@ fn certificate(fault: &CertificateError, Names { authority, server, .. }: Names<
     match fault {
         CertificateError::UnknownIssuer => format!("{BROKERS} is not signed by {authority}"),
         CertificateError::NotValidYetContext { time, not_before } => {
-            format!("{BROKERS} is not valid before {}, and it is {}: {CLOCK}", day(not_before.as_secs()), day(time.as_secs()))
+            format!(
+                "{BROKERS} is not valid before {}, and it is {}: {CLOCK}",
+                day(not_before.as_secs()),
+                day(time.as_secs())
+            )
         }
         CertificateError::ExpiredContext { time, not_after } => {
-            format!("{BROKERS} was valid until {}, and it is {}: {CLOCK}", day(not_after.as_secs()), day(time.as_secs()))
+            format!(
+                "{BROKERS} was valid until {}, and it is {}: {CLOCK}",
+                day(not_after.as_secs()),
+                day(time.as_secs())
+            )
         }
         CertificateError::NotValidYet | CertificateError::Expired => format!("{BROKERS} is not valid today: {CLOCK}"),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
