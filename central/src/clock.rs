@@ -1,6 +1,15 @@
 //! The only clock of this program.
 
+use picket_session::tls::Time;
 use std::time::Instant;
+
+/// This source is of no earlier day (2026-11-01T00:00:00Z); raised with a release.
+const RELEASED_S: u64 = 1_793_491_200;
+
+/// What certificates are judged by.
+pub fn certificates() -> Time {
+    Time::new(RELEASED_S, || u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0))
+}
 
 /// One moment, read twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

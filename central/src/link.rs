@@ -3,13 +3,12 @@
 //! A connection that ends is never repaired: everything of it is dropped and made anew. The broker sends again what was
 //! not acknowledged, and the worker repeats the last receipts. PUBACKs are given by hand, after the commit.
 
+mod connection;
 mod conversation;
-mod frames;
 
 use crate::settings::Broker;
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::Error as PacketError;
-use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
+use picket_session::Fault;
 use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -128,24 +127,25 @@ enum Ended {
     Closed,
     #[error("no answer from the broker")]
     NoAnswer,
-    #[error("the broker refused the session: {0:?}")]
-    Refused(ConnectReturnCode),
-    #[error("the broker refuses the login ({0:?}); mend user and password_file under [broker]")]
-    Login(ConnectReturnCode),
+    #[error("{0}")]
+    Tls(String),
+    #[error("{0}; mend user and password_file under [broker]")]
+    Login(Fault),
     #[error("the broker refuses the subscription to {filters:?}")]
     Subscription { filters: &'static [&'static str] },
-    #[error("the broker broke the protocol: {0}")]
-    Protocol(&'static str),
-    #[error("damaged packet: {0}")]
-    Damaged(PacketError),
-    #[error("the broker ended the session with reason {0:#04x}")]
-    Goodbye(u8),
-    #[error("the broker said nothing for {0} s")]
-    Silent(u64),
-    #[error("the broker takes nothing")]
-    Stuck,
+    #[error("{0}")]
+    Session(Fault),
     #[error("the worker is gone")]
     Worker,
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Login(_) => Self::Login(fault),
+            fault => Self::Session(fault),
+        }
+    }
 }
 
 impl Session {

@@ -1,15 +1,17 @@
 //! Settings of `picket-central run`: read whole, every fault told at once. Nobody else sees this file.
 
 mod reader;
+mod tls;
 
+use picket_session::Login;
+use picket_session::tls::Papers;
 use reader::{Section, Source};
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 /// The whole file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Directory that `picket-central init` made.
     pub dir: PathBuf,
@@ -21,33 +23,22 @@ pub struct Settings {
 }
 
 /// Where the broker listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Broker {
     /// Name or address.
     pub host: String,
-    /// Port of plain MQTT.
+    /// Port.
     pub port: u16,
     /// For a broker that asks who comes.
     pub login: Option<Login>,
-}
-
-/// Who comes to the broker.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Name at the broker.
-    pub user: String,
-    /// Never shown.
-    pub password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
-    }
+    /// TLS; `None` = the way to it is trusted.
+    pub tls: Option<Papers>,
 }
 
 /// IANA: mqtt 1883/tcp.
 const MQTT_PORT: u16 = 1883;
+/// IANA: secure-mqtt 8883/tcp.
+const MQTTS_PORT: u16 = 8883;
 /// Longest text of a setting in bytes, and of a password.
 const TEXT_MAX: usize = 1_024;
 
@@ -93,12 +84,15 @@ fn settings<'a>(source: &mut Source<'a>, root: &DeTable<'a>) -> Option<Settings>
     let client = top.text("client").map(|(text, _)| text);
     let broker = top.table("broker", "add [broker] with host = \"127.0.0.1\"");
     let broker = broker.and_then(|(table, span)| {
-        let keys = ["host", "port", "user", "password_file"];
+        let keys =
+            ["host", "port", "user", "password_file", "tls", "ca_file", "certificate_file", "key_file", "server_name"];
         let mut section = Section::open(source, table, span.clone(), "[broker]", &keys);
         let host = host(&mut section);
-        let port = section.port("port", MQTT_PORT);
-        let login = login(&mut section, &folder, span);
-        Some(Broker { host: host?, port: port?, login: login? })
+        let encrypted = section.flag("tls") == Some(true);
+        let port = section.port("port", if encrypted { MQTTS_PORT } else { MQTT_PORT });
+        let login = login(&mut section, &folder, span.clone());
+        let tls = if encrypted { tls::read(&mut section, &folder, span).map(Some) } else { tls::none(&mut section) };
+        Some(Broker { host: host?, port: port?, login: login?, tls: tls? })
     });
     Some(Settings { dir: folder.join(dir?.0), client, broker: broker? })
 }

@@ -2,6 +2,7 @@
 
 use crate::line::{Message, Running};
 use crate::programs::{Program, free_port};
+use picket::broker::Endpoint;
 use picket::line::{BrokerSession, Carrier};
 use picket_core::wire::Delivery;
 use std::fs;
@@ -50,10 +51,8 @@ impl Broker {
 
     fn line(&self, topics: &[&str]) -> Running {
         Running::start(Carrier::Mqtt(BrokerSession {
-            host: "127.0.0.1".into(),
-            port: self.port,
+            broker: Endpoint { host: "127.0.0.1".into(), port: self.port, login: None, tls: None },
             client_id: "picket-peers".into(),
-            login: None,
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
         }))
     }

@@ -5,3 +5,4 @@ mod broker;
 mod line;
 mod modbus;
 mod programs;
+mod tls;

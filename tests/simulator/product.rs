@@ -107,6 +107,12 @@ impl Product {
         if profile == Profile::Release {
             cargo.arg("--release");
         }
+        // What cargo told this test of its own package: ring's build script asks for it, and would compile ring, rustls and
+        // both programs anew at each change between a test and a shell.
+        let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for name in std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(told)) {
+            cargo.env_remove(name);
+        }
         let built = cargo.current_dir(repository()).stdin(Stdio::null()).status();
         let built = built.map_err(|source| ProductFault::Io { doing: "running cargo".into(), source })?;
         if built.success() { Self::in_folder(&target.join(profile.folder())) } else { Err(ProductFault::NotBuilt) }

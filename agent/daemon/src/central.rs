@@ -1,43 +1,34 @@
 //! The link to the central side: one MQTT 5 session, rebuilt on every loss; batches out, receipts in.
 //!
-//! The journal is the outbox, never the client: a batch that was handed to a client whose session is lost is sent
-//! again by the decision of `core::uplink`. A PUBACK frees nothing; receipts do.
+//! The journal is the outbox, never the link: what was handed to a session that is lost is sent again by the decision of
+//! `core::uplink`. A PUBACK frees nothing; receipts do.
 
-use crate::journal::Lines;
+use crate::broker::{BrokerFault, Connection, Endpoint};
 use crate::journal::thread::Parcel;
 use picket_core::time::{Backoff, Chance};
 use picket_core::wire::{Input, Lane};
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
-use rumqttc::{NetworkOptions, Outgoing};
-use std::cell::RefCell;
+use picket_session::{Answer, Ears, Event, Keeps, Message, Payload, Terms, Unsent};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// Where the central broker is. `None` in the settings: records stay on the gateway.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// User and password, if the broker asks for them.
-    pub login: Option<(String, String)>,
-}
-
 /// Half-open links are seen after twice this (reliability R9).
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// Largest message either way: a batch is 256 KiB before it is deflated, and one record may stand above it.
-const PACKET_MAX: u32 = 512 * 1024;
-/// Connecting, and every flush of a large batch on a slow line (reliability R8).
-const CONNECT_S: u64 = 30;
-/// A batch without PUBACK for so long means a dead session (reliability R2).
-const STALL: Duration = Duration::from_secs(30);
-/// Batches that may be under way: one per lane, an ask and the subscription.
+const KEEP_ALIVE_S: u16 = 20;
+/// Connecting, the broker's answers, and how long it may take nothing (reliability R8).
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Batches and asks without PUBACK, if the broker allows as many; the rest waits here.
 const IN_FLIGHT: u16 = 8;
+/// Parcels that wait for their turn: what decides opens fewer.
+const WAITING: usize = 32;
+/// Receipts not yet acknowledged, told to the broker.
+const RECEIPTS: u16 = 16;
+/// Largest packet that can be a receipt; a receipt is a few hundred bytes. What is larger is thrown away as it comes.
+const RECEIPT_MAX: usize = 64 * 1024;
+/// What was thrown away is told at most so often: whoever may publish on the topic may do it all day.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+/// A session that stood for this long was not broken: the pauses start over.
+const STABLE: Duration = Duration::from_secs(60);
 
 /// One gateway's link.
 #[derive(Debug)]
@@ -46,24 +37,21 @@ pub struct Link {
     gateway: String,
     inputs: mpsc::Sender<Input>,
     session: u32,
+    thrown: Thrown,
 }
 
-/// What waits for its PUBACK.
-#[derive(Debug)]
-struct Flight {
-    packet: Option<u16>,
-    lane: Option<Lane>,
-    through: u64,
-    since: Instant,
+/// Messages on the receipt topic that were too large to be receipts.
+#[derive(Debug, Default)]
+struct Thrown {
+    count: u64,
+    told: u64,
+    told_at: Option<Instant>,
 }
-
-/// Publishes under way, in the order they were handed to the client.
-type Flights = RefCell<VecDeque<Flight>>;
 
 impl Link {
     /// A link that is not connected yet.
     pub fn new(endpoint: Endpoint, gateway: String, inputs: mpsc::Sender<Input>) -> Self {
-        Self { endpoint, gateway, inputs, session: 0 }
+        Self { endpoint, gateway, inputs, session: 0, thrown: Thrown::default() }
     }
 
     /// Connects, carries, and connects again, until the channel is closed.
@@ -77,7 +65,7 @@ impl Link {
             if self.inputs.send(Input::LinkDown { cause }).await.is_err() {
                 return;
             }
-            if started.elapsed() >= Duration::from_secs(60) {
+            if started.elapsed() >= STABLE {
                 backoff.reset();
             }
             let until = Instant::now() + Duration::from_millis(backoff.pause_ms(&mut chance));
@@ -87,171 +75,236 @@ impl Link {
         }
     }
 
-    fn options(&self) -> MqttOptions {
-        let mut options = MqttOptions::new(&self.gateway, &self.endpoint.host, self.endpoint.port);
-        let mut network = NetworkOptions::new();
-        // A batch right behind a small packet would wait for the broker's delayed acknowledgement: 40 ms for an alarm.
-        network.set_tcp_nodelay(true);
-        options.set_network_options(network);
-        options
-            .set_keep_alive(KEEP_ALIVE)
-            .set_clean_start(true)
-            .set_connection_timeout(CONNECT_S)
-            .set_max_packet_size(Some(PACKET_MAX))
-            .set_outgoing_inflight_upper_limit(IN_FLIGHT);
-        if let Some((user, password)) = &self.endpoint.login {
-            options.set_credentials(user, password);
-        }
-        options
-    }
-
     /// One session, from CONNECT to its loss. `Ok` when the agent stops.
     async fn session(&mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), String> {
-        let (client, mut events) = AsyncClient::new(self.options(), usize::from(IN_FLIGHT) * 2);
-        tokio::select! {
-            connected = self.connect(&client, &mut events) => connected?,
+        let connection = tokio::select! {
+            connected = self.connect() => connected?,
             () = discard(parcels) => return Ok(()),
-        }
+        };
         self.session += 1;
         let session = self.session;
         tracing::info!(session, "the central link is up");
         self.inputs.send(Input::LinkUp { session }).await.map_err(|_| "stopping".to_owned())?;
-        let flights = Flights::default();
-        // Both futures live until the session ends: `poll` is never dropped half-way while it is in use (R10).
-        tokio::select! {
-            lost = self.listen(&mut events, &flights) => Err(lost),
-            ended = self.carry(&client, &flights, parcels) => ended,
+        let (flights, waiting, told) = Default::default();
+        Conversation { link: self, connection, flights, waiting, told }.carry(parcels).await
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            client_id: self.gateway.clone(),
+            login: self.endpoint.login.clone(),
+            keeps: Keeps::Nothing,
+            filters: vec![self.topic("receipt")],
+            keep_alive_s: KEEP_ALIVE_S,
+            unacknowledged_max: RECEIPTS,
+            inflight_max: IN_FLIGHT,
+            packet_max: RECEIPT_MAX,
+            patience: PATIENCE,
         }
+    }
+
+    fn topic(&self, end: &str) -> String {
+        format!("sms/v1/{}/{end}", self.gateway)
     }
 
     /// Until the subscription stands.
-    async fn connect(&self, client: &AsyncClient, events: &mut EventLoop) -> Result<(), String> {
-        let topic = format!("sms/v1/{}/receipt", self.gateway);
-        let mut subscribed = false;
-        let deadline = Instant::now() + Duration::from_secs(CONNECT_S);
-        while Instant::now() < deadline {
-            match events.poll().await.map_err(|error| told(&error))? {
-                Event::Incoming(Packet::ConnAck(_)) if !subscribed => {
-                    subscribed = true;
-                    let filter = Filter::new(topic.clone(), QoS::AtLeastOnce);
-                    client.try_subscribe_many([filter]).map_err(|error| error.to_string())?;
-                }
-                Event::Incoming(Packet::SubAck(ack)) => {
-                    let granted = ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_)));
-                    return if granted { Ok(()) } else { Err(format!("the broker refuses {topic}: check its rights")) };
-                }
-                _ => {}
-            }
-        }
-        Err("the broker did not answer the subscription".into())
-    }
-
-    async fn listen(&self, events: &mut EventLoop, flights: &Flights) -> String {
+    async fn connect(&self) -> Result<Connection, String> {
+        let told = |fault: BrokerFault| fault.to_string();
+        let mut connection = Connection::open(&self.endpoint, self.terms()).await.map_err(told)?;
         loop {
-            let event = match events.poll().await {
-                Ok(event) => event,
-                Err(error) => return told(&error),
-            };
-            let input = match event {
-                Event::Outgoing(Outgoing::Publish(packet)) => {
-                    let mut flights = flights.borrow_mut();
-                    if let Some(flight) = flights.iter_mut().find(|flight| flight.packet.is_none()) {
-                        flight.packet = Some(packet);
-                    }
-                    None
+            match connection.next(Ears::Open).await.map_err(told)? {
+                Event::Subscribed { refused } if refused.is_empty() => return Ok(connection),
+                Event::Subscribed { .. } => {
+                    return Err(format!("the broker refuses {}: check its rights", self.topic("receipt")));
                 }
-                Event::Incoming(Packet::PubAck(ack)) => self.acknowledged(flights, ack.pkid, ack.reason),
-                Event::Incoming(Packet::Publish(publish)) => match std::str::from_utf8(&publish.payload) {
-                    Ok(line) => Some(Input::ReceiptHeard { line: line.trim().to_owned() }),
-                    Err(_) => Some(Input::ReceiptRefused { cause: "a receipt that is not text".into() }),
-                },
-                Event::Incoming(Packet::Disconnect(reason)) => {
-                    return format!("the broker ended the session: {:?}", reason.reason_code);
-                }
-                _ => None,
-            };
-            if let Some(input) = input {
-                if self.inputs.send(input).await.is_err() {
-                    return "stopping".into();
-                }
+                // Nothing was asked for yet; the last receipt comes again when it is asked for.
+                Event::Message(Message { owed, .. }) => owed.into_iter().for_each(|id| connection.acknowledge(id)),
+                Event::Opened { .. } | Event::Answered { .. } => {}
             }
         }
     }
+}
 
-    fn acknowledged(&self, flights: &Flights, packet: u16, reason: PubAckReason) -> Option<Input> {
-        let mut flights = flights.borrow_mut();
-        let at = flights.iter().position(|flight| flight.packet == Some(packet))?;
-        let flight = flights.remove(at)?;
-        let result = match reason {
-            PubAckReason::Success => Ok(flight.through),
-            // 0x10: the broker took it and threw it away.
-            PubAckReason::NoMatchingSubscribers => Err("nobody listens at the broker".to_owned()),
-            other => Err(format!("the broker refused a batch: {other:?}")),
-        };
-        Some(Input::Sent { session: self.session, lane: flight.lane?, result })
-    }
+/// A batch or an ask on its way.
+struct Flight {
+    /// Packet id; none where it was never sent.
+    id: Option<u16>,
+    /// None for an ask.
+    lane: Option<Lane>,
+    through: u64,
+    /// Told once those before it in its lane are.
+    result: Option<Result<u64, String>>,
+}
 
-    /// Hands batches and asks to the client.
-    async fn carry(
-        &self,
-        client: &AsyncClient,
-        flights: &Flights,
-        parcels: &mut mpsc::Receiver<Parcel>,
-    ) -> Result<(), String> {
+/// A batch or an ask that is to be sent.
+struct Load {
+    lane: Option<Lane>,
+    through: u64,
+    content_type: &'static str,
+    payload: Vec<u8>,
+}
+
+/// A session that stands.
+struct Conversation<'a> {
+    link: &'a mut Link,
+    connection: Connection,
+    /// In the order they were sent.
+    flights: VecDeque<Flight>,
+    /// In the order they came. Empty while the broker has room.
+    waiting: VecDeque<Load>,
+    /// What is to be said to `think`; while there is something nothing is read.
+    told: VecDeque<Input>,
+}
+
+impl Conversation<'_> {
+    /// Every wait of the selection may be cancelled; what follows a wait never is.
+    async fn carry(mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), String> {
+        let inputs = self.link.inputs.clone();
         loop {
-            let stalled = flights.borrow().front().map(|flight| flight.since + STALL);
+            let ears = if self.told.is_empty() { Ears::Open } else { Ears::Shut };
             tokio::select! {
                 parcel = parcels.recv() => match parcel {
-                    Some(Parcel::Batch { session, lane, lines }) if session == self.session => {
-                        self.publish(client, flights, lane, lines)?;
+                    Some(parcel) => self.take(parcel),
+                    None => {
+                        self.connection.close().await;
+                        return Ok(());
                     }
-                    Some(Parcel::Ask { session, newest }) if session == self.session => {
-                        self.ask(client, flights, newest)?;
-                    }
-                    Some(Parcel::Call { here }) => {
-                        let _ = here.send(());
-                    }
-                    Some(Parcel::Batch { .. } | Parcel::Ask { .. }) => {}
-                    None => return Ok(()),
                 },
-                () = sleep_until(stalled.unwrap_or_else(Instant::now)), if stalled.is_some() => {
-                    return Err("the broker does not acknowledge".into());
+                event = self.connection.next(ears) => match event {
+                    Ok(event) => self.hear(event),
+                    Err(fault) => {
+                        let oddities = self.connection.oddities();
+                        tracing::debug!(?oddities, "what the broker did against the protocol in this session");
+                        return Err(fault.to_string());
+                    }
+                },
+                room = inputs.reserve(), if !self.told.is_empty() => {
+                    let room = room.map_err(|_| "stopping".to_owned())?;
+                    if let Some(input) = self.told.pop_front() {
+                        room.send(input);
+                    }
                 }
+            }
+            self.send_waiting();
+        }
+    }
+
+    fn take(&mut self, parcel: Parcel) {
+        let load = match parcel {
+            Parcel::Batch { session, lane, lines } if session == self.link.session => {
+                let content_type = match lines.deflated {
+                    true => "application/jose-lines+deflate",
+                    false => "application/jose-lines",
+                };
+                Load { lane: Some(lane), through: lines.through, content_type, payload: lines.payload }
+            }
+            Parcel::Ask { session, newest } if session == self.link.session => {
+                let payload = format!(r#"{{"gw":"{}","n":{newest}}}"#, self.link.gateway).into_bytes();
+                Load { lane: None, through: 0, content_type: "application/json", payload }
+            }
+            Parcel::Call { here } => {
+                // Nobody waits for it any more where this fails.
+                let _ = here.send(());
+                return;
+            }
+            // For a session that is gone.
+            Parcel::Batch { .. } | Parcel::Ask { .. } => return,
+        };
+        if self.waiting.len() < WAITING {
+            self.waiting.push_back(load);
+        } else {
+            self.failed(&load, "too much waits for the broker".to_owned());
+        }
+    }
+
+    fn send_waiting(&mut self) {
+        while self.connection.may_publish() {
+            let Some(mut load) = self.waiting.pop_front() else { return };
+            let lane = match load.lane {
+                Some(Lane::Urgent) => "urgent",
+                Some(Lane::Record) => "record",
+                None => "ask",
+            };
+            let payload = std::mem::take(&mut load.payload);
+            match self.connection.publish(&self.link.topic(lane), load.content_type, payload) {
+                Ok(id) => {
+                    let Load { lane, through, .. } = load;
+                    self.flights.push_back(Flight { id: Some(id), lane, through, result: None });
+                }
+                Err(unsent @ (Unsent::TooLarge { .. } | Unsent::Full)) => self.failed(&load, unsent.to_string()),
             }
         }
     }
 
-    fn publish(&self, client: &AsyncClient, flights: &Flights, lane: Lane, lines: Lines) -> Result<(), String> {
-        let name = match lane {
-            Lane::Urgent => "urgent",
-            Lane::Record => "record",
+    fn failed(&mut self, load: &Load, why: String) {
+        tracing::warn!(why, through = load.through, "a batch cannot be sent");
+        let result = Some(Err(why));
+        self.flights.push_back(Flight { id: None, lane: load.lane, through: load.through, result });
+        self.tell_sent();
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Answered { id, answer } => self.answered(id, answer),
+            Event::Message(message) => self.receipt(message),
+            Event::Opened { .. } | Event::Subscribed { .. } => {}
+        }
+    }
+
+    fn answered(&mut self, id: u16, answer: Answer) {
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == Some(id)) else { return };
+        flight.result = Some(match answer {
+            Answer::Taken => Ok(flight.through),
+            Answer::Unheard => Err("nobody listens at the broker".to_owned()),
+            Answer::Refused(reason) => Err(format!("the broker refused a batch: {reason:?}")),
+        });
+        self.tell_sent();
+    }
+
+    /// What decides knows the oldest of a lane first, in whatever order a broker acknowledges.
+    fn tell_sent(&mut self) {
+        let session = self.link.session;
+        while let Some(at) = self.first_known() {
+            let Some(Flight { lane, result: Some(result), .. }) = self.flights.remove(at) else { return };
+            self.told.extend(lane.map(|lane| Input::Sent { session, lane, result }));
+        }
+    }
+
+    /// A flight that ended and has none of its lane before it.
+    fn first_known(&self) -> Option<usize> {
+        let ended = |(at, flight): &(usize, &Flight)| {
+            flight.result.is_some() && self.flights.iter().take(*at).all(|before| before.lane != flight.lane)
         };
-        let kind = if lines.deflated { "application/jose-lines+deflate" } else { "application/jose-lines" };
-        let flight = Flight { packet: None, lane: Some(lane), through: lines.through, since: Instant::now() };
-        self.hand_over(client, flights, name, kind, lines.payload, flight)
+        self.flights.iter().enumerate().find(ended).map(|(at, _)| at)
     }
 
-    fn ask(&self, client: &AsyncClient, flights: &Flights, newest: u64) -> Result<(), String> {
-        let payload = format!(r#"{{"gw":"{}","n":{newest}}}"#, self.gateway).into_bytes();
-        let flight = Flight { packet: None, lane: None, through: 0, since: Instant::now() };
-        self.hand_over(client, flights, "ask", "application/json", payload, flight)
+    fn receipt(&mut self, message: Message) {
+        if let Some(id) = message.owed {
+            self.connection.acknowledge(id);
+        }
+        let input = match message.payload {
+            Payload::Whole(bytes) => Some(match std::str::from_utf8(&bytes) {
+                Ok(line) => Input::ReceiptHeard { line: line.trim().to_owned() },
+                Err(_) => Input::ReceiptRefused { cause: "a receipt that is not text".into() },
+            }),
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+        };
+        self.told.extend(input);
     }
+}
 
-    fn hand_over(
-        &self,
-        client: &AsyncClient,
-        flights: &Flights,
-        lane: &str,
-        content_type: &str,
-        payload: Vec<u8>,
-        flight: Flight,
-    ) -> Result<(), String> {
-        let properties = PublishProperties { content_type: Some(content_type.to_owned()), ..Default::default() };
-        let topic = format!("sms/v1/{}/{lane}", self.gateway);
-        flights.borrow_mut().push_back(flight);
-        client
-            .try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties)
-            .map_err(|error| error.to_string())
+impl Thrown {
+    /// Counts one more; gives what is to be told of them, if it is time.
+    fn one(&mut self, bytes: usize) -> Option<Input> {
+        self.count += 1;
+        if self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY) {
+            return None;
+        }
+        let new = self.count - self.told;
+        let cause = format!("{new} messages that can be no receipt were thrown away, the last of {bytes} bytes");
+        tracing::warn!(cause, in_all = self.count, "who may publish on the receipt topic?");
+        (self.told, self.told_at) = (self.count, Some(Instant::now()));
+        Some(Input::ReceiptRefused { cause })
     }
 }
 
@@ -271,18 +324,6 @@ async fn discard(parcels: &mut mpsc::Receiver<Parcel>) {
             let _ = here.send(());
         }
     }
-}
-
-/// What went wrong, from its innermost cause: what wraps it repeats it or names our own client.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    let text = innermost.to_string();
-    let text = text.strip_prefix("Mqtt state: ").unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 use picket_core::steps::Eras;
 use picket_core::time::Now;
 use picket_record::body::{ClockQuality, ClockSource};
+use picket_session::tls::Time;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::fs;
 use std::path::Path;
@@ -88,6 +89,17 @@ impl Clock {
             }
         };
     }
+}
+
+/// This source is of no earlier day (2026-11-01T00:00:00Z); raised with a release. A board without a battery starts in
+/// 1970, before every certificate.
+const RELEASED_S: u64 = 1_793_491_200;
+
+/// What certificates are judged by. `known_ms` is past for certain, such as the time of a signed receipt; 0 = nothing is
+/// known.
+pub fn certificates(known_ms: i64) -> Time {
+    let known_s = u64::try_from(known_ms / 1_000).unwrap_or(0);
+    Time::new(RELEASED_S.max(known_s), || micros(clock_gettime(ClockId::Realtime)) / 1_000_000)
 }
 
 fn micros(time: Timespec) -> u64 {

@@ -12,6 +12,7 @@ mod serial;
 mod testbed;
 mod voice;
 
+use crate::broker::Endpoint;
 use picket_core::plan::LineId;
 use picket_core::wire::Input;
 use picket_device::modbus::Read;
@@ -88,14 +89,10 @@ pub enum Parity {
 /// A session at a site broker.
 #[derive(Debug, Clone)]
 pub struct BrokerSession {
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
+    /// Where, and who comes.
+    pub broker: Endpoint,
     /// Client id; the session outlives a restart of the agent under this name.
     pub client_id: String,
-    /// User and password, if the broker asks for them.
-    pub login: Option<(String, String)>,
     /// Topic filters.
     pub topics: Vec<String>,
 }

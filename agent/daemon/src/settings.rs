@@ -20,14 +20,16 @@ mod relations;
 mod secrets;
 mod sheet;
 mod source;
+mod tls;
 mod topics;
 
 pub use codes::{Code, Level};
 pub use diagnose::{Finding, Findings};
 
+use crate::broker::Endpoint;
 use crate::clock::ClockPolicy;
 use crate::line::Carrier;
-use crate::{central, console, journal};
+use crate::{console, journal};
 use picket_core::plan::Plan;
 use picket_core::register::Register;
 use serde_json::json;
@@ -46,7 +48,7 @@ pub struct Loaded {
     /// The journal's place.
     pub journal: journal::Place,
     /// The central side, if there is one.
-    pub central: Option<central::Endpoint>,
+    pub central: Option<Endpoint>,
     /// The guards' page, if it is on.
     pub console: Option<console::Address>,
     /// Folder for the control socket.

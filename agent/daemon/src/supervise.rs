@@ -2,6 +2,7 @@
 
 use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
+use crate::line::Carrier;
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
 use crate::watchdog::{Callee, Mending};
@@ -10,6 +11,7 @@ use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::wire::{Input, Recovered};
+use picket_record::receipt::Receipt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,16 +69,17 @@ pub fn run(loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -
     end
 }
 
-async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -> Result<End, Refusal> {
+async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -> Result<End, Refusal> {
     let mut clock = clock::Clock::new(loaded.clock);
     let now = clock.now();
-    let (site_name, gateway) = (&loaded.plan.site, &loaded.plan.gateway);
+    let (site_name, gateway) = (loaded.plan.site.clone(), loaded.plan.gateway.clone());
     let register = match register {
         // Nothing is written for a start that cannot be.
         Err(faults) if !loaded.journal.file.exists() => return Err(Refusal::NoRegister(faults)),
         register => register,
     };
-    let credentials = loaded.journal.credentials(site_name, gateway).map_err(|fault| told(&fault))?;
+    let credentials = loaded.journal.credentials(&site_name, &gateway).map_err(|fault| told(&fault))?;
+    let (receipt_key, name) = (credentials.receipt_key.clone(), credentials.origin.gw.clone());
     // A page that cannot be served is refused before anything is written.
     let page = match loaded.console.clone() {
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
@@ -89,6 +92,9 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    judge_certificates(&mut loaded, &journal, |line| {
+        Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
+    });
     let (register, refused) = register_in_force(&journal, &recovered, register)?;
     // Behind the journal's lock: another agent's socket is not taken away.
     let control = control::bind(&loaded.runtime)
@@ -132,6 +138,20 @@ async fn agent(loaded: Loaded, register: Result<(Register, RegisterText), Faults
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// Links judge certificates by a time that is not before the newest receipt: that much is past for certain, whatever a
+/// board without a battery believes.
+fn judge_certificates(loaded: &mut Loaded, journal: &Journal, stated_ms: impl Fn(&str) -> Option<i64>) {
+    let lines = journal.receipt_lines().unwrap_or_default();
+    let newest_ms = lines.lines().next_back().and_then(stated_ms).unwrap_or(0);
+    let brokers = loaded.carriers.iter_mut().filter_map(|carrier| match carrier {
+        Carrier::Mqtt(session) => Some(&mut session.broker),
+        Carrier::ModbusTcp(_) | Carrier::ModbusRtu(_) | Carrier::SealReader(..) => None,
+    });
+    for tls in brokers.chain(&mut loaded.central).filter_map(|broker| broker.tls.as_mut()) {
+        tls.time = clock::certificates(newest_ms);
+    }
 }
 
 /// The carriers that are called to prove that they live.

@@ -119,6 +119,17 @@ impl<'s, 't, 'a> Section<'s, 't, 'a> {
         }
     }
 
+    /// True or false.
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        let value = self.table.get(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            let cause = format!("{key} of {} is neither true nor false", self.what);
+            self.refuse(value.span(), &cause, &format!("write {key} = true, without quotes"));
+        }
+        flag
+    }
+
     /// A port, or the usual one where none is given.
     pub(super) fn port(&mut self, key: &str, usual: u16) -> Option<u16> {
         let Some(value) = self.table.get(key) else { return Some(usual) };

@@ -16,8 +16,10 @@ fn read(text: &str, mode: u32) -> Result<Settings, String> {
 fn the_shipped_example_is_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/central.toml");
     let found = Settings::read(&path).unwrap();
-    let broker = Broker { host: "127.0.0.1".into(), port: MQTT_PORT, login: None };
-    assert_eq!(found, Settings { dir: "/var/lib/picket-central".into(), client: None, broker });
+    let Settings { dir, client, broker } = found;
+    assert_eq!((dir, client), ("/var/lib/picket-central".into(), None));
+    assert_eq!((broker.host.as_str(), broker.port, broker.login), ("127.0.0.1", MQTT_PORT, None));
+    assert!(broker.tls.is_none());
     // Every key that is shown as a comment is one that is known.
     let all = fs::read_to_string(path).unwrap().replace("# client", "client").replace("# user", "user");
     let all = all.replace("# password_file = \"broker.password\"", "password_file = \"password\"");

@@ -4,7 +4,8 @@ use super::rules::Source;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const MEMBERS: [&str; 6] = ["protocols/device", "protocols/record", "agent/core", "agent/daemon", "central", "tests"];
+const MEMBERS: [&str; 7] =
+    ["protocols/device", "protocols/record", "protocols/session", "agent/core", "agent/daemon", "central", "tests"];
 
 pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

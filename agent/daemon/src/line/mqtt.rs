@@ -2,40 +2,37 @@
 //! heard is stored. The broker keeps what is not acknowledged, so nothing is kept here.
 
 mod fault;
-mod link;
 
 use super::voice::{Deaf, Voice};
 use super::{BrokerSession, Order};
+use crate::broker::{BrokerFault, Connection};
 use fault::SessionFault;
-use link::{Arrival, Incoming, Link};
 use picket_core::plan::LineId;
 use picket_core::time::{Backoff, Chance};
-use picket_core::wire::Input;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Filter, Login, Packet,
-    PingReq, PubAck, SubAck, Subscribe, SubscribeReasonCode,
-};
+use picket_core::wire::{Delivery, Heard, Input};
+use picket_session::{Ears, Event, Keeps, Message, Payload, Refusal, Terms, is_filter};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep};
 
 /// Messages that may wait for their record; also the receive maximum told to the broker. Above it nothing is read, so
 /// that the broker waits, at any QoS.
 const CREDIT: u16 = 32;
-/// Longest wait for the answer to CONNECT, and then for the one to SUBSCRIBE.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for the connection, then for the answer to CONNECT, and then for the one to SUBSCRIBE.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The broker keeps the session for a week without us.
 const SESSION_EXPIRY_S: u32 = 7 * 24 * 3_600;
 /// Between pings, unless the broker wants them faster.
 const KEEP_ALIVE_S: u16 = 20;
 /// A session that stood for this long was not broken: the pauses start over.
 const STABLE: Duration = Duration::from_secs(60);
-/// The only SUBSCRIBE of a session.
-const SUBSCRIBE_ID: u16 = 1;
+/// Largest payload that is passed on; alarms, readings and e-lock reports are a few KiB.
+const MAX_PAYLOAD: usize = 64 * 1024;
+/// Largest packet that is read whole: a payload, the longest topic, and a little for properties.
+const MAX_PACKET: usize = MAX_PAYLOAD + 0xFFFF + 4 * 1024;
 
 /// Carries what the broker delivers until `orders` is closed.
 pub(super) async fn run(
@@ -85,48 +82,37 @@ impl From<SessionFault> for End {
     }
 }
 
-/// Connects, opens the session and asks for the topics; gives the link and the pause between pings. Subscribes every
-/// time: a session that the broker kept may be of other settings.
-async fn open(session: &BrokerSession) -> Result<(Link, Duration), SessionFault> {
-    if let Some(bad) = session.topics.iter().find(|topic| !rumqttc::valid_filter(topic)) {
-        return Err(SessionFault::BadFilter(bad.clone()));
+impl From<BrokerFault> for End {
+    fn from(fault: BrokerFault) -> Self {
+        End::Lost(fault.into())
     }
-    let mut link = Link::open(&session.host, session.port).await?;
-    let mut properties = ConnectProperties::new();
-    properties.session_expiry_interval = Some(SESSION_EXPIRY_S);
-    properties.receive_maximum = Some(CREDIT);
-    let connect = Connect {
-        keep_alive: KEEP_ALIVE_S,
-        client_id: session.client_id.clone(),
-        clean_start: false,
-        properties: Some(properties),
-    };
-    let login = session.login.as_ref().map(|(user, password)| Login::new(user, password));
-    link.send(&Packet::Connect(connect, None, login)).await?;
-    let ping = match link.next().await? {
-        Incoming::Connected(ConnAck { code: ConnectReturnCode::Success, properties, session_present }) => {
-            tracing::debug!(resumed = session_present, "connected");
-            ping_interval(properties.and_then(|properties| properties.server_keep_alive))
-        }
-        Incoming::Connected(ConnAck { code, .. }) => return Err(SessionFault::Refused(format!("{code:?}"))),
-        Incoming::Subscribed(_) | Incoming::Message(_) | Incoming::Alive => {
-            return Err(SessionFault::Protocol("its first packet was not CONNACK"));
-        }
-    };
-    let filters = session.topics.iter().map(|topic| Filter::new(topic, QoS::AtLeastOnce));
-    let subscribe = Subscribe { pkid: SUBSCRIBE_ID, ..Subscribe::new_many(filters, None) };
-    link.send(&Packet::Subscribe(subscribe)).await?;
-    Ok((link, ping))
 }
 
-/// The broker may set its own keep-alive (MQTT 5.0 section 3.2.2.3.14) and leaves us at one and a half of it; with 0 it
-/// expects no pings, but we want to see it die.
-fn ping_interval(server_keep_alive: Option<u16>) -> Duration {
-    let seconds = match server_keep_alive {
-        None | Some(0) => KEEP_ALIVE_S,
-        Some(given) => given.min(KEEP_ALIVE_S),
+/// Connects. Subscribes every time: a session that the broker kept may be of other settings.
+async fn open(session: &BrokerSession) -> Result<Connection, SessionFault> {
+    if let Some(bad) = session.topics.iter().find(|topic| !is_filter(topic)) {
+        return Err(SessionFault::BadFilter(bad.clone()));
+    }
+    let terms = Terms {
+        client_id: session.client_id.clone(),
+        login: session.broker.login.clone(),
+        keeps: Keeps::For { s: SESSION_EXPIRY_S },
+        filters: session.topics.clone(),
+        keep_alive_s: KEEP_ALIVE_S,
+        unacknowledged_max: CREDIT,
+        // Nothing is published here.
+        inflight_max: 1,
+        packet_max: MAX_PACKET,
+        patience: PATIENCE,
     };
-    Duration::from_secs(u64::from(seconds))
+    Ok(Connection::open(&session.broker, terms).await?)
+}
+
+/// A message, cut to what is passed on.
+struct Arrival {
+    heard: Heard,
+    /// Packet id to acknowledge; none at QoS 0.
+    owed: Option<u16>,
 }
 
 /// Between the broker and `think`: says what arrived, acknowledges what was confirmed.
@@ -141,10 +127,8 @@ struct Desk {
 impl Desk {
     /// One session, from CONNECT to its end.
     async fn attend(&mut self, session: &BrokerSession, orders: &mut mpsc::Receiver<Order>) -> Result<Infallible, End> {
-        let opening = timeout(ANSWER_PATIENCE, open(session));
-        let opened = self.beside(opening, orders).await?;
-        let (mut link, ping) = opened.unwrap_or(Err(SessionFault::NoAnswer(ANSWER_PATIENCE.as_secs())))?;
-        let end = self.serve(&mut link, ping, &session.topics, orders).await;
+        let mut connection = self.beside(open(session), orders).await??;
+        let end = self.serve(&mut connection, orders, session.topics.len()).await;
         // The broker delivers again what it is owed for; at QoS 0 this is the only chance.
         self.unconfirmed.clear();
         self.next = self.next.take().filter(|arrival| arrival.owed.is_none());
@@ -154,47 +138,28 @@ impl Desk {
     /// Serves until something ends. Every wait of the selection may be cancelled; what follows a wait never is.
     async fn serve(
         &mut self,
-        link: &mut Link,
-        ping: Duration,
-        topics: &[String],
+        connection: &mut Connection,
         orders: &mut mpsc::Receiver<Order>,
+        topics: usize,
     ) -> Result<Infallible, End> {
-        let answer_by = Instant::now() + ANSWER_PATIENCE;
-        let mut subscribed = false;
-        let mut heard_at = Instant::now();
-        let mut ping_at = heard_at + ping;
         loop {
+            let ears = if self.next.is_none() { Ears::Open } else { Ears::Shut };
             tokio::select! {
                 order = orders.recv() => match order {
-                    None => return Err(farewell(link).await),
-                    Some(order) => self.take(order, link).await?,
+                    None => {
+                        // The broker keeps the session.
+                        connection.close().await;
+                        return Err(End::Stop);
+                    }
+                    Some(order) => self.take(order, connection).await?,
                 },
-                incoming = link.next(), if self.next.is_none() => {
-                    heard_at = Instant::now();
-                    match incoming? {
-                        Incoming::Message(arrival) => self.next = Some(arrival),
-                        Incoming::Subscribed(answer) => {
-                            subscribed = true;
-                            self.voice.tell(refused(topics, &answer)?).await?;
-                        }
-                        Incoming::Alive => {}
-                        Incoming::Connected(_) => return Err(SessionFault::Protocol("a second CONNACK").into()),
-                    }
-                }
+                event = connection.next(ears) => match event? {
+                    Event::Message(message) => self.next = Some(arrival(message)),
+                    Event::Subscribed { refused } => self.voice.tell(told(&refused, topics)?).await?,
+                    Event::Opened { resumed } => tracing::debug!(resumed, "connected"),
+                    Event::Answered { .. } => {}
+                },
                 room = self.voice.room(), if self.may_say() => self.say(room?),
-                () = sleep_until(ping_at) => {
-                    if self.next.is_some() {
-                        // Not read on purpose; its answers wait behind what we did not take.
-                        heard_at = Instant::now();
-                    } else if heard_at.elapsed() > 2 * ping {
-                        return Err(SessionFault::Silent(heard_at.elapsed().as_secs()).into());
-                    }
-                    ping_at = Instant::now() + ping;
-                    link.send(&Packet::PingReq(PingReq)).await?;
-                }
-                () = sleep_until(answer_by), if !subscribed && self.next.is_none() => {
-                    return Err(SessionFault::NotSubscribed(ANSWER_PATIENCE.as_secs()).into());
-                }
             }
         }
     }
@@ -224,10 +189,10 @@ impl Desk {
     }
 
     /// Acknowledges everything up to the token of a confirmation, in the order it came (MQTT 5.0 section 4.6).
-    async fn take(&mut self, order: Order, link: &mut Link) -> Result<(), End> {
+    async fn take(&mut self, order: Order, connection: &mut Connection) -> Result<(), End> {
         if let Order::Confirm { token } = order {
             while let Some((_, id)) = self.unconfirmed.front().copied().filter(|(said, _)| *said <= token) {
-                link.send(&Packet::PubAck(PubAck::new(id, None))).await?;
+                connection.acknowledge(id);
                 self.unconfirmed.pop_front();
             }
         }
@@ -236,30 +201,29 @@ impl Desk {
 }
 
 /// What the broker refused of the topics; a fault if it refused all.
-fn refused(topics: &[String], answer: &SubAck) -> Result<Option<String>, SessionFault> {
-    if answer.pkid != SUBSCRIBE_ID || answer.return_codes.len() != topics.len() {
-        return Err(SessionFault::Protocol("SUBACK for another request"));
+fn told(refused: &[Refusal], topics: usize) -> Result<Option<String>, SessionFault> {
+    if refused.is_empty() {
+        return Ok(None);
     }
-    let rows = topics.iter().zip(&answer.return_codes);
-    let refused: Vec<String> = rows
-        .filter(|(_, code)| !matches!(code, SubscribeReasonCode::Success(_)))
-        .map(|(topic, code)| format!("{topic} ({code:?})"))
-        .collect();
-    let fault = SessionFault::NotAllowed(refused.join(", "));
-    match refused.len() {
-        0 => Ok(None),
-        count if count < topics.len() => Ok(Some(fault.to_string())),
-        _ => Err(fault),
-    }
+    let rows: Vec<String> = refused.iter().map(|row| format!("{} ({:?})", row.filter, row.code)).collect();
+    let fault = SessionFault::NotAllowed(rows.join(", "));
+    if refused.len() < topics { Ok(Some(fault.to_string())) } else { Err(fault) }
 }
 
-/// Says goodbye; the broker keeps the session. Acknowledgements left before.
-async fn farewell(link: &mut Link) -> End {
-    let goodbye = Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NormalDisconnection));
-    if let Err(fault) = link.send(&goodbye).await {
-        tracing::debug!(%fault, "no goodbye");
-    }
-    End::Stop
+/// One that cannot be read is passed on empty: its device said something, and what it says nobody knows.
+fn arrival(message: Message) -> Arrival {
+    let Message { topic, retained, again, owed, payload, .. } = message;
+    let (payload, oversize) = match payload {
+        Payload::Whole(bytes) if bytes.len() <= MAX_PAYLOAD => (bytes.to_vec(), None),
+        Payload::Whole(bytes) => (Vec::new(), Some(bytes.len() as u64)),
+        Payload::Oversize { bytes } => (Vec::new(), Some(bytes as u64)),
+        Payload::Damaged { bytes, why } => {
+            tracing::warn!(topic, bytes, why, "a message that cannot be read");
+            (Vec::new(), None)
+        }
+    };
+    let delivery = owed.map(|packet| Delivery { packet, again });
+    Arrival { heard: Heard::Message { topic, payload, retained, oversize, delivery }, owed }
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ codes! {
     SecretOpen = 106, Error, "a file with a secret can be read by other users";
     SecretEmpty = 107, Error, "a file with a secret does not hold one line of text";
     TwoRegisters = 108, Error, "the register is there twice";
+    BadPaper = 109, Error, "a file with certificates or a key that cannot be used";
     UnknownKey = 201, Error, "a key that does not exist";
     MissingKey = 202, Error, "a key that is needed is not there";
     WrongType = 203, Error, "a value of the wrong type";

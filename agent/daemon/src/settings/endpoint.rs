@@ -2,33 +2,52 @@
 
 use super::codes::Code;
 use super::reader::Section;
-use super::secrets;
+use super::{secrets, tls};
+use crate::broker::Endpoint;
+use picket_session::Login;
 use std::path::Path;
 use toml::Spanned;
 
-/// Port of MQTT without TLS (IANA).
+/// Port of MQTT without TLS (IANA: mqtt).
 const MQTT_PORT: u16 = 1883;
+/// Port of MQTT over TLS (IANA: secure-mqtt).
+const MQTTS_PORT: u16 = 8883;
 
-/// User and password of a broker.
-pub(super) enum Login {
-    /// The broker asks for none.
-    None,
-    /// User and password.
-    Pair(String, String),
-    /// Something was wrong; it is among the findings.
-    Refused,
+/// Keys of a table that names a broker.
+pub(super) const BROKER_KEYS: [&str; 8] =
+    ["broker", "user", "password_file", "tls", "ca_file", "certificate_file", "key_file", "server_name"];
+
+/// A broker with everything that it takes to reach it; `None` where something of it was refused.
+pub(super) fn broker(section: &mut Section<'_, '_>, dir: &Path) -> Option<Endpoint> {
+    let encrypted = section.flag("tls") == Some(true);
+    let port = if encrypted { MQTTS_PORT } else { MQTT_PORT };
+    let place = host_and_port(section, port);
+    let login = login(section, dir);
+    let tls = if encrypted {
+        tls::read(section, dir).map(|papers| Some(Box::new(papers)))
+    } else {
+        tls::refuse_strays(section).then_some(None)
+    };
+    let clear = place.as_ref().filter(|place| !encrypted && !is_loopback(&place.get_ref().0));
+    if let (Some(place), Some(Some(_))) = (clear, &login) {
+        let cause = format!("the password of {} travels to {} unencrypted", section.what(), place.get_ref().0);
+        let remedy = "add tls = true and ca_file, or keep this network to the equipment alone";
+        section.refuse(Code::ClearPassword, place.span(), "another machine", cause, remedy);
+    }
+    let (host, port) = place?.into_inner();
+    Some(Endpoint { host, port, login: login?, tls: tls? })
 }
 
-/// `broker = "mqtt://host[:port]"` as host and port.
-pub(super) fn broker(section: &mut Section<'_, '_>) -> Option<Spanned<(String, u16)>> {
+/// `broker = "mqtt://host[:port]"`.
+fn host_and_port(section: &mut Section<'_, '_>, port: u16) -> Option<Spanned<(String, u16)>> {
     let text = section.needed_text("broker", "add broker = \"mqtt://127.0.0.1:1883\"")?;
-    let cause = match split_broker(text.get_ref()) {
+    let cause = match split_broker(text.get_ref(), port) {
         Ok((host, port)) => return Some(Spanned::new(text.span(), (host, port))),
         Err(cause) => cause,
     };
     let remedy = match *text.get_ref() {
         tls if tls.starts_with("mqtts:") || tls.starts_with("ssl:") => {
-            "TLS ends in a broker on the gateway: name that one, such as mqtt://127.0.0.1:1883"
+            "write mqtt://host:port here, and tls = true with ca_file as keys of their own"
         }
         login if login.contains('@') => "write mqtt://host:port, with user and password_file as keys of their own",
         _ => "write mqtt://host:port, such as mqtt://127.0.0.1:1883",
@@ -38,7 +57,7 @@ pub(super) fn broker(section: &mut Section<'_, '_>) -> Option<Spanned<(String, u
     None
 }
 
-fn split_broker(text: &str) -> Result<(String, u16), &'static str> {
+fn split_broker(text: &str, usual: u16) -> Result<(String, u16), &'static str> {
     let rest = text.strip_prefix("mqtt://").ok_or("it does not begin with mqtt://")?;
     if rest.contains('@') {
         return Err("a login does not belong here");
@@ -49,7 +68,7 @@ fn split_broker(text: &str) -> Result<(String, u16), &'static str> {
         None => rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
     };
     let port = match port {
-        None => MQTT_PORT,
+        None => usual,
         Some(port) => port.parse().ok().filter(|p| *p > 0).ok_or("the port is not 1 to 65535")?,
     };
     if is_host(host) { Ok((host.to_owned(), port)) } else { Err("the host is no name or address") }
@@ -91,26 +110,19 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// `user` and `password_file`: both or neither.
-pub(super) fn login(section: &mut Section<'_, '_>, dir: &Path, broker: Option<&Spanned<(String, u16)>>) -> Login {
+/// `user` and `password_file`: both or neither. `None` where something of them was refused.
+fn login(section: &mut Section<'_, '_>, dir: &Path) -> Option<Option<Login>> {
     let user = section.text("user");
     let file = section.text("password_file");
     let there = (section.value("user").is_some(), section.value("password_file").is_some());
     match there {
-        (false, false) => return Login::None,
+        (false, false) => return Some(None),
         (true, false) => section.missing("password_file", "add password_file = \"...\" beside user, mode 0600"),
         (false, true) => section.missing("user", "add user = \"...\" beside password_file"),
         (true, true) => {}
     }
-    let (Some(user), Some(file)) = (user, file) else { return Login::Refused };
+    let (user, file) = (user?, file?);
     let named = section.at(file.span(), "named here");
-    let Some(password) = secrets::password(&dir.join(file.get_ref()), named, section.findings) else {
-        return Login::Refused;
-    };
-    if let Some(broker) = broker.filter(|broker| !is_loopback(&broker.get_ref().0)) {
-        let cause = format!("the password of {} travels to {} unencrypted", section.what(), broker.get_ref().0);
-        let remedy = "use a broker on the gateway that bridges with TLS, or keep this network to the equipment alone";
-        section.refuse(Code::ClearPassword, broker.span(), "another machine", cause, remedy);
-    }
-    Login::Pair((*user.get_ref()).to_owned(), password)
+    let password = secrets::password(&dir.join(file.get_ref()), named, section.findings)?;
+    Some(Some(Login { user: (*user.get_ref()).to_owned(), password }))
 }

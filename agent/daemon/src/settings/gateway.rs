@@ -1,12 +1,13 @@
 //! The tables of `agent.toml` about the gateway itself: site, clock, journal, identity, central, console, control, limits.
 
 use super::codes::Code;
-use super::endpoint::{self, Login};
+use super::endpoint;
 use super::reader::Section;
 use super::source::Source;
 use super::{Findings, secrets};
+use crate::broker::Endpoint;
 use crate::clock::ClockPolicy;
-use crate::{central, console, journal};
+use crate::{console, journal};
 use picket_core::plan::Limits;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,7 +28,7 @@ pub(super) struct Gateway {
     pub(super) gateway: String,
     pub(super) clock: ClockPolicy,
     pub(super) journal: journal::Place,
-    pub(super) central: Option<central::Endpoint>,
+    pub(super) central: Option<Endpoint>,
     pub(super) console: Option<console::Address>,
     pub(super) runtime: PathBuf,
     pub(super) limits: Limits,
@@ -129,16 +130,9 @@ fn journal_place(tables: &Tables<'_, '_>, findings: &mut Findings) -> journal::P
     journal::Place { file, budget_bytes, retention_days, identity, acceptance, accept_key, root: root_file }
 }
 
-fn central_endpoint(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<central::Endpoint> {
-    let mut section = tables.open("central", &["broker", "user", "password_file"], findings);
-    let broker = endpoint::broker(&mut section);
-    let login = endpoint::login(&mut section, tables.dir, broker.as_ref());
-    let (host, port) = broker?.into_inner();
-    match login {
-        Login::None => Some(central::Endpoint { host, port, login: None }),
-        Login::Pair(user, password) => Some(central::Endpoint { host, port, login: Some((user, password)) }),
-        Login::Refused => None,
-    }
+fn central_endpoint(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<Endpoint> {
+    let mut section = tables.open("central", &endpoint::BROKER_KEYS, findings);
+    endpoint::broker(&mut section, tables.dir)
 }
 
 fn console_address(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<console::Address> {

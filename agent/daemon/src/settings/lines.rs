@@ -1,7 +1,7 @@
 //! `[[line]]`: ports and endpoints. What a seal reader's framing and a broker's topics are follows from the devices.
 
 use super::codes::Code;
-use super::endpoint::{self, Login};
+use super::endpoint;
 use super::gateway;
 use super::nearest::nearest;
 use super::reader::{Section, called};
@@ -27,6 +27,11 @@ const KEYS: &[&str] = &[
     "broker",
     "user",
     "password_file",
+    "tls",
+    "ca_file",
+    "certificate_file",
+    "key_file",
+    "server_name",
     "client_id",
 ];
 
@@ -53,7 +58,19 @@ fn keys_of(kind: Driver) -> &'static [&'static str] {
         Driver::ModbusTcp => &["name", "kind", "host", "port"],
         Driver::ModbusRtu => &["name", "kind", "port", "baud", "parity", "stop_bits"],
         Driver::Serial => &["name", "kind", "port", "baud", "parity", "stop_bits", "data_bits"],
-        Driver::Mqtt => &["name", "kind", "broker", "user", "password_file", "client_id"],
+        Driver::Mqtt => &[
+            "name",
+            "kind",
+            "broker",
+            "user",
+            "password_file",
+            "tls",
+            "ca_file",
+            "certificate_file",
+            "key_file",
+            "server_name",
+            "client_id",
+        ],
     }
 }
 
@@ -85,7 +102,9 @@ impl Reach {
         match self {
             Reach::Tcp(tcp) => format!("{}:{}", tcp.host, tcp.port),
             Reach::Rtu(port) | Reach::Reader(port) => port.path.display().to_string(),
-            Reach::Broker(broker) => format!("client {} at {}:{}", broker.client_id, broker.host, broker.port),
+            Reach::Broker(session) => {
+                format!("client {} at {}:{}", session.client_id, session.broker.host, session.broker.port)
+            }
         }
     }
 }
@@ -191,19 +210,12 @@ fn baud(section: &mut Section<'_, '_>) -> Option<u32> {
 }
 
 fn session(section: &mut Section<'_, '_>, dir: &Path, gateway: &str) -> Option<BrokerSession> {
-    let broker = endpoint::broker(section);
-    let login = endpoint::login(section, dir, broker.as_ref());
+    let broker = endpoint::broker(section, dir);
     let client_id = match section.text("client_id") {
         None => format!("picket-{gateway}"),
         Some(text) => client_id(section, &text, gateway)?,
     };
-    let login = match login {
-        Login::None => None,
-        Login::Pair(user, password) => Some((user, password)),
-        Login::Refused => return None,
-    };
-    let (host, port) = broker?.into_inner();
-    Some(BrokerSession { host, port, client_id, login, topics: Vec::new() })
+    Some(BrokerSession { broker: broker?, client_id, topics: Vec::new() })
 }
 
 fn client_id(section: &mut Section<'_, '_>, text: &Spanned<&str>, gateway: &str) -> Option<String> {

@@ -168,3 +168,60 @@ fn the_report_as_json_has_the_same_findings() {
     assert_eq!((&json["warnings"], &json["not_shown"]), (&serde_json::json!([]), &0.into()));
     assert_eq!(json["summary"]["equipment"], 5);
 }
+
+/// The broker's line with TLS, one certificate for all, and a file in the place of another.
+fn with_tls(name: &str, text: &str) -> Folder {
+    let tls = "tls = true\nca_file = \"ca.pem\"\ncertificate_file = \"own.crt\"\nkey_file = \"own.key\"";
+    let folder = Folder::with_line(26, tls);
+    let made = rcgen::generate_simple_self_signed(["site".to_owned()]).expect("a certificate");
+    for file in ["ca.pem", "own.crt"] {
+        folder.write(file, made.cert.pem());
+    }
+    folder.write("own.key", made.signing_key.serialize_pem());
+    folder.write(name, text);
+    folder
+}
+
+#[test]
+fn certificates_and_their_key_are_read_with_the_settings() {
+    let folder = with_tls("unused", "");
+    let loaded = settings::load(folder.path()).unwrap_or_else(|faults| panic!("{faults}"));
+    let broker = loaded.carriers.iter().find_map(|carrier| match carrier {
+        picket::line::Carrier::Mqtt(session) => Some(&session.broker),
+        _ => None,
+    });
+    let tls = broker.and_then(|broker| broker.tls.as_ref()).expect("TLS");
+    assert!(tls.own.is_some() && tls.authority_file == "ca.pem");
+    assert!(!format!("{:?}", loaded.carriers).contains("PRIVATE"));
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused_with_what_to_run() {
+    let folder = with_tls("unused", "");
+    folder.mode("own.key", 0o640);
+    expect(&folder, "PK-0106", "agent.toml", Some(29), &["mode 0640", "chmod 600"]);
+}
+
+#[test]
+fn files_that_are_no_certificates_or_no_key_are_told_apart() {
+    expect(&with_tls("ca.pem", "x"), "PK-0109", "agent.toml", Some(27), &["ca.pem", "no certificate of an authority"]);
+    expect(&with_tls("own.crt", "x"), "PK-0109", "agent.toml", Some(28), &["own.crt", "no certificate"]);
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    expect(&with_tls("own.key", encrypted), "PK-0109", "agent.toml", Some(29), &["without a passphrase", "PKCS #8"]);
+}
+
+#[test]
+fn the_usual_port_of_tls_is_8883_and_a_password_through_it_is_no_warning() {
+    let folder = with_tls("site.password", "geheim\n");
+    let text = std::fs::read_to_string(folder.path().join("agent.toml")).expect("written");
+    let text = replaced(&text, 25, "broker = \"mqtt://10.0.0.9\"\nuser = \"u\"\npassword_file = \"site.password\"");
+    folder.write("agent.toml", text);
+    let report = settings::check(folder.path());
+    assert!(report.passes() && report.findings.warnings() == 0, "{report}");
+    let loaded = settings::load(folder.path()).expect("right");
+    let ports = loaded.carriers.iter().filter_map(|carrier| match carrier {
+        picket::line::Carrier::Mqtt(session) => Some(session.broker.port),
+        _ => None,
+    });
+    assert_eq!(ports.collect::<Vec<_>>(), [8883]);
+}

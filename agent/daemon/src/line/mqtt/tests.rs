@@ -1,5 +1,6 @@
 //! Against a hand-written broker that honours nothing it was not told to: packets as they stand on the wire.
 
+use crate::broker::Endpoint;
 use crate::line::testbed::{Running, within};
 use crate::line::{BrokerSession, Carrier, Order};
 use picket_core::wire::{Delivery, Heard};
@@ -16,10 +17,13 @@ impl Broker {
     async fn start(topics: &[&str]) -> (Self, Running) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let session = BrokerSession {
-            host: "127.0.0.1".into(),
-            port: listener.local_addr().expect("its number").port(),
+            broker: Endpoint {
+                host: "127.0.0.1".into(),
+                port: listener.local_addr().expect("its number").port(),
+                login: None,
+                tls: None,
+            },
             client_id: "picket-gate".into(),
-            login: None,
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
         };
         (Self(listener), Running::start(Carrier::Mqtt(session)))
@@ -157,6 +161,19 @@ async fn a_payload_above_the_limit_is_told_by_its_size_and_acknowledged() {
     assert_eq!(delivery, Some(Delivery { packet: 5, again: false }));
     line.order(Order::Confirm { token }).await;
     assert_eq!(link.packet().await, (0x40, vec![0, 5]));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_passed_on_empty_and_acknowledged() {
+    let (broker, mut line) = Broker::start(&["t"]).await;
+    let (mut link, ..) = broker.session(&CONNACK, &[1]).await;
+    assert_eq!(line.standing().await, None);
+    // Property 0x7F does not exist. A fault of the session would bring it again for ever.
+    link.write(&[0x32, 9, 0, 1, b't', 0, 6, 2, 0x7F, 0, b'x']).await;
+    let (token, payload) = message(&mut line).await;
+    assert!(payload.is_empty());
+    line.order(Order::Confirm { token }).await;
+    assert_eq!(link.packet().await, (0x40, vec![0, 6]));
 }
 
 #[tokio::test]
