@@ -5,12 +5,16 @@
 
 mod book;
 mod check;
+mod cuts;
 mod disk;
 mod inject;
 mod runs;
 mod scene;
 mod states;
 mod trace;
+mod volume;
+#[path = "../bench/wait.rs"]
+mod wait;
 mod writer;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -61,15 +65,18 @@ enum Part {
     States,
     /// Errors of reads, writes and syncs, one at each
     Errors,
+    /// Power cuts on a real ext4
+    Cuts,
 }
 
 impl Part {
-    const EVERY: [Self; 2] = [Self::States, Self::Errors];
+    const EVERY: [Self; 3] = [Self::States, Self::Errors, Self::Cuts];
 
     fn run(self, run: &Run) -> Result<Runs, String> {
         match self {
             Self::States => states::run(run),
             Self::Errors => inject::run(run),
+            Self::Cuts => cuts::run(run),
         }
     }
 
@@ -95,6 +102,7 @@ fn main() -> ExitCode {
 
 /// Whether nothing failed.
 fn run(wanted: &Wanted) -> Result<bool, String> {
+    wait::heed_signals()?;
     let parts = if wanted.parts.is_empty() { Part::EVERY.to_vec() } else { wanted.parts.clone() };
     let Wanted { long, seed, count, ref only, .. } = *wanted;
     let run = Run { long, seed, count, only: only.clone() };

@@ -129,6 +129,7 @@ impl Run {
                 if failed.load(Ordering::Relaxed) >= ENOUGH {
                     return Err("too many failures".into());
                 }
+                crate::wait::pause(Duration::ZERO)?;
                 hand_over(&send, job)
             };
             let made = make(&out);
