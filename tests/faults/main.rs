@@ -8,9 +8,12 @@ mod check;
 mod cuts;
 mod disk;
 mod inject;
+mod lived;
+mod rot;
 mod runs;
 mod scene;
 mod states;
+mod torn;
 mod trace;
 mod volume;
 #[path = "../bench/wait.rs"]
@@ -67,16 +70,22 @@ enum Part {
     Errors,
     /// Power cuts on a real ext4
     Cuts,
+    /// The last pages of database and log, torn at every byte
+    Torn,
+    /// Bits that turn over while the agent is off
+    Rot,
 }
 
 impl Part {
-    const EVERY: [Self; 3] = [Self::States, Self::Errors, Self::Cuts];
+    const EVERY: [Self; 5] = [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot];
 
     fn run(self, run: &Run) -> Result<Runs, String> {
         match self {
             Self::States => states::run(run),
             Self::Errors => inject::run(run),
             Self::Cuts => cuts::run(run),
+            Self::Torn => torn::run(run),
+            Self::Rot => rot::run(run),
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::book::Book;
 use crate::check::{Allowed, Checker, Found};
 use crate::disk::{Disk, Files, Op, Variant};
+use crate::lived::lay_down;
 use crate::runs::{Failure, Run, Runs, Scratch};
 use crate::trace;
 use crate::writer::{End, Mix, Task};
@@ -85,15 +86,6 @@ fn check(checker: &mut Checker, state: &State, folder: &Path) -> Result<Found, F
         let kept = crate::runs::kept(&state.name()).and_then(|kept| lay_down(&state.files, &kept).map(|()| kept));
         Failure::new(state.name(), why).kept(kept.ok())
     })
-}
-
-/// Writes files into an empty folder.
-pub(crate) fn lay_down(files: &Files, folder: &Path) -> Result<(), String> {
-    for (file, bytes) in files {
-        let path = folder.join(file);
-        std::fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(())
 }
 
 impl History {
