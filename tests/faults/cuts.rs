@@ -47,7 +47,7 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
 /// One cut; how many records were told before it.
 fn cut(seed: u64, scratch: &Path, checker: &mut Checker) -> Result<(u64, Found), String> {
     let mut chance = Chance::new(seed);
-    let mut volume = Volume::make(scratch, MIB)?;
+    let mut volume = Volume::make(scratch, MIB, "")?;
     let (folder, told) = (volume.path().join("site"), scratch.join("told"));
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let budget = BUDGETS[chance.below(2) as usize];
@@ -68,7 +68,7 @@ fn cut(seed: u64, scratch: &Path, checker: &mut Checker) -> Result<(u64, Found),
     let text = std::fs::read_to_string(&told).map_err(|error| format!("{}: {error}", told.display()))?;
     let book = Book::read(&text);
     volume.unmount()?;
-    volume.mount()?;
+    volume.mount("")?;
     // Before the check changes anything.
     let left = scratch.join("left");
     let _ = std::fs::remove_dir_all(&left);

@@ -4,9 +4,11 @@
 //! Everything follows from `--seed`; a failure prints its name, and `faults PART --only NAME` replays it alone.
 
 mod book;
+mod budget;
 mod check;
 mod cuts;
 mod disk;
+mod full;
 mod inject;
 mod lived;
 mod rot;
@@ -74,10 +76,12 @@ enum Part {
     Torn,
     /// Bits that turn over while the agent is off
     Rot,
+    /// A disk that is full, or takes no writes
+    Full,
 }
 
 impl Part {
-    const EVERY: [Self; 5] = [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot];
+    const EVERY: [Self; 6] = [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot, Self::Full];
 
     fn run(self, run: &Run) -> Result<Runs, String> {
         match self {
@@ -86,6 +90,7 @@ impl Part {
             Self::Cuts => cuts::run(run),
             Self::Torn => torn::run(run),
             Self::Rot => rot::run(run),
+            Self::Full => full::run(run),
         }
     }
 

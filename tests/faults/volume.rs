@@ -19,7 +19,7 @@ pub(crate) struct Volume {
 
 impl Volume {
     /// Makes and mounts one in a folder.
-    pub(crate) fn make(folder: &Path, mib: u64) -> Result<Self, String> {
+    pub(crate) fn make(folder: &Path, mib: u64, options: &str) -> Result<Self, String> {
         let (image, mount) = (folder.join("disk.img"), folder.join("mounted"));
         std::fs::create_dir_all(&mount).map_err(|error| format!("{}: {error}", mount.display()))?;
         // Anew, so that nothing of an earlier one is in it.
@@ -27,7 +27,7 @@ impl Volume {
         made.map_err(|error| format!("{}: {error}", image.display()))?;
         done(Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image))?;
         let mut volume = Self { image, mount, mounted: false };
-        volume.mount()?;
+        volume.mount(options)?;
         Ok(volume)
     }
 
@@ -36,9 +36,10 @@ impl Volume {
         &self.mount
     }
 
-    /// Mounts it, with what its log has.
-    pub(crate) fn mount(&mut self) -> Result<(), String> {
-        done(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.mount))?;
+    /// Mounts it, with what its log has, and with more options.
+    pub(crate) fn mount(&mut self, options: &str) -> Result<(), String> {
+        let options = format!("loop,{options}");
+        done(Command::new("mount").args(["-o", options.trim_end_matches(',')]).arg(&self.image).arg(&self.mount))?;
         self.mounted = true;
         Ok(())
     }
@@ -64,6 +65,28 @@ impl Volume {
         gone.map_err(|late| format!("{late}: {why}"))?;
         self.mounted = false;
         Ok(())
+    }
+
+    /// Bytes of a block.
+    pub(crate) fn block(&self) -> Result<u64, String> {
+        let found = rustix::fs::statvfs(&self.mount).map_err(|error| format!("{}: {error}", self.mount.display()))?;
+        Ok(found.f_bsize)
+    }
+
+    /// The file system finds an error in itself: with `errors=remount-ro` it takes no more writes.
+    pub(crate) fn fail(&self) -> Result<(), String> {
+        let device = output(Command::new("findmnt").args(["-n", "-o", "SOURCE"]).arg(&self.mount)).map_err(crate::told)?;
+        let device = device.rsplit('/').next().unwrap_or_default();
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        std::fs::write(&trigger, "1").map_err(|error| format!("{trigger}: {error}"))
+    }
+
+    /// Mends what [`Volume::fail`] noted. Only while it is not mounted.
+    pub(crate) fn repair(&self) -> Result<(), String> {
+        let done = Command::new("e2fsck").args(["-f", "-y"]).arg(&self.image).output();
+        let done = done.map_err(|error| format!("e2fsck: {error}"))?;
+        // e2fsck(8): 1 = errors were corrected.
+        if matches!(done.status.code(), Some(0 | 1)) { Ok(()) } else { Err(format!("e2fsck: {}", done.status)) }
     }
 
     /// Blocks that are free.

@@ -17,8 +17,10 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How often what failed is tried again; the agent does so for ever, with a second between.
+/// How often what failed is tried again where nothing pauses; the agent does so for ever, with a second between.
 const TRIES: usize = 12;
+/// The same with a pause: long enough for whoever frees a disk.
+const PATIENT: usize = 6_000;
 
 /// What is written.
 #[derive(Debug, Clone, Args)]
@@ -120,6 +122,10 @@ pub(crate) fn run(task: Task) -> Result<(), String> {
 }
 
 impl Writer {
+    fn tries(&self) -> usize {
+        if self.task.pause_ms == 0 { TRIES } else { PATIENT }
+    }
+
     fn say(&mut self, text: &str) -> Result<(), String> {
         self.out.write_all(text.as_bytes()).map_err(|error| format!("cannot tell: {error}"))
     }
@@ -135,7 +141,7 @@ impl Writer {
     /// As the agent starts: what fails ends the process, and it is started again.
     fn start(&mut self) -> Result<(), String> {
         drop(self.journal.take());
-        for _ in 0..TRIES {
+        for _ in 0..self.tries() {
             self.starts += 1;
             let seed = self.task.seed ^ (self.starts << 32) ^ self.mono_us;
             match scene::open(&self.task.folder, self.task.budget, seed, self.mono_us) {
@@ -191,7 +197,7 @@ impl Writer {
 
     /// The same bodies again until they are stored, as the agent does; a full journal takes the next ones later.
     fn append(&mut self, bodies: &[Body]) -> Result<(), String> {
-        for _ in 0..TRIES {
+        for _ in 0..self.tries() {
             let Some(journal) = self.journal.as_mut() else { return Err("no journal is open".into()) };
             match journal.append(bodies) {
                 Ok(stored) => return self.tell(stored.head),
