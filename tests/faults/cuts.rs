@@ -5,12 +5,12 @@
 
 use crate::book::Book;
 use crate::check::{Allowed, Checker, Found};
+use crate::halt::halt;
 use crate::runs::{Failure, Run, Runs, Scratch, kept, own};
 use crate::volume::Volume;
 use crate::wait;
 use crate::writer::{End, Mix, Task};
 use picket_core::time::Chance;
-use rustix::process::Signal;
 use simulator::process::{Log, Process};
 use std::path::Path;
 use std::process::Command;
@@ -55,14 +55,7 @@ fn cut(seed: u64, scratch: &Path, checker: &mut Checker) -> Result<(u64, Found),
     let task = Task { folder: folder.clone(), book: None, seed, steps: 0, budget, mix, end: End::Closed, pause_ms: 1 };
     let mut writer = Process::start(Command::new(own()?).args(task.arguments()), &told, Log::Fresh).map_err(crate::told)?;
     wait::pause(Duration::from_micros(CUT_AFTER_US.0 + chance.below(CUT_AFTER_US.1 - CUT_AFTER_US.0)))?;
-    writer.signal(Signal::STOP).map_err(crate::told)?;
-    wait::until("the writer is stopped", Duration::from_secs(5), || {
-        if writer.ended().map_err(crate::told)?.is_some() {
-            return Err("the writer ended by itself".into());
-        }
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", writer.id())).unwrap_or_default();
-        Ok(stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')).then_some(()))
-    })?;
+    halt(&mut writer)?;
     volume.cut()?;
     writer.kill().map_err(crate::told)?;
     let text = std::fs::read_to_string(&told).map_err(|error| format!("{}: {error}", told.display()))?;

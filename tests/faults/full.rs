@@ -4,10 +4,12 @@
 
 use crate::book::Book;
 use crate::check::{Allowed, Checker, Found};
+use crate::halt::halt;
 use crate::runs::{Failure, Run, Runs, Scratch, kept, own};
 use crate::volume::Volume;
 use crate::wait;
 use crate::writer::{End, Mix, Task};
+use rustix::process::Signal;
 use simulator::process::{Log, Process};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -130,6 +132,30 @@ impl Scene {
         self.writer.take().map_or(Ok(()), |mut writer| writer.kill().map_err(crate::told))
     }
 
+    fn halt(&mut self) -> Result<(), String> {
+        self.writer.as_mut().map_or(Err("no writer runs".into()), halt)
+    }
+
+    fn go_on(&mut self) -> Result<(), String> {
+        let Some(writer) = self.writer.as_mut() else { return Err("no writer runs".into()) };
+        writer.signal(Signal::CONT).map_err(crate::told)
+    }
+
+    /// Unmounts the volume while the writer is stopped: it would begin a new journal in the empty mount point.
+    fn take_away(&mut self) -> Result<(), String> {
+        let end = Instant::now() + WAITS;
+        loop {
+            self.halt()?;
+            match self.volume.unmount() {
+                Ok(()) => return Ok(()),
+                Err(why) if Instant::now() > end => return Err(why),
+                // It was stopped in the middle of a try, with a file open.
+                Err(_) => self.go_on()?,
+            }
+            wait::pause(Duration::from_millis(3))?;
+        }
+    }
+
     /// The book against what is on the volume.
     fn check(&mut self, name: &str, checker: &mut Checker) -> Result<Found, String> {
         let book = self.book()?;
@@ -206,7 +232,9 @@ fn read_only(seed: u64, checker: &mut Checker) -> Result<Found, String> {
     let mut scene = Scene::make(seed, "errors=remount-ro")?;
     scene.start()?;
     scene.until("records are told", |book| book.records.len() >= TOLD_FIRST)?;
+    scene.halt()?;
     scene.volume.fail()?;
+    scene.go_on()?;
     let before = scene.until("it tells of the fault", |book| !book.faults.is_empty())?;
     wait::pause(FULL_FOR)?;
     let after = scene.until("it lives", |_| true)?;
@@ -214,9 +242,12 @@ fn read_only(seed: u64, checker: &mut Checker) -> Result<Found, String> {
         return Err("it acknowledges on a disk that takes nothing".into());
     }
     // A journal that saw a fault holds no file: the volume can be taken away and checked.
-    scene.volume.unmount()?;
+    scene.take_away()?;
     scene.volume.repair()?;
-    scene.volume.mount("ro")?;
+    // The loop device of a volume that is mounted read-only stays so.
+    scene.volume.mount("")?;
+    scene.volume.remount("ro")?;
+    scene.go_on()?;
     let faults = after.faults.len();
     scene.until("it tells that it cannot write", |book| book.faults.len() > faults + 2)?;
     scene.volume.remount("rw")?;

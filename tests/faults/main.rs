@@ -9,6 +9,7 @@ mod check;
 mod cuts;
 mod disk;
 mod full;
+mod halt;
 mod inject;
 mod lived;
 mod rot;

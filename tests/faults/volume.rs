@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// A volume is let go within this.
-const UNMOUNTS_IN: Duration = Duration::from_secs(20);
+const UNMOUNTS_IN: Duration = Duration::from_secs(2);
 
 /// An image and where it is mounted; unmounted when dropped.
 #[derive(Debug)]
