@@ -11,6 +11,7 @@ mod disk;
 mod full;
 mod halt;
 mod inject;
+mod kills;
 mod lived;
 mod rot;
 mod runs;
@@ -79,10 +80,13 @@ enum Part {
     Rot,
     /// A disk that is full, or takes no writes
     Full,
+    /// SIGKILL at any moment, starts and disposals included
+    Kills,
 }
 
 impl Part {
-    const EVERY: [Self; 6] = [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot, Self::Full];
+    const EVERY: [Self; 7] =
+        [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot, Self::Full, Self::Kills];
 
     fn run(self, run: &Run) -> Result<Runs, String> {
         match self {
@@ -92,6 +96,7 @@ impl Part {
             Self::Torn => torn::run(run),
             Self::Rot => rot::run(run),
             Self::Full => full::run(run),
+            Self::Kills => kills::run(run),
         }
     }
 
