@@ -7,6 +7,7 @@ mod book;
 mod budget;
 mod check;
 mod cuts;
+mod defects;
 mod disk;
 mod full;
 mod halt;
@@ -82,11 +83,13 @@ enum Part {
     Full,
     /// SIGKILL at any moment, starts and disposals included
     Kills,
+    /// Defects on purpose, each seen by its tests
+    Defects,
 }
 
 impl Part {
-    const EVERY: [Self; 7] =
-        [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot, Self::Full, Self::Kills];
+    const EVERY: [Self; 8] =
+        [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot, Self::Full, Self::Kills, Self::Defects];
 
     fn run(self, run: &Run) -> Result<Runs, String> {
         match self {
@@ -97,6 +100,7 @@ impl Part {
             Self::Rot => rot::run(run),
             Self::Full => full::run(run),
             Self::Kills => kills::run(run),
+            Self::Defects => defects::run(run),
         }
     }
 
