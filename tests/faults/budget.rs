@@ -10,7 +10,7 @@ use picket_core::statement::Commit;
 use picket_core::time::{Chance, Now, s};
 use picket_record::body::Body;
 use picket_record::encode::Link;
-use picket_record::chain::{ChainCheck, Parsed};
+use picket_record::chain::ChainCheck;
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 use std::sync::Arc;

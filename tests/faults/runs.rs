@@ -161,13 +161,6 @@ impl Scratch {
         made.map(Self).map_err(|error| format!("/dev/shm: {error}"))
     }
 
-    /// On the disk, beside the program.
-    pub(crate) fn on_disk(name: &str) -> Result<Self, String> {
-        let parent = faults_folder()?;
-        let made = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&parent);
-        made.map(Self).map_err(|error| format!("{}: {error}", parent.display()))
-    }
-
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
