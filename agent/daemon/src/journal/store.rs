@@ -105,22 +105,38 @@ impl Store {
             .map_err(|source| self.disk("cannot read a pragma", source))
     }
 
+    /// The tables are told by their texts and not by the version alone: a bit of either may have turned over.
     fn layout(&self) -> Result<(), Fault> {
         let found: i64 = self.pragma("user_version")?.parse().unwrap_or(-1);
+        let schema = self.schema(&self.db)?;
+        let fresh = Connection::open_in_memory().and_then(|db| db.execute_batch(TABLES).map(|()| db));
+        let ours = self.schema(&fresh.map_err(|source| self.disk("cannot lay out the tables", source))?)?;
         match found {
-            LAYOUT => Ok(()),
-            0 => {
+            LAYOUT if schema == ours => Ok(()),
+            0 if schema.is_empty() => {
                 let sql = format!("BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={LAYOUT};COMMIT;");
                 self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
             }
-            other => {
+            other if other != LAYOUT && other != 0 && schema != ours => {
                 let text = format!(
                     "journal {}: layout {other} is not {LAYOUT}; use the agent that wrote it",
                     self.file.display()
                 );
                 Err(Fault::Refused(text))
             }
+            _ => {
+                let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+                let what = format!("layout {found} with other tables than it has");
+                Err(self.disk("cannot read the tables", rusqlite::Error::SqliteFailure(code, Some(what))))
+            }
         }
+    }
+
+    fn schema(&self, db: &Connection) -> Result<Vec<(String, String)>, Fault> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let rows = db.prepare(sql).and_then(|mut s| s.query_map([], read)?.collect());
+        rows.map_err(|source| self.disk("cannot read the tables", source))
     }
 
     pub(super) fn file(&self) -> &Path {

@@ -94,7 +94,7 @@ fn tail_step(
 }
 
 /// Keys of the epochs that the tail may belong to, from their own `epoch.open` records.
-fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
+pub(super) fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
     let origin = &credentials.origin;
     let mut epochs = Epochs::new(origin.gw.clone(), credentials.identity.public()).at_site(origin.site.clone());
     let lines: Vec<Vec<u8>> = store.rows(
