@@ -170,6 +170,8 @@ fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Resul
 
 fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
     own(store, credentials, damage)?;
+    // Read for good once the file is: what cannot be read here is damage like any other.
+    Receipts::load(store, credentials)?;
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
     StateCheck::run(store, head.seq, damage)?;

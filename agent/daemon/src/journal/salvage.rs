@@ -51,7 +51,8 @@ pub(super) fn damage_of(fault: &Fault) -> Option<String> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match fault {
         Fault::Disk { source, .. } => {
-            let damaged = matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
+            // Without a code SQLite read it, and it is not what a row is: text that is no text.
+            let damaged = matches!(source.sqlite_error_code(), None | Some(DatabaseCorrupt | NotADatabase));
             damaged.then(|| source.to_string())
         }
         Fault::File { .. } | Fault::Refused(_) | Fault::Full { .. } => None,

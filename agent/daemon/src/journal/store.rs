@@ -132,10 +132,9 @@ impl Store {
         }
     }
 
-    fn schema(&self, db: &Connection) -> Result<Vec<(String, String)>, Fault> {
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
-        let rows = db.prepare(sql).and_then(|mut s| s.query_map([], read)?.collect());
+    fn schema(&self, db: &Connection) -> Result<Vec<Vec<u8>>, Fault> {
+        let sql = "SELECT CAST(name || ' ' || sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let rows = db.prepare(sql).and_then(|mut s| s.query_map([], |row| row.get(0))?.collect());
         rows.map_err(|source| self.disk("cannot read the tables", source))
     }
 

@@ -199,9 +199,14 @@ fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
         ("PRAGMA user_version=0".to_owned(), "file", true),
         (schema("upto INTEGER", "uptn INTEGER"), "file", true),
         (schema("TABLE record", "TABLE recorl"), "file", false),
+        ("UPDATE receipt SET line = CAST(x'ff' || line AS TEXT)".to_owned(), "file", true),
+        ("UPDATE meta SET value = CAST(x'ff' AS TEXT)".to_owned(), "file", true),
         ("UPDATE meta SET value = 'harbour/gatE-7' WHERE key = 'origin'".to_owned(), "owner", true),
     ] {
         let mut site = written(20);
+        let (mut journal, _) = site.start();
+        receive(&mut journal, 1, 5);
+        drop(journal);
         site.by_hand(&sql);
         let (journal, _) = site.start();
         assert_eq!(found(&journal)[0]["what"], what, "{sql}");
