@@ -9,8 +9,8 @@ use picket_core::drafts::Drafts;
 use picket_core::statement::Commit;
 use picket_core::time::{Chance, Now, s};
 use picket_record::body::Body;
-use picket_record::encode::Link;
 use picket_record::chain::ChainCheck;
+use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 use std::sync::Arc;
@@ -98,7 +98,13 @@ pub(crate) fn run(seed: u64) -> Result<Found, String> {
 impl Site {
     fn now(&self) -> Now {
         let when = scene::at(self.now_us);
-        Now { mono_us: self.now_us, utc_ms: when.wall_ms, trusted: true, quality: when.clock, boot: Arc::clone(&when.boot) }
+        Now {
+            mono_us: self.now_us,
+            utc_ms: when.wall_ms,
+            trusted: true,
+            quality: when.clock,
+            boot: Arc::clone(&when.boot),
+        }
     }
 
     fn push(&mut self, kind: Kind, severity: Severity, data: serde_json::Value, commit: Commit) {

@@ -28,13 +28,10 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
     let scratch = Scratch::in_memory("cuts")?;
     let (mut runs, mut checker, began) = (Runs::default(), Checker::default(), Instant::now());
     let mut acknowledged = 0;
-    for turn in 0..wanted as u64 {
-        let seed = run.seed * 1_000_000 + turn;
-        if run.only.as_ref().is_none_or(|only| *only == seed.to_string()) {
-            let outcome = cut(seed, scratch.path(), &mut checker);
-            acknowledged += outcome.as_ref().map_or(0, |(told, _)| *told);
-            runs.took(outcome.map(|(_, found)| found).map_err(|why| Failure::new(seed.to_string(), why)));
-        }
+    for seed in run.seeds(wanted as u64)? {
+        let outcome = cut(seed, scratch.path(), &mut checker);
+        acknowledged += outcome.as_ref().map_or(0, |(told, _)| *told);
+        runs.took(outcome.map(|(_, found)| found).map_err(|why| Failure::new(seed.to_string(), why)));
     }
     runs.took = began.elapsed();
     runs.note(format!("{acknowledged} records acknowledged before the cuts"));
@@ -53,7 +50,8 @@ fn cut(seed: u64, scratch: &Path, checker: &mut Checker) -> Result<(u64, Found),
     let budget = BUDGETS[chance.below(2) as usize];
     let mix = [Mix::Mixed, Mix::Small, Mix::Large][chance.below(3) as usize];
     let task = Task { folder: folder.clone(), book: None, seed, steps: 0, budget, mix, end: End::Closed, pause_ms: 1 };
-    let mut writer = Process::start(Command::new(own()?).args(task.arguments()), &told, Log::Fresh).map_err(crate::told)?;
+    let mut writer =
+        Process::start(Command::new(own()?).args(task.arguments()), &told, Log::Fresh).map_err(crate::told)?;
     wait::pause(Duration::from_micros(CUT_AFTER_US.0 + chance.below(CUT_AFTER_US.1 - CUT_AFTER_US.0)))?;
     halt(&mut writer)?;
     volume.cut()?;
@@ -67,7 +65,9 @@ fn cut(seed: u64, scratch: &Path, checker: &mut Checker) -> Result<(u64, Found),
     let _ = std::fs::remove_dir_all(&left);
     std::fs::create_dir_all(&left).map_err(|error| format!("{}: {error}", left.display()))?;
     let checked = match folder.exists() {
-        true => crate::inject::copy(&folder, &left).and_then(|()| checker.check(&left, budget, &book, Allowed::Nothing)),
+        true => {
+            crate::inject::copy(&folder, &left).and_then(|()| checker.check(&left, budget, &book, Allowed::Nothing))
+        }
         false if book.records.is_empty() => Ok(Found::default()),
         false => Err("the folder is gone".into()),
     };

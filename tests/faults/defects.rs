@@ -54,12 +54,13 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
         let all: BTreeSet<&Witness> = defects.iter().flat_map(|defect| &defect.witnesses).collect();
         for witness in all {
             let green = tree.is_green(witness)?;
+            println!("  without a defect {}: {}", if green { "green" } else { "RED" }, witness.told());
             let red = || Failure::new(witness.told(), "it is red without any defect");
             runs.took(if green { Ok(Found::default()) } else { Err(red()) });
         }
         for defect in &defects {
             let seen = tree.seen(defect)?;
-            runs.note(format!("{}: {} ({} of {} red)", defect.name, defect.what, seen.len(), defect.witnesses.len()));
+            println!("  {}: {} ({} of {} red)", defect.name, defect.what, seen.len(), defect.witnesses.len());
             for witness in defect.witnesses.iter().filter(|witness| !seen.contains(witness)) {
                 runs.took(Err(Failure::new(&*defect.name, format!("{} stays green", witness.told()))));
             }
@@ -139,7 +140,11 @@ impl Tree {
 
     fn cargo(&self, arguments: &[&str]) -> Result<Output, String> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(arguments).current_dir(&self.folder).env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "0");
+        cargo
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_INCREMENTAL", "0");
         cargo.stdin(Stdio::null()).output().map_err(|error| format!("cargo: {error}"))
     }
 

@@ -135,7 +135,8 @@ impl Disk {
 
     fn sync(&mut self, file: &str) {
         let Some(content) = self.seen.get(file).copied() else { return };
-        let made = |(_, change): &(u64, NameChange)| matches!(change, NameChange::Made { content: c, .. } if *c == content);
+        let made =
+            |(_, change): &(u64, NameChange)| matches!(change, NameChange::Made { content: c, .. } if *c == content);
         if let Some(last) = self.pending.iter().position(made) {
             self.settle_names(last + 1);
         }

@@ -96,7 +96,8 @@ impl Scene {
     }
 
     fn book(&self) -> Result<Book, String> {
-        let text = std::fs::read_to_string(self.told()).map_err(|error| format!("{}: {error}", self.told().display()))?;
+        let text =
+            std::fs::read_to_string(self.told()).map_err(|error| format!("{}: {error}", self.told().display()))?;
         Ok(Book::read(&text))
     }
 
@@ -125,7 +126,9 @@ impl Scene {
             last = Book::read(&text);
             Ok(so(&last).then(|| last.clone()))
         });
-        found.map_err(|why| format!("{why}; the last faults: {:?}", last.faults.iter().rev().take(3).collect::<Vec<_>>()))
+        found.map_err(|why| {
+            format!("{why}; the last faults: {:?}", last.faults.iter().rev().take(3).collect::<Vec<_>>())
+        })
     }
 
     fn kill(&mut self) -> Result<(), String> {
@@ -214,7 +217,8 @@ fn fill(volume: &Volume, filler: &Path, free: u64) -> Result<(), String> {
         let file = File::create(filler.join(n.to_string()));
         let taken = file.map_err(told).and_then(|file| {
             let bytes = size * volume.block()?;
-            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes).map_err(|error| told(error.into()))
+            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)
+                .map_err(|error| told(error.into()))
         });
         // What is left is less than its own bookkeeping takes, or the writer was faster.
         match taken {

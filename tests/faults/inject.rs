@@ -127,7 +127,8 @@ fn check(checker: &mut Checker, job: &Job, folder: &Path) -> Result<Found, Failu
     };
     let Sweep { call, error, length, .. } = job.sweep;
     let when = if length == 1 { job.at.to_string() } else { format!("{}..{}", job.at, job.at + length - 1) };
-    let filter = ["-e".into(), format!("trace={call}"), "-e".into(), format!("inject={call}:error={error}:when={when}")];
+    let filter =
+        ["-e".into(), format!("trace={call}"), "-e".into(), format!("inject={call}:error={error}:when={when}")];
     let task = task(&job.sweep, folder);
     let (told, _) = write(&task, folder, &filter).map_err(fail)?;
     let trace = std::fs::read_to_string(folder.join("trace")).unwrap_or_default();
@@ -136,7 +137,10 @@ fn check(checker: &mut Checker, job: &Job, folder: &Path) -> Result<Found, Failu
     }
     let book = Book::read(&told);
     if !book.ended {
-        return Err(fail(format!("it does not go on by itself; the last faults: {:?}", book.faults.iter().rev().take(3).collect::<Vec<_>>())));
+        return Err(fail(format!(
+            "it does not go on by itself; the last faults: {:?}",
+            book.faults.iter().rev().take(3).collect::<Vec<_>>()
+        )));
     }
     checker.check(&task.folder, BUDGET, &book, Allowed::Stated).map_err(fail)
 }

@@ -65,7 +65,16 @@ fn kill(seed: u64, scratch: &Path, checker: &mut Checker) -> Result<(Book, Found
     }
     std::fs::copy(&told, &known).map_err(fault(&known))?;
     let mix = [Mix::Mixed, Mix::Large][chance.below(2) as usize];
-    let task = Task { folder: folder.clone(), book: Some(known), seed, steps: 0, budget: BUDGET, mix, end: End::Closed, pause_ms: 1 };
+    let task = Task {
+        folder: folder.clone(),
+        book: Some(known),
+        seed,
+        steps: 0,
+        budget: BUDGET,
+        mix,
+        end: End::Closed,
+        pause_ms: 1,
+    };
     let mut command = Command::new(own()?);
     let mut writer = Process::start(command.args(task.arguments()), &told, Log::Continued).map_err(crate::told)?;
     let within = if chance.below(2) == 0 { STARTING_US } else { LATER_US };

@@ -150,7 +150,11 @@ fn run(wanted: &Wanted) -> Result<bool, String> {
         ));
         println!("  {}", table[table.len() - 1]);
     }
-    println!("\nfaults, {} tier, seed {seed}, {:.0} s", if long { "long" } else { "short" }, started.elapsed().as_secs_f64());
+    println!(
+        "\nfaults, {} tier, seed {seed}, {:.0} s",
+        if long { "long" } else { "short" },
+        started.elapsed().as_secs_f64()
+    );
     table.iter().for_each(|line| println!("  {line}"));
     Ok(whole)
 }

@@ -3,7 +3,7 @@
 
 use crate::check::{Allowed, Checker, Found};
 use crate::lived::{Lived, lay_down, live};
-use crate::runs::{Failure, Run, Runs, Scratch, kept};
+use crate::runs::{Failure, Run, Runs, SEEDS_EACH, Scratch, kept};
 use crate::scene::DATABASE;
 use crate::writer::{End, Mix, Task};
 use picket::journal::Place;
@@ -23,15 +23,13 @@ const LIVES: u64 = 6;
 /// Runs the part.
 pub(crate) fn run(run: &Run) -> Result<Runs, String> {
     let wanted = run.count.unwrap_or(if run.long { 10_000 } else { 600 }) as u64;
-    let lives = (0..LIVES).map(|n| life(run.seed * LIVES + n)).collect::<Result<Vec<Lived>, String>>()?;
+    // A failure that is replayed alone lives in the same lives.
+    let base = run.seeds(1)?.first().map_or(run.seed, |seed| seed / SEEDS_EACH);
+    let lives = (0..LIVES).map(|n| life(base * LIVES + n)).collect::<Result<Vec<Lived>, String>>()?;
     let mut runs = run.parallel(
         Checker::default,
         |checker, seed: &u64, folder| check(checker, &lives[(seed % LIVES) as usize], *seed, folder),
-        |out| {
-            let seeds = (0..wanted).map(|n| run.seed * 1_000_000 + n);
-            let named = |seed: &u64| run.only.as_ref().is_none_or(|only| *only == seed.to_string());
-            seeds.filter(named).try_for_each(out)
-        },
+        |out| run.seeds(wanted)?.into_iter().try_for_each(out),
     )?;
     if run.only.is_none() {
         runs.join(keys(run.seed)?);
@@ -45,7 +43,7 @@ fn life(seed: u64) -> Result<Lived, String> {
         book: None,
         seed,
         steps: 40,
-        budget: if seed % 2 == 0 { 64 << 20 } else { 260_000 },
+        budget: if seed.is_multiple_of(2) { 64 << 20 } else { 260_000 },
         mix: [Mix::Mixed, Mix::Small, Mix::Large][(seed % 3) as usize],
         end: if seed % 4 < 2 { End::Closed } else { End::Abandoned },
         pause_ms: 0,
@@ -55,7 +53,8 @@ fn life(seed: u64) -> Result<Lived, String> {
 fn check(checker: &mut Checker, lived: &Lived, seed: u64, folder: &Path) -> Result<Found, Failure> {
     let mut chance = Chance::new(seed);
     let mut files = lived.files.clone();
-    let names: Vec<String> = files.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> =
+        files.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(name, _)| name.clone()).collect();
     let mut flips = Vec::new();
     for _ in 0..=chance.below(MOST) {
         let file = &names[chance.below(names.len() as u64) as usize];
@@ -70,7 +69,8 @@ fn check(checker: &mut Checker, lived: &Lived, seed: u64, folder: &Path) -> Resu
             break;
         }
     }
-    let checked = lay_down(&files, folder).and_then(|()| checker.check(folder, lived.budget, &lived.book, Allowed::Loss));
+    let checked =
+        lay_down(&files, folder).and_then(|()| checker.check(folder, lived.budget, &lived.book, Allowed::Loss));
     checked.map_err(|why| {
         let to = kept(&format!("rot-{seed}")).and_then(|to| lay_down(&files, &to).map(|()| to));
         flips.truncate(6);

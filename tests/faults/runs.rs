@@ -14,6 +14,9 @@ const TOLD: u64 = 10;
 /// After so many failures a part ends.
 const ENOUGH: u64 = 40;
 
+/// Single runs under one seed have seeds of their own from this many times it on.
+pub(crate) const SEEDS_EACH: u64 = 1_000_000;
+
 /// What is asked of a part.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
@@ -96,6 +99,14 @@ impl Runs {
 }
 
 impl Run {
+    /// Seeds of so many single runs, or the one that is asked for.
+    pub(crate) fn seeds(&self, count: u64) -> Result<Vec<u64>, String> {
+        match &self.only {
+            Some(only) => only.parse().map(|seed| vec![seed]).map_err(|_| format!("no run is named {only}")),
+            None => Ok((0..count).map(|n| self.seed * SEEDS_EACH + n).collect()),
+        }
+    }
+
     /// Makes jobs on this thread and does them on all processors; each in an empty folder in memory.
     pub(crate) fn parallel<J: Send, C>(
         &self,

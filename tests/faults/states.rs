@@ -45,7 +45,7 @@ impl State {
 }
 
 fn budget(seed: u64) -> u64 {
-    if seed % 4 == 0 { LARGE_BUDGET } else { SMALL_BUDGET }
+    if seed.is_multiple_of(4) { LARGE_BUDGET } else { SMALL_BUDGET }
 }
 
 /// Runs the part: histories by seeds that follow each other until there are enough states.
@@ -131,7 +131,12 @@ impl History {
     }
 
     /// Sends states out, at most so many, spread over the whole history; how many.
-    fn states(&self, most: usize, only: Option<&str>, out: &dyn Fn(State) -> Result<(), String>) -> Result<usize, String> {
+    fn states(
+        &self,
+        most: usize,
+        only: Option<&str>,
+        out: &dyn Fn(State) -> Result<(), String>,
+    ) -> Result<usize, String> {
         let all = self.walk(|_| Ok(()))?;
         // A step that shares no factor with the number of states visits each once.
         let skip = if only.is_some() { 1 } else { all.div_ceil(most.max(1)) };
@@ -162,7 +167,13 @@ impl History {
             let before_sync = self.ops.get(point + 1).is_some_and(Op::is_sync);
             let draws = if before_sync { DRAWS.0 } else { DRAWS.1 };
             for variant in Variant::EVERY {
-                let draws = if !disk.is_uncertain() { u64::from(variant == Variant::None) } else if variant.is_drawn() { draws } else { 1 };
+                let draws = if !disk.is_uncertain() {
+                    u64::from(variant == Variant::None)
+                } else if variant.is_drawn() {
+                    draws
+                } else {
+                    1
+                };
                 for draw in 0..draws {
                     count += 1;
                     take(Point { history: self, point, variant, draw, disk: &disk, book: &book })?;

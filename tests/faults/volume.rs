@@ -75,7 +75,8 @@ impl Volume {
 
     /// The file system finds an error in itself: with `errors=remount-ro` it takes no more writes.
     pub(crate) fn fail(&self) -> Result<(), String> {
-        let device = output(Command::new("findmnt").args(["-n", "-o", "SOURCE"]).arg(&self.mount)).map_err(crate::told)?;
+        let device =
+            output(Command::new("findmnt").args(["-n", "-o", "SOURCE"]).arg(&self.mount)).map_err(crate::told)?;
         let device = device.rsplit('/').next().unwrap_or_default();
         let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
         std::fs::write(&trigger, "1").map_err(|error| format!("{trigger}: {error}"))

@@ -16,9 +16,9 @@ mod wires;
 mod world;
 
 use run::Day;
-use wall::Wall;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use wall::Wall;
 
 /// Site-days of one test run; `PICKET_SEEDS` asks for more.
 const SEEDS: u64 = 20;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const SQLITE_MIN: i32 = 3_051_003;
 /// Version of the layout in `user_version`.
 const LAYOUT: i64 = 2;
+/// No agent writes a layout from here on: such a number is a bit that turned over.
+const LAYOUT_END: i64 = 1_000;
 /// Bytes of a database page: SQLite's default, and the block of the file systems we meet.
 const PAGE: u64 = 4_096;
 /// Page cache in KiB: the head of the tree and a batch; the rest is the kernel's to cache.
@@ -117,7 +119,7 @@ impl Store {
                 let sql = format!("BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={LAYOUT};COMMIT;");
                 self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
             }
-            other if other != LAYOUT && other != 0 && schema != ours => {
+            other if (1..LAYOUT_END).contains(&other) && other != LAYOUT && schema != ours => {
                 let text = format!(
                     "journal {}: layout {other} is not {LAYOUT}; use the agent that wrote it",
                     self.file.display()
