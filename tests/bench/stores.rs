@@ -36,9 +36,9 @@ pub(crate) fn central_head(file: &Path) -> Result<u64, String> {
     head.map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// Number and link of the last record in a journal whose agent was killed. Looks at a copy in `aside`, so that the
+/// The last record in a journal whose agent was killed. Looks at a copy in `aside`, so that the
 /// next start finds every file as the kill left it.
-pub(crate) fn head_after_kill(file: &Path, aside: &Path) -> Result<(u64, String), String> {
+pub(crate) fn head_after_kill(file: &Path, aside: &Path) -> Result<Record, String> {
     let told = |error: std::io::Error| format!("cannot copy {}: {error}", file.display());
     let copy = aside.join("copy.db");
     for suffix in ["", "-wal"] {
@@ -54,8 +54,7 @@ pub(crate) fn head_after_kill(file: &Path, aside: &Path) -> Result<(u64, String)
     let line = Connection::open(&copy).and_then(|db| {
         db.query_row("SELECT line FROM record ORDER BY seq DESC LIMIT 1", [], |row| row.get::<_, String>(0))
     });
-    let record = parsed(&line.map_err(|error| format!("copy of {}: {error}", file.display()))?)?;
-    Ok((record.seq, record.link))
+    parsed(&line.map_err(|error| format!("copy of {}: {error}", file.display()))?)
 }
 
 fn open(file: &Path) -> rusqlite::Result<Connection> {

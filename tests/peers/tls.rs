@@ -145,7 +145,7 @@ async fn a_batch_and_its_receipt_travel_encrypted_between_two_that_the_broker_kn
     tokio::spawn(Link::new(broker.endpoint(Some(broker.tls("gw-1"))), "gw-1".into(), to_think).run(parcels, 7));
     assert!(matches!(within(inputs.recv()).await, Input::LinkUp { session: 1 }));
 
-    let lines = Lines { payload: vec![b'x'; 200_000], deflated: false, through: 9 };
+    let lines = Lines { payload: vec![b'x'; 200_000], deflated: false, through: 9, bytes: 200_000 };
     to_link.send(Parcel::Batch { session: 1, lane: wire::Lane::Record, lines }).await.expect("the link runs");
     let Heard::Message(_, message) = within(heard.recv()).await else { panic!("no message") };
     assert_eq!(message.topic, "sms/v1/gw-1/record");
@@ -167,7 +167,7 @@ async fn a_gateway_may_not_listen_for_another_name_than_that_of_its_certificate(
     // mosquitto 2.0.11 grants the subscription and lets nothing through: the batch is what is refused.
     match within(inputs.recv()).await {
         Input::LinkUp { session } => {
-            let lines = Lines { payload: b"x".to_vec(), deflated: false, through: 1 };
+            let lines = Lines { payload: b"x".to_vec(), deflated: false, through: 1, bytes: 1 };
             _to_link.send(Parcel::Batch { session, lane: wire::Lane::Record, lines }).await.expect("the link runs");
             let sent = within(inputs.recv()).await;
             assert!(matches!(&sent, Input::Sent { result: Err(why), .. } if why.contains("NotAuthorized")), "{sent:?}");

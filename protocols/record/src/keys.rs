@@ -181,6 +181,18 @@ mod tests {
         assert_eq!(key.fingerprint(), "EH7D DX5B KSRG CYTL 7BKA I36S E4NX X3KL NK7E LKSY Q57P I74X EG4Q");
     }
 
+    #[test]
+    fn a_signature_with_a_commitment_of_small_order_is_refused() {
+        // Key of RFC 8032 test 1; R is the neutral element and S the hash times the secret scalar, computed with Python:
+        // the lax rule takes it, the strict one does not (RFC 8032 leaves it open; "Taming the many EdDSAs", table 5).
+        let key = PublicKey::accept(&hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")).unwrap();
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        signature[32..].copy_from_slice(&hex("976120bb82bdbf6d047417641ad468c96d65b7bc9d550947798c71efe4a3890a"));
+        assert!(ed25519_dalek::Verifier::verify(&key.0, b"picket", &Signature::from_bytes(&signature)).is_ok());
+        assert!(!key.verifies(b"picket", &signature));
+    }
+
     fn hex(text: &str) -> [u8; 32] {
         std::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
     }

@@ -91,7 +91,7 @@ fn code(line: &str) -> &str {
 
 fn is_test(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or_default();
-    let folders = ["tests/scenarios/", "tests/peers/", "tests/bench/", "tests/fuzz/"];
+    let folders = ["tests/scenarios/", "tests/peers/", "tests/bench/", "tests/faults/", "tests/fuzz/"];
     let integration = path.contains("/tests/") || folders.iter().any(|folder| path.starts_with(folder));
     integration || file == "tests.rs" || file == "testbed.rs" || path.contains("/examples/")
 }

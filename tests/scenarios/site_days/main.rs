@@ -12,12 +12,14 @@ mod restored;
 mod run;
 mod script;
 mod setup;
+mod wall;
 mod wires;
 mod world;
 
 use run::Day;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use wall::Wall;
 
 /// Site-days of one test run; `PICKET_SEEDS` asks for more.
 const SEEDS: u64 = 20;
@@ -54,17 +56,30 @@ fn seeds() -> Vec<u64> {
     }
 }
 
+/// Days with a clock that jumps, beside those with a right one.
+const JUMPING: usize = 4;
+
 #[test]
 fn site_days_lose_nothing_and_agree_with_the_central_side() {
-    tracing::subscriber::set_global_default(ErrorCount).expect("no other subscriber in this test program");
-    let seeds = Mutex::new(seeds());
+    days(seeds(), Wall::Right);
+}
+
+#[test]
+fn a_clock_that_jumps_over_decades_loses_nothing_and_stops_nothing() {
+    days(seeds().into_iter().take(JUMPING).collect(), Wall::Jumping);
+}
+
+fn days(seeds: Vec<u64>, wall: Wall) {
+    // One for the program; the other test may have set it.
+    let _ = tracing::subscriber::set_global_default(ErrorCount);
+    let seeds = Mutex::new(seeds);
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
                     let Some(seed) = seeds.lock().unwrap_or_else(PoisonError::into_inner).pop() else { return };
-                    let day = std::panic::catch_unwind(|| Day::new(seed).run());
+                    let day = std::panic::catch_unwind(|| Day::new(seed, wall).run());
                     match day {
                         Ok(told) => println!("{told}"),
                         Err(_) => failed.lock().unwrap_or_else(PoisonError::into_inner).push(seed),

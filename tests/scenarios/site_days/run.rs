@@ -5,6 +5,7 @@ use super::queue::{Event, Timed};
 use super::restored::Restored;
 use super::script::{self, Act, CrashPoint, DAY_US, Faults};
 use super::setup::central;
+use super::wall::Wall;
 use super::wires::Broker;
 use super::world::World;
 use picket::journal::{ReceiptFault, Stored};
@@ -16,7 +17,6 @@ use picket_core::time::{Chance, Now};
 use picket_core::wire::{Act as GuardAct, Batch, Heard, Input, Lane, Output};
 use picket_device::modbus::{Fault, Read};
 use picket_device::seal_reader::Scan;
-use picket_record::body::{ClockQuality, ClockSource};
 use picket_record::chain::Parsed;
 use picket_record::encode::Link;
 use std::cmp::Reverse;
@@ -63,10 +63,11 @@ pub(crate) struct Day {
     asks: u64,
     scans: u64,
     stopped: bool,
+    wall: Wall,
 }
 
 impl Day {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, wall: Wall) -> Self {
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
         let loaded = picket::settings::load(&config).expect("the shipped settings are whole");
         let (register, _) = picket::settings::load_register(&config, 1).expect("the shipped register is whole");
@@ -78,6 +79,7 @@ impl Day {
         let line = plan.lines.iter().position(|line| line.driver == Driver::Mqtt).expect("the site has a broker");
         let mut day = Self {
             seed,
+            wall,
             chance: Chance::new(seed ^ 0x5EED),
             world: World::at_rest(&plan, &register),
             broker: Broker::new(LineId(line as u16)),
@@ -154,9 +156,8 @@ impl Day {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let utc_ms = MIDNIGHT_MS + (self.now_us / 1_000) as i64;
-        let quality = ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: 5, age_s: 10, era: 0 };
-        Now { mono_us: self.now_us, utc_ms: Some(utc_ms), trusted: true, quality, boot: Arc::from("sim") }
+        let (utc_ms, trusted, quality) = self.wall.at(self.seed, self.now_us);
+        Now { mono_us: self.now_us, utc_ms, trusted, quality, boot: Arc::from("sim") }
     }
 
     fn central_now(&self) -> CentralNow {

@@ -5,7 +5,7 @@ use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
 use super::store::Store;
-use super::tail::{check_tail, tail_state};
+use super::tail::{check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
@@ -222,7 +222,9 @@ fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Resul
 }
 
 fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
-    own(store, credentials)?;
+    own(store, credentials, damage)?;
+    // Read for good once the file is: what cannot be read here is damage like any other.
+    Receipts::load(store, credentials)?;
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
     StateCheck::run(store, head.seq, damage)?;
@@ -246,7 +248,8 @@ fn small_tables(store: &Store) -> Result<(), Fault> {
 }
 
 /// The journal belongs to one gateway and one identity for its whole life: under another key its records do not verify.
-fn own(store: &Store, credentials: &Credentials) -> Result<(), Fault> {
+/// Where an opening of ours is in it, it is ours, whatever became of the note.
+fn own(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<(), Fault> {
     let origin = &credentials.origin;
     let names = format!("{}/{}", origin.site, origin.gw);
     let identity = credentials.identity.public().text();
@@ -254,6 +257,11 @@ fn own(store: &Store, credentials: &Credentials) -> Result<(), Fault> {
         let sql = "SELECT value FROM meta WHERE key = ?1";
         let found: Option<String> = store.row(sql, [key], "cannot read the owner", |row| row.get(0))?;
         match found {
+            Some(found) if found != mine && known_epochs(store, credentials)?.iter().next().is_some() => {
+                let sql = "UPDATE meta SET value = ?2 WHERE key = ?1";
+                store.run(sql, [key, &mine], "cannot note the owner")?;
+                damage.push(json!({ "what": "owner", "cause": format!("it says {found}") }));
+            }
             Some(found) if found != mine => {
                 return Err(Fault::Refused(format!(
                     "journal {} belongs to {found}, the settings name {mine}; move it away to begin a new one",

@@ -51,7 +51,7 @@ impl Journal {
 
     /// A commit that was reported as failed may be there all the same: it was told to nobody and comes again, so it is
     /// set aside. Records that were told outside and are gone leave their numbers used; whether there are such.
-    fn match_head(&self, damage: &mut Damage) -> Result<bool, Fault> {
+    pub(super) fn match_head(&self, damage: &mut Damage) -> Result<bool, Fault> {
         let head = self.sealer.head();
         let sql = "SELECT max(seq) FROM record";
         let last: u64 = self.store.row(sql, [], "cannot read the head", |row| row.get(0))?.flatten().unwrap_or(0);
@@ -60,8 +60,8 @@ impl Journal {
             if let Some(disposed) = self.disposed_beyond(head.seq)? {
                 damage.push(disposed);
             }
-            set_tail_aside(&self.store, head.seq + 1, cause)?;
             damage.push(json!({ "what": "tail", "from": head.seq + 1, "to": last, "cause": cause }));
+            set_tail_aside(&self.store, head.seq + 1, cause, damage)?;
         }
         if last < head.seq {
             damage.push(json!({ "what": "lost", "from": last + 1, "to": head.seq }));

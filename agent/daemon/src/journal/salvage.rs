@@ -1,6 +1,7 @@
 //! A file that SQLite cannot read: its readable rows go to a new file that takes its place, and what they say is folded
 //! again. The damaged file is renamed, never deleted. A power cut at any point leaves one of the two in place.
 
+use super::damage::Damage;
 use super::store::Store;
 use super::{Fault, memory};
 use rusqlite::types::Value;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// A larger file is not checked as a whole at start: minutes on a card (reliability facts, Q12).
 const CHECK_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Findings that are noted until a record tells them: more than one tells.
+const NOTED_MAX: usize = 64;
 /// Numbers of records stay below 2^53.
 const SEQ_MAX: i64 = (1 << 53) - 1;
 
@@ -53,7 +56,8 @@ pub(super) fn damage_of(fault: &Fault) -> Option<String> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match fault {
         Fault::Disk { source, .. } => {
-            let damaged = matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
+            // Without a code SQLite read it, and it is not what a row is: text that is no text.
+            let damaged = matches!(source.sqlite_error_code(), None | Some(DatabaseCorrupt | NotADatabase));
             damaged.then(|| source.to_string())
         }
         Fault::File { .. } | Fault::Refused(_) | Fault::Full { .. } => None,
@@ -89,9 +93,9 @@ pub(super) fn replace(file: &Path, budget: u64, cause: &str) -> Result<Store, Fa
     store.transaction(|| {
         let kept = carry_over(&store, file)?;
         memory::refold(&store)?;
-        let note = json!({ "what": "file", "cause": cause, "kept": kept, "aside": aside.display().to_string() });
-        let sql = "INSERT OR REPLACE INTO meta(key, value) VALUES('untold', ?1)";
-        store.run(sql, [note.to_string()], "cannot note the damage")
+        let mut damage = untold(&store)?;
+        damage.push(json!({ "what": "file", "cause": cause, "kept": kept, "aside": aside.display().to_string() }));
+        note(&store, &damage)
     })?;
     drop(store);
     finish(file, budget)?;
@@ -104,7 +108,7 @@ fn finish(file: &Path, budget: u64) -> Result<(), Fault> {
     if !fresh.exists() {
         return Ok(());
     }
-    let whole = Store::open(&fresh, budget).and_then(|store| untold(&store)).is_ok_and(|note| note.is_some());
+    let whole = Store::open(&fresh, budget).and_then(|store| untold(&store)).is_ok_and(|notes| !notes.is_empty());
     if !whole {
         return remove(&fresh);
     }
@@ -120,10 +124,24 @@ fn finish(file: &Path, budget: u64) -> Result<(), Fault> {
 }
 
 /// Damage that no record tells of yet.
-pub(super) fn untold(store: &Store) -> Result<Option<serde_json::Value>, Fault> {
+pub(super) fn untold(store: &Store) -> Result<Damage, Fault> {
     let sql = "SELECT value FROM meta WHERE key = 'untold'";
     let note: Option<String> = store.row(sql, [], "cannot read what is untold", |row| row.get(0))?;
-    Ok(note.map(|note| serde_json::from_str(&note).unwrap_or(serde_json::Value::String(note))))
+    Ok(note.map_or_else(Damage::new, |note| serde_json::from_str(&note).unwrap_or_else(|_| vec![note.into()])))
+}
+
+/// Notes damage until a record tells of it: in the transaction that mends it, or a fault between the two hides it.
+pub(super) fn note(store: &Store, damage: &Damage) -> Result<(), Fault> {
+    let mut once = Damage::new();
+    // A mending that is tried again and again finds the same.
+    for one in damage {
+        if once.len() < NOTED_MAX && !once.contains(one) {
+            once.push(one.clone());
+        }
+    }
+    let text = serde_json::Value::from(once).to_string();
+    let sql = "INSERT OR REPLACE INTO meta(key, value) VALUES('untold', ?1)";
+    store.run(sql, [text], "cannot note the damage").map(drop)
 }
 
 /// A record tells of it.

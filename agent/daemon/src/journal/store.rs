@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 const SQLITE_MIN: i32 = 3_051_003;
 /// Version of the layout in `user_version`.
 const LAYOUT: i64 = 3;
+/// The layout before, which is upgraded where it lies.
+const LAYOUT_BEFORE: i64 = 2;
+/// No agent writes a layout from here on: such a number is a bit that turned over.
+const LAYOUT_END: i64 = 1_000;
 /// Bytes of a database page: SQLite's default, and the block of the file systems we meet.
 const PAGE: u64 = 4_096;
 /// Page cache in KiB: the head of the tree and a batch; the rest is the kernel's to cache.
@@ -39,6 +43,11 @@ const TABLES_3: &str = "
     CREATE TABLE summary(seq INTEGER PRIMARY KEY, line TEXT);
     CREATE TABLE lost(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 ";
+
+/// Whether a version is that of an agent before or after this one.
+fn is_another(version: i64) -> bool {
+    (1..LAYOUT_END).contains(&version) && version != LAYOUT && version != LAYOUT_BEFORE
+}
 
 /// The one connection.
 #[derive(Debug)]
@@ -124,23 +133,45 @@ impl Store {
             .map_err(|source| self.disk("cannot read a pragma", source))
     }
 
+    /// The tables are told by their texts and not by the version alone: a bit of either may have turned over.
     fn layout(&self) -> Result<(), Fault> {
         let found: i64 = self.pragma("user_version")?.parse().unwrap_or(-1);
+        let schema = self.schema(&self.db)?;
+        let (before, ours) = (self.schema_of(TABLES)?, self.schema_of(&format!("{TABLES}{TABLES_3}"))?);
         match found {
-            LAYOUT => Ok(()),
-            0 | 2 => {
-                let tables = if found == 0 { TABLES } else { "" };
-                let sql = format!("BEGIN IMMEDIATE;{tables}{TABLES_3}PRAGMA user_version={LAYOUT};COMMIT;");
-                self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
-            }
-            other => {
+            LAYOUT if schema == ours => Ok(()),
+            0 if schema.is_empty() => self.lay_out(TABLES),
+            LAYOUT_BEFORE if schema == before => self.lay_out(""),
+            other if is_another(other) && schema != ours && schema != before => {
                 let text = format!(
                     "journal {}: layout {other} is not {LAYOUT}; use the agent that wrote it",
                     self.file.display()
                 );
                 Err(Fault::Refused(text))
             }
+            _ => {
+                let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+                let what = format!("layout {found} with other tables than it has");
+                Err(self.disk("cannot read the tables", rusqlite::Error::SqliteFailure(code, Some(what))))
+            }
         }
+    }
+
+    /// Makes the tables that a file lacks beyond those.
+    fn lay_out(&self, tables: &str) -> Result<(), Fault> {
+        let sql = format!("BEGIN IMMEDIATE;{tables}{TABLES_3}PRAGMA user_version={LAYOUT};COMMIT;");
+        self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
+    }
+
+    fn schema_of(&self, tables: &str) -> Result<Vec<Vec<u8>>, Fault> {
+        let fresh = Connection::open_in_memory().and_then(|db| db.execute_batch(tables).map(|()| db));
+        self.schema(&fresh.map_err(|source| self.disk("cannot lay out the tables", source))?)
+    }
+
+    fn schema(&self, db: &Connection) -> Result<Vec<Vec<u8>>, Fault> {
+        let sql = "SELECT CAST(name || ' ' || sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let rows = db.prepare(sql).and_then(|mut s| s.query_map([], |row| row.get(0))?.collect());
+        rows.map_err(|source| self.disk("cannot read the tables", source))
     }
 
     pub(super) fn file(&self) -> &Path {

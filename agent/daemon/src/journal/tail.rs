@@ -2,7 +2,7 @@
 
 use super::damage::Damage;
 use super::store::Store;
-use super::{Credentials, Fault};
+use super::{Credentials, Fault, salvage};
 use picket_record::chain::{Epochs, Head, Parsed, TailState, verify};
 use picket_record::encode::Link;
 use picket_record::kind::Kind;
@@ -61,8 +61,8 @@ fn check_window(
         damage.push(json!({ "what": "record", "seq": seq, "cause": cause }));
     }
     if let Some((from, cause)) = bad.iter().find(|(seq, _)| *seq > good_to) {
-        set_tail_aside(store, *from, cause)?;
         damage.push(json!({ "what": "tail", "from": from, "to": last, "cause": cause }));
+        set_tail_aside(store, *from, cause, damage)?;
     }
     Ok(head)
 }
@@ -97,7 +97,7 @@ fn tail_step(
 }
 
 /// Keys of the epochs that the tail may belong to, from their own `epoch.open` records.
-fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
+pub(super) fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
     let origin = &credentials.origin;
     let mut epochs = Epochs::new(origin.gw.clone(), credentials.identity.public()).at_site(origin.site.clone());
     let lines: Vec<Vec<u8>> = store.rows(
@@ -118,9 +118,11 @@ fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Faul
 /// Lines that the quarantine keeps, the first of each tail and the newest tails: enough to see what happened, and 6 MiB at most of the budget.
 const QUARANTINE_MAX: u64 = 512;
 
-/// What cannot be built upon goes to the quarantine, from a number on. How much it was, the finding says.
-pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str) -> Result<(), Fault> {
+/// What cannot be built upon goes to the quarantine, from a number on. How much it was, the finding says: it is noted with
+/// all that was found, until a record tells of it.
+pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str, damage: &Damage) -> Result<(), Fault> {
     store.transaction(|| {
+        salvage::note(store, damage)?;
         store.run(
             "INSERT INTO quarantine(seq, line, why) SELECT seq, CAST(line AS BLOB), ?2 FROM record WHERE seq >= ?1
              ORDER BY seq LIMIT ?3",

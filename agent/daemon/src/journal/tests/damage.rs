@@ -188,3 +188,30 @@ fn a_power_cut_during_the_exchange_loses_nothing() {
     assert!(found(&site.start().0).is_empty());
     assert!(!site.names().contains(&"journal.db.new".to_owned()));
 }
+
+#[test]
+fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
+    let schema = |of: &str, to: &str| {
+        format!("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, '{of}', '{to}');")
+    };
+    for (sql, what, kept) in [
+        ("PRAGMA user_version=2097154".to_owned(), "file", true),
+        ("PRAGMA user_version=0".to_owned(), "file", true),
+        (schema("upto INTEGER", "uptn INTEGER"), "file", true),
+        (schema("TABLE record", "TABLE recorl"), "file", false),
+        ("UPDATE receipt SET line = CAST(x'ff' || line AS TEXT)".to_owned(), "file", true),
+        ("UPDATE meta SET value = CAST(x'ff' AS TEXT)".to_owned(), "file", true),
+        ("UPDATE meta SET value = 'harbour/gatE-7' WHERE key = 'origin'".to_owned(), "owner", true),
+    ] {
+        let mut site = written(20);
+        let (mut journal, _) = site.start();
+        receive(&mut journal, 1, 5);
+        drop(journal);
+        site.by_hand(&sql);
+        let (journal, _) = site.start();
+        assert_eq!(found(&journal)[0]["what"], what, "{sql}");
+        assert_eq!(head(&journal) > 20, kept, "{sql}: {}", head(&journal));
+        drop(journal);
+        assert_eq!(found(&site.start().0), Vec::<Value>::new(), "{sql}: it is stated once");
+    }
+}

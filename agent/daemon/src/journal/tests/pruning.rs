@@ -129,6 +129,24 @@ fn a_disposal_that_was_reported_as_failed_but_is_done_costs_no_row_and_is_stated
 }
 
 #[test]
+fn a_disposal_that_is_set_aside_is_stated_though_the_mending_is_cut_off() {
+    let (mut site, mut journal, _) = due();
+    // Done and reported as failed, as above; the power goes before a record tells what was found.
+    journal.prune_if_needed(&at(2)).unwrap();
+    let disposed = Parsed::read_bytes(lines(&journal).last().unwrap()).unwrap().data();
+    let before = Head::after(&Parsed::read_bytes(&lines(&journal)[lines(&journal).len() - 2]).unwrap());
+    journal.sealer.rewind(before);
+    journal.match_head(&mut Vec::new()).unwrap();
+    drop(journal);
+    let (journal, _) = site.start();
+    let stated = found(&journal);
+    let gone = stated.iter().find(|fault| fault["what"] == "disposed").expect("the disposal is stated");
+    assert_eq!((&gone["from"], &gone["to"]), (&disposed["from"], &disposed["to"]));
+    drop(journal);
+    assert_eq!(found(&site.start().0), Vec::<Value>::new(), "it is stated once");
+}
+
+#[test]
 fn rows_said_again_by_a_commit_that_was_reported_as_failed_are_folded_from_their_records() {
     let (_site, mut journal, told) = due();
     let before = journal.sealer.head();
