@@ -152,7 +152,7 @@ fn when(n: usize) -> When {
 }
 
 /// What J1 records: ten points of one poll.
-fn body(n: usize) -> Body {
+pub(crate) fn body(n: usize) -> Body {
     let points: serde_json::Map<String, Value> =
         (0..10).map(|point| (format!("r{}", n % 90 + point), json!({ "v": n * 37 % 65_536 }))).collect();
     let Value::Object(data) = json!({ "dev": format!("dev{}", n % 10), "p": points }) else {
