@@ -12,6 +12,9 @@ use std::process::Command;
 pub(crate) const GATEWAY: &str = "gw-bench";
 pub(crate) const SITE: &str = "bench";
 
+/// A month without the central side takes less than half of it, so nothing is pruned and no record refused.
+pub(crate) const BUDGET: &str = "budget_mib = 8192";
+
 /// Which points the devices have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Points {
@@ -19,6 +22,18 @@ pub(crate) enum Points {
     Registers(u16),
     /// Discrete input 0, named `d0`.
     Input,
+    /// So many discrete inputs, each the alarm contact of a panel of its own, `PANEL-0` and on.
+    Alarms(u16),
+}
+
+impl Points {
+    /// Alarm contacts among them.
+    fn alarms(self) -> u16 {
+        match self {
+            Self::Alarms(count) => count,
+            Self::Registers(_) | Self::Input => 0,
+        }
+    }
 }
 
 /// What is polled and how it is recorded.
@@ -56,7 +71,7 @@ impl Gateway {
         let product = Product::in_folder(programs).map_err(told)?;
         let gateway = Self { product, folder: folder.to_owned(), runtime };
         gateway.write("profiles/bench.toml", &profile(task.points))?;
-        gateway.write("register.toml", &register(task.devices))?;
+        gateway.write("register.toml", &register(task))?;
         gateway.write("agent.toml", &gateway.settings(task, base_port, broker))?;
         gateway.accept(broker)?;
         Ok(gateway)
@@ -91,6 +106,11 @@ impl Gateway {
         Process::start(command.args(["run", "--config"]).arg(self.folder.join("central.toml")), &log)
     }
 
+    /// Where its settings lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The agent's database.
     pub(crate) fn journal(&self) -> PathBuf {
         self.folder.join("journal.db")
@@ -111,7 +131,7 @@ impl Gateway {
         let mut text = format!(
             "[site]\nname = \"{SITE}\"\ngateway = \"{GATEWAY}\"\n\
              [clock]\naccept_unsynchronised = true\n\
-             [journal]\nfile = \"journal.db\"\nbudget_mib = 4096\n\
+             [journal]\nfile = \"journal.db\"\n{BUDGET}\n\
              [identity]\nkey = \"identity.key\"\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\
              [central]\nbroker = \"mqtt://127.0.0.1:{broker}\"\n\
              [control]\nruntime = {:?}\n",
@@ -128,6 +148,12 @@ impl Gateway {
                  [[device]]\nname = \"dev{n}\"\nline = \"line{n}\"\nprofile = \"bench\"\nequipment = \"BENCH-{n}\"\n\
                  poll_ms = {poll_ms}\npatience_ms = {patience_ms}\nreadings = \"{readings}\"\n"
             );
+            for panel in 0..task.points.alarms() {
+                let _ = write!(
+                    text,
+                    "[[device.bind]]\npoint = \"d{panel}\"\nequipment = \"PANEL-{panel}\"\nsignal = \"alarm\"\n"
+                );
+            }
         }
         text
     }
@@ -145,11 +171,13 @@ fn profile(points: Points) -> String {
     match points {
         Points::Registers(count) => (0..count).for_each(|n| point(format!("r{n}"), "holding-register", "u16", n)),
         Points::Input => point("d0".into(), "discrete-input", "bit", 0),
+        Points::Alarms(count) => (0..count).for_each(|n| point(format!("d{n}"), "discrete-input", "bit", n)),
     }
     text
 }
 
-fn register(devices: u16) -> String {
-    let row = |n| format!("[[equipment]]\nid = \"BENCH-{n}\"\nkind = \"module\"\nplace = \"on the bench\"\n");
-    (0..devices).map(row).collect()
+fn register(task: Task) -> String {
+    let row = |id| format!("[[equipment]]\nid = \"{id}\"\nkind = \"module\"\nplace = \"on the bench\"\n");
+    let devices = (0..task.devices).map(|n| format!("BENCH-{n}"));
+    devices.chain((0..task.points.alarms()).map(|n| format!("PANEL-{n}"))).map(row).collect()
 }

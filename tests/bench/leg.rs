@@ -111,6 +111,7 @@ impl Leg {
         match points {
             Points::Registers(count) => command.args(["--points", &count.to_string()]),
             Points::Input => command.args(["--points", "1", "--inputs"]),
+            Points::Alarms(count) => command.args(["--points", &count.to_string(), "--inputs"]),
         };
         command.arg("--durable").arg(self.folder.join("floor.db"));
         Process::start(&mut command, &self.folder.join("floor.log"))

@@ -2,7 +2,10 @@
 //! and never asserted; with `--assert` counts that must be zero are.
 
 mod append;
+mod backlog;
 mod broker;
+mod drain;
+mod flash;
 mod gateway;
 mod ingest;
 mod kills;
@@ -10,13 +13,19 @@ mod latency;
 mod leg;
 mod load;
 mod logs;
+mod loopback;
 mod outage;
+mod peer;
 mod process;
 mod programs;
 mod record_line;
+mod sink_log;
+mod stand;
+mod start;
 mod stopwatch;
 mod stores;
 mod table;
+mod verified;
 mod wait;
 
 use clap::{Parser, ValueEnum};
@@ -46,6 +55,9 @@ struct Options {
     /// Kills of the job `kills`
     #[arg(long, default_value_t = 200)]
     kills: usize,
+    /// Records of the backlog in start, drain, ingest-link and overtake
+    #[arg(long)]
+    backlog: Option<u64>,
     /// Seed of what is random; from the clock where it is not given.
     #[arg(long)]
     seed: Option<u64>,
@@ -71,6 +83,16 @@ enum Job {
     Ingest,
     /// Many SIGKILLs under load: nothing stored is lost or doubled
     Kills,
+    /// A start on a month of records without a receipt: time to the first poll, memory
+    Start,
+    /// A backlog to a sink that receipts without verifying, beside Node-RED with a bridge: records per second, bytes
+    Drain,
+    /// The same backlog verified and stored by the central side: records per second, the window
+    IngestLink,
+    /// Alarms while that backlog drains: latency
+    Overtake,
+    /// Bytes that reach the block device for each routine record; needs root
+    Flash,
     /// J1 to J4 and records
     All,
 }
@@ -83,6 +105,7 @@ struct Bench {
     rounds: Option<usize>,
     pairs: Option<usize>,
     kills: usize,
+    backlog: Option<u64>,
     seed: u64,
 }
 
@@ -90,6 +113,11 @@ impl Bench {
     /// Rounds asked for, or one where it is quick, or so many.
     fn rounds(&self, usual: usize) -> usize {
         self.rounds.unwrap_or(if self.quick { 1 } else { usual })
+    }
+
+    /// Records of a backlog: as asked for, or so many.
+    fn backlog(&self, usual: u64, quick: u64) -> u64 {
+        self.backlog.unwrap_or(if self.quick { quick } else { usual })
     }
 }
 
@@ -114,8 +142,8 @@ fn measure(options: &Options) -> Result<Judged, String> {
     let programs = Programs::build()?;
     let seed = options.seed.unwrap_or_else(stopwatch::mono_ns);
     programs.print_versions(seed);
-    let Options { quick, rounds, pairs, kills, .. } = *options;
-    let bench = Bench { programs, quick, rounds, pairs, kills, seed };
+    let Options { quick, rounds, pairs, kills, backlog, .. } = *options;
+    let bench = Bench { programs, quick, rounds, pairs, kills, backlog, seed };
     let jobs = match options.job {
         Job::All => vec![Job::J1, Job::J2, Job::J3, Job::J4, Job::Records],
         job => vec![job],
@@ -148,6 +176,11 @@ fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Judged, Stri
         Job::Records => append::records(bench, folder),
         Job::Ingest => ingest::run(bench, folder),
         Job::Kills => kills::run(bench, folder),
+        Job::Start => start::run(bench, folder),
+        Job::Drain => drain::run(bench, folder),
+        Job::IngestLink => verified::run(bench, folder, verified::Alarms::None),
+        Job::Overtake => verified::run(bench, folder, verified::Alarms::Meanwhile),
+        Job::Flash => flash::run(bench, folder),
         Job::All => unreachable!("all is a list of jobs"),
     }
 }

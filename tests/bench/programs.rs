@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-const AROUND: [&str; 8] = ["-p", "picket-tests", "--bin", "bench-sim", "--bin", "bench-sub", "--bin", "bench-barepoll"];
+const AROUND: [&str; 4] = ["bench-sim", "bench-sub", "bench-sink", "bench-barepoll"];
 
 /// Where they lie.
 #[derive(Debug)]
@@ -20,7 +20,10 @@ impl Programs {
         let profile = Profile::own().map_err(told)?;
         Product::build(profile).map_err(told)?;
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--locked", "--quiet"]).args(AROUND).current_dir(repository());
+        cargo.args(["build", "--locked", "--quiet", "-p", "picket-tests"]).current_dir(repository());
+        for program in AROUND {
+            cargo.args(["--bin", program]);
+        }
         if profile == Profile::Release {
             cargo.arg("--release");
         }

@@ -55,6 +55,9 @@ struct Options {
     /// Input 0 of device 0 flips so many times at random intervals.
     #[arg(long, default_value_t = 0)]
     flips: u64,
+    /// Each flip is the first of another input of device 0, and none goes back.
+    #[arg(long)]
+    each_once: bool,
     /// Shortest time between two flips.
     #[arg(long, default_value_t = 250_000)]
     flip_min_us: u64,
@@ -142,7 +145,7 @@ fn generators(world: &Shared, options: &Options) -> Vec<JoinHandle<()>> {
     }
     if options.flips > 0 {
         let range = (options.flip_min_us, options.flip_max_us);
-        tasks.push(spawn_local(flip(world.clone(), options.flips, range, options.seed)));
+        tasks.push(spawn_local(flip(world.clone(), options.flips, options.each_once, range, options.seed)));
     }
     tasks
 }
@@ -174,13 +177,14 @@ async fn background(world: Shared, per_second: u64, registers: usize, seed: u64)
     }
 }
 
-async fn flip(world: Shared, flips: u64, (least_us, most_us): (u64, u64), seed: u64) {
+async fn flip(world: Shared, flips: u64, each_once: bool, (least_us, most_us): (u64, u64), seed: u64) {
     let mut chance = Chance::new(seed);
     let mut next = Instant::now();
     for turn in 0..flips {
         next += Duration::from_micros(least_us + chance.below(most_us.saturating_sub(least_us)));
         sleep_until(next).await;
-        world.borrow_mut().set_bit(0, 0, turn % 2 == 0);
+        let (input, on) = if each_once { (turn as usize, true) } else { (0, turn % 2 == 0) };
+        world.borrow_mut().set_bit(0, input, on);
     }
     world.borrow_mut().ended();
 }
