@@ -100,7 +100,8 @@ enum Command {
     /// Order register, settings and drills of a gateway, as one whole
     Order(ordering::OrderArguments),
     /// Have a gateway do something now
-    Command {
+    #[command(name = "command")]
+    Act {
         #[command(flatten)]
         whom: ordering::Whom,
         /// What
@@ -141,7 +142,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => ordering::token(&arguments),
         Command::Approve(arguments) => ordering::approve(&arguments),
         Command::Order(arguments) => ordering::order(&arguments),
-        Command::Command { whom, asked } => ordering::command(&whom, asked),
+        Command::Act { whom, asked } => ordering::command(&whom, asked),
         Command::Run { config } => run(&config),
         Command::Gateways { dir, gateway } => gateways(&dir, gateway.as_deref()),
     };

@@ -34,6 +34,8 @@ pub(crate) fn fill(gateway: &Gateway, records: u64, changes: u64) -> Result<u64,
         identity: gateway.folder().join("identity.key"),
         acceptance: gateway.folder().join("acceptance.jws"),
         accept_key: gateway.folder().join("accept.pub"),
+        root: gateway.folder().join("root.jws"),
+        retention_days: 30,
     };
     let credentials = place.credentials(SITE, GATEWAY).map_err(|fault| fault.to_string())?;
     let opened = Journal::open(&place, credentials, Box::new(picket::supervise::random), &readings.when(), "bench");
