@@ -82,13 +82,15 @@ pub enum Payload {
 #[derive(Debug, Clone)]
 pub struct Mouth {
     acknowledgements: mpsc::Sender<u16>,
-    receipts: mpsc::Sender<Receipt>,
+    words: mpsc::Sender<Word>,
 }
 
+/// Something to be published.
 #[derive(Debug)]
-struct Receipt {
+struct Word {
     topic: String,
-    line: String,
+    content_type: Option<&'static str>,
+    payload: Vec<u8>,
 }
 
 impl Mouth {
@@ -100,10 +102,10 @@ impl Mouth {
         }
     }
 
-    /// Takes a receipt to be published; false if the connection has ended or has too much to say.
+    /// Takes a receipt or an order to be published; false if the connection has ended or has too much to say.
     #[must_use]
-    pub fn publish(&self, topic: String, line: String) -> bool {
-        self.receipts.try_send(Receipt { topic, line }).is_ok()
+    pub fn publish(&self, topic: String, content_type: Option<&'static str>, payload: Vec<u8>) -> bool {
+        self.words.try_send(Word { topic, content_type, payload }).is_ok()
     }
 }
 

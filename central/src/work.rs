@@ -5,7 +5,7 @@
 
 use crate::check::{Checking, Desk, Round, Slice};
 use crate::clock::{Clock, Now};
-use crate::ingest::{Ingest, Outgoing, Tally};
+use crate::ingest::{Downlink, Ingest, Outgoing, Tally};
 use crate::link::{Heard, Message, Mouth, Payload};
 use crate::store::StoreError;
 use crate::turns::{Owed, Parcel, Taken, Turns};
@@ -260,6 +260,15 @@ impl Worker {
             return Ok(());
         }
         self.listen_ms = now.mono_ms + LISTEN_EVERY_MS;
+        for Downlink { gw, content_type, payload } in self.intake.ingest.downlinks(now)? {
+            let topic = format!("sms/v1/{gw}/order");
+            // What finds no mouth is sent again in its time.
+            let _ = self
+                .mouths
+                .iter()
+                .flatten()
+                .any(|mouth| mouth.publish(topic.clone(), Some(content_type), payload.clone()));
+        }
         // Without the broker nobody can be heard.
         if self.mouths.iter().all(Option::is_some) { self.intake.ingest.listen(now) } else { Ok(()) }
     }
@@ -331,5 +340,5 @@ fn acknowledge(owed: &Owed) {
 }
 
 fn publish_receipt(mouth: &Mouth, gw: &Name, line: &str) -> bool {
-    mouth.publish(format!("sms/v1/{gw}/receipt"), line.to_owned())
+    mouth.publish(format!("sms/v1/{gw}/receipt"), None, line.as_bytes().to_vec())
 }

@@ -153,7 +153,7 @@ async fn a_batch_and_its_receipt_travel_encrypted_between_two_that_the_broker_kn
     let sent = within(inputs.recv()).await;
     assert!(matches!(sent, Input::Sent { session: 1, lane: wire::Lane::Record, result: Ok(9) }), "{sent:?}");
 
-    assert!(mouth.publish("sms/v1/gw-1/receipt".into(), "a.b.c".into()));
+    assert!(mouth.publish("sms/v1/gw-1/receipt".into(), None, b"a.b.c".to_vec()));
     let receipt = within(inputs.recv()).await;
     assert!(matches!(&receipt, Input::ReceiptHeard { line } if line == "a.b.c"), "{receipt:?}");
 }

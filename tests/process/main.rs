@@ -7,6 +7,7 @@ mod bundle;
 mod camera_events;
 mod central_side;
 mod damage;
+mod enrolment;
 mod export;
 mod installation;
 mod page;

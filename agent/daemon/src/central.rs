@@ -21,10 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const IN_FLIGHT: u16 = 8;
 /// Parcels that wait for their turn: what decides opens fewer.
 const WAITING: usize = 32;
-/// Receipts not yet acknowledged, told to the broker.
+/// Receipts and orders not yet acknowledged, told to the broker.
 const RECEIPTS: u16 = 16;
-/// Largest packet that can be a receipt; a receipt is a few hundred bytes. What is larger is thrown away as it comes.
-const RECEIPT_MAX: usize = 64 * 1024;
+/// Largest packet that is read: a receipt is a few hundred bytes, a part of a register 64 KiB, and twenty versions of a
+/// root document no more. What is larger is thrown away as it comes.
+const PACKET_MAX: usize = 128 * 1024;
 /// What was thrown away is told at most so often: whoever may publish on the topic may do it all day.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A session that stood for this long was not broken: the pauses start over.
@@ -94,11 +95,11 @@ impl Link {
             client_id: self.gateway.clone(),
             login: self.endpoint.login.clone(),
             keeps: Keeps::Nothing,
-            filters: vec![self.topic("receipt")],
+            filters: vec![self.topic("receipt"), self.topic("order")],
             keep_alive_s: KEEP_ALIVE_S,
             unacknowledged_max: RECEIPTS,
             inflight_max: IN_FLIGHT,
-            packet_max: RECEIPT_MAX,
+            packet_max: PACKET_MAX,
             patience: PATIENCE,
         }
     }
@@ -115,7 +116,8 @@ impl Link {
             match connection.next(Ears::Open).await.map_err(told)? {
                 Event::Subscribed { refused } if refused.is_empty() => return Ok(connection),
                 Event::Subscribed { .. } => {
-                    return Err(format!("the broker refuses {}: check its rights", self.topic("receipt")));
+                    let (receipts, orders) = (self.topic("receipt"), self.topic("order"));
+                    return Err(format!("the broker refuses {receipts} or {orders}: check its rights"));
                 }
                 // Nothing was asked for yet; the last receipt comes again when it is asked for.
                 Event::Message(Message { owed, .. }) => owed.into_iter().for_each(|id| connection.acknowledge(id)),
@@ -246,6 +248,7 @@ impl Conversation<'_> {
     fn hear(&mut self, event: Event) {
         match event {
             Event::Answered { id, answer } => self.answered(id, answer),
+            Event::Message(message) if message.topic.ends_with("/order") => self.order(message),
             Event::Message(message) => self.receipt(message),
             Event::Opened { .. } | Event::Subscribed { .. } => {}
         }
@@ -276,6 +279,19 @@ impl Conversation<'_> {
             flight.result.is_some() && self.flights.iter().take(*at).all(|before| before.lane != flight.lane)
         };
         self.flights.iter().enumerate().find(ended).map(|(at, _)| at)
+    }
+
+    fn order(&mut self, message: Message) {
+        if let Some(id) = message.owed {
+            self.connection.acknowledge(id);
+        }
+        let input = match message.payload {
+            Payload::Whole(bytes) => {
+                Some(Input::OrderHeard { content_type: message.content_type, payload: bytes.to_vec() })
+            }
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+        };
+        self.told.extend(input);
     }
 
     fn receipt(&mut self, message: Message) {

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 /// What did not take effect is sent again after so long.
 const AGAIN_MS: u64 = 30_000;
 /// Bytes of a register in one message: well below what a gateway takes.
-const PART_BYTES: usize = 128 * 1024;
+const PART_BYTES: usize = 64 * 1024;
 /// Signed lines, as records travel up.
 const LINES: &str = "application/jose-lines";
 /// A part of a text: `<sha256> <at> <of>`, LF, bytes.

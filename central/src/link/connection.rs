@@ -77,9 +77,9 @@ impl Connection {
     }
 
     /// Sends at QoS 1, while [`Connection::next`] is waited for.
-    pub(super) fn publish(&mut self, topic: &str, payload: String) {
-        if let Err(unsent) = self.session.publish(topic, None, payload.into(), self.opened.elapsed()) {
-            tracing::warn!(topic, %unsent, "a receipt was not sent");
+    pub(super) fn publish(&mut self, topic: &str, content_type: Option<&str>, payload: Vec<u8>) {
+        if let Err(unsent) = self.session.publish(topic, content_type, payload.into(), self.opened.elapsed()) {
+            tracing::warn!(topic, %unsent, "a receipt or an order was not sent");
         }
     }
 

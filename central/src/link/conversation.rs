@@ -1,7 +1,7 @@
 //! One session, from its connection to its end: what arrives goes to the worker, what the worker says goes out.
 
 use super::connection::Connection;
-use super::{Ended, Heard, Message, Mouth, Payload, Receipt, Session};
+use super::{Ended, Heard, Message, Mouth, Payload, Session, Word};
 use picket_session::{Answer, Ears, Event, Keeps, Terms};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 /// Messages that may be unacknowledged, told to the broker; above it nothing is read, for brokers that do not keep to
 /// it. Bounds the memory to as many packets for each lane.
 const UNACKNOWLEDGED_MAX: u16 = 32;
-/// Receipts without the broker's PUBACK.
+/// Receipts and orders without the broker's PUBACK.
 const INFLIGHT_MAX: u16 = 256;
-/// Receipts on their way to the connection.
-const RECEIPTS: usize = 512;
+/// Receipts and orders on their way to the connection; a register travels in sixteen parts at most.
+const WORDS: usize = 512;
 /// The broker keeps what comes while this program is away for a week.
 const SESSION_EXPIRY_S: u32 = 7 * 24 * 3600;
 /// A half-open connection is noticed after twice this.
@@ -35,9 +35,9 @@ struct Conversation<'a> {
 /// Connects and carries until something ends.
 pub(super) async fn hold(session: &Session, worker: &mpsc::Sender<Heard>) -> Result<Infallible, Ended> {
     let connection = Connection::open(&session.broker, terms(session)).await?;
-    let (receipts, to_send) = mpsc::channel(RECEIPTS);
+    let (words, to_send) = mpsc::channel(WORDS);
     let (acknowledgements, to_acknowledge) = mpsc::channel(usize::from(UNACKNOWLEDGED_MAX));
-    let mouth = Mouth { acknowledgements, receipts };
+    let mouth = Mouth { acknowledgements, words };
     Conversation { session, connection, mouth, next: None }.carry(worker, to_acknowledge, to_send).await
 }
 
@@ -62,14 +62,14 @@ impl Conversation<'_> {
         mut self,
         worker: &mpsc::Sender<Heard>,
         mut to_acknowledge: mpsc::Receiver<u16>,
-        mut to_send: mpsc::Receiver<Receipt>,
+        mut to_send: mpsc::Receiver<Word>,
     ) -> Result<Infallible, Ended> {
         loop {
             let ears = if self.next.is_none() { Ears::Open } else { Ears::Shut };
             tokio::select! {
                 Some(id) = to_acknowledge.recv() => self.connection.acknowledge(id),
-                Some(Receipt { topic, line }) = to_send.recv(), if self.connection.may_publish() => {
-                    self.connection.publish(&topic, line);
+                Some(Word { topic, content_type, payload }) = to_send.recv(), if self.connection.may_publish() => {
+                    self.connection.publish(&topic, content_type, payload);
                 }
                 event = self.connection.next(ears) => self.hear(event?)?,
                 room = worker.reserve(), if self.next.is_some() => {

@@ -121,7 +121,7 @@ async fn a_broker_that_sends_more_than_is_acknowledged_waits() {
 async fn receipts_wait_for_the_pubacks_of_those_before() {
     let (mut broker, _heard, mouth, _) = subscribed().await;
     for n in 0..=256_u16 {
-        assert!(mouth.publish("sms/v1/g/receipt".into(), n.to_string()));
+        assert!(mouth.publish("sms/v1/g/receipt".into(), None, n.to_string().into_bytes()));
     }
     for id in 1..=256_u16 {
         let (kind, body) = packet(&mut broker).await;

@@ -1,25 +1,22 @@
 //! A whole site on virtual time: a fake journal that stores bodies and folds rows, lines that answer from a model.
 //! Pure; the simulation with the real journal lives in `tests/scenarios`.
 
-use picket_core::memory::{self, Change, Stated};
-use picket_core::plan::{
-    Binding, Delays, Device, DeviceSpeech, Driver, Limits, Line, LineId, ManifestRow, Plan, ReadingsPolicy,
-};
+mod guarded;
+mod journal;
+
+use guarded::{listed, plan};
+pub(crate) use journal::Journal;
+use picket_core::plan::{LineId, Plan};
 use picket_core::register::{EquipmentId, rows};
 use picket_core::site::{Site, Start};
 use picket_core::status::{AlarmStatus, Status};
-use picket_core::summary::SLICE;
 use picket_core::time::{Now, ms};
-use picket_core::wire::{Act, Batch, Delivery, Heard, Input, Occurrence, Output, Past, Recovered, StateRow};
+use picket_core::wire::{Act, Batch, Delivery, Heard, Input, Occurrence, Output, Recovered};
 use picket_device::modbus::{Answer, Fault, Read};
-use picket_device::profile::{Coding, IdentityCoding, IdentityField, IdentityPoint, ModbusSpeech, Point, Table};
-use picket_device::quantity::Signal;
+use picket_device::profile::Table;
 use picket_device::seal_reader::Scan;
 use picket_record::body::{Body, ClockQuality, ClockSource};
-use picket_record::kind::{Kind, Severity};
-use picket_record::order::Order;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use picket_record::kind::Kind;
 
 /// 2026-11-22T00:00:00Z.
 pub(crate) const MIDNIGHT_MS: i64 = 1_795_305_600_000;
@@ -35,70 +32,6 @@ pub(crate) const SMOKE: usize = 2;
 
 pub(crate) fn id(text: &str) -> EquipmentId {
     EquipmentId::parse(text).unwrap()
-}
-
-/// The journal, as far as the site can tell.
-#[derive(Default)]
-pub(crate) struct Journal {
-    pub(crate) records: Vec<Body>,
-    pub(crate) rows: BTreeMap<String, StateRow>,
-    pub(crate) head: u64,
-    pub(crate) fill_permille: u16,
-    pub(crate) open: Option<(u64, Arc<Vec<Body>>)>,
-    /// The order that was put into force.
-    pub(crate) order: Option<Order>,
-    /// Stores whatever is handed in at once.
-    pub(crate) prompt: bool,
-}
-
-impl Journal {
-    fn store(&mut self) -> Option<Input> {
-        let (through, bodies) = self.open.take()?;
-        let mut urgent = Vec::new();
-        for body in bodies.iter() {
-            self.head += 1;
-            urgent.extend((body.severity >= Severity::Security).then_some(self.head));
-            for change in memory::changes(Stated::of(body)) {
-                match change {
-                    Change::Again(row) => drop(self.rows.insert(row.key.clone(), row)),
-                    Change::Put { key, body } => {
-                        self.rows.insert(key.clone(), StateRow { key, body, seq: self.head });
-                    }
-                    Change::Drop { key } => drop(self.rows.remove(&key)),
-                    Change::Clear => self.rows.clear(),
-                }
-            }
-            self.records.push(body.clone());
-        }
-        Some(Input::Stored { through, head: self.head, urgent, fill_permille: self.fill_permille })
-    }
-}
-
-impl Journal {
-    /// As many records behind a number as are looked at at a time. The first record here is number 2: a start opens an
-    /// epoch with number 1.
-    fn look_back(&self, after: u64) -> Input {
-        let numbered = (2..).zip(&self.records).filter(|(seq, _)| *seq > after).take(SLICE as usize);
-        let past: Vec<Past> = numbered.map(|(seq, body)| past(seq, body)).collect();
-        let through = past.last().map_or(self.head, |last| last.seq);
-        Input::LookedBack { after, through, oldest: 1, past }
-    }
-}
-
-fn past(seq: u64, body: &Body) -> Past {
-    Past {
-        seq,
-        boot: body.when.boot.to_string(),
-        mono_us: body.when.mono_us,
-        wall_ms: body.when.wall_ms,
-        synced: body.when.clock.sync,
-        mode: "live".into(),
-        kind: body.kind,
-        severity: body.severity,
-        equipment: body.about.as_ref().map(|about| about.equipment.clone()),
-        standing: body.about.as_ref().map(|about| about.standing.st.to_owned()),
-        data: body.data.clone(),
-    }
 }
 
 pub(crate) struct World {
@@ -439,101 +372,4 @@ pub(crate) fn moment(mono_us: u64, trusted: bool) -> Now {
 
 pub(crate) fn row(fields: &[(&str, &str)]) -> rows::Row {
     fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
-}
-
-fn listed() -> Vec<rows::Row> {
-    vec![
-        row(&[("id", "MOD-1"), ("kind", "module"), ("serial", "AB12")]),
-        row(&[("id", "DOOR-1"), ("kind", "door")]),
-        row(&[("id", "SMOKE-1"), ("kind", "sensor"), ("criticality", "life")]),
-        row(&[("id", "CAM-1"), ("kind", "camera")]),
-        row(&[("id", "READER-1"), ("kind", "seal-reader")]),
-    ]
-}
-
-fn plan() -> Plan {
-    let line = |name: &str, driver| Line { name: name.into(), driver };
-    Plan {
-        site: "north-yard".into(),
-        gateway: "gw-1".into(),
-        settings_digest: [9; 32],
-        lines: vec![line("gate", Driver::ModbusTcp), line("yard", Driver::Mqtt), line("desk", Driver::Serial)],
-        devices: vec![module(), camera(), reader()],
-        limits: Limits::default(),
-        manifest: vec![ManifestRow { unit: "CSQU3054383".into(), seal: "AB123456".into(), reader: String::new() }],
-    }
-}
-
-fn module() -> Device {
-    let bind = |equipment: &str, signal| Binding {
-        equipment: id(equipment),
-        signal,
-        inverted: false,
-        delays: Delays::default(),
-    };
-    let bindings = BTreeMap::from([
-        ("di0".to_owned(), bind("DOOR-1", Signal::Open)),
-        ("di1".to_owned(), bind("DOOR-1", Signal::Released)),
-        ("di2".to_owned(), bind("SMOKE-1", Signal::Alarm)),
-    ]);
-    let points = (0..3_u16).map(|address| Point {
-        name: format!("di{address}"),
-        table: Table::DiscreteInput,
-        address,
-        coding: Coding::Bit,
-        exponent: 0,
-        unit: String::new(),
-        range: None,
-        signal: None,
-        inverted: false,
-        page: String::new(),
-    });
-    let identity = IdentityPoint {
-        field: IdentityField::Serial,
-        table: Table::InputRegister,
-        address: 100,
-        count: 2,
-        coding: IdentityCoding::Ascii,
-        page: String::new(),
-    };
-    let speech = ModbusSpeech {
-        max_bits: 2000,
-        max_registers: 125,
-        hole_limit: 0,
-        identity: vec![identity],
-        points: points.collect(),
-    };
-    Device {
-        name: "module".into(),
-        line: GATE,
-        equipment: id("MOD-1"),
-        speech: DeviceSpeech::Modbus { speech, unit: 1, poll_ms: 100, patience_ms: PATIENCE_MS },
-        silence_ms: 5_000,
-        bindings,
-        readings: ReadingsPolicy::Off,
-    }
-}
-
-fn camera() -> Device {
-    Device {
-        name: "cam-1".into(),
-        line: YARD,
-        equipment: id("CAM-1"),
-        speech: DeviceSpeech::Camera { prefix: "cam-1".into() },
-        silence_ms: 0,
-        bindings: BTreeMap::new(),
-        readings: ReadingsPolicy::Now,
-    }
-}
-
-fn reader() -> Device {
-    Device {
-        name: "reader".into(),
-        line: DESK,
-        equipment: id("READER-1"),
-        speech: DeviceSpeech::SealReader,
-        silence_ms: 0,
-        bindings: BTreeMap::new(),
-        readings: ReadingsPolicy::Off,
-    }
 }

@@ -159,7 +159,10 @@ impl Journal {
             retention: super::retention::Retention::of_settings(place.retention_days),
             told_of_rows: false,
         };
-        journal.recover_root()?;
+        // Documents come down once more; what watches equipment does not wait for them.
+        if let Err(fault) = journal.recover_root() {
+            tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
+        }
         journal.first_words(when, head.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
         Ok((journal, recovered))
@@ -199,7 +202,13 @@ impl Journal {
             rows: super::memory::rows(&self.store)?,
             fill_permille: self.store.fill_permille(),
             tail: tail.to_owned(),
-            order: self.order_in_force()?,
+            order: self.order_in_force().unwrap_or_else(|fault| {
+                tracing::warn!(
+                    cause = super::told(&fault),
+                    "the order in force cannot be read; it comes down once more"
+                );
+                None
+            }),
             branch: super::branch::untold_branch(&self.store)?,
         })
     }
