@@ -122,6 +122,9 @@ impl Site {
             plan,
         };
         site.started(now, version, &recovered.tail, &recovered.rows, register_changed);
+        if site.ordered.retention_days.is_some() {
+            site.retain();
+        }
         site.adopt(now);
         site.recheck(now);
         site.recall(now);

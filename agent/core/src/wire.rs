@@ -249,6 +249,13 @@ pub enum Output {
         /// One document: lines of a root document, an order or a command.
         text: String,
     },
+    /// Keep records for so many days at least, as the order in force says.
+    Retain {
+        /// Days; `None` as the settings say.
+        days: Option<u32>,
+        /// Version of the order.
+        order: u64,
+    },
     /// Keep a verified order, with the text of its register, where the record that puts it into force will find it.
     /// Answered by [`Input::OrderKept`].
     KeepOrder {

@@ -120,6 +120,9 @@ impl Thinker {
                 Output::BranchTold { through } => drop(offer(&self.carriers.journal, Request::BranchTold { through })),
                 // Where it finds no room, the next link asks again; receipts come without being asked for.
                 Output::AskReceipt { session } => drop(offer(&self.carriers.journal, Request::Ask { session })),
+                Output::Retain { days, order } => {
+                    self.request(Request::Retain { days, authority: format!("order {order} of the central side") });
+                }
                 Output::CheckOrder { text } => {
                     self.order_request(&now, Request::CheckOrder { text, when: now.when() });
                 }

@@ -88,6 +88,7 @@ impl Watchdog {
             | Output::Send { .. }
             | Output::AskReceipt { .. }
             | Output::LookBack { .. }
+            | Output::Retain { .. }
             | Output::CheckOrder { .. }
             | Output::KeepOrder { .. }
             | Output::CheckReceipt { .. }

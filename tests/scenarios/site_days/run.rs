@@ -314,7 +314,7 @@ impl Day {
                 }
                 Output::AskReceipt { .. } => {}
                 Output::CheckReceipt { line } => self.check_receipt(&line),
-                Output::CheckOrder { .. } | Output::KeepOrder { .. } => {
+                Output::CheckOrder { .. } | Output::KeepOrder { .. } | Output::Retain { .. } => {
                     unreachable!("nothing comes down in a site-day")
                 }
                 Output::LookBack { after } => {

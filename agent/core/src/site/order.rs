@@ -60,6 +60,7 @@ impl Site {
         let Applied { statement, settings, register } = applied;
         self.ordered = settings;
         self.pace(now);
+        self.retain();
         self.drafts.begin_group();
         self.record(now, statement);
         if let Some(register) = register.filter(|register| register.digest() != self.standings.register().digest()) {
@@ -75,6 +76,12 @@ impl Site {
         self.recheck(now);
         self.judge_orders(now);
         self.changed_if(true);
+    }
+
+    /// How long records are kept, wherever that stands.
+    pub(super) fn retain(&mut self) {
+        let days = self.ordered.retention_days.and_then(|days| u32::try_from(days).ok());
+        self.outputs.push_back(Output::Retain { days, order: self.orders.version() });
     }
 
     /// What a receipt says of time and orders.

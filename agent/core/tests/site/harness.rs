@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) confirmed: Vec<(LineId, u64)>,
     pub(crate) sent: Vec<Batch>,
     pub(crate) checks: usize,
+    /// Days that the journal was told to keep records.
+    pub(crate) retained: Option<u32>,
     /// Documents that came down and were handed on to be verified.
     pub(crate) orders: usize,
     pub(crate) asks: u64,
@@ -119,6 +121,7 @@ impl World {
             confirmed: Vec::new(),
             sent: Vec::new(),
             checks: 0,
+            retained: None,
             orders: 0,
             asks: 0,
             stopped_at: None,
@@ -239,6 +242,7 @@ impl World {
                     let found = self.journal.look_back(after);
                     self.site.handle(&self.now(), found);
                 }
+                Output::Retain { days, .. } => self.retained = days,
                 Output::CheckOrder { .. } => self.orders += 1,
                 Output::KeepOrder { register, .. } => {
                     let read = |text: &str| rows::build(0, [2; 32], &self.listed_as(text)).unwrap();

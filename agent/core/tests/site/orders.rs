@@ -62,9 +62,9 @@ fn a_register_by_order_is_in_force_at_once_and_stated_with_the_order() {
     let mut world = World::new();
     world.run_s(5);
     let before = last(&world, Kind::RegisterApplied).data["version"].as_u64().unwrap();
-    give(&mut world, &order(1, Some("DOOR-9"), json!({ "heartbeat_s": 10 })), Some("DOOR-9"));
+    give(&mut world, &order(1, Some("DOOR-9"), json!({ "heartbeat_s": 10, "retention_days": 90 })), Some("DOOR-9"));
     world.run_s(1);
-    assert_eq!(world.standing("DOOR-9"), "good");
+    assert_eq!((world.standing("DOOR-9").as_str(), world.retained), ("good", Some(90)));
     let at = |kind| world.journal.records.iter().rposition(|body| body.kind == kind).unwrap();
     assert_eq!(at(Kind::OrderApplied) + 1, at(Kind::RegisterApplied), "one after the other");
     assert_eq!(last(&world, Kind::RegisterApplied).data["version"], json!(before + 1));
@@ -73,6 +73,7 @@ fn a_register_by_order_is_in_force_at_once_and_stated_with_the_order() {
     world.run_s(60);
     assert!(world.count(Kind::Heartbeat) >= beats + 5, "every ten seconds");
     let mut world = world.restarted();
+    assert_eq!(world.retained, Some(90));
     let beats = world.count(Kind::Heartbeat);
     world.run_s(60);
     assert!(world.count(Kind::Heartbeat) >= beats + 5, "and so after a start");

@@ -99,8 +99,9 @@ impl Broker {
         assert_eq!(kind, 0x10);
         self.write(connack).await;
         let (kind, subscribe) = self.packet().await;
-        assert_eq!((kind, &subscribe[2..]), (0x82, &b"\0\0\x13sms/v1/gw-1/receipt\x01"[..]));
-        self.write(&[0x90, 4, subscribe[0], subscribe[1], 0, 1]).await;
+        let filters = b"\0\0\x13sms/v1/gw-1/receipt\x01\0\x11sms/v1/gw-1/order\x01";
+        assert_eq!((kind, &subscribe[2..]), (0x82, &filters[..]));
+        self.write(&[0x90, 5, subscribe[0], subscribe[1], 0, 1, 1]).await;
         connect
     }
 

@@ -11,6 +11,8 @@ const LOOK_EVERY_US: u64 = 60 * 1_000_000;
 /// How long records are kept, and who says so.
 #[derive(Debug)]
 pub(super) struct Retention {
+    /// As the settings say, for when no order says otherwise any more.
+    settings_days: u32,
     days: u32,
     authority: String,
     next_us: u64,
@@ -19,14 +21,20 @@ pub(super) struct Retention {
 impl Retention {
     /// As the settings say.
     pub(super) fn of_settings(days: u32) -> Self {
-        Self { days, authority: "retention of the settings".into(), next_us: 0 }
+        Self { settings_days: days, days, authority: "retention of the settings".into(), next_us: 0 }
     }
 }
 
 impl Journal {
-    /// Sets how many days records are kept, and on whose authority: what is disposed of from here on names it.
-    pub fn retain(&mut self, days: u32, authority: &str) {
-        self.retention = Retention { days: days.max(1), authority: authority.to_owned(), next_us: 0 };
+    /// Sets how many days records are kept, and on whose authority: what is disposed of from here on names it. `None`
+    /// as the settings say.
+    pub fn retain(&mut self, days: Option<u32>, authority: &str) {
+        let Some(days) = days else {
+            self.retention = Retention::of_settings(self.retention.settings_days);
+            return;
+        };
+        let settings_days = self.retention.settings_days;
+        self.retention = Retention { settings_days, days: days.max(1), authority: authority.to_owned(), next_us: 0 };
     }
 
     /// Disposes of the oldest records whose time is over, a step at a time, and states it.

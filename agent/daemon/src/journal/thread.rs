@@ -88,8 +88,8 @@ pub enum Request {
     },
     /// Keep records for so many days from here on.
     Retain {
-        /// Days, from 1.
-        days: u32,
+        /// Days, from 1; `None` as the settings say.
+        days: Option<u32>,
         /// Who says so, for the records that state what is disposed of.
         authority: String,
     },
