@@ -158,7 +158,7 @@ impl BundleCheck {
         let unnamed = self.digests.files.keys().filter(|name| !manifest.files.contains_key(**name));
         wrong.extend(unnamed.map(|name| (*name).to_owned()));
         for file in wrong {
-            self.contradicts(Part::Manifest, None, Contradiction::File { file });
+            self.contradicts(Part::Manifest, None, Contradiction::ManifestFile { file });
         }
         let Manifest { from, to, seq, prev, .. } = manifest;
         let (first, last) = (chain.first, chain.last);

@@ -128,7 +128,7 @@ pub enum Contradiction {
     Unsealed,
     /// The manifest names another content.
     #[error("{file} is not the file that the manifest names")]
-    File {
+    ManifestFile {
         /// The file.
         file: String,
     },
@@ -179,7 +179,7 @@ impl Contradiction {
             Self::OrderChain { .. } => "order-chain",
             Self::Disclosure { .. } => "disclosure",
             Self::Unsealed => "unsealed",
-            Self::File { .. } => "file",
+            Self::ManifestFile { .. } => "file",
             Self::Range { .. } => "range",
             Self::TooMany { .. } => "too-many",
         }
