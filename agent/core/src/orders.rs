@@ -176,7 +176,7 @@ impl Orders {
             self.open = None;
         }
         let said = match checked {
-            Checked::Order { order, link, judgement, line } => match self.admits(&order, judgement) {
+            Checked::Order { order, link, judgement, line } => match self.admits(&order, judgement, trusted_ms) {
                 Ok(true) => {
                     let next = self.with_text((*order, link, line));
                     return (Vec::new(), next);
@@ -192,7 +192,10 @@ impl Orders {
     }
 
     /// Whether a verified order is to come into force; `false` where it is already.
-    fn admits(&self, order: &Order, judgement: Judgement) -> Result<bool, String> {
+    fn admits(&self, order: &Order, judgement: Judgement, trusted_ms: Option<i64>) -> Result<bool, String> {
+        if judgement == Judgement::Next && trusted_ms.is_some_and(|ms| order.is_over(ms)) {
+            return Err("it had ended before it came".into());
+        }
         Settings::read(&order.settings)?;
         if order.register.as_ref().is_some_and(|register| register.bytes > REGISTER_MAX as u64) {
             return Err(format!("its register has more than the {REGISTER_MAX} bytes that one may have"));

@@ -143,6 +143,17 @@ fn a_setting_that_is_not_known_refuses_the_whole_order_and_is_recorded() {
 }
 
 #[test]
+fn an_order_that_has_ended_before_it_comes_is_refused_where_the_time_is_known() {
+    let over = Some(MIDNIGHT_MS + 24 * HOUR_MS);
+    for (trusted, taken) in [(over, false), (Some(MIDNIGHT_MS), true), (None, true)] {
+        let mut orders = fresh();
+        hear(&mut orders, lines("order"));
+        let (told, output) = orders.checked(&at(0), trusted, checked(order(1)));
+        assert_eq!((output.is_some(), told.is_empty()), (taken, taken), "{trusted:?}");
+    }
+}
+
+#[test]
 fn a_register_that_cannot_be_read_leaves_the_order_before_in_force() {
     let mut orders = in_force(order(1));
     hear(&mut orders, lines("order"));

@@ -297,6 +297,7 @@ impl Site {
             "register": self.standings.register().version(),
             "settings": settings,
             "order": self.orders.version(),
+            "every_s": self.heartbeat_us() / s(1),
             "alarms": self.alarms.iter().count(),
             "nonconformities": self.nonconformities.iter().count(),
             "lines_down": lines_down,
