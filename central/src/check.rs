@@ -1,7 +1,7 @@
 //! Whether lines are genuine: read and verified on every core, before their place in the chain is looked at.
 //!
 //! Verifying one signature costs 45 to 100 microseconds, storing a record some ten: the thread of the store would be
-//! busy with signatures alone. What is found here is a [`Proof`], which names the key that it holds for; the chain
+//! busy with signatures alone. What is found here is a `Proof`, which names the key that it holds for; the chain
 //! decides later whether that key counts, and verifies again where it wants another one. No batch verification: it is
 //! cofactored and accepts what `verify_strict` refuses.
 

@@ -85,7 +85,7 @@ pub enum Commanded {
 }
 
 impl Orders {
-    /// From the order in force as the journal kept it. A drill that ran before is over: see [`Orders::ended_by_start`].
+    /// From the order in force as the journal kept it. A drill that ran before is over: see [`ended_by_start`].
     pub fn recover(order: Option<&Order>) -> (Self, Settings) {
         let settings = order.and_then(|order| Settings::read(&order.settings).ok()).unwrap_or_default();
         let orders = Self {

@@ -33,7 +33,8 @@ fn the_gateway_is_as_the_file_says() {
     assert_eq!((loaded.plan.site.as_str(), loaded.plan.gateway.as_str()), ("harbour-east", "gw-gate-01"));
     assert_eq!(loaded.clock, ClockPolicy::Synchronised);
     assert_eq!(loaded.journal.budget_bytes, 512 << 20);
-    assert_eq!(loaded.journal.acceptance, shipped().join("acceptance.jws"), "relative to the folder");
+    assert_eq!(loaded.journal.acceptance, Path::new("/var/lib/picket/acceptance.jws"));
+    assert_eq!(loaded.journal.accept_key, shipped().join("accept.pub"), "relative to the folder");
     assert_eq!(loaded.plan.limits.door_held_ms, 45_000);
     assert_eq!(loaded.plan.limits.heartbeat_s, 60, "the default");
     let console = loaded.console.expect("a page");
