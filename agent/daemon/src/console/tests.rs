@@ -330,9 +330,11 @@ async fn a_large_body_is_refused_whether_it_is_announced_or_not() {
 #[tokio::test]
 async fn a_slow_head_is_cut_and_a_slow_body_is_told() {
     let short = Duration::from_millis(40);
-    let served = served(Limits { head: short, request: short, ..Limits::STATED }).await;
-    let answer = exchange(served.at, format!("GET / HTTP/1.1\r\nHost: {}\r\nX-Slow: ", served.at).as_bytes()).await;
+    let slow_head = served(Limits { head: short, ..Limits::STATED }).await;
+    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\nX-Slow: ", slow_head.at);
+    let answer = exchange(slow_head.at, head.as_bytes()).await;
     assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let served = served(Limits { request: short, ..Limits::STATED }).await;
     let head = format!("POST /api/v1/acknowledge HTTP/1.1\r\nHost: {}\r\nContent-Length: 10\r\n", served.at);
     let answer = exchange(served.at, format!("{head}{}\r\n{{", own(served.at)).as_bytes()).await;
     assert_eq!(code(&answer), "408");
