@@ -7,12 +7,14 @@ use std::fs;
 fn cut_off() -> (Site, u64, String) {
     let mut site = Site::new();
     // What a life before wrote is in the database: it was closed.
-    drop(site.start());
+    let (mut journal, _) = site.start();
+    receive(&mut journal, 1, 2);
+    drop(journal);
     let (mut journal, _) = site.start();
     for _ in 0..8 {
         journal.append(&[beat()]).unwrap();
     }
-    let (head, line) = (head(&journal), signed(&receipt(&journal, 1, head(&journal))));
+    let (head, line) = (head(&journal), signed(&receipt(&journal, 2, head(&journal))));
     (site.cut(), head, line)
 }
 
