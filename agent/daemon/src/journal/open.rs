@@ -216,7 +216,13 @@ impl Journal {
 
 /// A sound file and its head, or the new file that took the place of a damaged one.
 fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+    let log = super::log::damaged(&place.file)?;
     let store = salvage::open(&place.file, place.budget_bytes)?;
+    if let Some(found) = log {
+        let mut noted = salvage::untold(&store)?;
+        noted.push(found);
+        salvage::note(&store, &noted)?;
+    }
     let fault = match checked(&store, credentials, damage) {
         Ok(head) => return Ok((store, head)),
         Err(fault) => fault,
