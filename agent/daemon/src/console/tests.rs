@@ -28,7 +28,7 @@ async fn served(limits: Limits) -> Served {
     let (statuses, status) = watch::channel(Arc::new(sample(1)));
     let (wishes, acts) = mpsc::channel(1);
     let address = Address { listen: at, hosts: vec!["gate.example".into()] };
-    let end = tokio::task::spawn(serve(listener, address, status, wishes, limits));
+    let end = tokio::task::spawn(serve(listener, address, Sensitivity::default(), status, wishes, limits));
     Served { at, statuses, acts, end }
 }
 
@@ -68,7 +68,7 @@ fn sample(revision: u64) -> Status {
             state: None,
             left: None,
         },
-        journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, free_mib: None, fault: None },
+        journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, free_mib: None, fault: None, erased: None },
         alarms: vec![alarm],
         nonconformities: Vec::new(),
         equipment: Vec::new(),

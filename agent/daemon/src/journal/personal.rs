@@ -42,8 +42,10 @@ pub(super) fn erase(store: &Store, seq: u64, data: &Map<String, Value>) -> Resul
 /// Nothing is kept beside these records any more.
 pub(super) fn forget(store: &Store, range: (u64, u64)) -> Result<(), Fault> {
     let doing = "cannot erase personal data";
-    // Where the page of a row is not given free, a longer text than any takes the place of what it was.
-    store.run("UPDATE personal SET text = zeroblob(length(CAST(text AS BLOB))) WHERE seq BETWEEN ?1 AND ?2", range, doing)?;
+    // Of the same length, so that SQLite writes over it in its place: what it deletes it leaves in the page.
+    let sql = "UPDATE personal SET salt = zeroblob(length(salt)), text = zeroblob(length(CAST(text AS BLOB)))
+               WHERE seq BETWEEN ?1 AND ?2";
+    store.run(sql, range, doing)?;
     store.run("DELETE FROM personal WHERE seq BETWEEN ?1 AND ?2", range, doing).map(drop)
 }
 
@@ -76,9 +78,10 @@ pub(super) fn of_rows(store: &Store, rows: &[StateRow]) -> Result<BTreeMap<u64, 
 
 /// What is kept beside a range, by number; what damage has made unreadable is left out.
 fn openings(store: &Store, range: (u64, u64)) -> Result<Vec<(u64, Disclosure)>, Fault> {
-    let sql = "SELECT seq, CAST(salt AS BLOB), CAST(text AS BLOB) FROM personal WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-    let rows: Vec<(u64, Vec<u8>, Vec<u8>)> = store
-        .rows(sql, range, "cannot read personal data", |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let sql =
+        "SELECT seq, CAST(salt AS BLOB), CAST(text AS BLOB) FROM personal WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+    let rows: Vec<(u64, Vec<u8>, Vec<u8>)> =
+        store.rows(sql, range, "cannot read personal data", |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let read = |(seq, salt, text): (u64, Vec<u8>, Vec<u8>)| {
         Some((seq, Disclosure { salt: salt.try_into().ok()?, text: String::from_utf8(text).ok()? }))
     };
