@@ -282,6 +282,11 @@ impl Store {
     }
 
     #[cfg(test)]
+    pub(super) fn by_hand(&self, sql: &str) {
+        self.db.execute_batch(sql).expect("a test's own statement");
+    }
+
+    #[cfg(test)]
     pub(super) fn lose_next_commit(&self) {
         self.lying.set(true);
     }

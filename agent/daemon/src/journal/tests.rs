@@ -9,6 +9,7 @@ mod life;
 mod lost;
 mod mending;
 mod orders;
+mod personal;
 mod pruning;
 mod random;
 mod receipts;
