@@ -5,9 +5,11 @@ use crate::alarm::Alarm;
 use crate::contact::Presence;
 use crate::plan::{Device, DeviceId};
 use crate::register::EquipmentId;
+use crate::sensitivity::Channel;
 use crate::status::{AlarmStatus, EquipmentStatus, JournalStatus, LineStatus, NonconformityStatus, Status};
 use crate::time::Now;
 use picket_device::quantity::{Quality, Signal, Value};
+use picket_record::kind::Kind;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +54,11 @@ impl Site {
             equipment: self.equipment_views(),
             lines: self.line_views(),
         }
+    }
+
+    /// Whether something of a kind may leave on a channel.
+    pub fn lets(&self, channel: Channel, kind: Kind) -> bool {
+        self.plan.sensitivity.lets(channel, kind)
     }
 
     fn alarm_views(&self) -> Vec<AlarmStatus> {

@@ -56,7 +56,7 @@ impl Viewer {
 }
 
 impl Snapshot {
-    fn new(status: Arc<Status>, sensitivity: &Sensitivity) -> Self {
+    pub(super) fn new(status: Arc<Status>, sensitivity: &Sensitivity) -> Self {
         let shown = [Channel::Guard, Channel::Page].map(|channel| status.on(channel, sensitivity));
         let guard = Face::new(&shown[0]);
         let stranger = if shown[0] == shown[1] { guard.clone() } else { Face::new(&shown[1]) };
