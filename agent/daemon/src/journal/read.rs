@@ -3,6 +3,7 @@
 use super::{Fault, Journal};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use picket_core::sensitivity::Channel;
 use picket_core::wire::{BATCH_BYTES, Batch};
 use std::io::Write;
 
@@ -45,6 +46,7 @@ impl Journal {
         let mut rows = statement.query((from, to)).map_err(fault)?;
         let mut text = Vec::new();
         let mut through = 0;
+        let openings = self.disclosed((from, to), Channel::Uplink)?;
         while let Some(row) = rows.next().map_err(fault)? {
             // A damaged line goes as it is: the central side refuses it and takes what follows, though its receipts stop
             // before it.
@@ -55,6 +57,11 @@ impl Journal {
             text.extend_from_slice(line);
             text.push(b'\n');
             through = row.get(0).map_err(fault)?;
+            // With its record, whatever room is left: the central side holds the one against the other.
+            if let Some(opening) = openings.get(&through) {
+                text.extend_from_slice(opening.to_line(through).as_bytes());
+                text.push(b'\n');
+            }
         }
         Ok((through > 0).then(|| packed(text, through)))
     }

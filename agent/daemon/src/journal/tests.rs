@@ -10,6 +10,7 @@ mod log;
 mod lost;
 mod mending;
 mod orders;
+mod personal;
 mod pruning;
 mod random;
 mod receipts;
