@@ -28,6 +28,7 @@ mod receipts;
 mod reopen;
 mod retention;
 mod salvage;
+pub mod seal;
 mod store;
 mod summaries;
 mod tail;
@@ -156,6 +157,8 @@ pub struct Journal {
     retention: retention::Retention,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
+    /// Root documents as installed, for exports.
+    root_file: PathBuf,
 }
 
 impl fmt::Debug for Journal {
