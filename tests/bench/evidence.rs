@@ -102,8 +102,8 @@ fn size(bench: &Bench, folder: &Path, records: u64) -> Result<Size, String> {
     // The centre is away: nothing is disposed of.
     stand.broker.stop()?;
     stand.begin()?;
-    let head = stand.backlog(records, J1_CHANGES)?;
-    let mut size = Size { records, slices_ms: slices(&stand, head)?, ..Size::default() };
+    stand.backlog(records, J1_CHANGES)?;
+    let mut size = Size { records, slices_ms: slices(&stand)?, ..Size::default() };
     let (agent, _) = stand.agent()?;
     let (picket, runtime) = (bench.programs.path().join("picket"), stand.gateway.runtime().to_owned());
     for round in 0..bench.rounds(3) {
@@ -134,7 +134,7 @@ fn size(bench: &Bench, folder: &Path, records: u64) -> Result<Size, String> {
 }
 
 /// How long the journal takes for each slice of its records.
-fn slices(stand: &Stand, head: u64) -> Result<Figures, String> {
+fn slices(stand: &Stand) -> Result<Figures, String> {
     let folder = stand.gateway.folder();
     let place = Place {
         file: stand.gateway.journal(),

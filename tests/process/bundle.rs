@@ -127,6 +127,18 @@ fn an_exported_bundle_is_verified_by_strangers() {
         assert!(output.status.success(), "{}", told(&output));
         print!("{}", told(&output));
     }
+    // Whoever knows a root document is not content with a bundle that has none.
+    let hash = "A".repeat(43);
+    let mut pinned =
+        vec![ask(&product().picket, &[Path::new("verify"), &bundle, "--root-hash".as_ref(), hash.as_ref()])];
+    for mut command in [Command::new(python()), node(), Command::new("sh")] {
+        let script = ["verify.py", "verify.mjs", "verify.sh"][pinned.len() - 1];
+        pinned.push(ran(command.arg(verifier(script)).arg(format!("--root={hash}")).arg(&bundle)));
+    }
+    for output in pinned {
+        assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+        assert!(told(&output).contains("root-unknown"), "{}", told(&output));
+    }
 
     let middle = records.len() / 2;
     let flipped = altered(&bundle, "flipped", |lines| lines[middle] = with_flipped_bit(&lines[middle]));

@@ -647,6 +647,9 @@ class Bundle {
       this.roots = await rootsOf(bytes);
       need(!this.root || this.roots.some(({ hash }) => hash === this.root), "root-unknown");
     });
+    if (this.root && !names.includes("root.jws")) {
+      this.report.contradiction("root.jws", null, "root-unknown", "it is not there");
+    }
     await this.each("enrol.jws", (line) => this.enrolment(line));
     if (!this.accepted) this.report.contradiction("enrol.jws", null, "unverifiable", "there is no acceptance");
     const identity = this.identity ?? this.accepted?.identity;

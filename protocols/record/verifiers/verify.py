@@ -654,6 +654,8 @@ class Bundle:
     def check(self):
         names = sorted(path.name for path in self.folder.iterdir())
         self.whole("root.jws", self.root)
+        if self.root_hash and "root.jws" not in names:
+            self.report.contradiction("root.jws", None, "root-unknown", "it is not there")
         self.each("enrol.jws", self.enrolment)
         if not self.accepted:
             self.report.contradiction("enrol.jws", None, "unverifiable", "there is no acceptance")

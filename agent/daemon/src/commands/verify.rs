@@ -107,15 +107,11 @@ fn judged(asked: &Verify, known: &Known) -> Result<Verdict, String> {
     Ok(verdict)
 }
 
-/// What the walk cannot see: that there is no root document at all, or that it parts from the known one further on.
+/// What a hash does not show: that the document of the bundle parts from the known one further on.
 fn hold_to(verdict: &mut Verdict, known: &Known) {
-    let goes_on = match (&known.roots, &verdict.roots) {
-        (Some(known), Some(found)) => known.continue_from(found) || found.continue_from(known),
-        (Some(_), None) | (None, None) if known.trust.root.is_some() => false,
-        _ => true,
-    };
+    let (Some(known), Some(found)) = (&known.roots, &verdict.roots) else { return };
     let told = verdict.found.iter().any(|finding| finding.part == Part::Root);
-    if !goes_on && !told {
+    if !known.continue_from(found) && !found.continue_from(known) && !told {
         verdict.found.insert(0, Finding { part: Part::Root, line: None, what: Contradiction::RootUnknown });
         verdict.contradictions += 1;
     }
@@ -158,16 +154,20 @@ enum Trusted {
     Root,
     /// The identity of the gateway.
     Identity,
+    /// A root document was given, and the bundle is not held by it.
+    Stranger,
     /// Nothing but the bundle itself.
     Bundle,
 }
 
 impl Trusted {
     fn of(known: &Known, verdict: &Verdict) -> Self {
+        let unknown = || verdict.found.iter().any(|finding| finding.part == Part::Root);
         match (known.trust.root, &known.trust.identity) {
-            (Some(_), _) if verdict.roots.is_some() => Self::Root,
-            (_, Some(_)) => Self::Identity,
-            _ => Self::Bundle,
+            (Some(_), _) if unknown() => Self::Stranger,
+            (Some(_), _) => Self::Root,
+            (None, Some(_)) => Self::Identity,
+            (None, None) => Self::Bundle,
         }
     }
 
@@ -175,23 +175,36 @@ impl Trusted {
         match self {
             Self::Root => "root",
             Self::Identity => "identity",
+            Self::Stranger => "none",
             Self::Bundle => "bundle",
         }
     }
 
-    fn sentence(self, has_root: bool) -> &'static str {
+    /// In lines.
+    fn sentence(self, has_root: bool) -> &'static [&'static str] {
         match (self, has_root) {
-            (Self::Root, _) => "the root document that you gave: the bundle's own goes on from it",
-            (Self::Identity, _) => "the identity key that you gave",
-            (Self::Bundle, true) => {
-                "NOTHING BUT THE BUNDLE ITSELF. The root document was taken from it, so all this shows is that the bundle \
-                 agrees with itself. Get root.jws, or its hash, from the central system by another way, and verify again \
-                 with --root FILE or --root-hash HASH"
-            }
-            (Self::Bundle, false) => {
-                "NOTHING BUT THE BUNDLE ITSELF. The identity of the gateway was taken from it, so all this shows is that \
-                 the bundle agrees with itself. Get the key from the gateway's papers, and verify again with --identity KEY"
-            }
+            (Self::Root, _) => &["the root document that you gave: the bundle's own goes on from it"],
+            (Self::Identity, _) => &["the identity key that you gave"],
+            (Self::Stranger, _) => &["none: the bundle is not of the central system whose root document you gave"],
+            (Self::Bundle, true) => &[
+                "NOTHING BUT THE BUNDLE ITSELF. The root document was taken from it, so all",
+                "this shows is that the bundle agrees with itself. Get root.jws, or its hash,",
+                "from the central system by another way, and verify again with --root FILE",
+                "or --root-hash HASH.",
+            ],
+            (Self::Bundle, false) => &[
+                "NOTHING BUT THE BUNDLE ITSELF. The identity of the gateway was taken from it,",
+                "so all this shows is that the bundle agrees with itself. Get the key from the",
+                "gateway's papers, and verify again with --identity KEY.",
+            ],
+        }
+    }
+
+    /// Behind a good verdict.
+    fn caveat(self) -> &'static str {
+        match self {
+            Self::Bundle => ", against itself alone",
+            Self::Root | Self::Identity | Self::Stranger => "",
         }
     }
 }
@@ -204,7 +217,8 @@ fn in_words(verdict: &Verdict, trusted: Trusted) {
     if let Some(manifest) = &verdict.manifest {
         say(format_args!("exported          by {}, for: {} (record {})", manifest.by, manifest.reason, manifest.seq));
     }
-    say(format_args!("trust             {}", trusted.sentence(verdict.roots.is_some())));
+    let sentence = trusted.sentence(verdict.roots.is_some()).join("\n                  ");
+    say(format_args!("trust             {sentence}"));
     say("");
     let (first, last, epochs) = (chain.first, chain.last, chain.epochs);
     say(format_args!("VERIFIED          {} records, {first} to {last}, in {epochs} epochs", chain.records));
@@ -229,7 +243,10 @@ fn in_words(verdict: &Verdict, trusted: Trusted) {
     }
     more(verdict.contradictions, verdict.found.len());
     say("");
-    say(if verdict.is_verified() { "verdict           verified" } else { "verdict           REFUSED" });
+    match verdict.is_verified() {
+        true => say(format_args!("verdict           verified{}", trusted.caveat())),
+        false => say("verdict           REFUSED"),
+    }
 }
 
 fn none_or(count: u64) -> String {

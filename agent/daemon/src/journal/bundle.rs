@@ -164,10 +164,11 @@ impl Journal {
             first = number(&format!("SELECT min(seq) FROM {opening} seq > ?1 AND {IN_CHAIN}"), 0)?.flatten();
         }
         match (first, last) {
-            (Some(first), Some(last)) if first <= last && from.unwrap_or(0) <= last => Ok((first, last)),
+            (Some(first), Some(last)) if first.max(from.unwrap_or(0)) <= asked.min(last) => Ok((first, last)),
             _ => {
-                let (from, head) = (from.unwrap_or(1), self.sealer.head().seq);
-                let why = format!("there are no records from {from} to {asked} here; the last one is {head}");
+                let (from, head, oldest) = (from.unwrap_or(1), self.sealer.head().seq, first.unwrap_or(0));
+                let to = to.unwrap_or(asked);
+                let why = format!("there are no records from {from} to {to} here: they go from {oldest} to {head}");
                 Err(Fault::Refused(why))
             }
         }

@@ -117,6 +117,10 @@ impl Digests {
         }
     }
 
+    pub(super) fn has(&self, part: Part) -> bool {
+        self.files.contains_key(part.file())
+    }
+
     pub(super) fn stranger(&mut self, name: &str) {
         if self.strangers.len() < crate::chain::LISTED_MAX {
             self.strangers.push(name.chars().take(80).collect());

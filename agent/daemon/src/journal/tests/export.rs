@@ -48,7 +48,10 @@ fn a_range_begins_at_the_opening_it_is_verified_with_and_ends_at_the_receipt_beh
     assert_eq!(widened(&journal, Some(second + 3), Some(second + 9)), Ok((second, second + 9)), "no receipt behind it");
     assert_eq!(widened(&journal, Some(second), Some(ALL)), Ok((second, end)));
     let nothing = widened(&journal, Some(end + 1), None).unwrap_err();
-    assert!(nothing.contains(&format!("the last one is {end}")), "{nothing}");
+    assert!(nothing.contains(&format!("to {end}")), "{nothing}");
+    assert!(widened(&journal, Some(9), Some(4)).is_err(), "backwards");
+    journal.store.run("DELETE FROM record WHERE seq < ?1", [second], "test").unwrap();
+    assert!(widened(&journal, None, Some(3)).is_err(), "disposed of, and the receipt behind it does not stand for it");
 }
 
 #[test]
