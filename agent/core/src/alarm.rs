@@ -34,6 +34,8 @@ pub enum Rule {
     Silent,
     /// The orders of the central side are stale; they stay in force.
     OrderStale,
+    /// The certificate of the central link is near its end, past it, or refused.
+    Certificate,
 }
 
 impl Rule {
@@ -50,6 +52,7 @@ impl Rule {
         Rule::SealMismatch,
         Rule::Silent,
         Rule::OrderStale,
+        Rule::Certificate,
     ];
 
     /// The word in records and on the page.
@@ -66,6 +69,7 @@ impl Rule {
             Rule::SealMismatch => "seal-mismatch",
             Rule::Silent => "silent",
             Rule::OrderStale => "order-stale",
+            Rule::Certificate => "certificate",
         }
     }
 
@@ -80,7 +84,12 @@ impl Rule {
             Rule::DoorForced | Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::SealMismatch => {
                 Severity::Security
             }
-            Rule::DoorHeld | Rule::MainsLost | Rule::Silent | Rule::DeviceFault | Rule::OrderStale => Severity::Fault,
+            Rule::DoorHeld
+            | Rule::MainsLost
+            | Rule::Silent
+            | Rule::DeviceFault
+            | Rule::OrderStale
+            | Rule::Certificate => Severity::Fault,
             Rule::BatteryLow => Severity::Notice,
         }
     }

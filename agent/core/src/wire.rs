@@ -1,5 +1,6 @@
 //! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
 
+use crate::certificate::Certificate;
 use crate::plan::LineId;
 use crate::register::Register;
 use picket_device::modbus::{Answer, Fault, Read};
@@ -129,6 +130,8 @@ pub enum Input {
     OrderChecked(Checked),
     /// An order is kept and its register was read, or why not.
     OrderKept(Result<Option<Register>, String>),
+    /// The certificate of the central link is so.
+    Certificate(Certificate),
     /// A guard acted on the page.
     Act(Act),
     /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].

@@ -4,11 +4,13 @@
 
 mod client;
 
-pub use client::{Records, Unanswered, part, records, status};
+pub use client::{Records, Unanswered, certified, part, records, renew, status};
 
+use crate::certificate::Asked;
 use crate::journal::bundle::{Papers, Part};
 use crate::journal::thread::Request;
 use picket_core::status::Status;
+use picket_record::encode::LINE_MAX;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -21,13 +23,17 @@ use tokio::time::timeout;
 
 /// Name of the socket in the runtime folder.
 pub const SOCKET: &str = "control.sock";
-/// Longest request line.
-const REQUEST_MAX: u64 = 1_024;
+/// Longest request line: one that carries a signed line.
+const REQUEST_MAX: u64 = LINE_MAX as u64 + 1_024;
+/// Installers that wait for the keeper of the certificate: they are served one after the other.
+pub const ASKS: usize = 1;
+/// The keeper may be in the middle of a test connection.
+const KEEPER: Duration = Duration::from_secs(60);
 /// A client that does not take its answer for so long is dropped.
 const SLOW: Duration = Duration::from_secs(10);
 
 /// What may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Command {
     /// The status snapshot.
@@ -38,6 +44,10 @@ pub enum Command {
     Branches,
     /// Every summary that outlived its records, and how it ended.
     Summaries,
+    /// Another certificate for the central link; the wish for it.
+    Renew,
+    /// A certificate that was carried here by hand.
+    Certificate(String),
 }
 
 /// Makes the socket, 0600; one that a killed agent left is removed. Between its making and its mode the umask of the
@@ -56,7 +66,12 @@ pub fn bind(runtime: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves one client after the other: an installer or a script, never a crowd.
-pub async fn serve(listener: UnixListener, status: watch::Receiver<Arc<Status>>, journal: mpsc::Sender<Request>) {
+pub async fn serve(
+    listener: UnixListener,
+    status: watch::Receiver<Arc<Status>>,
+    journal: mpsc::Sender<Request>,
+    keeper: mpsc::Sender<Asked>,
+) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -67,7 +82,7 @@ pub async fn serve(listener: UnixListener, status: watch::Receiver<Arc<Status>>,
                 continue;
             }
         };
-        if let Err(error) = answer(stream, &status, &journal).await {
+        if let Err(error) = answer(stream, &status, &journal, &keeper).await {
             tracing::debug!(%error, "a control client went away");
         }
     }
@@ -77,6 +92,7 @@ async fn answer(
     stream: UnixStream,
     status: &watch::Receiver<Arc<Status>>,
     journal: &mpsc::Sender<Request>,
+    keeper: &mpsc::Sender<Asked>,
 ) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut asked = String::new();
@@ -89,9 +105,29 @@ async fn answer(
         Ok(Command::Export) => export(&mut write, journal).await?,
         Ok(Command::Branches) => lines_of(&mut write, journal, Part::Branches).await?,
         Ok(Command::Summaries) => lines_of(&mut write, journal, Part::Summaries).await?,
+        Ok(Command::Renew) => {
+            let (reply, told) = oneshot::channel();
+            line(&mut write, &kept(keeper, Asked::Renew { reply }, told).await).await?;
+        }
+        Ok(Command::Certificate(answer)) => {
+            let (reply, told) = oneshot::channel();
+            line(&mut write, &kept(keeper, Asked::Answer { line: answer, reply }, told).await).await?;
+        }
         Err(_) => timeout(SLOW, write.write_all(b"{\"error\":\"unknown command\"}\n")).await??,
     }
     timeout(SLOW, write.shutdown()).await?
+}
+
+/// What the keeper of the certificate says.
+async fn kept(
+    keeper: &mpsc::Sender<Asked>,
+    asked: Asked,
+    told: oneshot::Receiver<Result<String, String>>,
+) -> Result<String, String> {
+    const NOBODY: &str = "the central link has no certificate here: [central] is without tls = true";
+    keeper.try_send(asked).map_err(|_| NOBODY.to_owned())?;
+    let told = timeout(KEEPER, told).await;
+    told.map_err(|_| "a test connection takes its time; ask again".to_owned())?.map_err(|_| NOBODY.to_owned())?
 }
 
 /// Papers, records, and a last line that says how it ended: without one nobody takes what came for the whole.

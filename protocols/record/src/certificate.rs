@@ -74,8 +74,8 @@ pub struct Issued {
     pub sms: Name,
     /// The gateway that it is for.
     pub gw: Name,
-    /// SHA-256 of the request that it answers.
-    pub csr: [u8; 32],
+    /// SHA-256 of the key that it is for, as its certificate has it (SubjectPublicKeyInfo, DER).
+    pub key: [u8; 32],
     /// When, in milliseconds since 1970 UTC.
     pub ts_ms: i64,
     /// Certificates as DER: the gateway's first, its authority's last; 2 to 4.
@@ -89,10 +89,10 @@ impl Issued {
         let ts = wall::written(self.ts_ms, "ts")?;
         let chain: Vec<String> = self.chain.iter().map(|one| format!(r#""{}""#, base64url(one))).collect();
         let payload = format!(
-            r#"{{"v":1,"sms":"{}","aud":"{}","csr":"{}","ts":"{ts}","chain":[{}]}}"#,
+            r#"{{"v":1,"sms":"{}","aud":"{}","key":"{}","ts":"{ts}","chain":[{}]}}"#,
             self.sms,
             self.gw,
-            base64url(&self.csr),
+            base64url(&self.key),
             chain.join(",")
         );
         if payload.len() > PAYLOAD_MAX {
@@ -109,10 +109,10 @@ impl Issued {
             |sms| Header::Issued { sms },
             Some((key, "receipt")),
             |sms, members| {
-                members.in_order(&["v", "sms", "aud", "csr", "ts", "chain"])?;
+                members.in_order(&["v", "sms", "aud", "key", "ts", "chain"])?;
                 stranger(&members.name("aud")?, gw)?;
-                let (csr, ts_ms) = (members.link("csr")?, members.moment("ts")?);
-                let issued = Self { sms, gw: gw.clone(), csr, ts_ms, chain: chain(members)? };
+                let (key, ts_ms) = (members.link("key")?, members.moment("ts")?);
+                let issued = Self { sms, gw: gw.clone(), key, ts_ms, chain: chain(members)? };
                 issued.bounded()?;
                 Ok(issued)
             },
@@ -161,7 +161,7 @@ mod tests {
 
     fn issued() -> Issued {
         let chain = vec![vec![0x30; 450], vec![0x31; 450]];
-        Issued { sms: name("hq"), gw: name("gate-7"), csr: [7; 32], ts_ms: 1_763_778_000_120, chain }
+        Issued { sms: name("hq"), gw: name("gate-7"), key: [7; 32], ts_ms: 1_763_778_000_120, chain }
     }
 
     #[test]
@@ -198,9 +198,9 @@ mod tests {
         assert!(Issued { chain: vec![vec![1; 2000]; 4], ..issued() }.sign(&key).is_err());
         let header = Header::Issued { sms: &name("hq") }.encoded();
         let fifty = vec![r#""MDAw""#; 50].join(",");
-        let csr = base64url(&[7; 32]);
+        let digest = base64url(&[7; 32]);
         let payload = format!(
-            r#"{{"v":1,"sms":"hq","aud":"gate-7","csr":"{csr}","ts":"2026-11-22T00:00:00.000Z","chain":[{fifty}]}}"#
+            r#"{{"v":1,"sms":"hq","aud":"gate-7","key":"{digest}","ts":"2026-11-22T00:00:00.000Z","chain":[{fifty}]}}"#
         );
         let line = assemble(&header, payload.as_bytes(), |input| key.sign(input)).line;
         assert_eq!(Issued::verify(&line, &key.public(), &name("gate-7")), Err(CHAIN));

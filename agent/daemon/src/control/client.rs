@@ -55,6 +55,27 @@ pub async fn status(runtime: &Path) -> Result<Status, Unanswered> {
     asked.await.map_err(nobody)
 }
 
+/// Has the certificate of the central link renewed; the wish, for one who carries it by hand.
+pub async fn renew(runtime: &Path) -> Result<String, Unanswered> {
+    told(runtime, Command::Renew).await
+}
+
+/// Hands over a certificate that was carried by hand; what becomes of it.
+pub async fn certified(runtime: &Path, answer: String) -> Result<String, Unanswered> {
+    told(runtime, Command::Certificate(answer)).await
+}
+
+async fn told(runtime: &Path, command: Command) -> Result<String, Unanswered> {
+    let asked = async {
+        let mut stream = ask_agent(runtime, command).await?;
+        let mut text = String::new();
+        timeout(super::KEEPER + SLOW, stream.read_to_string(&mut text)).await??;
+        serde_json::from_str::<Result<String, String>>(text.trim()).map_err(io::Error::other)
+    };
+    let told = asked.await.map_err(|source| Unanswered::Nobody { socket: runtime.join(SOCKET), source })?;
+    told.map_err(Unanswered::Told)
+}
+
 /// Asks for the records: papers at once, lines as they are taken.
 pub async fn records(runtime: &Path) -> Result<(Papers, Records), Unanswered> {
     let nobody = |source| Unanswered::Nobody { socket: runtime.join(SOCKET), source };

@@ -8,6 +8,7 @@ use picket_core::time::s;
 use picket_core::wire::{Batch, Input, Lane};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
+use picket_record::keys::PublicKey;
 use sha2::{Digest as _, Sha256};
 use std::error::Error as _;
 use std::sync::Arc;
@@ -102,6 +103,11 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<Option<Slice>, String>>,
     },
+    /// Keys that the central side signs receipts with: of the acceptance, and of every root document here.
+    ReceiptKeys {
+        /// The answer.
+        reply: oneshot::Sender<Vec<PublicKey>>,
+    },
     /// What an export needs beside the records.
     Papers {
         /// The answer.
@@ -194,6 +200,11 @@ pub fn serve(
             }
             Request::Slice { part, after, reply } => {
                 let _ = reply.send(slice(&journal, part, after).map_err(|fault| told(&fault)));
+                None
+            }
+            Request::ReceiptKeys { reply } => {
+                // Whoever asked may be gone.
+                let _ = reply.send(journal.receipt_keys());
                 None
             }
             Request::Papers { reply } => {
