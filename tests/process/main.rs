@@ -6,6 +6,7 @@
 mod bundle;
 mod camera_events;
 mod central_side;
+mod certificates;
 mod damage;
 mod enrolment;
 mod export;

@@ -10,8 +10,8 @@ mod by_hand;
 mod judge;
 mod keeper;
 mod machine;
+mod probe;
 mod slots;
-mod test;
 pub mod wish;
 
 pub use by_hand::Files;

@@ -9,10 +9,12 @@ use std::process::ExitCode;
 mod enroll;
 mod evidence;
 mod progress;
+mod renew;
 mod show;
 
 pub(crate) use enroll::enroll;
 pub(crate) use evidence::{export, verify};
+pub(crate) use renew::renew;
 pub(crate) use show::status;
 
 /// Guards the site.

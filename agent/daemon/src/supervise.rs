@@ -115,10 +115,11 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let lines = owners.lines(&loaded, &inputs, seed);
     let quiet = quiet(&loaded);
     let (ask_keeper, asked_of_keeper) = mpsc::channel(control::ASKS);
+    let mut asked_of_keeper = Some(asked_of_keeper);
     if let Some(endpoint) = loaded.central.clone() {
         let mut link = central::Link::new(endpoint.clone(), gateway.clone(), inputs.clone());
-        if let Some(source) = &loaded.certificate {
-            let around = Around { asked: asked_of_keeper, journal: requests.downgrade(), inputs: inputs.clone() };
+        if let (Some(source), Some(asked)) = (&loaded.certificate, asked_of_keeper.take()) {
+            let around = Around { asked, journal: requests.downgrade(), inputs: inputs.clone() };
             let (keeper, ends) = Keeper::new(source, endpoint, keeps_for(ours, &loaded, seed), around)?;
             link = link.kept_by(ends);
             owners.keeper(keeper);
@@ -129,6 +130,8 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         });
     }
 
+    // Where nobody keeps a certificate, whoever asks for one is told so.
+    drop(asked_of_keeper);
     let start = Start { plan: loaded.plan, register, register_refused: refused, recovered, seed, version: VERSION };
     let site = Site::new(&now, start);
     let (status, shown) = watch::channel(Arc::new(site.status(&now)));

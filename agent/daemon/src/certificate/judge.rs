@@ -62,7 +62,11 @@ mod tests {
         assert_eq!(is(1_090), (Condition::Ending, true));
         assert_eq!(is(1_091), (Condition::Expired, true));
         let week = Validity { from_s: 1_000 * DAY_S, until_s: 1_007 * DAY_S };
-        assert_eq!(condition(week, known(1_005)), Condition::Good, "one that lasts a week does not ring from its first day");
+        assert_eq!(
+            condition(week, known(1_005)),
+            Condition::Good,
+            "one that lasts a week does not ring from its first day"
+        );
         assert_eq!(condition(week, known(1_006)), Condition::Ending);
     }
 

@@ -5,7 +5,7 @@ use super::by_hand::{Files, Paper};
 use super::judge::{self, Moment};
 use super::machine::{Content, Machine, Slot, Step, Tested};
 use super::slots::Slots;
-use super::{AnswerFault, Ends, NEWS, News, Origin, Outfit, Source, read_answer, test, wish};
+use super::{AnswerFault, Ends, NEWS, News, Origin, Outfit, Source, probe, read_answer, wish};
 use crate::broker::Endpoint;
 use crate::clock::{Clock, ClockPolicy};
 use crate::journal::thread::Request;
@@ -77,7 +77,7 @@ pub struct Keeper {
 
 enum Holder {
     Nobody,
-    ByHand { refused: Option<String> },
+    ByHand { refused: bool },
     Slots { slots: Slots, machine: Machine },
 }
 
@@ -98,7 +98,7 @@ impl Keeper {
     pub fn new(source: &Source, mut endpoint: Endpoint, ours: Ours, around: Around) -> Result<(Self, Ends), String> {
         let own = match &source.own {
             Origin::Nobody => Holder::Nobody,
-            Origin::ByHand(..) => Holder::ByHand { refused: None },
+            Origin::ByHand(..) => Holder::ByHand { refused: false },
             Origin::Slots(dir) => {
                 let slots = Slots::open(dir).map_err(|fault| fault.to_string())?;
                 let disk = slots.look().map_err(|fault| fault.to_string())?;
@@ -174,12 +174,15 @@ impl Keeper {
                 tracing::info!("the papers of the central link were read again; it connects with them");
                 self.why = "the files were changed and read again".into();
                 if let Holder::ByHand { refused } = &mut self.own {
-                    *refused = None;
+                    *refused = false;
                 }
                 self.connect_with(|endpoint| endpoint.tls = Some(Box::new(fresh)));
             }
             Some(Err(cause)) => {
-                tracing::warn!(cause, "the papers of the central link were changed and are of no use; those before stay");
+                tracing::warn!(
+                    cause,
+                    "the papers of the central link were changed and are of no use; those before stay"
+                );
                 self.why = format!("the files were changed and are of no use; what was read before stays: {cause}");
             }
         }
@@ -220,7 +223,9 @@ impl Keeper {
         let now = self.clock.now();
         let Holder::Slots { slots, machine } = &mut self.own else { return Ok(()) };
         let done = match step {
-            Step::MakeKey(_) => wish::new_key().and_then(|key| slots.take(step, key.as_bytes()).map_err(|f| f.to_string())),
+            Step::MakeKey(_) => {
+                wish::new_key().and_then(|key| slots.take(step, key.as_bytes()).map_err(|f| f.to_string()))
+            }
             Step::Ask(slot) => wish_of(slots, slot, sms, gw, identity, &now).map(|line| {
                 self.wishes += 1;
                 let wish = Some((self.wishes, line));
@@ -273,7 +278,7 @@ impl Keeper {
             tls.own = own;
         }
         let outcome = tokio::select! {
-            outcome = test::connect(&endpoint, self.ours.gw.as_str()) => outcome,
+            outcome = probe::connect(&endpoint, self.ours.gw.as_str()) => outcome,
             () = self.outfit.closed() => return Ok(()),
         };
         let now_us = self.clock.now().mono_us;
@@ -307,11 +312,14 @@ impl Keeper {
             // Of what was shown before.
             (News::Refused { edition: shown, .. } | News::Receipt { edition: shown }, _) if shown != edition => {}
             (News::Refused { cause, .. }, own) => {
-                self.why.clone_from(&cause);
-                match own {
+                let known = match own {
                     Holder::Slots { machine, .. } => machine.refused(),
-                    Holder::ByHand { refused } => *refused = Some(cause),
-                    Holder::Nobody => {}
+                    Holder::ByHand { refused } => std::mem::replace(refused, true),
+                    Holder::Nobody => true,
+                };
+                // It is refused every other second; what is done about it is told in between.
+                if !known {
+                    self.why = cause;
                 }
             }
             (News::Receipt { .. }, Holder::Slots { machine, .. }) => {
@@ -320,7 +328,7 @@ impl Keeper {
                 }
                 machine.worked();
             }
-            (News::Receipt { .. }, Holder::ByHand { refused }) => *refused = None,
+            (News::Receipt { .. }, Holder::ByHand { refused }) => *refused = false,
             (News::Receipt { .. }, Holder::Nobody) => {}
         }
     }
@@ -433,7 +441,7 @@ impl Keeper {
         let validity = self.in_force();
         let (refused, renewing, own) = match &self.own {
             Holder::Nobody => return true,
-            Holder::ByHand { refused } => (refused.is_some(), false, false),
+            Holder::ByHand { refused } => (*refused, false, false),
             Holder::Slots { machine, .. } => {
                 let idle = machine.disk().of(machine.disk().idle());
                 (machine.is_refused(), matches!(idle, Content::Key | Content::Candidate(_)), true)

@@ -137,7 +137,7 @@ impl Step {
 
 /// How a connection with a new certificate went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tested {
+pub(super) enum Tested {
     /// The broker took it, and lets it listen.
     Passed,
     /// The broker refused it.
@@ -154,7 +154,7 @@ const SPOILT_FROM: u32 = 4;
 
 /// The machine.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub(super) struct Machine {
     disk: Disk,
     /// It is time for another certificate.
     wanted: bool,
@@ -176,7 +176,7 @@ pub struct Machine {
 
 impl Machine {
     /// From what lies on the disk.
-    pub fn new(disk: Disk) -> Self {
+    pub(super) fn new(disk: Disk) -> Self {
         Self {
             disk,
             wanted: false,
@@ -192,12 +192,12 @@ impl Machine {
     }
 
     /// What lies on the disk, as last looked at.
-    pub fn disk(&self) -> &Disk {
+    pub(super) fn disk(&self) -> &Disk {
         &self.disk
     }
 
     /// What is to be done now.
-    pub fn next(&self, now_us: u64) -> Option<Step> {
+    pub(super) fn next(&self, now_us: u64) -> Option<Step> {
         if let Some(force) = self.disk.in_force() {
             if self.disk.pointer != Some(force) {
                 return Some(Step::Point(force));
@@ -223,38 +223,38 @@ impl Machine {
     }
 
     /// When [`Machine::next`] may have something to do without anything happening.
-    pub fn deadline_us(&self) -> u64 {
+    pub(super) fn deadline_us(&self) -> u64 {
         self.from_us
     }
 
     /// The slot whose certificate was asked for.
-    pub fn asking(&self) -> Option<Slot> {
+    pub(super) fn asking(&self) -> Option<Slot> {
         let idle = self.disk.idle();
         (self.disk.of(idle) == Content::Key).then_some(idle)
     }
 
     /// Whether the one before is kept until the new one has worked.
-    pub fn on_trial(&self) -> bool {
+    pub(super) fn on_trial(&self) -> bool {
         matches!(self.disk.of(self.disk.idle()), Content::Whole(_)) && self.disk.in_force().is_some()
     }
 
     /// Whether it is time for another certificate.
-    pub fn want(&mut self, wanted: bool) {
+    pub(super) fn want(&mut self, wanted: bool) {
         self.wanted = wanted;
     }
 
     /// Somebody wants one now, and does not wait for a pause to end.
-    pub fn hurry(&mut self) {
+    pub(super) fn hurry(&mut self) {
         (self.wanted, self.from_us) = (true, 0);
     }
 
     /// A certificate came that is what was asked for.
-    pub fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         self.answered = self.asking().is_some();
     }
 
     /// The test ended.
-    pub fn tested(&mut self, tested: Tested, now_us: u64, chance: &mut Chance) {
+    pub(super) fn tested(&mut self, tested: Tested, now_us: u64, chance: &mut Chance) {
         match tested {
             Tested::Passed => self.test = Some(true),
             Tested::Refused => self.test = Some(false),
@@ -263,22 +263,22 @@ impl Machine {
     }
 
     /// The centre answered over a connection with what is in force.
-    pub fn worked(&mut self) {
+    pub(super) fn worked(&mut self) {
         (self.worked, self.refused) = (true, false);
     }
 
-    /// The broker refuses what is in force.
-    pub fn refused(&mut self) {
-        self.refused = true;
+    /// The broker refuses what is in force; whether that was known.
+    pub(super) fn refused(&mut self) -> bool {
+        std::mem::replace(&mut self.refused, true)
     }
 
     /// Whether the broker refuses what is in force.
-    pub fn is_refused(&self) -> bool {
+    pub(super) fn is_refused(&self) -> bool {
         self.refused
     }
 
     /// A step was taken, and this is what lies there now.
-    pub fn done(&mut self, step: Step, disk: Disk, now_us: u64, chance: &mut Chance) {
+    pub(super) fn done(&mut self, step: Step, disk: Disk, now_us: u64, chance: &mut Chance) {
         self.disk = disk;
         match step {
             Step::Ask(_) => self.pause(now_us, chance),
@@ -301,14 +301,14 @@ impl Machine {
     }
 
     /// A step failed: the disk, or a certificate that the centre should not have issued.
-    pub fn failed(&mut self, disk: Disk, now_us: u64, chance: &mut Chance) {
+    pub(super) fn failed(&mut self, disk: Disk, now_us: u64, chance: &mut Chance) {
         self.disk = disk;
         self.answered = false;
         self.pause(now_us, chance);
     }
 
     /// What the centre issued is of no use: another key is made after a pause.
-    pub fn useless(&mut self, now_us: u64, chance: &mut Chance) -> Option<Step> {
+    pub(super) fn useless(&mut self, now_us: u64, chance: &mut Chance) -> Option<Step> {
         let slot = self.asking()?;
         self.spoilt(now_us, chance);
         Some(Step::Clear(slot))

@@ -36,7 +36,11 @@ impl Slots {
     pub fn open(dir: &Path) -> Result<Self, SlotFault> {
         for folder in [dir.to_owned(), dir.join(Slot::A.as_str()), dir.join(Slot::B.as_str())] {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-            made.map_err(|source| SlotFault { path: folder, doing: "cannot make the folder for certificates", source })?;
+            made.map_err(|source| SlotFault {
+                path: folder,
+                doing: "cannot make the folder for certificates",
+                source,
+            })?;
         }
         Ok(Self { dir: dir.to_owned() })
     }
@@ -135,7 +139,7 @@ fn settle(path: &Path) -> io::Result<()> {
 
 /// A text of at most [`TEXT_MAX`] bytes; nothing of what is larger or no regular file, `None` where nothing is.
 fn text(path: &Path) -> Result<Option<Vec<u8>>, SlotFault> {
-    let read = || {
+    let read = || -> io::Result<Vec<u8>> {
         let about = fs::metadata(path)?;
         if !about.is_file() || about.len() > TEXT_MAX {
             return Ok(Vec::new());

@@ -68,6 +68,7 @@ fn sample(revision: u64) -> Status {
             state: None,
             left: None,
         },
+        certificate: None,
         journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, free_mib: None, fault: None },
         alarms: vec![alarm],
         nonconformities: Vec::new(),

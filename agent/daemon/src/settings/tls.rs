@@ -41,8 +41,10 @@ pub(super) fn source(section: &mut Section<'_, '_>, dir: &Path) -> Option<Option
     let by_hand = path("certificate_file").zip(path("key_file"));
     let authority = path("ca_file");
     if let (Some(named), Some(_)) = (&slots, &by_hand) {
-        let cause = format!("{} names certificate_file and `{SLOTS}`: one certificate is shown, not two", section.what());
-        let remedy = "keep certificate_dir for a certificate that is renewed by itself, or certificate_file and key_file";
+        let cause =
+            format!("{} names certificate_file and `{SLOTS}`: one certificate is shown, not two", section.what());
+        let remedy =
+            "keep certificate_dir for a certificate that is renewed by itself, or certificate_file and key_file";
         section.refuse(Code::StrayKey, named.span(), "beside certificate_file", cause, remedy);
         return None;
     }

@@ -106,7 +106,9 @@ fn happenings(world: &World) -> Vec<World> {
     with(&|machine| machine.answered());
     match world.force_works() {
         Some(true) => with(&|machine| machine.worked()),
-        Some(false) => with(&|machine| machine.refused()),
+        Some(false) => with(&|machine| {
+            machine.refused();
+        }),
         None => {}
     }
     all
@@ -165,7 +167,9 @@ fn settles(mut world: World) -> bool {
         world.machine.want(world.force_works() != Some(true));
         match world.force_works() {
             Some(true) => world.machine.worked(),
-            Some(false) => world.machine.refused(),
+            Some(false) => {
+                world.machine.refused();
+            }
             None => {}
         }
         world.machine.answered();
@@ -186,8 +190,7 @@ fn settles(mut world: World) -> bool {
 
 #[test]
 fn from_any_state_whatever_is_damaged_or_expired_a_renewal_comes_to_its_end() {
-    let contents =
-        [Content::Empty, Content::Key, Content::Candidate(VALID), Content::Whole(VALID), Content::Damaged];
+    let contents = [Content::Empty, Content::Key, Content::Candidate(VALID), Content::Whole(VALID), Content::Damaged];
     let mut from = Vec::new();
     for a in contents {
         for b in contents {
@@ -210,10 +213,10 @@ fn a_new_certificate_that_the_broker_refuses_later_gives_way_to_the_one_before()
     let mut machine = Machine::new(disk);
     assert!(machine.on_trial());
     assert_eq!(machine.next(NEVER), None, "the one before stays until there is a receipt");
-    machine.refused();
+    assert!(!machine.refused());
     assert_eq!(machine.next(NEVER), Some(Step::Point(Slot::A)));
     machine.done(Step::Point(Slot::A), Disk { pointer: Some(Slot::A), ..disk }, 0, &mut chance);
-    machine.refused();
+    assert!(!machine.refused());
     assert_eq!(machine.next(NEVER), Some(Step::Clear(Slot::B)), "and not to and fro for ever");
 }
 
