@@ -1,5 +1,7 @@
 //! Certificates for gateways' links: who gets one, for what request, and how often.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
+
 use picket_central::authority::{Authority, AuthorityFault};
 use picket_central::certify::{Certifier, CertifyFault};
 use picket_central::clock::Now;

@@ -243,7 +243,11 @@ impl Alarms {
             draft: NOT_DRAFTED,
             seq: None,
         });
-        let repeats = rule == Rule::SealMismatch && alarm.facts != facts;
+        // From near its end to past it is news about a certificate, whoever has acknowledged the first. It happens once;
+        // what a broker says may turn to and fro.
+        let expired = |facts: &Facts| facts.get("why").is_some_and(|why| why == "expired");
+        let turned = rule == Rule::Certificate && expired(&facts) && !expired(&alarm.facts);
+        let repeats = turned || rule == Rule::SealMismatch && alarm.facts != facts;
         if alarm.active && !repeats {
             return None;
         }
