@@ -129,12 +129,17 @@ impl Site {
 
     /// mosquitto that knows whoever comes by the name in the certificate, of the site's authority or the centre's.
     fn broker(&self) -> Program {
+        self.broker_that_knows("")
+    }
+
+    /// The same, that lets in those of one more authority.
+    fn broker_that_knows(&self, another: &str) -> Program {
         let at = self.site.path("broker");
-        fs::create_dir(&at).expect("made");
+        fs::create_dir_all(&at).expect("made");
         let (certificate, key) = self.authority.issue("127.0.0.1", YEARS);
         let centre = fs::read_to_string(self.site.path("central/authority.pem")).unwrap_or_default();
         let rights = "pattern readwrite sms/v1/%u/#\nuser hq\ntopic readwrite sms/v1/#\n";
-        let ca = format!("{}{centre}", self.authority.pem);
+        let ca = format!("{}{centre}{another}", self.authority.pem);
         for (file, text) in [("ca.pem", &*ca), ("broker.pem", &certificate), ("broker.key", &key), ("acl", rights)] {
             fs::write(at.join(file), text).expect("written");
         }
@@ -170,6 +175,37 @@ impl Site {
     fn renew(&self, arguments: &[&str]) -> Output {
         let runtime = self.text("run");
         ask(&product().picket, &[&["renew", "--runtime", &runtime], arguments].concat())
+    }
+
+    /// Asks for the next certificate, and hands over one that the centre signed, of this authority.
+    fn renew_with(&self, authority: &Authority) {
+        let wish = self.renew(&["--out", &self.text("wish.jws")]);
+        assert!(wish.status.success(), "{}", told(&wish));
+        let key = self.waiting_key();
+        self.hand_over(&key, authority.certify(&key, GATEWAY), authority, &self.pinned());
+        let taken = self.renew(&["--answer", &self.text("by-hand.jws")]);
+        assert!(taken.status.success(), "{}", told(&taken));
+    }
+
+    /// The key in slot b.
+    fn waiting_key(&self) -> KeyPair {
+        let key = fs::read_to_string(self.site.path("tls/b/key.pem")).expect("a key waits");
+        KeyPair::from_pem(&key).expect("a key")
+    }
+
+    /// The key that the gateway pins for receipts.
+    fn pinned(&self) -> ReceiptKey {
+        let key = fs::read_to_string(self.site.path("central/receipt.key")).expect("a key");
+        ReceiptKey::from_seed(bytes32(key.trim(), "key").expect("a seed"))
+    }
+
+    /// Writes an answer with this certificate, and this authority behind it, into `by-hand.jws`.
+    fn hand_over(&self, key: &KeyPair, certificate: Vec<u8>, authority: &Authority, signer: &ReceiptKey) {
+        let digest = Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(key)).into();
+        let name = |text| Name::parse(text).expect("a name");
+        let chain = vec![certificate, authority.der.clone()];
+        let issued = Issued { sms: name("hq"), gw: name(GATEWAY), key: digest, ts_ms: 0, chain };
+        fs::write(self.site.path("by-hand.jws"), issued.sign(signer).expect("signed").line).expect("written");
     }
 
     fn serial(&self, name: &str) -> String {
@@ -247,20 +283,13 @@ fn an_answer_of_a_stranger_or_with_another_authority_name_or_key_is_refused_and_
     let _agent = tls.site.start();
     let first = tls.serial("a");
     let (wish, answer) = (tls.text("wish.jws"), tls.text("by-hand.jws"));
-    let receipt_key = fs::read_to_string(tls.site.path("central/receipt.key")).expect("a key");
-    let pinned = || ReceiptKey::from_seed(bytes32(receipt_key.trim(), "key").expect("a seed"));
     let stranger = Authority::make();
     let refused = |make: &dyn Fn(&KeyPair) -> (Vec<u8>, ReceiptKey), word: &str| {
         let asked = tls.renew(&["--out", &wish]);
         assert!(asked.status.success(), "{}", told(&asked));
-        let key = fs::read_to_string(tls.site.path("tls/b/key.pem")).expect("a key waits");
-        let key = KeyPair::from_pem(&key).expect("a key");
+        let key = tls.waiting_key();
         let (ours, signer) = make(&key);
-        let digest = Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key)).into();
-        let name = |text| Name::parse(text).expect("a name");
-        let chain = vec![ours, stranger.der.clone()];
-        let issued = Issued { sms: name("hq"), gw: name(GATEWAY), key: digest, ts_ms: 0, chain };
-        fs::write(&answer, issued.sign(&signer).expect("signed").line).expect("written");
+        tls.hand_over(&key, ours, &stranger, &signer);
         let told_of = tls.renew(&["--answer", &answer]);
         assert_eq!(told_of.status.code(), Some(3), "{}", told(&told_of));
         assert!(told(&told_of).contains(word), "{word}: {}", told(&told_of));
@@ -268,10 +297,9 @@ fn an_answer_of_a_stranger_or_with_another_authority_name_or_key_is_refused_and_
     };
     let other = Authority::make();
     refused(&|key| (stranger.certify(key, GATEWAY), ReceiptKey::from_seed([9; 32])), "not of the centre");
-    refused(&|key| (other.certify(key, GATEWAY), pinned()), "not one of its authority");
-    refused(&|key| (stranger.certify(key, "gw-2"), pinned()), "for another name than gw-1");
-    refused(&|_| (stranger.certify(&KeyPair::generate().expect("a key"), GATEWAY), pinned()), "not for the key");
-    // A good chain of an authority that the broker does not know: it is tested, and does not come into force.
+    refused(&|key| (other.certify(key, GATEWAY), tls.pinned()), "not one of its authority");
+    refused(&|key| (stranger.certify(key, "gw-2"), tls.pinned()), "for another name than gw-1");
+    refused(&|_| (stranger.certify(&KeyPair::generate().expect("a key"), GATEWAY), tls.pinned()), "not for the key");
     let asked = tls.renew(&["--out", &wish]);
     assert!(asked.status.success(), "{}", told(&asked));
     for garbage in [String::new(), "x".repeat(1 << 20), "a.b.c".into()] {
@@ -292,6 +320,57 @@ fn an_answer_of_a_stranger_or_with_another_authority_name_or_key_is_refused_and_
     );
     let _central = tls.site.start_central();
     until("the centre has answered", || tls.slot("a").is_empty().then_some(()));
+}
+
+#[test]
+fn a_new_certificate_that_the_broker_refuses_leaves_the_one_before_in_force_and_this_is_told() {
+    let tls = Site::make("certificate_dir = \"ROOT/tls\"\n");
+    tls.enrol();
+    let broker = tls.broker();
+    let central = tls.site.start_central();
+    let _agent = tls.site.start();
+    let first = tls.serial("a");
+    tls.site.until_receipted();
+    let stranger = Authority::make();
+    let why = |status: &Value| status["certificate"]["why"].as_str().unwrap_or_default().to_owned();
+
+    // Refused where it is tested: the link does not even blink.
+    tls.renew_with(&stranger);
+    tls.site.until("it is told that the test failed", |status| {
+        let told = why(status).contains("test connection with the new certificate failed: the broker refuses");
+        (told && tls.slot("b").is_empty() && status["link"]["up"] == true).then_some(())
+    });
+    assert_eq!((tls.pointer().as_str(), tls.serial("a")), ("a", first.clone()));
+    assert_eq!(broker.log().matches("as gw-1 (").count(), 1, "the link stood all the while");
+
+    // Taken by the test and refused later, before the centre has answered.
+    assert!(central.terminate(Duration::from_secs(10)).success());
+    assert!(broker.terminate(Duration::from_secs(10)).success());
+    let broker = tls.broker_that_knows(&stranger.pem);
+    tls.site.until("the link is up again", |status| (status["link"]["up"] == true).then_some(()));
+    tls.renew_with(&stranger);
+    until("it comes into force", || (tls.pointer() == "b").then_some(()));
+    tls.site.until("the link stands with it", |status| {
+        (status["link"]["up"] == true && why(status).contains("slot b is in force")).then_some(())
+    });
+    assert_eq!(tls.serial("a"), first, "the one before stays until the centre has answered");
+    assert!(broker.terminate(Duration::from_secs(10)).success());
+    let _broker = tls.broker();
+    tls.site.until("the one before is in force again, with the reason", |status| {
+        let told = why(status).contains("slot a is in force again: the broker refused the newer one in slot b: ");
+        (told && tls.pointer() == "a" && status["link"]["up"] == true).then_some(())
+    });
+    let _central = tls.site.start_central();
+    until("the refused one is removed once the centre has answered", || tls.slot("b").is_empty().then_some(()));
+    assert_eq!((tls.pointer().as_str(), tls.serial("a")), ("a", first));
+    until("the centre has the gateway's word for both", || {
+        let received = tls.site.received();
+        let said = |part: &str| {
+            let told = |record: &&Value| record["kind"] == "health.certificate";
+            received.iter().filter(told).any(|record| record["data"]["why"].as_str().is_some_and(|w| w.contains(part)))
+        };
+        (said("test connection with the new certificate failed") && said("slot a is in force again")).then_some(())
+    });
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub struct Keeper {
     share: u64,
     wishes: u64,
     why: String,
+    /// What the broker said of what it refused last.
+    refusal: String,
     told: Option<Certificate>,
 }
 
@@ -122,6 +124,7 @@ impl Keeper {
             files: Files::new(files),
             wishes: 0,
             why: String::new(),
+            refusal: String::new(),
             told: None,
             ours,
             own,
@@ -222,6 +225,7 @@ impl Keeper {
         let (gw, sms, identity) = (&self.ours.gw, &self.ours.sms, &self.ours.identity);
         let now = self.clock.now();
         let Holder::Slots { slots, machine } = &mut self.own else { return Ok(()) };
+        let gives_way = machine.gives_way(step);
         let done = match step {
             Step::MakeKey(_) => {
                 wish::new_key().and_then(|key| slots.take(step, key.as_bytes()).map_err(|f| f.to_string()))
@@ -248,7 +252,7 @@ impl Keeper {
             }
         }
         match step {
-            Step::Point(slot) => self.swapped(slot),
+            Step::Point(slot) => self.swapped(slot, gives_way),
             Step::Ask(_) => self.why = "asked for the next certificate; the centre has not answered yet".into(),
             Step::Clear(_) => self.outfit.send_modify(|outfit| outfit.wish = None),
             Step::MakeKey(_) | Step::Store(_) | Step::Test(_) | Step::Seal(_) => {}
@@ -256,9 +260,14 @@ impl Keeper {
         Ok(())
     }
 
-    fn swapped(&mut self, slot: Slot) {
+    fn swapped(&mut self, slot: Slot, gives_way: bool) {
         let Holder::Slots { slots, .. } = &self.own else { return };
-        self.why = format!("slot {} is in force; the link connects with it", slot.as_str());
+        let (here, other) = (slot.as_str(), slot.other().as_str());
+        self.why = if gives_way {
+            format!("slot {here} is in force again: the broker refused the newer one in slot {other}: {}", self.refusal)
+        } else {
+            format!("slot {here} is in force; the link connects with it")
+        };
         if let Ok(Some(own)) = slots.own(slot) {
             self.connect_with(|endpoint| {
                 if let Some(tls) = &mut endpoint.tls {
@@ -319,11 +328,12 @@ impl Keeper {
                 };
                 // It is refused every other second; what is done about it is told in between.
                 if !known {
-                    self.why = cause;
+                    self.why.clone_from(&cause);
                 }
+                self.refusal = cause;
             }
             (News::Receipt { .. }, Holder::Slots { machine, .. }) => {
-                if machine.on_trial() {
+                if machine.on_trial() && !machine.gave_way() {
                     self.why = "the new certificate has worked; the one before is removed".into();
                 }
                 machine.worked();

@@ -167,6 +167,8 @@ pub(super) struct Machine {
     refused: bool,
     /// The one before was put back once.
     fell_back: bool,
+    /// The one in force is the one before: the broker refused what came behind it.
+    gave_way: bool,
     /// Times that a key was asked about, or tested.
     tries: u32,
     /// Keys whose certificate was of no use, since one was.
@@ -185,6 +187,7 @@ impl Machine {
             worked: false,
             refused: false,
             fell_back: false,
+            gave_way: false,
             tries: 0,
             spoiled: 0,
             from_us: 0,
@@ -238,6 +241,17 @@ impl Machine {
         matches!(self.disk.of(self.disk.idle()), Content::Whole(_)) && self.disk.in_force().is_some()
     }
 
+    /// Whether this step puts the one before back, because the broker refuses what came behind it.
+    pub(super) fn gives_way(&self, step: Step) -> bool {
+        let before = |slot| matches!(self.disk.of(slot), Content::Whole(_)) && self.disk.in_force() != Some(slot);
+        self.refused && matches!(step, Step::Point(slot) if before(slot))
+    }
+
+    /// Whether the one before was put back.
+    pub(super) fn gave_way(&self) -> bool {
+        self.gave_way
+    }
+
     /// Whether it is time for another certificate.
     pub(super) fn want(&mut self, wanted: bool) {
         self.wanted = wanted;
@@ -264,6 +278,9 @@ impl Machine {
 
     /// The centre answered over a connection with what is in force.
     pub(super) fn worked(&mut self) {
+        if self.on_trial() && !self.gave_way {
+            self.spoiled = 0;
+        }
         (self.worked, self.refused) = (true, false);
     }
 
@@ -279,16 +296,23 @@ impl Machine {
 
     /// A step was taken, and this is what lies there now.
     pub(super) fn done(&mut self, step: Step, disk: Disk, now_us: u64, chance: &mut Chance) {
+        let gives_way = self.gives_way(step);
         self.disk = disk;
         match step {
             Step::Ask(_) => self.pause(now_us, chance),
-            Step::MakeKey(_) => (self.tries, self.answered, self.test, self.fell_back) = (0, false, None, false),
+            Step::MakeKey(_) => {
+                (self.tries, self.answered, self.test) = (0, false, None);
+                (self.fell_back, self.gave_way) = (false, false);
+            }
             Step::Store(_) => (self.answered, self.test, self.tries) = (false, None, 0),
             Step::Point(_) => {
                 // With one of two refused, the one before is put back once.
                 self.fell_back |= self.refused;
                 (self.wanted, self.worked, self.refused, self.test) = (false, false, false, None);
-                self.spoiled = 0;
+                self.gave_way = gives_way;
+                if gives_way {
+                    self.spoilt(now_us, chance);
+                }
             }
             Step::Clear(_) => {
                 if self.test.take() == Some(false) {

@@ -215,9 +215,50 @@ fn a_new_certificate_that_the_broker_refuses_later_gives_way_to_the_one_before()
     assert_eq!(machine.next(NEVER), None, "the one before stays until there is a receipt");
     assert!(!machine.refused());
     assert_eq!(machine.next(NEVER), Some(Step::Point(Slot::A)));
+    assert!(machine.gives_way(Step::Point(Slot::A)));
     machine.done(Step::Point(Slot::A), Disk { pointer: Some(Slot::A), ..disk }, 0, &mut chance);
+    assert!(machine.gave_way());
+    let mut works = machine.clone();
     assert!(!machine.refused());
     assert_eq!(machine.next(NEVER), Some(Step::Clear(Slot::B)), "and not to and fro for ever");
+    // Where the one before works, another key waits as after any certificate that was of no use.
+    works.worked();
+    assert_eq!(works.next(0), Some(Step::Clear(Slot::B)));
+    works.done(
+        Step::Clear(Slot::B),
+        Disk { pointer: Some(Slot::A), slots: [disk.slots[0], Content::Empty] },
+        0,
+        &mut chance,
+    );
+    works.want(true);
+    assert_eq!((works.next(s(200)), works.next(NEVER)), (None, Some(Step::MakeKey(Slot::B))));
+}
+
+#[test]
+fn keys_whose_certificates_are_refused_over_and_over_are_made_ever_more_rarely() {
+    let mut chance = Chance::new(5);
+    let (mut machine, mut now, mut made) = (Machine::new(*installed().machine.disk()), 0, Vec::new());
+    for _ in 0..8 {
+        machine.want(true);
+        now = now.max(machine.deadline_us());
+        made.push(now);
+        // Made, asked for, answered, passed, pointed to, sealed; then refused, and the one before put back and heard of.
+        for _ in 0..8 {
+            machine.answered();
+            let Some(step) = machine.next(NEVER) else { break };
+            let disk = step.ops().into_iter().fold(*machine.disk(), |disk, op| apply(&disk, op));
+            machine.done(step, disk, now, &mut chance);
+            match step {
+                Step::Store(_) => machine.tested(Tested::Passed, now, &mut chance),
+                Step::Seal(_) => assert!(!machine.refused()),
+                Step::Point(Slot::A) => machine.worked(),
+                _ => {}
+            }
+        }
+        assert_eq!(*machine.disk(), *installed().machine.disk());
+    }
+    let gaps: Vec<_> = made.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps[0] >= s(240) && gaps[6] >= s(3 * 3_600), "{gaps:?}");
 }
 
 #[test]
