@@ -3,6 +3,7 @@
 
 use crate::harness::{MIDNIGHT_MS, World};
 use picket_core::certificate::{Certificate, Condition};
+use picket_core::sensitivity::{Channel, Label, Sensitivity};
 use picket_core::wire::Input;
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
@@ -60,6 +61,23 @@ fn a_broker_that_refuses_now_and_then_does_not_ring_each_time() {
     let status = world.site.status(&world.now());
     let alarm = status.alarms.iter().find(|alarm| alarm.rule == "certificate").unwrap();
     assert_eq!((alarm.active, alarm.times), (true, 1));
+}
+
+#[test]
+fn what_a_broker_says_of_a_certificate_leaves_only_where_its_label_may_and_that_it_rings_everywhere() {
+    let mut world = World::new();
+    told(&mut world, Condition::Refused, "the broker at 10.1.2.3");
+    world.run_s(1);
+    let status = world.site.status(&world.now());
+    let shown = |table: &Sensitivity| {
+        let text = serde_json::to_string(&status.on(Channel::Page, table)).unwrap();
+        (text.contains("10.1.2.3"), text.contains("refused"))
+    };
+    assert_eq!(shown(&Sensitivity::default()), (true, true));
+    let table = Sensitivity::default().with_label(Kind::HealthCertificate, Label::Personal);
+    assert_eq!(shown(&table), (false, true));
+    let alarms = status.on(Channel::Page, &table).alarms;
+    assert!(alarms.iter().any(|alarm| alarm.rule == "certificate" && alarm.active));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod delivery;
 mod harness;
 mod hearing;
 mod orders;
+mod persons;
 mod quiet;
 mod refusals;
 mod restart;
