@@ -5,7 +5,7 @@
 
 use crate::check::{Checking, Desk, Round, Slice};
 use crate::clock::{Clock, Now};
-use crate::ingest::{Downlink, Ingest, Outgoing, Tally};
+use crate::ingest::{CERTIFICATE, Downlink, Ingest, Outgoing, Tally};
 use crate::link::{Heard, Message, Mouth, Payload};
 use crate::store::StoreError;
 use crate::turns::{Owed, Parcel, Taken, Turns};
@@ -260,17 +260,18 @@ impl Worker {
             return Ok(());
         }
         self.listen_ms = now.mono_ms + LISTEN_EVERY_MS;
-        for Downlink { gw, content_type, payload } in self.intake.ingest.downlinks(now)? {
-            let topic = format!("sms/v1/{gw}/order");
-            // What finds no mouth is sent again in its time.
-            let _ = self
-                .mouths
-                .iter()
-                .flatten()
-                .any(|mouth| mouth.publish(topic.clone(), Some(content_type), payload.clone()));
+        for downlink in self.intake.ingest.downlinks(now)? {
+            self.send_down(&downlink);
         }
         // Without the broker nobody can be heard.
         if self.mouths.iter().all(Option::is_some) { self.intake.ingest.listen(now) } else { Ok(()) }
+    }
+
+    /// What finds no mouth is sent again in its time, or asked for again.
+    fn send_down(&self, Downlink { gw, content_type, payload }: &Downlink) {
+        let topic = format!("sms/v1/{gw}/order");
+        let mut mouths = self.mouths.iter().flatten();
+        let _ = mouths.any(|mouth| mouth.publish(topic.clone(), Some(content_type), payload.clone()));
     }
 
     fn alarms(&mut self) -> Result<(), StoreError> {
@@ -309,6 +310,11 @@ impl Worker {
         let now = self.clock.now();
         let intake = &mut self.intake;
         match payload {
+            Payload::Whole(bytes) if lane == "ask" && content_type.as_deref() == Some(CERTIFICATE) => {
+                let answer = intake.ingest.certificate(gw, &bytes, now)?;
+                answer.iter().for_each(|answer| self.send_down(answer));
+                owed.iter().for_each(acknowledge);
+            }
             Payload::Whole(bytes) if lane == "ask" => {
                 let ask: Ask = serde_json::from_slice(&bytes).unwrap_or_default();
                 intake.ingest.ask(gw, ask.n, now)?;

@@ -19,14 +19,14 @@ place = "ordered by the centre"
 "#;
 
 /// Runs a program that must succeed; what it printed.
-fn run(program: &Path, arguments: &[&str]) -> String {
+pub(crate) fn run(program: &Path, arguments: &[&str]) -> String {
     let output = ask(program, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", told(&output));
     told(&output)
 }
 
 /// The fingerprint that `picket enroll` shows: thirteen groups of four.
-fn fingerprint(shown: &str) -> String {
+pub(crate) fn fingerprint(shown: &str) -> String {
     let groups = |line: &&str| line.trim().split(' ').count() == 13 && line.trim().len() == 64;
     shown.lines().find(groups).unwrap_or_else(|| panic!("no fingerprint in {shown}")).trim().to_owned()
 }
