@@ -56,6 +56,16 @@ FROM lost l JOIN (SELECT l2.from_seq, (SELECT count(*) FROM record r WHERE r.gw=
   AND r.seq BETWEEN l2.from_seq AND l2.to_seq) AS n FROM lost l2 WHERE l2.gw=?1) f ON f.from_seq=l.from_seq
 WHERE l.gw=?1 ORDER BY l.from_seq DESC LIMIT ?2";
 
+const ALARMS: &str = "
+SELECT alarm_id||': severity '||sev||', raised by record '||raised_seq
+  ||coalesce(' at '||strftime('%Y-%m-%dT%H:%M:%SZ', raised_ms/1000, 'unixepoch'), '')
+  ||coalesce('; gone with record '||cleared_seq, '; holds')
+  ||coalesce('; acknowledged by record '||acked_seq, '; not acknowledged')
+  ||iif(ahead, '; its records before have not come yet', '')
+  ||coalesce('; since record '||unknown_seq||' the gateway NO LONGER KNOWS it (its disk was put back): look, and run'
+    ||' picket-central close-alarm', '')
+FROM open_alarm WHERE gw=?1 ORDER BY unknown_seq IS NULL, sev DESC, raised_seq DESC LIMIT ?2";
+
 const LIFE: &str = "
 SELECT CASE WHEN stopped THEN 'stopped in order'
     WHEN silent_ms IS NOT NULL THEN 'gateway SILENT since '||strftime('%Y-%m-%dT%H:%M:%SZ', silent_ms/1000, 'unixepoch')
@@ -138,6 +148,7 @@ pub fn table(gateways: &[GatewayStatus]) -> String {
 pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
     Store::open_to_read(path)?.read("reading the details of a gateway", |db| {
         let mut text = String::new();
+        part(&mut text, "open alarms", rows(db, ALARMS, gw)?);
         part(&mut text, "missing", missing(db, gw)?);
         part(&mut text, "second histories", rows(db, BRANCHES, gw)?);
         part(&mut text, "epochs not closed", rows(db, UNCLOSED, gw)?);

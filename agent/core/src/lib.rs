@@ -9,6 +9,7 @@ pub mod bus;
 pub mod confirm;
 pub mod contact;
 pub mod drafts;
+pub mod health;
 mod label;
 pub mod memory;
 pub mod nonconformity;

@@ -106,6 +106,11 @@ impl Orders {
         self.in_force.as_ref().map_or(0, |order| order.ver)
     }
 
+    /// When the order in force ends, in milliseconds since 1970 UTC.
+    pub fn ends_ms(&self) -> Option<i64> {
+        self.in_force.as_ref().map(|order| order.exp_ms)
+    }
+
     /// The drill that runs.
     pub fn drill(&self) -> Option<&Drill> {
         self.drill.as_ref()

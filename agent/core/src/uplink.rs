@@ -6,6 +6,7 @@ use crate::time::{Now, s};
 use crate::wire::{BATCH_BYTES, Batch, Lane, Rebased, Receipted};
 use branch::Branch;
 use flights::{Flight, Flights};
+use picket_record::encode::Link;
 use picket_record::receipt::State;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -42,6 +43,10 @@ pub struct Uplink {
     head: u64,
     receipted: u64,
     receipt_ms: Option<i64>,
+    /// Number and link of the newest receipt.
+    receipt: Option<(u64, Link)>,
+    /// Times that a session began.
+    links: u64,
     /// How the last receipt sees the chain.
     state: Option<State>,
     receipt_us: u64,
@@ -72,6 +77,8 @@ impl Uplink {
             head,
             receipted,
             receipt_ms: None,
+            receipt: None,
+            links: 0,
             state: None,
             receipt_us: 0,
             listen_until: None,
@@ -91,6 +98,21 @@ impl Uplink {
     /// With what was left and the central side may not have: first and last position.
     pub fn with_branch(self, branch: Option<(u64, u64)>) -> Self {
         Self { branch: Branch::of(branch), ..self }
+    }
+
+    /// With the newest receipt that the journal holds.
+    pub fn with_receipt(self, receipt: Option<(u64, Link)>) -> Self {
+        Self { receipt, ..self }
+    }
+
+    /// Number and link of the newest receipt that was verified.
+    pub fn last_receipt(&self) -> Option<(u64, Link)> {
+        self.receipt
+    }
+
+    /// Times that the link was made since the start.
+    pub fn links(&self) -> u64 {
+        self.links
     }
 
     /// The chain goes on behind a receipt: what was sent or asked for of the branch that was left says nothing here.
@@ -117,6 +139,7 @@ impl Uplink {
     /// The link stands; everything without a receipt counts as not sent, and waits for what the central side says.
     pub fn up(&mut self, now: &Now, session: u32) {
         self.session = Some(session);
+        self.links += 1;
         self.since_ms = now.utc_ms;
         self.cause = None;
         self.paused_until = 0;
@@ -233,8 +256,9 @@ impl Uplink {
 
     /// A verified receipt.
     pub fn receipted(&mut self, now: &Now, receipted: Receipted) {
-        let Receipted { state, upto, have, resend, .. } = receipted;
+        let Receipted { state, upto, have, resend, mark, .. } = receipted;
         self.state = Some(state);
+        self.receipt = Some(mark);
         self.listen_until = None;
         let upto = upto.min(self.head);
         // A receipt that went back means that the central side was restored from a backup: what it lacks goes again.

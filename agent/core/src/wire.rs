@@ -1,7 +1,9 @@
 //! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
 
+use crate::health::Vitals;
 use crate::plan::LineId;
 use crate::register::Register;
+use crate::steps::LastClock;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
@@ -102,11 +104,8 @@ pub enum Input {
         /// Why.
         cause: String,
     },
-    /// The file system of the journal was looked at; at most once a minute.
-    Space {
-        /// What an unprivileged process may still write, in MiB; `None` where that is not known.
-        free_mib: Option<u64>,
-    },
+    /// Machine and process were looked at; at most once a minute.
+    Measured(Vitals),
     /// The journal looked back.
     LookedBack {
         /// [`Output::LookBack::after`].
@@ -425,6 +424,8 @@ pub struct Receipted {
     pub ts_ms: i64,
     /// Newest order that it has for this gateway, 0 for none.
     pub order: u64,
+    /// Its number and link.
+    pub mark: (u64, Link),
 }
 
 /// The journal left its branch: the central side holds another history of this gateway, and the chain goes on behind it.
@@ -442,6 +443,8 @@ pub struct Rebased {
     pub left: u64,
     /// Positions to be sent, first and last.
     pub branch: Option<(u64, u64)>,
+    /// Records up to here are summed up in the chain that goes on; those behind it are to be counted anew.
+    pub summed_up: u64,
 }
 
 /// What the journal recovered at start: the agent's memory.
@@ -463,6 +466,10 @@ pub struct Recovered {
     pub order: Option<Order>,
     /// Positions of what was left (see [`Rebased`]) that the central side may not have: first and last.
     pub branch: Option<(u64, u64)>,
+    /// Number and link of the newest receipt.
+    pub receipt: Option<(u64, Link)>,
+    /// The clock as the last record before this start states it.
+    pub clock: Option<LastClock>,
 }
 
 /// One row of the agent's memory.

@@ -14,4 +14,5 @@ pub mod secrecy;
 pub mod settings;
 pub mod supervise;
 pub mod think;
+pub mod vitals;
 pub mod watchdog;

@@ -92,6 +92,8 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    clock.resume(recovered.clock.as_ref().map_or(0, |last| last.era_at(&now.when())));
+    let now = clock.now();
     judge_certificates(&mut loaded, &journal, |line| {
         Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
     });

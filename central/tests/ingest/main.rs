@@ -6,6 +6,7 @@ mod drain;
 mod forks;
 mod losses;
 mod ordering;
+mod put_back;
 mod scene;
 mod trust;
 

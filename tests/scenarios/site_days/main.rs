@@ -12,6 +12,7 @@ mod restored;
 mod run;
 mod script;
 mod setup;
+mod summaries;
 mod wall;
 mod wires;
 mod world;

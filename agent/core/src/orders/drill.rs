@@ -1,6 +1,7 @@
 //! The drill that runs: begun by a command inside an ordered window, with equipment of that window, and never longer.
 
 use crate::statement::Statement;
+use crate::status::DrillStatus;
 use crate::time::{Now, ms, s};
 use picket_record::body;
 use picket_record::encode::{Link, base64url};
@@ -44,6 +45,12 @@ impl Drill {
     /// What a record of this equipment says of it; `None` where it does not take part.
     pub fn of(&self, equipment: &str) -> Option<body::Drill> {
         self.equipment.contains(equipment).then(|| body::Drill { id: self.id.clone(), auth: self.auth })
+    }
+
+    /// For the page.
+    pub fn status(&self, now: &Now) -> DrillStatus {
+        let left_s = self.until_us.saturating_sub(now.mono_us) / 1_000_000;
+        DrillStatus { id: self.id.clone(), equipment: self.equipment.iter().cloned().collect(), left_s }
     }
 
     pub(super) fn statement(&self, command: u64) -> Statement {

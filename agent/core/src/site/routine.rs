@@ -1,6 +1,7 @@
 //! What comes back by itself: start, heartbeat, snapshot; and the counters behind them.
 
 use super::Site;
+use crate::health::Numbers;
 use crate::orders;
 use crate::plan::LineId;
 use crate::register::{EquipmentId, Register};
@@ -8,6 +9,7 @@ use crate::statement::Statement;
 use crate::time::{Now, s};
 use crate::wire::{Rebased, StateRow};
 use picket_device::modbus::Fault;
+use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::State;
 use serde_json::{Value, json};
@@ -32,8 +34,6 @@ pub(super) struct Tally {
     by_severity: [u64; 5],
     faults: BTreeMap<&'static str, u64>,
     lines: Vec<LineTally>,
-    /// Free space of the journal's file system.
-    pub(super) free_mib: Option<u64>,
     refused: u64,
     refused_from: u64,
     /// How the central side sees the chain, as last stated, and when a change may be stated again.
@@ -69,7 +69,6 @@ impl Tally {
             by_severity: [0; 5],
             faults: BTreeMap::new(),
             lines: vec![LineTally::default(); lines],
-            free_mib: None,
             refused: 0,
             refused_from: 0,
             seen_as: State::Ok,
@@ -237,6 +236,7 @@ impl Site {
         let data = json!({ "tail": tail, "found": found, "upto": upto, "left": left });
         self.alarms.said_again(rebased.head);
         self.uplink.rebased(now, &rebased);
+        self.summaries.went_back(now, &rebased);
         self.changed_if(true);
         self.record(now, Statement::new(Kind::HealthCentral, Severity::Security, data));
     }
@@ -290,9 +290,11 @@ impl Site {
             "by_sev": std::mem::take(&mut self.tally.by_severity),
             "waiting": self.uplink.waiting(),
             "receipted": self.uplink.receipted_upto(),
+            "receipt": self.uplink.last_receipt().map(|(n, link)| json!([n, base64url(&link)])),
             "dropped": self.drafts.dropped(),
+            "dropped_by_sev": self.drafts.dropped_by_severity(),
             "fill_permille": self.drafts.fill_permille(),
-            "free_mib": self.tally.free_mib,
+            "free_mib": self.health.free_mib(),
             "not_stored": self.drafts.not_stored(),
             "register": self.standings.register().version(),
             "settings": settings,
@@ -303,7 +305,9 @@ impl Site {
             "lines_down": lines_down,
             "good": good,
             "faults": self.tally.faults,
+            "health": self.numbers(now),
         });
+        self.health.told();
         let (beyond, gave_way) = self.standings.unlisted_counts();
         if beyond + gave_way > 0 {
             data["unlisted"] = json!({ "beyond": beyond, "gave_way": gave_way });
@@ -312,6 +316,13 @@ impl Site {
             data["judged_ms"] = judged.into();
         }
         data
+    }
+}
+
+impl Site {
+    /// The twelve numbers of a heartbeat.
+    pub(super) fn numbers(&self, now: &Now) -> Numbers {
+        self.health.numbers(now, self.tally.faults.values().sum(), self.uplink.links())
     }
 }
 

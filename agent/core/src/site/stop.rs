@@ -33,7 +33,7 @@ const SEND_US: u64 = s(2);
 pub(super) fn still_counts(input: &Input) -> bool {
     match input {
         Input::Stored { .. } | Input::StoreFailed { .. } | Input::Packed { .. } | Input::Sent { .. } => true,
-        Input::Space { .. } => true,
+        Input::Measured(_) => true,
         Input::LinkUp { .. }
         | Input::LinkDown { .. }
         | Input::ReceiptHeard { .. }

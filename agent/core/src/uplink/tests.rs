@@ -16,7 +16,7 @@ fn up(uplink: &mut Uplink, now_us: u64, session: u32) {
 }
 
 fn receive(uplink: &mut Uplink, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
-    uplink.receipted(now, Receipted { state: State::Ok, upto, have, resend, ts_ms: 0, order: 0 });
+    uplink.receipted(now, Receipted { state: State::Ok, upto, have, resend, ts_ms: 0, order: 0, mark: (1, [1; 32]) });
 }
 
 fn next(uplink: &mut Uplink, now_us: u64) -> Option<Batch> {
@@ -237,7 +237,7 @@ fn at_most_eight_mebibytes_of_lines_are_sent_without_a_receipt() {
 }
 
 fn rebased(head: u64, branch: Option<(u64, u64)>) -> Rebased {
-    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch }
+    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch, summed_up: 0 }
 }
 
 #[test]

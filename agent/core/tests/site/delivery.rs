@@ -63,7 +63,7 @@ fn a_burst_of_receipts_never_floods_the_journal() {
 }
 
 fn receipted(state: State, upto: u64) -> Input {
-    Input::Receipted(Receipted { state, upto, have: vec![], resend: vec![], ts_ms: 0, order: 0 })
+    Input::Receipted(Receipted { state, upto, have: vec![], resend: vec![], ts_ms: 0, order: 0, mark: (1, [1; 32]) })
 }
 
 #[test]

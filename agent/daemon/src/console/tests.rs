@@ -2,7 +2,7 @@
 
 use super::routes::{Gives, ROUTES};
 use super::*;
-use picket_core::status::{AlarmStatus, JournalStatus, LinkStatus};
+use picket_core::status::{AlarmStatus, JournalStatus, LinkStatus, OrderStatus};
 use picket_core::wire::{Act, Occurrence};
 use std::future::Future;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -69,6 +69,9 @@ fn sample(revision: u64) -> Status {
             left: None,
         },
         journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, free_mib: None, fault: None },
+        health: None,
+        order: OrderStatus::default(),
+        drill: None,
         alarms: vec![alarm],
         nonconformities: Vec::new(),
         equipment: Vec::new(),

@@ -5,10 +5,11 @@ use super::prune::PRUNE_WRITES;
 use super::store::Store;
 use super::{Fault, Journal, Stored, memory};
 use picket_core::memory::Stated;
+use picket_core::summary::{BEHIND, VOID};
 use picket_record::body::{Body, When};
 use picket_record::chain::{Opening, Sealer, TailState};
 use picket_record::kind::{Kind, Severity};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// An epoch lasts at most this long (records.md, "Keys").
@@ -41,12 +42,12 @@ impl Journal {
     }
 
     fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {
-        let Self { store, sealer, receipts, .. } = self;
+        let Self { store, sealer, receipts, leaves, .. } = self;
         store.transaction(|| {
             receipts.write(store)?;
             let mut urgent = Vec::new();
             for body in bodies {
-                let seq = insert(store, sealer, body)?;
+                let seq = insert(store, sealer, body, leaves.behind())?;
                 if body.severity >= Severity::Security {
                     store.run("INSERT INTO urgent(seq) VALUES(?1)", [seq], "cannot mark a record urgent")?;
                     urgent.push(seq);
@@ -104,11 +105,17 @@ impl Journal {
     }
 }
 
-fn insert(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
+fn insert(store: &Store, sealer: &mut Sealer, body: &Body, behind: Option<u64>) -> Result<u64, Fault> {
     let body = match body.kind {
         Kind::Snapshot => {
             let mut whole = body.clone();
             whole.data.extend(memory::snapshot(store)?);
+            Cow::Owned(whole)
+        }
+        // Counted before the chain left its branch: the site hears of that only now, and counts anew.
+        Kind::SummaryDay if body.data.get(BEHIND).and_then(Value::as_u64) != behind => {
+            let mut whole = body.clone();
+            whole.data.insert(VOID.into(), true.into());
             Cow::Owned(whole)
         }
         _ => Cow::Borrowed(body),
@@ -127,7 +134,7 @@ fn insert(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault>
     let values = (sealed.seq, &sealed.line);
     store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a record")?;
     memory::apply(store, sealed.seq, Stated::of(&stated))?;
-    if stated.kind == Kind::SummaryDay {
+    if stated.kind == Kind::SummaryDay && !stated.data.contains_key(VOID) {
         super::summaries::mark(store, sealed.seq)?;
     }
     Ok(sealed.seq)

@@ -7,16 +7,17 @@ use super::receipts::Receipts;
 use super::store::Store;
 use super::tail::{check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
+use picket_core::steps::LastClock;
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
-use picket_record::chain::{Head, Opening, Origin, Sealer};
+use picket_record::chain::{Head, Opening, Origin, Parsed, Sealer};
 use picket_record::encode::{Link, Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -135,6 +136,10 @@ impl Journal {
         let (store, head) = ready(place, &credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
         let tail_state = tail_state(&store, head, &damage)?;
+        let clock = last_clock(&store, head)?;
+        let mut when = when.clone();
+        when.clock.era = clock.as_ref().map_or(when.clock.era, |last| last.era_at(&when));
+        let when = &when;
         let opening =
             Opening { tail_state, found: None, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
@@ -165,7 +170,7 @@ impl Journal {
         }
         journal.first_words(when, head.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
-        Ok((journal, recovered))
+        Ok((journal, Recovered { clock, ..recovered }))
     }
 
     /// `log.genesis` in a new journal, `journal.recovered` where something was wrong.
@@ -210,8 +215,21 @@ impl Journal {
                 None
             }),
             branch: super::branch::untold_branch(&self.store)?,
+            receipt: self.receipts.mark(),
+            clock: None,
         })
     }
+}
+
+/// What the last record says of the clock.
+fn last_clock(store: &Store, head: Head) -> Result<Option<LastClock>, Fault> {
+    let line = store.line(head.seq)?;
+    Ok(line.and_then(|line| {
+        let record = Parsed::read_bytes(&line).ok()?;
+        let payload: Value = serde_json::from_str(record.payload()).ok()?;
+        let era = payload.get("clk")?.get("era")?.as_u64().and_then(|era| u32::try_from(era).ok())?;
+        Some(LastClock { boot: record.boot.clone(), mono_us: record.mono_us, wall_ms: record.wall_ms, era })
+    }))
 }
 
 /// A sound file and its head, or the new file that took the place of a damaged one.

@@ -69,6 +69,11 @@ impl Receipts {
         self.upto
     }
 
+    /// Number and link of the newest.
+    pub(super) fn mark(&self) -> Option<(u64, Link)> {
+        self.link.map(|link| (self.n, link))
+    }
+
     pub(super) fn last_link(&self) -> Option<Link> {
         self.link
     }
@@ -129,7 +134,7 @@ impl Journal {
             tracing::warn!(cause = super::told(&fault), "what the central side asks for could not be looked at");
         }
         let order = receipt.settings.map_or(0, |(ver, _)| ver);
-        let receipted = Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order };
+        let receipted = Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order, mark: (receipt.n, link) };
         self.receipts.unwritten = (stands == Stands::OnOurs).then(|| (receipt, line.to_owned()));
         Ok(receipted)
     }
