@@ -51,6 +51,8 @@ FROM rollback r WHERE r.gw=?1 ORDER BY r.seq DESC LIMIT ?2";
 
 const LOSSES: &str = "
 SELECT 'records '||l.from_seq||' to '||l.to_seq||', declared by record '||l.declared_by
+  ||coalesce((SELECT ': disposed of there before this store was restored without them' FROM record d
+      WHERE d.gw=l.gw AND d.seq=l.declared_by AND d.kind='records.disposed'), '')
   ||iif(f.n>0, '; '||f.n||' of them came all the same', '')
 FROM lost l JOIN (SELECT l2.from_seq, (SELECT count(*) FROM record r WHERE r.gw=l2.gw
   AND r.seq BETWEEN l2.from_seq AND l2.to_seq) AS n FROM lost l2 WHERE l2.gw=?1) f ON f.from_seq=l.from_seq

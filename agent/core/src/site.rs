@@ -181,6 +181,7 @@ impl Site {
             }
             // No answer to a check for certain: the link too refuses receipts.
             Input::ReceiptRefused { cause } => self.receipt_refused(now, &cause),
+            Input::ReceiptBehind => self.receipt_behind(now),
             Input::Measured(vitals) => self.health.measured(now, vitals),
             Input::LookedBack { after, through, oldest, past } => {
                 for group in self.summaries.looked_back(now, (after, through), oldest, &past) {

@@ -104,6 +104,9 @@ pub enum Input {
         /// Why.
         cause: String,
     },
+    /// A genuine receipt counts lower than the newest one: it was overtaken, or the central side was restored from a
+    /// backup and does not know how far it had counted.
+    ReceiptBehind,
     /// Machine and process were looked at; at most once a minute.
     Measured(Vitals),
     /// The journal looked back.
@@ -426,6 +429,10 @@ pub struct Receipted {
     pub order: u64,
     /// Its number and link.
     pub mark: (u64, Link),
+    /// Records behind `upto` and up to this were disposed of: they cannot be sent. 0 where the next one is here.
+    pub gone: u64,
+    /// Records that say so, or what is lost: they go first.
+    pub urgent: Vec<u64>,
 }
 
 /// The journal left its branch: the central side holds another history of this gateway, and the chain goes on behind it.

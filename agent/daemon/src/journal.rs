@@ -16,6 +16,7 @@ mod branch;
 pub mod bundle;
 mod damage;
 mod document;
+mod gone;
 mod look_back;
 mod lost;
 mod memory;

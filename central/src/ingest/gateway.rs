@@ -245,9 +245,10 @@ impl Gateway {
         self.candidates.retain(|one| one.ep >= record.ep);
     }
 
-    /// Keeps in mind what a record that waits declares as lost.
+    /// Keeps in mind what a record that waits declares as lost, or as disposed of: where it reaches beyond the chain, this
+    /// store was restored from a backup, and nobody has it any more.
     pub(super) fn declare(&mut self, record: &Parsed<'_>) {
-        for (from, to) in record.lost() {
+        for (from, to) in record.lost().into_iter().chain(disposed(record)) {
             if to > self.head.seq && self.declared.len() < DECLARED_MAX {
                 self.declared.push((from, to, record.seq));
             }
@@ -394,6 +395,15 @@ impl Gateway {
     pub(super) fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
+}
+
+/// The numbers that a record says were disposed of.
+fn disposed(record: &Parsed<'_>) -> Option<(u64, u64)> {
+    let data = record.data();
+    let number = |field: &str| data.get(field).and_then(serde_json::Value::as_u64);
+    let of_chain = record.kind == Kind::RecordsDisposed && !data.contains_key("what");
+    let range = number("from").zip(number("to")).filter(|_| of_chain);
+    range.filter(|(from, to)| 1 <= *from && from <= to && *to < record.seq)
 }
 
 /// Time between heartbeats as one states it, in seconds.

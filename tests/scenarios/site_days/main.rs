@@ -9,6 +9,7 @@ mod checks;
 mod life;
 mod queue;
 mod restored;
+mod restored_centre;
 mod run;
 mod script;
 mod setup;

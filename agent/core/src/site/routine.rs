@@ -7,7 +7,7 @@ use crate::plan::LineId;
 use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use crate::time::{Now, s};
-use crate::wire::{Rebased, StateRow};
+use crate::wire::{Output, Rebased, StateRow};
 use picket_device::modbus::Fault;
 use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
@@ -20,6 +20,8 @@ use std::fmt::Write;
 const SNAPSHOT_US: u64 = s(3_600);
 /// Unreadable input of one line, and refused receipts, are recorded at most so often; in between they are counted.
 const UNREADABLE_US: u64 = s(60);
+/// A central side whose count went back is asked at most so often.
+const ASK_AGAIN_US: u64 = s(10);
 /// Longest cause that a record quotes, in characters.
 pub(super) const MAX_CAUSE: usize = 500;
 
@@ -36,6 +38,8 @@ pub(super) struct Tally {
     lines: Vec<LineTally>,
     refused: u64,
     refused_from: u64,
+    /// The central side is asked from here on, where its count went back.
+    asked_from: u64,
     /// How the central side sees the chain, as last stated, and when a change may be stated again.
     seen_as: State,
     seen_from: u64,
@@ -71,6 +75,7 @@ impl Tally {
             lines: vec![LineTally::default(); lines],
             refused: 0,
             refused_from: 0,
+            asked_from: 0,
             seen_as: State::Ok,
             seen_from: 0,
             unlisted: BTreeMap::new(),
@@ -215,6 +220,15 @@ impl Site {
         let cause: String = cause.chars().take(MAX_CAUSE).collect();
         let data = json!({ "cause": cause, "n": std::mem::take(&mut self.tally.refused) });
         self.record(now, Statement::new(Kind::ReceiptBad, Severity::Security, data));
+    }
+
+    /// A receipt that counts lower than the newest. The question names that one, and the central side counts on from there.
+    pub(super) fn receipt_behind(&mut self, now: &Now) {
+        let check = self.checks.answered();
+        self.check(check);
+        let Some(session) = self.uplink.session().filter(|_| now.mono_us >= self.tally.asked_from) else { return };
+        self.tally.asked_from = now.mono_us + ASK_AGAIN_US;
+        self.outputs.push_back(Output::AskReceipt { session });
     }
 
     /// How a receipt sees the chain, where that is news: records that are on their way late are none. Anybody who may

@@ -85,7 +85,9 @@ fn a_heartbeat_names_the_last_receipt_and_counts_what_was_ever_dropped_over_rest
     let mut world = World::new();
     world.journal.fill_permille = 700;
     world.run_s(61);
-    (1..9).for_each(|second| drop(world.scene(second % 2 == 1, second)));
+    (1..9).for_each(|second| {
+        world.scene(second % 2 == 1, second);
+    });
     world.run_s(130);
     let last = |world: &World| {
         let beat = world.journal.records.iter().rfind(|body| body.kind == Kind::Heartbeat);
@@ -100,7 +102,17 @@ fn a_heartbeat_names_the_last_receipt_and_counts_what_was_ever_dropped_over_rest
     assert!(last(&world)["dropped"].as_u64().unwrap() >= dropped, "{} after {dropped}", last(&world)["dropped"]);
     let (state, have, resend) = (State::Ok, vec![], vec![]);
     let mark = (7, [1; 32]);
-    world.give(Input::Receipted(Receipted { state, upto: 1, have, resend, ts_ms: 0, order: 0, mark }));
+    world.give(Input::Receipted(Receipted {
+        state,
+        upto: 1,
+        have,
+        resend,
+        ts_ms: 0,
+        order: 0,
+        mark,
+        gone: 0,
+        urgent: vec![],
+    }));
     world.run_s(61);
     assert_eq!(last(&world)["receipt"], json!([7, "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"]));
 }
@@ -187,6 +199,8 @@ fn input() -> impl Strategy<Value = Input> {
             ts_ms: 0,
             order: 0,
             mark: (upto, [1; 32]),
+            gone: 0,
+            urgent: vec![],
         })),
         Just(Input::ReceiptHeard { line: "receipt".into() }),
         Just(Input::ReceiptRefused { cause: "bad".into() }),

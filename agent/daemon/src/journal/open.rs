@@ -187,7 +187,7 @@ impl Journal {
             let head = self.sealer.head().seq;
             let from = (self.receipts.upto() + 1).max(head.saturating_sub(super::tail::TAIL));
             let lost = self.unreadable(from, head, super::tail::TAIL)?;
-            self.state_lost(&lost, damage, when)?;
+            drop(self.state_lost(&lost, damage, when)?);
         }
         salvage::told(&self.store)
     }

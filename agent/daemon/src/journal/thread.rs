@@ -290,7 +290,8 @@ fn send(
 fn receipt(journal: &mut Journal, line: &str, when: &When) -> Option<Input> {
     match journal.receipt(line, when) {
         Ok(receipted) => Some(Input::Receipted(receipted)),
-        Err(ReceiptFault::Old { .. }) => None,
+        // A second delivery says nothing; a lower count may be that of a central side restored from a backup.
+        Err(ReceiptFault::Old { n, known }) => (n < known).then_some(Input::ReceiptBehind),
         // The disk is at fault and not the central side, which signs another one soon.
         Err(ReceiptFault::Journal(fault)) => {
             tracing::warn!(cause = told(&fault), "a receipt could not be checked");
