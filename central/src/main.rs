@@ -144,6 +144,10 @@ enum Command {
 fn main() -> ExitCode {
     // Keys, store and acceptances are their owner's alone, whoever starts this by hand.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    if let Err(why) = picket_session::memory::close() {
+        eprintln!("picket-central: {why}");
+        return ExitCode::from(3);
+    }
     let level = tracing_subscriber::filter::LevelFilter::INFO;
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).with_max_level(level).init();

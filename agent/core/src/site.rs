@@ -79,6 +79,8 @@ pub struct Site {
     revision: u64,
     register_refused: Option<String>,
     store_fault: Option<String>,
+    /// As in [`Recovered`].
+    anew: bool,
     stopping: Option<stop::Stopping>,
 }
 
@@ -123,6 +125,7 @@ impl Site {
             revision: 1,
             register_refused,
             store_fault: None,
+            anew: recovered.anew,
             stopping: None,
             plan,
         };

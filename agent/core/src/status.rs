@@ -120,6 +120,9 @@ pub struct JournalStatus {
     pub free_mib: Option<u64>,
     /// Why storing fails now.
     pub fault: Option<String>,
+    /// With this start a new one was begun although this gateway had one: its volume is not mounted, or it is lost.
+    #[serde(default)]
+    pub anew: bool,
 }
 
 /// One open alarm.

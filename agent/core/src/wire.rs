@@ -477,6 +477,8 @@ pub struct Recovered {
     pub receipt: Option<(u64, Link)>,
     /// The clock as the last record before this start states it.
     pub clock: Option<LastClock>,
+    /// This gateway had a journal before, and it is not where the settings say: a new one was begun.
+    pub anew: bool,
 }
 
 /// One row of the agent's memory.

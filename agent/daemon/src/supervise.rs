@@ -6,7 +6,7 @@ use crate::line::Carrier;
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
 use crate::watchdog::{Callee, Mending};
-use crate::{central, clock, console, control, line, secrecy};
+use crate::{begun, central, clock, console, control, line, secrecy};
 use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
@@ -90,8 +90,18 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         name.push(suffix);
         secrecy::tighten(Path::new(&name))?;
     }
+    let anew = begun::is_missing(&loaded.journal);
+    if anew {
+        let file = loaded.journal.file.display();
+        tracing::error!(
+            "{file} is not there, and this gateway had a journal: is its volume mounted? A new one is begun, which the \
+             central side is told (`reset`). To go on with the old one: stop the agent, mount it, start the agent"
+        );
+    }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let recovered = Recovered { anew, ..recovered };
+    begun::note(&loaded.journal);
     clock.resume(recovered.clock.as_ref().map_or(0, |last| last.era_at(&now.when())));
     let now = clock.now();
     judge_certificates(&mut loaded, &journal, |line| {

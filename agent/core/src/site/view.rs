@@ -45,6 +45,7 @@ impl Site {
                 fill_permille: self.drafts.fill_permille(),
                 free_mib: self.health.free_mib(),
                 fault: self.store_fault.clone(),
+                anew: self.anew,
             },
             health: Some(self.numbers(now)),
             order: self.order_view(now),

@@ -55,6 +55,9 @@ fn words(status: &Status) -> String {
     let (head, waiting) = (journal.head, journal.not_stored);
     let _ = write!(text, "journal    {head} records, {full} % full{free}, {waiting} events not stored");
     let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
+    if journal.anew {
+        text.push_str("journal    BEGUN ANEW: this gateway had one, and it is not here; is its volume mounted?\n");
+    }
     if let Some(health) = &status.health {
         let _ = writeln!(text, "health     {}", vitals(health));
     }

@@ -123,6 +123,8 @@ function drawNotes(status) {
   const { journal, register_refused: refused, drill, order, link } = status;
   const notes = [
     drill && ["drill", "diamond", drillWords(drill)],
+    journal.anew && ["bad", "diamond", "The records of this gateway are not where they were: a new store was begun. "
+      + "Is its disk mounted? Tell the installer."],
     link.left && ["bad", "diamond", leftWords(link.left)],
     order?.stale && ["warn", "triangle", staleWords(order)],
     journal.fault && ["bad", "diamond", `Records cannot be stored: ${journal.fault}. Tell the installer.`],
