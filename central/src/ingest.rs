@@ -5,6 +5,7 @@
 //! opened again, and nothing of the failed batch acknowledged.
 
 mod downlink;
+mod drills;
 mod gateway;
 mod personal;
 mod receipts;

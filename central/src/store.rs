@@ -18,6 +18,7 @@
 //! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
 //! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
+//! | `unordered_drill(gw, id, auth, why, from_seq, last_seq, records, since_ms)` | records that say they are of a drill which nobody ordered here; they are live |
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
@@ -29,6 +30,7 @@
 
 mod alarms;
 mod branches;
+mod drills;
 mod gateways;
 mod lives;
 mod losses;
@@ -42,12 +44,13 @@ pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
     leave,
 };
+pub(crate) use drills::insert_unordered_drill;
 pub use gateways::Accepted;
 pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, any_line_at, first_ahead, insert_lost, is_lost, named_by_next};
 pub use orders::{Commanded, Issued, Ordered};
-pub(crate) use orders::{commands_after, newest_mark, newest_order};
+pub(crate) use orders::{command_lines, commands_after, newest_mark, newest_order, order_lines};
 pub(crate) use personal::{Disclosed, disclose, disclosed, erase};
 pub(crate) use records::{
     Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert, link_at,
@@ -115,6 +118,9 @@ CREATE TABLE IF NOT EXISTS commanded(gw TEXT NOT NULL, n INTEGER NOT NULL, line 
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
   ahead INTEGER NOT NULL, unknown_seq INTEGER, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+CREATE TABLE IF NOT EXISTS unordered_drill(gw TEXT NOT NULL, id TEXT NOT NULL, auth BLOB NOT NULL, why TEXT NOT NULL,
+  from_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, records INTEGER NOT NULL, since_ms INTEGER NOT NULL,
+  PRIMARY KEY(gw, id, auth, why)) STRICT;
 CREATE TABLE IF NOT EXISTS closed_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, raised_seq INTEGER NOT NULL,
   unknown_seq INTEGER NOT NULL, closed_by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 ";

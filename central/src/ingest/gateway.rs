@@ -5,6 +5,7 @@ use crate::check::{HeldKey, Keyring, Proof};
 use crate::clock::Now;
 use crate::store::{self, Accepted, Life};
 use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, verify};
+use picket_record::drill::Drills;
 use picket_record::encode::{Link, link};
 use picket_record::kind::Kind;
 use picket_record::refusal::Refusal;
@@ -95,6 +96,8 @@ pub(super) struct Gateway {
     /// Holes declared by records that wait: first, last, declared by.
     pub(super) declared: Vec<(u64, u64, u64)>,
     pub(super) down: Down,
+    /// What was ordered of drills.
+    pub(super) drills: Drills,
     /// Trusted up to this record.
     pub(super) revoked_after: Option<u64>,
     pub(super) life: Option<Life>,
@@ -138,6 +141,7 @@ impl Gateway {
             forked: false,
             left: None,
             down: Down::default(),
+            drills: Drills::default(),
             declared: Vec::new(),
             revoked_after: None,
             life: None,
@@ -164,6 +168,7 @@ impl Gateway {
         self.forked = store::is_forked(db, &gw)?;
         self.left = store::last_rollback(db, &gw)?;
         self.life = store::life(db, &gw)?;
+        self.drills = super::drills::ordered(db, &gw)?;
         for line in store::ahead_openings(db, &gw)? {
             let record = Parsed::read(&line).expect("it was read before it was stored");
             if let Some(opened) = self.opened(&record) {

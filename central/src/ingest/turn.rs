@@ -122,6 +122,7 @@ impl<'a> Turn<'a> {
         if self.gateway.forks > 0 && store::forget_fork(self.db, &record.gw, record.seq, &record.link)? {
             self.gateway.forks -= 1;
         }
+        self.gateway.doubt_drill(self.db, record, self.now)?;
         let before = self.gateway.head;
         self.gateway.advance(record, received_ms, self.now);
         self.gateway.down.seen(record);

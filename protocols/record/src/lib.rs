@@ -9,6 +9,7 @@ pub mod body;
 pub mod bundle;
 pub mod chain;
 pub mod command;
+pub mod drill;
 pub mod encode;
 pub mod enrolment;
 pub mod json;
