@@ -215,7 +215,9 @@ enum Stands {
 pub(super) fn write(store: &Store, receipt: &Receipt, line: &str) -> Result<(), Fault> {
     let day = receipt.ts_ms.div_euclid(DAY_MS);
     let doing = "cannot store a receipt";
-    store.run("DELETE FROM receipt WHERE day = ?1", [day], doing)?;
+    // The farthest one stays where the central side went back: what may have been disposed of is known by it.
+    let sql = "DELETE FROM receipt WHERE day = ?1 AND (upto <= ?2 OR upto < (SELECT max(upto) FROM receipt))";
+    store.run(sql, (day, receipt.upto), doing)?;
     let values = (receipt.n, receipt.upto, day, line);
     store.run("INSERT INTO receipt(n, upto, day, line) VALUES(?1, ?2, ?3, ?4)", values, doing)?;
     store.run("DELETE FROM urgent WHERE seq <= ?1", [receipt.upto], doing).map(drop)
