@@ -123,6 +123,9 @@ pub struct JournalStatus {
     /// With this start a new one was begun although this gateway had one: its volume is not mounted, or it is lost.
     #[serde(default)]
     pub anew: bool,
+    /// The record that states the last erasure of personal data since the start.
+    #[serde(default)]
+    pub erased: Option<u64>,
 }
 
 /// One open alarm.
@@ -144,7 +147,7 @@ pub struct AlarmStatus {
     pub times: u32,
     /// The condition holds now (`false`: went away, not yet acknowledged).
     pub active: bool,
-    /// Who acknowledged.
+    /// Who acknowledged; words in brackets where the name is not kept or not shown.
     pub acknowledged_by: Option<String>,
     /// Standing of the equipment when raised.
     pub standing: String,
