@@ -217,14 +217,17 @@ impl Orders {
         let Some(Open::Keep(held)) = self.open.take() else { return (Err(Vec::new()), self.next()) };
         let (order, link) = *held;
         let done = match result {
-            Ok(register) => Ok(self.apply(&order, &link, register)),
+            Ok(register) => Ok(self.apply(now, &order, &link, register)),
             Err(cause) => Err(self.refuse(now, "order", order.ver, "register", &cause)),
         };
         (done, self.next())
     }
 
-    fn apply(&mut self, order: &Order, link: &Link, register: Option<Register>) -> Applied {
+    fn apply(&mut self, now: &Now, order: &Order, link: &Link, register: Option<Register>) -> Applied {
         self.in_force = Some(InForce::of(order));
+        if let Some(drill) = &mut self.drill {
+            drill.ordered(now, order);
+        }
         self.named = self.named.filter(|(ver, _)| *ver > order.ver);
         let mut data = json!({
             "ver": order.ver,
@@ -291,8 +294,8 @@ impl Orders {
 
     /// Time passed: the end of a drill that was not ended by a command.
     pub fn timeout(&mut self, now: &Now) -> Option<Statement> {
-        let over = self.drill.as_ref().is_some_and(|drill| now.mono_us >= drill.until_us);
-        if over { self.end_drill(now, "time") } else { None }
+        let why = self.drill.as_ref().and_then(|drill| drill.over(now))?;
+        self.end_drill(now, why)
     }
 
     /// When [`Orders::timeout`] wants to be called.
