@@ -7,3 +7,13 @@ pub fn close() -> Result<(), String> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| format!("the kernel does not close this process to others: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_closed_process_is_not_dumpable() {
+        use rustix::process::{DumpableBehavior, dumpable_behavior};
+        super::close().unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}

@@ -117,11 +117,7 @@ pub fn identity(file: &Path) -> Result<IdentityKey, Fault> {
     }
     let text = text(file, "cannot read the identity key")?;
     if text.trim().is_empty() {
-        let file = file.display();
-        return Err(Fault::Refused(format!(
-            "{file} is empty: the power went while it was made, and nothing was ever signed by it; run: rm {file} && \
-             picket identity {file}, and have the gateway accepted with the key that it prints"
-        )));
+        return Err(Fault::NoKey { file: file.to_owned() });
     }
     let seed = bytes32(text.trim(), "identity key");
     seed.map(IdentityKey::from_seed).map_err(|refusal| Fault::Refused(format!("{}: {refusal}", file.display())))
