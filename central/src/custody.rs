@@ -48,6 +48,12 @@ pub enum CustodyError {
         /// Why.
         source: Refusal,
     },
+    /// A file without a key.
+    #[error("{} is empty: the power went while it was made, and no key was ever in it; remove it and make it again", path.display())]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+    },
     /// Others can read a private key.
     #[error("{} can be read by others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display())]
     Open {
@@ -131,7 +137,11 @@ impl Custody {
     pub(crate) fn seed_in(path: &Path) -> Result<[u8; 32], CustodyError> {
         Self::closed(path)?;
         let path = path.to_owned();
-        bytes32(&read(&path)?, "key").map_err(|source| CustodyError::Content { path, source })
+        let text = read(&path)?;
+        if text.is_empty() {
+            return Err(CustodyError::NoKey { path });
+        }
+        bytes32(&text, "key").map_err(|source| CustodyError::Content { path, source })
     }
 
     /// Refuses a private key that others can read.
@@ -211,5 +221,14 @@ mod tests {
         let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
         fs::set_permissions(dir.join(RECEIPT_KEY), fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(custody.receipt_key(), Err(CustodyError::Open { mode: 0o640, .. })));
+    }
+
+    #[test]
+    fn a_key_file_that_a_power_cut_left_empty_is_refused_as_such() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("central");
+        let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
+        fs::write(dir.join(RECEIPT_KEY), "").unwrap();
+        assert!(matches!(custody.receipt_key(), Err(CustodyError::NoKey { path }) if path == dir.join(RECEIPT_KEY)));
     }
 }

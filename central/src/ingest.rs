@@ -6,6 +6,7 @@
 
 mod certificate;
 mod downlink;
+mod drills;
 mod gateway;
 mod personal;
 mod receipts;

@@ -92,6 +92,21 @@ enum Command {
         #[arg(long)]
         by: String,
     },
+    /// Close an alarm that a gateway no longer knows, because its disk was put back to an older state
+    CloseAlarm {
+        /// Directory of the central system
+        #[arg(long)]
+        dir: PathBuf,
+        /// Name of the gateway
+        #[arg(long)]
+        gateway: String,
+        /// The alarm, as `picket-central gateways --gateway` lists it
+        #[arg(long)]
+        alarm: String,
+        /// Who decides
+        #[arg(long)]
+        by: String,
+    },
     /// Root documents: what gateways believe this central system by
     #[command(subcommand)]
     Root(ordering::RootCommand),
@@ -136,6 +151,10 @@ enum Command {
 fn main() -> ExitCode {
     // Keys, store and acceptances are their owner's alone, whoever starts this by hand.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    if let Err(why) = picket_session::memory::close() {
+        eprintln!("picket-central: {why}");
+        return ExitCode::from(3);
+    }
     let level = tracing_subscriber::filter::LevelFilter::INFO;
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).with_max_level(level).init();
@@ -145,6 +164,7 @@ fn main() -> ExitCode {
             accept(&dir, [&site, &gateway, &identity], by, &out)
         }
         Command::Revoke { dir, gateway, after, by } => revoke(&dir, &gateway, after, &by),
+        Command::CloseAlarm { dir, gateway, alarm, by } => close_alarm(&dir, &gateway, &alarm, &by),
         Command::Root(command) => ordering::root(&command),
         Command::Authority(command) => certifying::authority(&command),
         Command::Certify(arguments) => certifying::certify(&arguments),
@@ -264,9 +284,9 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
 
 fn revoke(dir: &Path, gateway: &str, after: u64, by: &str) -> Result<(), Box<dyn Error>> {
     let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
-    if by.is_empty() || by.len() > BY_MAX || by.contains(char::is_control) || after > SEQ_MAX {
-        let why = format!("--by is a name of 1 to {BY_MAX} bytes, and --after a number below 2^53");
-        return Err(Usage(why).into());
+    check_by(by)?;
+    if after > SEQ_MAX {
+        return Err(Usage("--after is a number below 2^53".into()).into());
     }
     if !status::gateways(&custody.store())?.iter().any(|known| known.gw == gateway) {
         return Err(
@@ -274,6 +294,24 @@ fn revoke(dir: &Path, gateway: &str, after: u64, by: &str) -> Result<(), Box<dyn
         );
     }
     Store::open(&custody.store())?.revoke(&gw, after, by, Clock::start().now().wall_ms)?;
+    gateways(dir, Some(gateway))
+}
+
+fn check_by(by: &str) -> Result<(), Usage> {
+    if by.is_empty() || by.len() > BY_MAX || by.contains(char::is_control) {
+        return Err(Usage(format!("--by is a name of 1 to {BY_MAX} bytes")));
+    }
+    Ok(())
+}
+
+fn close_alarm(dir: &Path, gateway: &str, alarm: &str, by: &str) -> Result<(), Box<dyn Error>> {
+    let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
+    check_by(by)?;
+    if !Store::open(&custody.store())?.close_alarm(&gw, alarm, by, Clock::start().now().wall_ms)? {
+        let all = format!("picket-central gateways --dir {} --gateway {gateway} lists them", dir.display());
+        let why = "its gateway closes it, or nobody knows it";
+        return Err(Usage(format!("no alarm {alarm:?} of {gateway} waits to be closed here: {why}; {all}")).into());
+    }
     gateways(dir, Some(gateway))
 }
 

@@ -1,8 +1,10 @@
 //! What the store says of each gateway, for a person at a terminal.
 
 use crate::store::{self, Store, StoreError};
+use picket_record::chain::Parsed;
 use picket_record::encode::Name;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
+use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -51,10 +53,40 @@ FROM rollback r WHERE r.gw=?1 ORDER BY r.seq DESC LIMIT ?2";
 
 const LOSSES: &str = "
 SELECT 'records '||l.from_seq||' to '||l.to_seq||', declared by record '||l.declared_by
+  ||coalesce((SELECT ': disposed of there before this store was restored without them' FROM record d
+      WHERE d.gw=l.gw AND d.seq=l.declared_by AND d.kind='records.disposed'), '')
   ||iif(f.n>0, '; '||f.n||' of them came all the same', '')
 FROM lost l JOIN (SELECT l2.from_seq, (SELECT count(*) FROM record r WHERE r.gw=l2.gw
   AND r.seq BETWEEN l2.from_seq AND l2.to_seq) AS n FROM lost l2 WHERE l2.gw=?1) f ON f.from_seq=l.from_seq
 WHERE l.gw=?1 ORDER BY l.from_seq DESC LIMIT ?2";
+
+const ALARMS: &str = "
+SELECT alarm_id||': severity '||sev||', raised by record '||raised_seq
+  ||coalesce(' at '||strftime('%Y-%m-%dT%H:%M:%SZ', raised_ms/1000, 'unixepoch'), '')
+  ||coalesce('; gone with record '||cleared_seq, '; holds')
+  ||coalesce('; acknowledged by record '||acked_seq, '; not acknowledged')
+  ||iif(ahead, '; its records before have not come yet', '')
+  ||coalesce('; since record '||unknown_seq||' the gateway NO LONGER KNOWS it (its disk was put back): look, and run'
+    ||' picket-central close-alarm', '')
+FROM open_alarm WHERE gw=?1 ORDER BY unknown_seq IS NULL, sev DESC, raised_seq DESC LIMIT ?2";
+
+const RECEIPTS: &str = "
+SELECT 'receipt '||n||' says that records to '||upto||' are here, state '||state||', signed at '
+  ||strftime('%Y-%m-%dT%H:%M:%SZ', ts_ms/1000, 'unixepoch')
+FROM receipt WHERE gw=?1 ORDER BY n DESC LIMIT min(?2,1)";
+
+const ORDERED: &str = "
+SELECT 'order '||ver||' is the newest made here, by '||approved_by||' at '
+  ||strftime('%Y-%m-%dT%H:%M:%SZ', made_ms/1000, 'unixepoch')
+FROM ordered WHERE gw=?1 ORDER BY ver DESC LIMIT min(?2,1)";
+
+const UNORDERED: &str = "
+SELECT 'NOT ORDERED, treated as live: '||records||' records from '||from_seq||' to '||last_seq||' say that they are of drill '
+  ||id||': '||why
+FROM unordered_drill WHERE gw=?1 ORDER BY from_seq DESC LIMIT ?2";
+
+/// Records that are looked through for the last word about a drill or of a heartbeat: some weeks.
+const LOOKED_THROUGH: u64 = 50_000;
 
 const LIFE: &str = "
 SELECT CASE WHEN stopped THEN 'stopped in order'
@@ -143,6 +175,10 @@ pub fn table(gateways: &[GatewayStatus]) -> String {
 pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
     Store::open_to_read(path)?.read("reading the details of a gateway", |db| {
         let mut text = String::new();
+        part(&mut text, "orders", orders(db, gw)?);
+        part(&mut text, "receipts", rows(db, RECEIPTS, gw)?);
+        part(&mut text, "drills", drills(db, gw)?);
+        part(&mut text, "open alarms", rows(db, ALARMS, gw)?);
         part(&mut text, "missing", missing(db, gw)?);
         part(&mut text, "second histories", rows(db, BRANCHES, gw)?);
         part(&mut text, "epochs not closed", rows(db, UNCLOSED, gw)?);
@@ -156,6 +192,43 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
         part(&mut text, "refused", rows(db, refused, gw)?);
         Ok(text)
     })
+}
+
+/// The newest record of some kinds, and what it says.
+fn newest(db: &Connection, gw: &Name, kinds: [&str; 2]) -> rusqlite::Result<Option<(u64, String, Map<String, Value>)>> {
+    let sql = "SELECT seq,kind,line FROM record WHERE gw=?1 AND kind IN (?2,?3)
+               AND seq > (SELECT max(seq) FROM record WHERE gw=?1) - ?4 ORDER BY seq DESC LIMIT 1";
+    let found: Option<(u64, String, String)> = db
+        .prepare(sql)?
+        .query_row(rusqlite::params![gw.as_str(), kinds[0], kinds[1], LOOKED_THROUGH], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    Ok(found
+        .map(|(seq, kind, line)| (seq, kind, Parsed::read(&line).expect("it was read before it was stored").data())))
+}
+
+/// What was ordered, and what the gateway says is in force.
+fn orders(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {
+    let mut told = rows(db, ORDERED, gw)?;
+    if let Some((seq, _, data)) = newest(db, gw, ["heartbeat", "order.applied"])? {
+        let ver = data.get("order").or(data.get("ver")).and_then(Value::as_u64).unwrap_or(0);
+        told.push(format!("order {ver} is in force at the gateway, as record {seq} says (0: none)"));
+    }
+    Ok(told)
+}
+
+/// The drill that runs, and those that nobody ordered.
+fn drills(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {
+    let mut told = rows(db, UNORDERED, gw)?;
+    if let Some((seq, kind, data)) = newest(db, gw, ["exercise.started", "exercise.ended"])? {
+        let text = |field: &str| data.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        told.push(match kind.as_str() {
+            "exercise.started" => format!("DRILL {} RUNS since record {seq}", text("id")),
+            _ => format!("drill {} ended with record {seq}: {}", text("id"), text("why")),
+        });
+    }
+    Ok(told)
 }
 
 fn missing(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {

@@ -20,10 +20,12 @@
 //! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
 //! | `certificate(gw, key, serial, until_s, made_ms, line)` | a certificate that was issued for the line of a gateway; `key` is the digest of its key |
+//! | `unordered_drill(gw, id, auth, why, from_seq, last_seq, records, since_ms)` | records that say they are of a drill which nobody ordered here; they are live |
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
-//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name |
+//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead, unknown_seq)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name; since record `unknown_seq` the gateway, put back to an older state, no longer knows it |
+//! | `closed_alarm(gw, alarm_id, raised_seq, unknown_seq, closed_by, at_ms)` | such an alarm that a person closed here |
 //!
 //! `record` has a rowid: lines of many gateways are appended at one end of one tree and only the small entries of the
 //! key go elsewhere. Clustered by the key, every gateway would split pages of its own and leave them half full.
@@ -31,6 +33,7 @@
 mod alarms;
 mod branches;
 mod certificates;
+mod drills;
 mod gateways;
 mod lives;
 mod losses;
@@ -45,12 +48,13 @@ pub(crate) use branches::{
     leave,
 };
 pub(crate) use certificates::{Kept as KeptCertificate, certificate, certificates_since, insert_certificate};
+pub(crate) use drills::insert_unordered_drill;
 pub use gateways::Accepted;
 pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, any_line_at, first_ahead, insert_lost, is_lost, named_by_next};
 pub use orders::{Commanded, Issued, Ordered};
-pub(crate) use orders::{commands_after, newest_mark, newest_order};
+pub(crate) use orders::{command_lines, commands_after, newest_mark, newest_order, order_lines};
 pub(crate) use personal::{Disclosed, disclose, disclosed, erase};
 pub(crate) use records::{
     Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert, link_at,
@@ -122,8 +126,17 @@ CREATE TABLE IF NOT EXISTS certificate(gw TEXT NOT NULL, key BLOB NOT NULL, seri
   until_s INTEGER NOT NULL, made_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, key)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
-  ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+  ahead INTEGER NOT NULL, unknown_seq INTEGER, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+CREATE TABLE IF NOT EXISTS unordered_drill(gw TEXT NOT NULL, id TEXT NOT NULL, auth BLOB NOT NULL, why TEXT NOT NULL,
+  from_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, records INTEGER NOT NULL, since_ms INTEGER NOT NULL,
+  PRIMARY KEY(gw, id, auth, why)) STRICT;
+CREATE TABLE IF NOT EXISTS closed_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, raised_seq INTEGER NOT NULL,
+  unknown_seq INTEGER NOT NULL, closed_by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 ";
+
+/// Columns that a store of an earlier version lacks.
+const ADDED: [(&str, &str, &str); 2] =
+    [("fork", "branch", "INTEGER NOT NULL DEFAULT 0"), ("open_alarm", "unknown_seq", "INTEGER")];
 
 /// A fault of the store. What was not committed is lost and nothing of it was acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -163,9 +176,11 @@ impl Store {
             // What is erased is written over in its page; the log and what lies below the file may still have it.
             connection.pragma_update(None, "secure_delete", "FAST")?;
             connection.execute_batch(SCHEMA)?;
-            // A store from before second histories were told apart.
-            if !connection.prepare("SELECT 1 FROM pragma_table_info('fork') WHERE name='branch'")?.exists([])? {
-                connection.execute_batch("ALTER TABLE fork ADD COLUMN branch INTEGER NOT NULL DEFAULT 0")?;
+            for (table, column, form) in ADDED {
+                let there = "SELECT 1 FROM pragma_table_info(?1) WHERE name=?2";
+                if !connection.prepare(there)?.exists([table, column])? {
+                    connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {form}"))?;
+                }
             }
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
@@ -199,6 +214,11 @@ impl Store {
     /// Trusts no record of a gateway after this one; an earlier one wins over a later.
     pub fn revoke(&mut self, gw: &Name, after: u64, by: &str, now_ms: i64) -> Result<(), StoreError> {
         self.write("revoking a gateway", |db| lives::revoke(db, gw, after, by, now_ms))
+    }
+
+    /// Closes an alarm that its gateway, put back to an older state, no longer knows; false where there is none.
+    pub fn close_alarm(&mut self, gw: &Name, alarm: &str, by: &str, now_ms: i64) -> Result<bool, StoreError> {
+        self.write("closing an alarm", |db| alarms::close_unknown(db, gw, alarm, by, now_ms))
     }
 
     /// The line of an acceptance that was given with the same values before.

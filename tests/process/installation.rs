@@ -118,9 +118,18 @@ impl Installation {
 
     /// The agent in a working folder, where the kernel may write cores of any size.
     pub(crate) fn spawn_without_core_limit(&self, log: &str, folder: &Path) -> Program {
+        self.without_core_limit(&product().picket, &self.settings(), log, folder)
+    }
+
+    /// The central side, likewise.
+    pub(crate) fn spawn_central_without_core_limit(&self, folder: &Path) -> Program {
+        self.without_core_limit(&product().central, &self.path("central.toml"), "central.log", folder)
+    }
+
+    fn without_core_limit(&self, program: &Path, settings: &Path, log: &str, folder: &Path) -> Program {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(&product().picket);
-        command.arg("run").arg("--config").arg(self.settings()).current_dir(folder);
+        command.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(program);
+        command.arg("run").arg("--config").arg(settings).current_dir(folder);
         Program::start(&mut command, &self.path(log))
     }
 

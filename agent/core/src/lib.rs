@@ -11,6 +11,7 @@ pub mod confirm;
 pub mod contact;
 pub mod drafts;
 pub mod erasure;
+pub mod health;
 mod label;
 pub mod memory;
 pub mod nonconformity;

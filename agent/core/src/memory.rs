@@ -113,6 +113,10 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             vec![Change::Drop { key: format!("nonconformity/{}", stated.text("nonconformity")) }]
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
+        Kind::GapDropped => {
+            let ever = stated.data.get(crate::drafts::TOTALS);
+            ever.map(|ever| put(crate::drafts::ROW.into(), ever)).into_iter().collect()
+        }
         Kind::RegisterApplied => vec![put("register".into(), &Value::Object(stated.data.clone()))],
         Kind::OrderApplied => vec![put("order".into(), &Value::Object(stated.data.clone()))],
         Kind::ExerciseStarted => {
@@ -128,7 +132,7 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         }
         Kind::Snapshot => kept_rows(stated),
         // The record of the gateway is the last one of a summary.
-        Kind::SummaryDay if stated.equipment.is_none() => {
+        Kind::SummaryDay if stated.equipment.is_none() && stated.data.get(crate::summary::VOID).is_none() => {
             let to = stated.data.get("to").and_then(Value::as_u64).unwrap_or(0);
             vec![put(crate::summary::ROW.into(), &json!({ "to": to }))]
         }
@@ -206,6 +210,9 @@ pub const KEPT: &str = "kept";
 
 /// The field of the first `snapshot` behind a branch that was left: what it and those behind it say is all that holds.
 pub const ANEW: &str = "anew";
+
+/// The field of every `snapshot` that belongs to such a statement of all rows: `[which, of how many]`.
+pub const PART: &str = "part";
 
 fn kept_rows(stated: Stated<'_>) -> Vec<Change> {
     let kept = stated.data.get(KEPT).and_then(Value::as_object);

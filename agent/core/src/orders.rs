@@ -106,6 +106,11 @@ impl Orders {
         self.in_force.as_ref().map_or(0, |order| order.ver)
     }
 
+    /// When the order in force ends, in milliseconds since 1970 UTC.
+    pub fn ends_ms(&self) -> Option<i64> {
+        self.in_force.as_ref().map(|order| order.exp_ms)
+    }
+
     /// The drill that runs.
     pub fn drill(&self) -> Option<&Drill> {
         self.drill.as_ref()
@@ -212,14 +217,17 @@ impl Orders {
         let Some(Open::Keep(held)) = self.open.take() else { return (Err(Vec::new()), self.next()) };
         let (order, link) = *held;
         let done = match result {
-            Ok(register) => Ok(self.apply(&order, &link, register)),
+            Ok(register) => Ok(self.apply(now, &order, &link, register)),
             Err(cause) => Err(self.refuse(now, "order", order.ver, "register", &cause)),
         };
         (done, self.next())
     }
 
-    fn apply(&mut self, order: &Order, link: &Link, register: Option<Register>) -> Applied {
+    fn apply(&mut self, now: &Now, order: &Order, link: &Link, register: Option<Register>) -> Applied {
         self.in_force = Some(InForce::of(order));
+        if let Some(drill) = &mut self.drill {
+            drill.ordered(now, order);
+        }
         self.named = self.named.filter(|(ver, _)| *ver > order.ver);
         let mut data = json!({
             "ver": order.ver,
@@ -286,8 +294,8 @@ impl Orders {
 
     /// Time passed: the end of a drill that was not ended by a command.
     pub fn timeout(&mut self, now: &Now) -> Option<Statement> {
-        let over = self.drill.as_ref().is_some_and(|drill| now.mono_us >= drill.until_us);
-        if over { self.end_drill(now, "time") } else { None }
+        let why = self.drill.as_ref().and_then(|drill| drill.over(now))?;
+        self.end_drill(now, why)
     }
 
     /// When [`Orders::timeout`] wants to be called.

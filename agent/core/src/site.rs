@@ -7,6 +7,7 @@ use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
 use crate::erasure;
+use crate::health::Health;
 use crate::nonconformity::Nonconformities;
 use crate::orders::{self, Orders};
 use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
@@ -76,12 +77,15 @@ pub struct Site {
     ordered: orders::Settings,
     central_clock: Option<order::CentralClock>,
     tally: routine::Tally,
+    health: Health,
     erasure: erasure::Stated,
     outputs: VecDeque<Output>,
     asks: u64,
     revision: u64,
     register_refused: Option<String>,
     store_fault: Option<String>,
+    /// As in [`Recovered`].
+    anew: bool,
     stopping: Option<stop::Stopping>,
 }
 
@@ -109,22 +113,26 @@ impl Site {
             readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
-            drafts: Drafts::new(recovered.fill_permille),
-            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent).with_branch(recovered.branch),
+            drafts: Drafts::new(recovered.fill_permille).recover(&recovered.rows),
+            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent)
+                .with_branch(recovered.branch)
+                .with_receipt(recovered.receipt),
             checks: Checks::default(),
-            steps: Steps::new(now),
+            steps: Steps::new(now, recovered.clock.as_ref()),
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
             orders,
             certificate: Watch::default(),
             ordered,
             central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
+            health: Health::new(now),
             erasure: erasure::Stated::default(),
             outputs: VecDeque::new(),
             asks: 0,
             revision: 1,
             register_refused,
             store_fault: None,
+            anew: recovered.anew,
             stopping: None,
             plan,
         };
@@ -183,7 +191,8 @@ impl Site {
             }
             // No answer to a check for certain: the link too refuses receipts.
             Input::ReceiptRefused { cause } => self.receipt_refused(now, &cause),
-            Input::Space { free_mib } => self.tally.free_mib = free_mib,
+            Input::ReceiptBehind => self.receipt_behind(now),
+            Input::Measured(vitals) => self.health.measured(now, vitals),
             Input::LookedBack { after, through, oldest, past } => {
                 for group in self.summaries.looked_back(now, (after, through), oldest, &past) {
                     self.drafts.begin_group();
@@ -284,6 +293,7 @@ impl Site {
     fn drive(&mut self, now: &Now) {
         self.ask_due(now);
         self.stop_step(now);
+        self.health.queued(self.drafts.not_stored());
         if self.stopping == Some(stop::Stopping::Done) {
             return;
         }

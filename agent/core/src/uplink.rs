@@ -6,6 +6,7 @@ use crate::time::{Now, s};
 use crate::wire::{BATCH_BYTES, Batch, Lane, Rebased, Receipted};
 use branch::Branch;
 use flights::{Flight, Flights};
+use picket_record::encode::Link;
 use picket_record::receipt::State;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -41,7 +42,13 @@ pub struct Uplink {
     cause: Option<String>,
     head: u64,
     receipted: u64,
+    /// Records behind `receipted` and up to this cannot be sent any more.
+    gone: u64,
     receipt_ms: Option<i64>,
+    /// Number and link of the newest receipt.
+    receipt: Option<(u64, Link)>,
+    /// Times that a session began.
+    links: u64,
     /// How the last receipt sees the chain.
     state: Option<State>,
     receipt_us: u64,
@@ -71,7 +78,10 @@ impl Uplink {
             cause: None,
             head,
             receipted,
+            gone: 0,
             receipt_ms: None,
+            receipt: None,
+            links: 0,
             state: None,
             receipt_us: 0,
             listen_until: None,
@@ -93,10 +103,25 @@ impl Uplink {
         Self { branch: Branch::of(branch), ..self }
     }
 
+    /// With the newest receipt that the journal holds.
+    pub fn with_receipt(self, receipt: Option<(u64, Link)>) -> Self {
+        Self { receipt, ..self }
+    }
+
+    /// Number and link of the newest receipt that was verified.
+    pub fn last_receipt(&self) -> Option<(u64, Link)> {
+        self.receipt
+    }
+
+    /// Times that the link was made since the start.
+    pub fn links(&self) -> u64 {
+        self.links
+    }
+
     /// The chain goes on behind a receipt: what was sent or asked for of the branch that was left says nothing here.
     pub fn rebased(&mut self, now: &Now, rebased: &Rebased) {
         self.lanes_free();
-        (self.head, self.receipted) = (rebased.head, rebased.upto);
+        (self.head, self.receipted, self.gone) = (rebased.head, rebased.upto, 0);
         (self.urgent, self.have) = (BTreeSet::new(), Vec::new());
         self.forget_sent(now);
         self.branch = Branch::of(rebased.branch);
@@ -117,6 +142,7 @@ impl Uplink {
     /// The link stands; everything without a receipt counts as not sent, and waits for what the central side says.
     pub fn up(&mut self, now: &Now, session: u32) {
         self.session = Some(session);
+        self.links += 1;
         self.since_ms = now.utc_ms;
         self.cause = None;
         self.paused_until = 0;
@@ -140,8 +166,13 @@ impl Uplink {
         self.branch.interrupted();
     }
 
+    /// What is to be sent begins behind this.
+    fn floor(&self) -> u64 {
+        self.receipted.max(self.gone.min(self.head))
+    }
+
     fn forget_sent(&mut self, now: &Now) {
-        self.sent = self.receipted;
+        self.sent = self.floor();
         self.flights.unreceipted_none();
         self.urgent_sent = self.urgent_open.iter().copied().collect();
         self.resend.clear();
@@ -214,7 +245,7 @@ impl Uplink {
     fn batch_left(&mut self, now: &Now, through: u64) {
         let left = self.flights.left(through);
         // The wait for a receipt counts from when the first record without one left.
-        if left.is_some_and(|flight| !flight.again && flight.from <= self.receipted + 1) {
+        if left.is_some_and(|flight| !flight.again && flight.from <= self.floor() + 1) {
             self.receipt_us = now.mono_us;
         }
     }
@@ -226,15 +257,16 @@ impl Uplink {
             if flight.again {
                 self.resend.push_front((flight.from, flight.through));
             } else {
-                self.sent = self.sent.min(flight.from - 1).max(self.receipted);
+                self.sent = self.sent.min(flight.from - 1).max(self.floor());
             }
         }
     }
 
     /// A verified receipt.
     pub fn receipted(&mut self, now: &Now, receipted: Receipted) {
-        let Receipted { state, upto, have, resend, .. } = receipted;
+        let Receipted { state, upto, have, resend, mark, gone, urgent, .. } = receipted;
         self.state = Some(state);
+        self.receipt = Some(mark);
         self.listen_until = None;
         let upto = upto.min(self.head);
         // A receipt that went back means that the central side was restored from a backup: what it lacks goes again.
@@ -246,14 +278,15 @@ impl Uplink {
         if upto != self.receipted {
             self.receipt_us = now.mono_us;
         }
-        self.receipted = upto;
-        self.sent = self.sent.max(upto);
+        (self.receipted, self.gone) = (upto, gone);
+        self.sent = self.sent.max(self.floor());
+        self.urgent.extend(urgent);
         self.flights.receipted(upto);
         self.branch.receipted(upto);
         self.receipt_ms = now.utc_ms;
         self.urgent.retain(|seq| *seq > upto);
         self.urgent_sent.retain(|seq| *seq > upto);
-        let last = self.head.min(upto + WINDOW);
+        let last = self.head.min(self.floor() + WINDOW);
         let mut resend: Vec<(u64, u64)> = resend.into_iter().map(|(from, to)| (from.max(1), to.min(last))).collect();
         resend.retain(|(from, to)| from <= to);
         resend.sort_unstable();
@@ -310,7 +343,7 @@ impl Uplink {
                 (from, cut)
             }
             None if self.flights.bytes() + BATCH_BYTES as u64 > WINDOW_BYTES => return None,
-            None => (self.sent + 1, self.head.min(self.sent + BATCH).min(self.receipted + WINDOW)),
+            None => (self.sent + 1, self.head.min(self.sent + BATCH).min(self.floor() + WINDOW)),
         };
         (from <= to).then(|| {
             self.flights.read(Flight { from, to, through: to, bytes: 0, again: again.is_some() });
@@ -325,7 +358,7 @@ impl Uplink {
     }
 
     fn stuck_at(&self) -> Option<u64> {
-        let waits = self.sent > self.receipted && self.flights.is_empty();
+        let waits = self.sent > self.floor() && self.flights.is_empty();
         waits.then(|| self.receipt_us + RESEND_AFTER_US)
     }
 
@@ -366,7 +399,7 @@ impl Uplink {
     /// Records without a receipt.
     pub fn waiting(&self) -> u64 {
         let ahead: u64 = self.have.iter().map(|(from, to)| to - from + 1).sum();
-        (self.head - self.receipted.min(self.head)).saturating_sub(ahead)
+        (self.head - self.floor().min(self.head)).saturating_sub(ahead)
     }
 
     /// For the page.

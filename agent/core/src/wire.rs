@@ -2,8 +2,10 @@
 
 use crate::certificate::Certificate;
 use crate::erasure::Erasure;
+use crate::health::Vitals;
 use crate::plan::LineId;
 use crate::register::Register;
+use crate::steps::LastClock;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
@@ -105,11 +107,11 @@ pub enum Input {
         /// Why.
         cause: String,
     },
-    /// The file system of the journal was looked at; at most once a minute.
-    Space {
-        /// What an unprivileged process may still write, in MiB; `None` where that is not known.
-        free_mib: Option<u64>,
-    },
+    /// A genuine receipt counts lower than the newest one: it was overtaken, or the central side was restored from a
+    /// backup and does not know how far it had counted.
+    ReceiptBehind,
+    /// Machine and process were looked at; at most once a minute.
+    Measured(Vitals),
     /// The journal looked back.
     LookedBack {
         /// [`Output::LookBack::after`].
@@ -444,6 +446,12 @@ pub struct Receipted {
     pub ts_ms: i64,
     /// Newest order that it has for this gateway, 0 for none.
     pub order: u64,
+    /// Its number and link.
+    pub mark: (u64, Link),
+    /// Records behind `upto` and up to this were disposed of: they cannot be sent. 0 where the next one is here.
+    pub gone: u64,
+    /// Records that say so, or what is lost: they go first.
+    pub urgent: Vec<u64>,
 }
 
 /// The journal left its branch: the central side holds another history of this gateway, and the chain goes on behind it.
@@ -461,6 +469,8 @@ pub struct Rebased {
     pub left: u64,
     /// Positions to be sent, first and last.
     pub branch: Option<(u64, u64)>,
+    /// Records up to here are summed up in the chain that goes on; those behind it are to be counted anew.
+    pub summed_up: u64,
 }
 
 /// What the journal recovered at start: the agent's memory.
@@ -484,6 +494,12 @@ pub struct Recovered {
     pub order: Option<Order>,
     /// Positions of what was left (see [`Rebased`]) that the central side may not have: first and last.
     pub branch: Option<(u64, u64)>,
+    /// Number and link of the newest receipt.
+    pub receipt: Option<(u64, Link)>,
+    /// The clock as the last record before this start states it.
+    pub clock: Option<LastClock>,
+    /// This gateway had a journal before, and it is not where the settings say: a new one was begun.
+    pub anew: bool,
 }
 
 /// One row of the agent's memory.

@@ -75,6 +75,12 @@ impl Clock {
         Now { mono_us, utc_ms, trusted, quality: self.quality, boot: Arc::clone(&self.boot) }
     }
 
+    /// Goes on from an era of the journal, if that is later: no era comes twice.
+    pub fn resume(&mut self, era: u32) {
+        self.eras.resume(era);
+        self.quality.era = self.quality.era.max(era);
+    }
+
     fn look(&mut self, wall_ms: i64) {
         let synced = fs::metadata(SYNC_MARK).and_then(|mark| mark.modified()).ok();
         let since = synced.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
@@ -94,6 +100,16 @@ impl Clock {
 /// This source is of no earlier day (2026-11-01T00:00:00Z); raised with a release. A board without a battery starts in
 /// 1970, before every certificate.
 const RELEASED_S: u64 = 1_793_491_200;
+
+/// CLOCK_BOOTTIME in microseconds, to measure how long something takes.
+pub fn mono_us() -> u64 {
+    micros(clock_gettime(ClockId::Boottime))
+}
+
+/// Processor time of this process since it began, in microseconds.
+pub fn cpu_us() -> u64 {
+    micros(clock_gettime(ClockId::ProcessCPUTime))
+}
 
 /// What certificates are judged by. `known_ms` is past for certain, such as the time of a signed receipt; 0 = nothing is
 /// known.

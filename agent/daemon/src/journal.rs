@@ -17,6 +17,7 @@ mod branch;
 pub mod bundle;
 mod damage;
 mod document;
+mod gone;
 mod log;
 mod look_back;
 mod lost;
@@ -135,6 +136,15 @@ pub enum Fault {
     /// Keys and acceptance do not belong together, or the journal is another gateway's.
     #[error("{0}")]
     Refused(String),
+    /// A file without a key: the power went while it was made.
+    #[error(
+        "{file} is empty: no key was ever in it, and nothing was signed by one; run: rm {file} && picket identity {file}, \
+         and have the gateway accepted with the key that it prints"
+    )]
+    NoKey {
+        /// Which file.
+        file: PathBuf,
+    },
     /// The budget is used up.
     #[error(
         "journal is full: {used} of {budget} bytes are in use; is the link to the centre down? else raise budget_mib \

@@ -8,7 +8,7 @@ use crate::line::Carrier;
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
 use crate::watchdog::{Callee, Mending};
-use crate::{central, clock, console, control, line, secrecy};
+use crate::{begun, central, clock, console, control, line, secrecy};
 use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
@@ -98,8 +98,20 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         name.push(suffix);
         secrecy::tighten(Path::new(&name))?;
     }
+    let anew = begun::is_missing(&loaded.journal);
+    if anew {
+        let file = loaded.journal.file.display();
+        tracing::error!(
+            "{file} is not there, and this gateway had a journal: is its volume mounted? A new one is begun, which the \
+             central side is told (`reset`). To go on with the old one: stop the agent, mount it, start the agent"
+        );
+    }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
-    let (journal, mut recovered) = opened.map_err(|fault| told(&fault))?;
+    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let mut recovered = Recovered { anew, ..recovered };
+    begun::note(&loaded.journal);
+    clock.resume(recovered.clock.as_ref().map_or(0, |last| last.era_at(&now.when())));
+    let now = clock.now();
     let sensitivity = loaded.plan.sensitivity.clone();
     let mut journal = journal.labelled(sensitivity.clone());
     recovered.head = tell_archives(&mut journal, &loaded.journal.file, &now.when()).unwrap_or(recovered.head);

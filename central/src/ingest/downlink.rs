@@ -82,6 +82,8 @@ impl Ingest {
             if newest != gateway.down.newest {
                 gateway.down.newest = newest;
             }
+            gateway.drills =
+                self.store.read("reading what was ordered of drills", |db| super::drills::ordered(db, gw))?;
             gateway.down.next_ms = 0;
         }
         Ok(())

@@ -5,6 +5,7 @@ use crate::check::{HeldKey, Keyring, Proof};
 use crate::clock::Now;
 use crate::store::{self, Accepted, Life};
 use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, verify};
+use picket_record::drill::Drills;
 use picket_record::encode::{Link, link};
 use picket_record::kind::Kind;
 use picket_record::refusal::Refusal;
@@ -95,6 +96,8 @@ pub(super) struct Gateway {
     /// Holes declared by records that wait: first, last, declared by.
     pub(super) declared: Vec<(u64, u64, u64)>,
     pub(super) down: Down,
+    /// What was ordered of drills.
+    pub(super) drills: Drills,
     /// Trusted up to this record.
     pub(super) revoked_after: Option<u64>,
     pub(super) life: Option<Life>,
@@ -138,6 +141,7 @@ impl Gateway {
             forked: false,
             left: None,
             down: Down::default(),
+            drills: Drills::default(),
             declared: Vec::new(),
             revoked_after: None,
             life: None,
@@ -164,6 +168,7 @@ impl Gateway {
         self.forked = store::is_forked(db, &gw)?;
         self.left = store::last_rollback(db, &gw)?;
         self.life = store::life(db, &gw)?;
+        self.drills = super::drills::ordered(db, &gw)?;
         for line in store::ahead_openings(db, &gw)? {
             let record = Parsed::read(&line).expect("it was read before it was stored");
             if let Some(opened) = self.opened(&record) {
@@ -245,9 +250,10 @@ impl Gateway {
         self.candidates.retain(|one| one.ep >= record.ep);
     }
 
-    /// Keeps in mind what a record that waits declares as lost.
+    /// Keeps in mind what a record that waits declares as lost, or as disposed of: where it reaches beyond the chain, this
+    /// store was restored from a backup, and nobody has it any more.
     pub(super) fn declare(&mut self, record: &Parsed<'_>) {
-        for (from, to) in record.lost() {
+        for (from, to) in record.lost().into_iter().chain(disposed(record)) {
             if to > self.head.seq && self.declared.len() < DECLARED_MAX {
                 self.declared.push((from, to, record.seq));
             }
@@ -394,6 +400,15 @@ impl Gateway {
     pub(super) fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
+}
+
+/// The numbers that a record says were disposed of.
+fn disposed(record: &Parsed<'_>) -> Option<(u64, u64)> {
+    let data = record.data();
+    let number = |field: &str| data.get(field).and_then(serde_json::Value::as_u64);
+    let of_chain = record.kind == Kind::RecordsDisposed && !data.contains_key("what");
+    let range = number("from").zip(number("to")).filter(|_| of_chain);
+    range.filter(|(from, to)| 1 <= *from && from <= to && *to < record.seq)
 }
 
 /// Time between heartbeats as one states it, in seconds.

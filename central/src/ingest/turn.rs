@@ -122,6 +122,7 @@ impl<'a> Turn<'a> {
         if self.gateway.forks > 0 && store::forget_fork(self.db, &record.gw, record.seq, &record.link)? {
             self.gateway.forks -= 1;
         }
+        self.gateway.doubt_drill(self.db, record, self.now)?;
         let before = self.gateway.head;
         self.gateway.advance(record, received_ms, self.now);
         self.gateway.down.seen(record);
@@ -231,12 +232,7 @@ impl<'a> Turn<'a> {
             self.gateway.ahead -= 1;
             let record = Parsed::read(&waiting.line).expect("it was read before it was stored");
             match self.gateway.head.place_after(self.gateway.closed, &record, |_| None) {
-                Verdict::Break(why) => {
-                    store::withdraw(self.db, &gw, seq)?;
-                    self.gateway.let_go(seq);
-                    self.gateway.pending.again = Some(seq);
-                    return self.refuse(&why, waiting.line.as_bytes());
-                }
+                Verdict::Break(why) => return self.broke_off(&record, &why.to_string()),
                 Verdict::Next => {
                     let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(&record) } else { None };
                     self.accept(&record, opened, waiting.received_ms)?;
@@ -247,6 +243,20 @@ impl<'a> Turn<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A genuine record waited for a chain that went another way: part of another history, and what stands under its
+    /// number is asked for. The key of an epoch signs one history alone; one of an epoch that has passed is what a
+    /// gateway sent before it lost its tail.
+    fn broke_off(&mut self, record: &Parsed<'_>, why: &str) -> Result<()> {
+        store::withdraw(self.db, &record.gw, record.seq)?;
+        self.gateway.let_go(record.seq);
+        self.gateway.pending.again = Some(record.seq);
+        let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(record) } else { None };
+        if record.ep >= self.gateway.head.ep {
+            return self.fork(record, opened.as_ref(), None, why);
+        }
+        self.beside(record, opened.as_ref(), None, why, false).map(drop)
     }
 
     /// Goes over a hole that the gateway declared as lost for good, once the record behind it is there: what that one

@@ -51,7 +51,7 @@ pub(crate) fn revoke(db: &Connection, gw: &Name, after: u64, by: &str, now_ms: i
                  at_ms=excluded.at_ms WHERE excluded.after_seq<after_seq";
     db.execute(sql, params![gw.as_str(), after, by, now_ms])?;
     db.execute("DELETE FROM open_alarm WHERE gw=?1", [gw.as_str()])?;
-    let sql = "SELECT line FROM record WHERE gw=?1 AND seq<=?2 AND (kind LIKE 'alarm.%' OR kind='act.acknowledged')
+    let sql = "SELECT line FROM record WHERE gw=?1 AND seq<=?2 AND (kind LIKE 'alarm.%' OR kind IN ('act.acknowledged', 'snapshot'))
                ORDER BY seq";
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query(params![gw.as_str(), after])?;

@@ -40,7 +40,7 @@ pub(crate) fn first_ahead(db: &Connection, gw: &Name) -> Result<Option<u64>> {
 
 /// The declarations that wait.
 pub(crate) fn ahead_declarations(db: &Connection, gw: &Name) -> Result<Vec<String>> {
-    let sql = "SELECT line FROM ahead WHERE gw=?1 AND kind='journal.recovered' ORDER BY seq";
+    let sql = "SELECT line FROM ahead WHERE gw=?1 AND kind IN ('journal.recovered','records.disposed') ORDER BY seq";
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([gw.as_str()], |row| row.get(0))?;
     rows.collect()

@@ -3,9 +3,11 @@
 
 mod attacks;
 mod drain;
+mod drills;
 mod forks;
 mod losses;
 mod ordering;
+mod put_back;
 mod scene;
 mod trust;
 
@@ -185,7 +187,7 @@ fn a_record_that_cannot_continue_the_chain_is_kept_beside_it() {
 }
 
 #[test]
-fn a_waiting_record_that_breaks_the_chain_is_taken_back() {
+fn a_waiting_record_that_breaks_the_chain_is_taken_back_and_kept_as_another_history() {
     let mut scene = Scene::new();
     scene.fill(2);
     let head = scene.sealer.head();
@@ -195,10 +197,36 @@ fn a_waiting_record_that_breaks_the_chain_is_taken_back() {
     scene.seal(&about_alarm(Kind::Snapshot, "-"));
     scene.send([1, 2, other], 0);
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 1);
-    assert_eq!(scene.send([5], 10), Tally { stored: 1, refused: 1, ..Tally::default() });
+    assert_eq!(scene.send([5], 10), Tally { stored: 1, forks: 1, ..Tally::default() });
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
     let (receipt, _) = scene.receipt(60).unwrap();
-    assert_eq!((receipt.state, receipt.resend), (State::Bad, vec![(4, 4)]), "what really stood there is asked for");
+    assert_eq!((receipt.state, receipt.resend), (State::Fork, vec![(4, 4)]), "what really stood there is asked for");
+    assert_eq!(receipt.rebase, Some((3, scene.sent[4].link)));
+    assert_eq!(scene.ask_store::<u64>("SELECT seq FROM fork"), 4);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM quarantine"), 0);
+}
+
+#[test]
+fn what_waited_of_an_epoch_that_has_passed_is_kept_and_contradicts_nothing() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    let head = scene.sealer.head();
+    scene.fill(5);
+    let lost = scene.seal(&raised("lost")) + 1;
+    scene.send([1, 2, 3, lost], 0);
+    // The disk lost what it had said was stored: the next start goes on behind record 3.
+    let (sealer, opening) = open(7, head, TailState::Crash);
+    (scene.sealer, scene.sent[3]) = (sealer, opening);
+    for at in [4, 5, 6] {
+        let sealed = scene.sealer.seal(&beat()).unwrap();
+        if at < 6 { scene.sent[at] = sealed } else { scene.sent.push(sealed) }
+    }
+    let tally = scene.send([4, 5], 10);
+    assert_eq!((tally.stored, tally.forks, tally.refused), (2, 1, 0));
+    let (receipt, _) = scene.receipt(60).unwrap();
+    assert_eq!((receipt.upto, receipt.resend, receipt.rebase), (5, vec![(6, 6)], None));
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
+    assert_eq!(scene.send([6, 7], 100).stored, 2);
 }
 
 #[test]

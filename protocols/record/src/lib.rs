@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod certificate;
 pub mod chain;
 pub mod command;
+pub mod drill;
 pub mod encode;
 pub mod enrolment;
 pub mod json;

@@ -87,6 +87,11 @@ impl Order {
         Token::of_central(line, |sms| Header::Order { sms }, Some((key, "order")), Self::from_members)
     }
 
+    /// What an order says, for who signed it.
+    pub fn claims(line: &str) -> Result<(Self, Link), Refusal> {
+        Token::of_central(line, |sms| Header::Order { sms }, None, Self::from_members)
+    }
+
     /// Whether it has ended, by a clock that the reader trusts.
     pub fn is_over(&self, trusted_ms: i64) -> bool {
         trusted_ms >= self.exp_ms

@@ -207,8 +207,8 @@ fn a_drill_begins_only_inside_its_window_and_with_its_equipment() {
     let (told, _) = orders.checked(&at(0), inside, command(9, start("fire", &["DOOR-1"])));
     assert_eq!(said(&told, "command"), [(Kind::ExerciseStarted, json!(9))]);
     let drill = orders.drill().unwrap();
-    assert_eq!(drill.of("DOOR-1").unwrap(), picket_record::body::Drill { id: "fire".into(), auth: [7; 32] });
-    assert_eq!(drill.of("DOOR-2"), None, "what does not take part is live");
+    assert_eq!(drill.of(&at(0), "DOOR-1").unwrap(), picket_record::body::Drill { id: "fire".into(), auth: [7; 32] });
+    assert_eq!(drill.of(&at(0), "DOOR-2"), None, "what does not take part is live");
 }
 
 #[test]
@@ -260,4 +260,33 @@ fn a_lost_link_gives_up_what_was_not_whole() {
     orders.link_lost();
     assert!(orders.heard(Some("application/picket-part"), part(TEXT, 20, TEXT.len()).1).is_err());
     assert!(hear(&mut orders, lines("order")).is_some(), "it is looked at anew");
+}
+
+#[test]
+fn no_record_is_of_a_drill_behind_its_end_outside_its_window_or_after_an_order_without_it() {
+    let begun = || {
+        let mut orders = in_force(order(1));
+        orders.checked(&at(0), Some(MIDNIGHT_MS), command(1, start("fire", &["DOOR-1"])));
+        orders
+    };
+    let marked = |orders: &Orders, now: &Now| orders.drill().is_some_and(|drill| drill.of(now, "DOOR-1").is_some());
+    let orders = begun();
+    assert!(marked(&orders, &at(s(599))));
+    assert!(!marked(&orders, &at(s(600))), "also before anybody looked at the time");
+
+    // The clock is set behind the end of the window.
+    let mut orders = begun();
+    let behind = Now { utc_ms: Some(MIDNIGHT_MS + HOUR_MS), ..at(s(1)) };
+    assert!(behind.quality.sync && !marked(&orders, &behind));
+    assert_eq!(orders.timeout(&behind).unwrap().data["why"], json!("window"));
+    let (told, _) = begun().checked(&behind, Some(MIDNIGHT_MS), command(2, start("fire", &["DOOR-1"])));
+    assert_eq!(said(&told, "command"), [(Kind::OrderRejected, json!(2))]);
+
+    for (windows, why) in [(vec![window("fire")], None), (vec![window("flood")], Some(json!("order")))] {
+        let mut orders = begun();
+        orders.checked(&at(1), None, checked(Order { drills: windows, ..order(2) }));
+        orders.kept(&at(1), Ok(None)).0.unwrap();
+        assert_eq!(marked(&orders, &at(2)), why.is_none());
+        assert_eq!(orders.timeout(&at(2)).map(|ended| ended.data["why"].clone()), why);
+    }
 }

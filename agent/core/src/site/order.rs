@@ -6,6 +6,7 @@ use crate::orders::{Applied, Commanded};
 use crate::register::{EquipmentId, Register};
 use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
+use crate::status::OrderStatus;
 use crate::time::Now;
 use crate::wire::{Checked, Output};
 
@@ -112,6 +113,12 @@ impl Site {
         };
         let equipment = self.own_id();
         self.found(now, Finding { rule: Rule::OrderStale, equipment, about: String::new(), turn, evidence: None });
+    }
+
+    /// For the page.
+    pub(super) fn order_view(&self, now: &Now) -> OrderStatus {
+        let stale = self.orders.stale(now, self.trusted_ms(now)).map(str::to_owned);
+        OrderStatus { ver: self.orders.version(), exp_ms: self.orders.ends_ms(), stale }
     }
 
     /// The gateway as a piece of equipment: what rings because of itself is about this.

@@ -33,11 +33,12 @@ const SEND_US: u64 = s(2);
 pub(super) fn still_counts(input: &Input) -> bool {
     match input {
         Input::Stored { .. } | Input::StoreFailed { .. } | Input::Packed { .. } | Input::Sent { .. } => true,
-        Input::Space { .. } => true,
+        Input::Measured(_) => true,
         Input::LinkUp { .. }
         | Input::LinkDown { .. }
         | Input::ReceiptHeard { .. }
         | Input::Receipted(_)
+        | Input::ReceiptBehind
         | Input::Rebased(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
         Input::OrderHeard { .. } | Input::OrderChecked(_) | Input::OrderKept(_) | Input::Certificate(_) => false,

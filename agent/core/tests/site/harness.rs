@@ -58,6 +58,7 @@ pub(crate) struct World {
     pub(crate) confirmed: Vec<(LineId, u64)>,
     pub(crate) sent: Vec<Batch>,
     pub(crate) checks: usize,
+    pub(crate) asked_receipts: usize,
     /// Days that the journal was told to keep records.
     pub(crate) retained: Option<u32>,
     /// Documents that came down and were handed on to be verified.
@@ -122,6 +123,7 @@ impl World {
             confirmed: Vec::new(),
             sent: Vec::new(),
             checks: 0,
+            asked_receipts: 0,
             retained: None,
             orders: 0,
             asks: 0,
@@ -250,7 +252,8 @@ impl World {
                     let kept = Input::OrderKept(Ok(register.as_deref().map(read)));
                     self.site.handle(&self.now(), kept);
                 }
-                Output::AskReceipt { .. } | Output::BranchTold { .. } => {}
+                Output::AskReceipt { .. } => self.asked_receipts += 1,
+                Output::BranchTold { .. } => {}
                 Output::Stopped => {
                     assert!(self.stopped_at.is_none(), "stopped twice");
                     self.stopped_at = Some(self.now_us);

@@ -151,7 +151,17 @@ fn a_clock_that_nobody_vouches_for_makes_no_order_stale_and_the_central_side_s_d
     let stale = "order-stale/gateway:gw-1";
     let receipt = |ts_ms| {
         let (have, resend) = (Vec::new(), Vec::new());
-        Input::Receipted(Receipted { state: State::Ok, upto: 1, have, resend, ts_ms, order: 1 })
+        Input::Receipted(Receipted {
+            state: State::Ok,
+            upto: 1,
+            have,
+            resend,
+            ts_ms,
+            order: 1,
+            mark: (1, [1; 32]),
+            gone: 0,
+            urgent: vec![],
+        })
     };
     assert!(world.alarm(stale).is_none());
     world.give(receipt(MIDNIGHT_MS + 24 * 3_600_000));

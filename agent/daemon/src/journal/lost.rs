@@ -7,6 +7,7 @@ use super::damage;
 use super::{Fault, Journal};
 use picket_record::body::When;
 use picket_record::chain::{Epochs, Parsed, verify};
+use picket_record::kind::Severity;
 use picket_record::receipt::{RANGES_MAX, Range};
 use picket_record::refusal::Refusal;
 use serde_json::json;
@@ -16,8 +17,9 @@ use serde_json::json;
 const LOOK_MAX: u64 = 512;
 
 impl Journal {
-    /// Looks at what the central side asks for again, and declares what cannot be sent. Whether something was.
-    pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<bool, Fault> {
+    /// Looks at what the central side asks for again, and declares what cannot be sent. The numbers of the records that
+    /// do, which go first.
+    pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<Vec<u64>, Fault> {
         let (upto, head) = (self.receipts.upto(), self.sealer.head().seq);
         let mut lost = Vec::new();
         for (from, to) in asked {
@@ -27,7 +29,7 @@ impl Journal {
             }
         }
         lost.sort_unstable();
-        let Some(last) = lost.last().map(|(_, last)| *last) else { return Ok(false) };
+        let Some(last) = lost.last().map(|(_, last)| *last) else { return Ok(Vec::new()) };
         // Nothing of this epoch can be verified: its records go up to where the next one opens.
         if last >= self.sealer.opened() && lost.iter().any(|(a, b)| (*a..=*b).contains(&self.sealer.opened())) {
             let opened = self.sealer.opened();
@@ -36,12 +38,11 @@ impl Journal {
             lost.retain(|(first, _)| *first < opened);
             lost.push((opened, end));
         }
-        self.state_lost(&lost, Vec::new(), when)?;
-        Ok(true)
+        self.state_lost(&lost, Vec::new(), when)
     }
 
     /// The record that tells of damage, and of what is lost with it.
-    pub(super) fn state_lost(&mut self, lost: &[Range], found: damage::Damage, when: &When) -> Result<(), Fault> {
+    pub(super) fn state_lost(&mut self, lost: &[Range], found: damage::Damage, when: &When) -> Result<Vec<u64>, Fault> {
         let mut lost = joined(lost.to_vec());
         lost.truncate(RANGES_MAX);
         if !lost.is_empty() {
@@ -50,10 +51,18 @@ impl Journal {
         let mut body = damage::recovered(when, found);
         if !lost.is_empty() {
             body.data.insert("lost".into(), json!(lost));
+            // Ahead of the backlog: nothing of that has a receipt before the hole is crossed.
+            body.severity = Severity::Security;
         }
-        self.commit(&[body])?;
+        let stored = self.commit(&[body])?;
+        self.note_declared(&lost)?;
+        Ok(stored.urgent)
+    }
+
+    /// Each range is declared once.
+    pub(super) fn note_declared(&self, ranges: &[Range]) -> Result<(), Fault> {
         let doing = "cannot note what was declared";
-        for (first, last) in lost {
+        for (first, last) in ranges {
             let sql =
                 "INSERT INTO lost(first, last) VALUES(?1, ?2) ON CONFLICT(first) DO UPDATE SET last = excluded.last";
             self.store.run(sql, (first, last), doing)?;
@@ -136,7 +145,7 @@ impl Journal {
     }
 
     /// What of these ranges no record declares yet.
-    fn undeclared(&self, ranges: Vec<Range>) -> Result<Vec<Range>, Fault> {
+    pub(super) fn undeclared(&self, ranges: Vec<Range>) -> Result<Vec<Range>, Fault> {
         let Some((first, _)) = ranges.first().copied() else { return Ok(ranges) };
         let sql = "SELECT first, last FROM lost WHERE last >= ?1 ORDER BY first";
         let declared: Vec<Range> =

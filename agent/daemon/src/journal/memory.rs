@@ -162,7 +162,7 @@ fn index(store: &Store, seq: u64, ep: u64, stated: Stated<'_>) -> Result<(), Fau
         let sql = "INSERT OR IGNORE INTO epoch(ep, seq) VALUES(?1, ?2)";
         store.run(sql, (ep, seq), "cannot note an epoch")?;
     }
-    if stated.kind == Kind::SummaryDay {
+    if stated.kind == Kind::SummaryDay && !stated.data.contains_key(picket_core::summary::VOID) {
         super::summaries::mark(store, seq)?;
     }
     if stated.kind == Kind::PersonalErased {

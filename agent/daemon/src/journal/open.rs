@@ -8,16 +8,17 @@ use super::store::Store;
 use super::tail::{check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::sensitivity::Sensitivity;
+use picket_core::steps::LastClock;
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
-use picket_record::chain::{Head, Opening, Origin, Sealer};
+use picket_record::chain::{Head, Opening, Origin, Parsed, Sealer};
 use picket_record::encode::{Link, Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -115,6 +116,9 @@ pub fn identity(file: &Path) -> Result<IdentityKey, Fault> {
         return Err(Fault::Refused(text));
     }
     let text = text(file, "cannot read the identity key")?;
+    if text.trim().is_empty() {
+        return Err(Fault::NoKey { file: file.to_owned() });
+    }
     let seed = bytes32(text.trim(), "identity key");
     seed.map(IdentityKey::from_seed).map_err(|refusal| Fault::Refused(format!("{}: {refusal}", file.display())))
 }
@@ -136,6 +140,10 @@ impl Journal {
         let (store, head) = ready(place, &credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
         let tail_state = tail_state(&store, head, &damage)?;
+        let clock = last_clock(&store, head)?;
+        let mut when = when.clone();
+        when.clock.era = clock.as_ref().map_or(when.clock.era, |last| last.era_at(&when));
+        let when = &when;
         let opening =
             Opening { tail_state, found: None, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
@@ -168,7 +176,7 @@ impl Journal {
         }
         journal.first_words(when, head.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
-        Ok((journal, recovered))
+        Ok((journal, Recovered { clock, ..recovered }))
     }
 
     /// `log.genesis` in a new journal, `journal.recovered` where something was wrong.
@@ -185,7 +193,7 @@ impl Journal {
             let head = self.sealer.head().seq;
             let from = (self.receipts.upto() + 1).max(head.saturating_sub(super::tail::TAIL));
             let lost = self.unreadable(from, head, super::tail::TAIL)?;
-            self.state_lost(&lost, damage, when)?;
+            drop(self.state_lost(&lost, damage, when)?);
         }
         salvage::told(&self.store)
     }
@@ -215,8 +223,22 @@ impl Journal {
                 None
             }),
             branch: super::branch::untold_branch(&self.store)?,
+            receipt: self.receipts.mark(),
+            clock: None,
+            anew: false,
         })
     }
+}
+
+/// What the last record says of the clock.
+fn last_clock(store: &Store, head: Head) -> Result<Option<LastClock>, Fault> {
+    let line = store.line(head.seq)?;
+    Ok(line.and_then(|line| {
+        let record = Parsed::read_bytes(&line).ok()?;
+        let payload: Value = serde_json::from_str(record.payload()).ok()?;
+        let era = payload.get("clk")?.get("era")?.as_u64().and_then(|era| u32::try_from(era).ok())?;
+        Some(LastClock { boot: record.boot.clone(), mono_us: record.mono_us, wall_ms: record.wall_ms, era })
+    }))
 }
 
 /// A sound file and its head, or the new file that took the place of a damaged one.

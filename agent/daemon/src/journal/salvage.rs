@@ -61,7 +61,7 @@ pub(super) fn damage_of(fault: &Fault) -> Option<String> {
             let damaged = matches!(source.sqlite_error_code(), None | Some(DatabaseCorrupt | NotADatabase));
             damaged.then(|| source.to_string())
         }
-        Fault::File { .. } | Fault::Refused(_) | Fault::Full { .. } => None,
+        Fault::File { .. } | Fault::Refused(_) | Fault::NoKey { .. } | Fault::Full { .. } => None,
     }
 }
 

@@ -5,15 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The bytes of a disk, as an image takes them beside the open journal.
-struct Image(Vec<(PathBuf, Vec<u8>)>);
+pub(super) struct Image(Vec<(PathBuf, Vec<u8>)>);
 
 impl Image {
-    fn take(site: &Site) -> Self {
+    pub(super) fn take(site: &Site) -> Self {
         let files = ["journal.db", "journal.db-wal"].map(|name| site.folder.path().join(name));
         Self(files.into_iter().map(|file| (file.clone(), fs::read(&file).unwrap_or_default())).collect())
     }
 
-    fn put_back(&self) {
+    pub(super) fn put_back(&self) {
         for (file, bytes) in &self.0 {
             fs::write(file, bytes).unwrap();
         }
@@ -37,7 +37,7 @@ fn branch(journal: &Journal) -> Vec<(u64, u64, Kind)> {
 }
 
 /// Two lives of one gateway: the receipt of what the first one wrote, and the journal as an image of its disk took it.
-fn put_back() -> (Site, Journal, String) {
+pub(super) fn put_back() -> (Site, Journal, String) {
     let mut site = Site::new();
     let (mut journal, _) = site.start();
     journal.append(&[raised("door/A"), beat()]).unwrap();
@@ -53,7 +53,7 @@ fn put_back() -> (Site, Journal, String) {
     (site, journal, line)
 }
 
-fn told(journal: &mut Journal) -> Rebased {
+pub(super) fn told(journal: &mut Journal) -> Rebased {
     journal.rebased().expect("it was left")
 }
 

@@ -190,6 +190,23 @@ fn an_identity_key_that_others_may_read_is_refused() {
 }
 
 #[test]
+fn an_identity_key_file_without_a_key_is_refused_with_the_way_out() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("identity.key");
+    for text in ["", "\n"] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let fault = crate::journal::identity(&file).unwrap_err();
+        let remedy = format!("rm {0} && picket identity {0}", file.display());
+        assert!(
+            matches!(&fault, crate::journal::Fault::NoKey { .. }) && fault.to_string().contains(&remedy),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
 fn an_acceptance_of_another_identity_or_gateway_is_refused() {
     use picket_record::{acceptance::Acceptance, keys::AcceptKey};
     use std::os::unix::fs::PermissionsExt;
