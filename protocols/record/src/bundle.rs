@@ -188,8 +188,12 @@ impl BundleCheck {
             let what = Contradiction::Unverifiable { file: part.file(), without: Part::Root.file() };
             self.contradicts(part, None, what);
         }
-        if part == Part::Records {
-            self.chain();
+        match part {
+            Part::Records => {
+                self.chain();
+            }
+            Part::Branches => self.chain().branches_begin(),
+            _ => {}
         }
     }
 

@@ -282,7 +282,13 @@ function record(    gw, ep, mode, opens, i, v, tail, p) {
     p = ".data.lost[" i "]"
     v = v (i ? "," : "") VALUE[p "[0]"] ":" VALUE[p "[1]"]
   }
-  row(v); row(number_or_dash(".data.from")); row(number_or_dash(".data.to")); row(plain(VALUE[".data.why"])); row(files())
+  row(v); row(number_or_dash(".data.from")); row(number_or_dash(".data.to")); row(plain(VALUE[".data.why"]))
+  v = VALUE[".data.next_epk"]
+  if (!(".data.next_epk" in TYPE)) v = "-"; else if (TYPE[".data.next_epk"] != "s" || v !~ /^[A-Za-z0-9_-]+$/) v = "!"
+  row(v)
+  p = ".data.branch"
+  v = TYPE[p] == "a" && SIZE[p] == 2 ? number_or_dash(p "[0]") " " number_or_dash(p "[1]") : ""
+  row(v ~ /^[0-9]+ [0-9]+$/ ? v : ""); row(files())
 }
 function files(    i, n, p, k, out) {
   if (TYPE[".data.files"] != "o") return "!field"

@@ -415,6 +415,7 @@ class Chain {
   head = null;
   denied = null;
   closed = true;
+  nextKey = undefined;
   number = 0;
   first = 0;
   last = 0;
@@ -422,7 +423,12 @@ class Chain {
   holes = [];
   lost = [];
   disposed = [];
+  left = [];
+  // Openings by the last record of the branch that each names; what branches hold; whether there is such a file.
   tails = [];
+  met = new Set();
+  numbers = [];
+  branches = false;
   constructor(report, identity, accepted) {
     Object.assign(this, { report, identity, accepted });
   }
@@ -492,6 +498,10 @@ class Chain {
     need(record.ep === head.ep + opens || (record.leaves && record.ep > head.ep), "break-epoch");
     need(prev === head.link, "break-prev", `record ${seq} does not name the one before it`);
     need(record.opens || !this.closed, "break-closed");
+    if (this.nextKey !== undefined && record.data.get("epk") !== this.nextKey) {
+      need(record.leaves, "break-key", `record ${seq} opens another epoch than the one before names`);
+      this.report.loss("branch", `record ${seq} goes on elsewhere`);
+    }
   }
   behind(record) {
     const known = this.receipts.get(record.seq - 1);
@@ -499,10 +509,13 @@ class Chain {
   }
   leave(record, head) {
     const { seq, tail } = record;
-    const moved = tail && tail.seq >= seq && head.seq + 1 === seq;
+    const moved = tail && tail.seq > head.seq;
     need(tail && (moved || (tail.seq === head.seq && tail.link === head.link)), "tail", `record ${seq}`);
     need(record.ep > head.ep, "break-epoch");
-    if (moved) this.tails.push(`${tail.seq} ${tail.link}`);
+    if (moved) {
+      need(this.tails.length < LISTED, "too-many");
+      this.tails.push({ tail, before: head.seq, seq, line: this.number });
+    }
     const proof = this.receipts.get(seq - 1)?.head === record.prev ? "a receipt shows it" : "no receipt here shows it";
     if (head.seq + 1 < seq) {
       this.report.loss("rollback", `records ${head.seq + 1} to ${seq - 1} are with the central system (${proof})`);
@@ -548,6 +561,10 @@ class Chain {
         }
       }
     } else if (kind === "records.disposed") {
+      const branch = data.get("branch");
+      if (Array.isArray(branch) && branch.length === 2 && branch.every(isCount) && branch[0] <= branch[1]) {
+        this.left.push(branch);
+      }
       const [a, b] = [data.get("from"), data.get("to")];
       if (isCount(a) && isCount(b) && 1 <= a && a <= b && b < seq) {
         this.disposed.push([a, b]);
@@ -557,7 +574,26 @@ class Chain {
     if (!this.head) this.first = seq;
     this.last = seq;
     this.closed = kind === "epoch.close";
+    this.nextKey = this.closed ? data.get("next_epk") : undefined;
     this.head = { seq, ep: record.ep, link: record.link };
+  }
+  // A record of a branch.
+  leftBehind(record) {
+    this.met.add(`${record.seq} ${record.link}`);
+    this.numbers.push([record.seq, record.seq]);
+    const { tail } = record;
+    if (record.leaves && tail && tail.seq + 1 < record.seq) this.numbers.push([tail.seq + 1, record.seq - 1]);
+  }
+  settleBranches() {
+    const known = [...this.numbers, ...this.lost, ...this.left];
+    for (const { tail, before, seq, line } of this.tails) {
+      const disposed = this.left.some(([a, b]) => a <= tail.seq && tail.seq <= b);
+      const gap = before + 1 < seq;
+      const there = this.met.has(`${tail.seq} ${tail.link}`) || disposed || !(gap || this.branches);
+      if (!there || (gap && rest(before + 1, tail.seq, known).length)) {
+        this.complain(line, "tail", `the branch that record ${seq} names is not here`);
+      }
+    }
   }
   finish() {
     this.deny(null);
@@ -637,7 +673,6 @@ class Bundle {
   manifest = null;
   orderLast = null;
   commandLast = 0;
-  branchLinks = new Set();
   constructor(folder, options) {
     Object.assign(this, { folder, ...options });
   }
@@ -667,10 +702,9 @@ class Bundle {
       if (other && other !== key) this.report.contradiction("summaries.jws", null, "epoch-taken");
     }
     this.branch = own();
+    this.chain.branches = names.includes("branches.jws");
     await this.each("branches.jws", (line) => this.left(line));
-    if (names.includes("branches.jws") && !this.chain.tails.every((tail) => this.branchLinks.has(tail))) {
-      this.report.contradiction("branches.jws", null, "tail", "the last record of the branch is not here");
-    }
+    this.chain.settleBranches();
     this.sealing = this.chain.epochs?.copy() ?? own();
     await this.each("MANIFEST.jws", (line) => this.exported(line));
     await this.whole("REPORT.txt", () => {});
@@ -816,7 +850,7 @@ class Bundle {
     need(this.branch, "unknown-epoch");
     const known = record.opens || this.branch.keys.has(record.ep) || !this.chain.epochs;
     await (known ? this.branch : this.chain.epochs).verify(record);
-    this.branchLinks.add(`${record.seq} ${record.link}`);
+    this.chain.leftBehind(record);
     if (!(this.branchLast?.seq === record.seq - 1 && this.branchLast.link === record.prev)) this.report.count("branches");
     this.branchLast = record;
   }

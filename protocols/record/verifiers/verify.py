@@ -411,8 +411,10 @@ class Chain:
         self.report, self.identity, self.accepted = report, identity, accepted
         self.receipts, self.kept, self.disclosed = {}, {}, {}
         self.epochs = self.head = self.denied = None
-        self.closed, self.number, self.first, self.last = True, 0, 0, 0
-        self.waiting, self.holes, self.lost, self.disposed, self.tails = [], [], [], [], []
+        self.closed, self.next_key, self.number, self.first, self.last = True, None, 0, 0, 0
+        self.waiting, self.holes, self.lost, self.disposed, self.left = [], [], [], [], []
+        # Openings by the last record of the branch that each names; what branches hold; whether there is such a file.
+        self.tails, self.met, self.numbers, self.branches = [], set(), [], False
 
     def complain(self, line, word, sentence=""):
         self.report.contradiction(self.FILE, line, word, sentence)
@@ -473,6 +475,9 @@ class Chain:
         need(record.ep == last_ep + record.opens or higher, "break-epoch")
         need(prev == link, "break-prev", f"record {seq} does not name the one before it")
         need(record.opens or not self.closed, "break-closed")
+        if self.next_key is not None and record.data.get("epk") != self.next_key[0]:
+            need(record.leaves(), "break-key", f"record {seq} opens another epoch than the one before names")
+            self.report.loss("branch", f"record {seq} goes on elsewhere")
 
     def behind(self, record):
         known = self.receipts.get(record.seq - 1)
@@ -482,11 +487,12 @@ class Chain:
     def leave(self, record):
         seq, (last, last_ep, link) = record.seq, self.head
         tail = self.tail(record)
-        moved = tail and tail[0] >= seq and last + 1 == seq
+        moved = tail and tail[0] > last
         need(tail and (tail == (last, link) or moved), "tail", f"record {seq}")
         need(record.ep > last_ep, "break-epoch")
         if moved:
-            self.tails.append(tail)
+            need(len(self.tails) < LISTED, "too-many")
+            self.tails.append((tail, last, seq, self.number))
         known = self.receipts.get(seq - 1)
         proof = "a receipt shows it" if known and known[1] == record.prev else "no receipt here shows it"
         if last + 1 < seq:
@@ -538,12 +544,16 @@ class Chain:
                 self.lost.append((a, b))
                 self.report.loss("lost", f"records {a} to {b}, as record {seq} says")
         elif record.kind == "records.disposed":
+            branch = data.get("branch")
+            if isinstance(branch, list) and [type(n) for n in branch] == [int, int] and 0 <= branch[0] <= branch[1]:
+                self.left.append(tuple(branch))
             a, b = data.get("from"), data.get("to")
             if type(a) is int and type(b) is int and 1 <= a <= b < seq:
                 self.disposed.append((a, b))
                 self.report.loss("disposed", f"records {a} to {b} ({data.get('why')}), as record {seq} says")
         self.first = self.first if self.head else seq
         self.last, self.closed = seq, record.kind == "epoch.close"
+        self.next_key = [data["next_epk"]] if self.closed and "next_epk" in data else None
         self.head = (seq, record.ep, record.link)
 
     @staticmethod
@@ -567,6 +577,23 @@ class Chain:
                 a = max(a, d + 1)
         if a <= b:
             yield a, b
+
+    def left_behind(self, record):
+        """A record of a branch."""
+        self.met.add((record.seq, record.link))
+        self.numbers.append((record.seq, record.seq))
+        tail = self.tail(record)
+        if record.leaves() and tail and tail[0] + 1 < record.seq:
+            self.numbers.append((tail[0] + 1, record.seq - 1))
+
+    def settle_branches(self):
+        known = self.numbers + self.lost + self.left
+        for tail, before, seq, line in self.tails:
+            disposed = any(a <= tail[0] <= b for a, b in self.left)
+            gap = before + 1 < seq
+            there = tail in self.met or disposed or not (gap or self.branches)
+            if not there or gap and any(True for _ in self.rest(before + 1, tail[0], known)):
+                self.complain(line, "tail", f"the branch that record {seq} names is not here")
 
     def finish(self):
         self.deny(None)
@@ -673,10 +700,10 @@ class Bundle:
         main = self.chain.epochs.keys if self.chain.epochs else {}
         if self.days and any(ep in main and main[ep].data != key.data for ep, key in self.days.keys.items()):
             self.report.contradiction("summaries.jws", None, "epoch-taken")
-        self.branch, self.branch_last, self.branch_links = self.no_epochs(), None, set()
+        self.branch, self.branch_last = self.no_epochs(), None
+        self.chain.branches = "branches.jws" in names
         self.each("branches.jws", self.left)
-        if "branches.jws" in names and not set(self.chain.tails) <= self.branch_links:
-            self.report.contradiction("branches.jws", None, "tail", "the last record of the branch is not here")
+        self.chain.settle_branches()
         self.sealing = None
         self.each("MANIFEST.jws", self.exported, digest=False)
         self.whole("REPORT.txt", lambda data: None)
@@ -862,7 +889,7 @@ class Bundle:
             if refused.word != "unknown-epoch" or not self.chain.epochs:
                 raise
             self.chain.epochs.verify(record)
-        self.branch_links.add((record.seq, record.link))
+        self.chain.left_behind(record)
         if self.branch_last != (record.seq - 1, record.prev):
             self.report.count("branches")
         self.branch_last = (record.seq, record.link)
@@ -904,6 +931,7 @@ def check_records(path, identity):
         for line in file:
             chain.line(line.removesuffix(b"\n"))
     chain.finish()
+    chain.settle_branches()
     return report
 
 

@@ -5,7 +5,7 @@ use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
 use super::store::Store;
-use super::tail::{check_tail, known_epochs, tail_state};
+use super::tail::{Tail, check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
@@ -134,9 +134,8 @@ impl Journal {
         let mut damage = Damage::new();
         let (store, head) = ready(place, &credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
-        let tail_state = tail_state(&store, head, &damage)?;
-        let opening =
-            Opening { tail_state, found: None, last_receipt: receipts.last_link(), version: version.to_owned() };
+        let Tail { state: tail_state, head, found } = tail_state(&store, head, &mut damage)?;
+        let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
         let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, head, &opening, when)
             .map_err(|refusal| Fault::Refused(refusal.to_string()))?;

@@ -165,6 +165,7 @@ impl Contradiction {
             Self::Broken(Break::Epoch { .. }) => "break-epoch",
             Self::Broken(Break::Prev { .. }) => "break-prev",
             Self::Broken(Break::Closed { .. }) => "break-closed",
+            Self::Broken(Break::Key { .. }) => "break-key",
             Self::Tail { .. } => "tail",
             Self::Receipt { .. } => "receipt-head",
             Self::Receipts { .. } => "receipts-differ",
