@@ -128,7 +128,12 @@ pub enum Input {
     /// The journal's side looked at the lines of [`Output::CheckOrder`].
     OrderChecked(Checked),
     /// An order is kept and its register was read, or why not.
-    OrderKept(Result<Option<Register>, String>),
+    OrderKept {
+        /// Link of the order.
+        link: Link,
+        /// The register that it brings; or why it is not kept.
+        result: Result<Option<Register>, String>,
+    },
     /// A guard acted on the page.
     Act(Act),
     /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].
@@ -298,9 +303,13 @@ pub enum Checked {
     },
     /// A root document came into force, or is.
     Root {
-        /// Its version.
+        /// Version in force.
         ver: u64,
+        /// Its hash.
+        hash: Link,
     },
+    /// A command that was taken before and comes again: nothing follows from it.
+    Known,
     /// Nothing follows from it but a record.
     Refused {
         /// `order`, `command`, `root`, or `lines` where it is none of them.
@@ -461,6 +470,8 @@ pub struct Recovered {
     pub tail: String,
     /// The order in force.
     pub order: Option<Order>,
+    /// Version and hash of the root document in force.
+    pub root: Option<(u64, Link)>,
     /// Positions of what was left (see [`Rebased`]) that the central side may not have: first and last.
     pub branch: Option<(u64, u64)>,
 }

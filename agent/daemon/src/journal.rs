@@ -44,6 +44,7 @@ use picket_record::chain::{Origin, Sealer};
 use picket_record::encode::Link;
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::root::Roots;
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -153,6 +154,8 @@ pub struct Journal {
     leaves: branch::Leaves,
     /// Number of the newest command that was verified.
     last_command: u64,
+    /// Links of those that were taken since the start, the newest first.
+    commands: VecDeque<Link>,
     retention: retention::Retention,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,

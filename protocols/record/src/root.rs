@@ -219,6 +219,13 @@ impl Roots {
         if versions.is_empty() { Err(RootRefusal::Empty) } else { Ok(Self { versions }) }
     }
 
+    /// Whether a text names our first version at its beginning: whatever does not is another system's, and nothing of it
+    /// needs to be verified.
+    pub fn begins(&self, text: &str) -> bool {
+        let first = text.split('\n').next().and_then(|line| Token::split(line).ok());
+        first.is_some_and(|token| self.versions.first().is_some_and(|(_, known)| *known == link(token.payload)))
+    }
+
     /// The newest version: the keys in force.
     pub fn in_force(&self) -> &Root {
         &self.versions.last().expect("there is a version").0

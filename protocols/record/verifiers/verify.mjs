@@ -29,8 +29,8 @@ async function load() {
 const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20;
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
   receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.restored
-  personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings alarm.raised
-  alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central
+  personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended id.next readings
+  alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central
   act.acknowledged act.started act.stopped seal.checked seal.mismatch`.split(/\s+/));
 
 class Refused extends Error {

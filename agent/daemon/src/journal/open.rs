@@ -17,6 +17,7 @@ use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
 use serde_json::json;
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 
@@ -155,6 +156,7 @@ impl Journal {
             receipts,
             leaves: super::branch::Leaves::default(),
             last_command: 0,
+            commands: VecDeque::new(),
             retention: super::retention::Retention::of_settings(place.retention_days),
             told_of_rows: false,
         };
@@ -208,6 +210,7 @@ impl Journal {
                 );
                 None
             }),
+            root: self.root_in_force(),
             branch: super::branch::untold_branch(&self.store)?,
         })
     }

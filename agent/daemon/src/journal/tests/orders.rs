@@ -152,7 +152,7 @@ fn a_new_root_withdraws_the_order_key_and_versions_begin_anew() {
     let (first, second) = (root(1, 20, None), root(2, 21, Some(&root_keys(100))));
     let mut journal = with_root(&mut site, &first);
     put_into_force(&mut journal, &sign(&order(900, ACCEPTANCE)), 900);
-    assert!(matches!(journal.check_order(&(first.clone() + &second), &at(5)), Checked::Root { ver: 2 }));
+    assert!(matches!(journal.check_order(&(first.clone() + &second), &at(5)), Checked::Root { ver: 2, .. }));
     assert_eq!(reason(journal.check_order(&sign(&order(901, ACCEPTANCE)).line, &at(5))), ("order", "signature"));
     let fresh = Order { root: 2, ..order(1, ACCEPTANCE) }.sign(&OrderKey::from_seed([21; 32])).unwrap();
     assert!(matches!(journal.check_order(&fresh.line, &at(5)), Checked::Order { judgement: Judgement::Next, .. }));
