@@ -186,6 +186,7 @@ impl Site {
                 }
             }
             Input::OrderHeard { content_type, payload } => self.order_heard(now, content_type.as_deref(), payload),
+            Input::OrderMisheard { cause } => self.order_misheard(now, &cause),
             Input::OrderChecked(checked) => self.order_checked(now, checked),
             Input::OrderKept { link, result } => self.order_kept(now, &link, result),
             Input::Act(act) => self.act(now, &act),

@@ -125,6 +125,11 @@ pub enum Input {
         /// Its payload.
         payload: Vec<u8>,
     },
+    /// Something on the topic of orders could not be read at all: why, in words.
+    OrderMisheard {
+        /// Why.
+        cause: String,
+    },
     /// The journal's side looked at the lines of [`Output::CheckOrder`].
     OrderChecked(Checked),
     /// An order is kept and its register was read, or why not.

@@ -39,9 +39,11 @@ pub struct Link {
     inputs: mpsc::Sender<Input>,
     session: u32,
     thrown: Thrown,
+    /// On the topic of orders: one topic's flood hides nothing of the other's.
+    misordered: Thrown,
 }
 
-/// Messages on the receipt topic that were too large to be receipts.
+/// Messages that were too large to be what their topic is for, or damaged.
 #[derive(Debug, Default)]
 struct Thrown {
     count: u64,
@@ -52,7 +54,8 @@ struct Thrown {
 impl Link {
     /// A link that is not connected yet.
     pub fn new(endpoint: Endpoint, gateway: String, inputs: mpsc::Sender<Input>) -> Self {
-        Self { endpoint, gateway, inputs, session: 0, thrown: Thrown::default() }
+        let (thrown, misordered) = Default::default();
+        Self { endpoint, gateway, inputs, session: 0, thrown, misordered }
     }
 
     /// Connects, carries, and connects again, until the channel is closed.
@@ -289,7 +292,9 @@ impl Conversation<'_> {
             Payload::Whole(bytes) => {
                 Some(Input::OrderHeard { content_type: message.content_type, payload: bytes.to_vec() })
             }
-            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => {
+                self.link.misordered.one("order", bytes).map(|cause| Input::OrderMisheard { cause })
+            }
         };
         self.told.extend(input);
     }
@@ -303,7 +308,9 @@ impl Conversation<'_> {
                 Ok(line) => Input::ReceiptHeard { line: line.trim().to_owned() },
                 Err(_) => Input::ReceiptRefused { cause: "a receipt that is not text".into() },
             }),
-            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => {
+                self.link.thrown.one("receipt", bytes).map(|cause| Input::ReceiptRefused { cause })
+            }
         };
         self.told.extend(input);
     }
@@ -311,16 +318,16 @@ impl Conversation<'_> {
 
 impl Thrown {
     /// Counts one more; gives what is to be told of them, if it is time.
-    fn one(&mut self, bytes: usize) -> Option<Input> {
+    fn one(&mut self, topic: &str, bytes: usize) -> Option<String> {
         self.count += 1;
         if self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY) {
             return None;
         }
         let new = self.count - self.told;
-        let cause = format!("{new} messages that can be no receipt were thrown away, the last of {bytes} bytes");
-        tracing::warn!(cause, in_all = self.count, "who may publish on the receipt topic?");
+        let cause = format!("{new} messages that can be no {topic} were thrown away, the last of {bytes} bytes");
+        tracing::warn!(cause, in_all = self.count, "who may publish on the {topic} topic?");
         (self.told, self.told_at) = (self.count, Some(Instant::now()));
-        Some(Input::ReceiptRefused { cause })
+        Some(cause)
     }
 }
 

@@ -11,7 +11,6 @@ use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::wire::{Input, Recovered};
-use picket_record::receipt::Receipt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +78,6 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         register => register,
     };
     let credentials = loaded.journal.credentials(&site_name, &gateway).map_err(|fault| told(&fault))?;
-    let (receipt_key, name) = (credentials.receipt_key.clone(), credentials.origin.gw.clone());
     // A page that cannot be served is refused before anything is written.
     let page = match loaded.console.clone() {
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
@@ -92,9 +90,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
-    judge_certificates(&mut loaded, &journal, |line| {
-        Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
-    });
+    judge_certificates(&mut loaded, journal.receipt_ms());
     let (register, refused) = register_in_force(&journal, &recovered, register)?;
     // Behind the journal's lock: another agent's socket is not taken away.
     let control = control::bind(&loaded.runtime)
@@ -140,17 +136,14 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     Ok(owners.watch(thinker, taken, inputs).await)
 }
 
-/// Links judge certificates by a time that is not before the newest receipt: that much is past for certain, whatever a
-/// board without a battery believes.
-fn judge_certificates(loaded: &mut Loaded, journal: &Journal, stated_ms: impl Fn(&str) -> Option<i64>) {
-    let lines = journal.receipt_lines().unwrap_or_default();
-    let newest_ms = lines.lines().next_back().and_then(stated_ms).unwrap_or(0);
+/// Links judge certificates by a time that is not before the newest receipt, whatever a board without a battery believes.
+fn judge_certificates(loaded: &mut Loaded, newest_ms: Option<i64>) {
     let brokers = loaded.carriers.iter_mut().filter_map(|carrier| match carrier {
         Carrier::Mqtt(session) => Some(&mut session.broker),
         Carrier::ModbusTcp(_) | Carrier::ModbusRtu(_) | Carrier::SealReader(..) => None,
     });
     for tls in brokers.chain(&mut loaded.central).filter_map(|broker| broker.tls.as_mut()) {
-        tls.time = clock::certificates(newest_ms);
+        tls.time = clock::certificates(newest_ms.unwrap_or(0));
     }
 }
 

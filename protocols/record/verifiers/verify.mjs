@@ -26,7 +26,7 @@ async function load() {
   }
 }
 
-const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20;
+const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20, SHOWN = 300;
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
   receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.restored
   personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended id.next readings
@@ -259,6 +259,24 @@ const isRising = (pairs) => {
   });
 };
 
+const isNamed = (value, most) => isText(value) && bytesOf(value) >= 1 && bytesOf(value) <= most;
+const hasOnly = (map, names) => isObject(map) && map.size === names.length && names.every((name) => map.has(name));
+const areEquipment = (list) => Array.isArray(list) && list.length <= 64 && list.every((id) => isNamed(id, 256));
+const isRegister = (map) => hasOnly(map, ["sha256", "bytes"]) && isText(map.get("sha256")) && isCount(map.get("bytes"));
+const isSetting = (value) => ["number", "boolean"].includes(typeof value) || (isText(value) && bytesOf(value) <= 256);
+const areSettings = (map) => isObject(map) && map.size <= 64 && [...map.values()].every(isSetting);
+const isDrill = (map) => hasOnly(map, ["id", "from", "to", "equipment"]) && isNamed(map.get("id"), 64) &&
+  isMoment(map.get("from")) && isMoment(map.get("to")) && map.get("from") < map.get("to") && areEquipment(map.get("equipment"));
+const areDrills = (list) => Array.isArray(list) && list.length <= 16 && list.every(isDrill);
+const ACTS = { "drill.start": ["do", "id", "for_s", "equipment"], "drill.end": ["do", "id"], heartbeat: ["do"] };
+const isAct = (map) => {
+  const act = isObject(map) && map.get("do");
+  if (!isText(act) || !Object.hasOwn(ACTS, act) || !hasOnly(map, ACTS[act])) return false;
+  const lasts = (n) => isCount(n) && n >= 1 && n <= 28800;
+  return (act === "heartbeat" || isNamed(map.get("id"), 64)) &&
+    (act !== "drill.start" || (lasts(map.get("for_s")) && areEquipment(map.get("equipment"))));
+};
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const decodeText = (bytes, word) => {
   try {
@@ -366,6 +384,9 @@ class Epochs {
   }
 }
 
+// What a bundle says moves no cursor and turns no line around: it is shown as it is or not at all.
+const clean = (text) => String(text).slice(0, SHOWN).replace(/(?! )[\p{C}\p{Z}]/gu, "?");
+
 class Report {
   counts = new Map();
   losses = [];
@@ -375,11 +396,11 @@ class Report {
     this.counts.set(what, (this.counts.get(what) ?? 0) + n);
   }
   loss(word, sentence) {
-    this.losses.push(`${word}: ${sentence}`);
+    this.losses.push(`${word}: ${clean(sentence)}`);
   }
   contradiction(file, line, word, sentence = word) {
     this.total++;
-    if (this.found.length < LISTED) this.found.push(`${file}${line ? ` line ${line}` : ""}: ${word}: ${sentence}`);
+    if (this.found.length < LISTED) this.found.push(`${file}${line ? ` line ${line}` : ""}: ${word}: ${clean(sentence)}`);
   }
   get ok() {
     return this.total === 0 && (this.counts.get("records") ?? 0) > 0;
@@ -679,6 +700,7 @@ class Bundle {
   async check() {
     const names = readdirSync(this.folder);
     await this.whole("root.jws", async (bytes) => {
+      need(bytes.length <= WHOLE_MAX, "too-many");
       this.roots = await rootsOf(bytes);
       need(!this.root || this.roots.some(({ hash }) => hash === this.root), "root-unknown");
     });
@@ -693,7 +715,10 @@ class Bundle {
     this.days = own();
     this.dayLast = 0;
     await this.each("summaries.jws", (line) => this.day(line));
-    await this.whole("sidecar.json", (bytes) => this.sidecar(bytes));
+    await this.whole("sidecar.json", (bytes) => {
+      need(bytes.length <= WHOLE_MAX, "too-many");
+      this.sidecar(bytes);
+    });
     await this.each("orders.jws", (line) => this.order(line));
     await this.each("records.jws", (line) => this.chain.line(line));
     this.chain.finish();
@@ -743,6 +768,8 @@ class Bundle {
     const known = (key) => need(!this.identity || this.identity === key, "acceptance");
     if (!p.has("by")) {
       inOrder(p, ["v", "sms", "site", "gw", "token", "identity", "machine", "ts", "csr"]);
+      nameOf(p, "sms"), nameOf(p, "site"), link(p, "token", 16), text(p, "machine", 128, 1), moment(p, "ts");
+      need(!p.has("csr") || decode(field(p, "csr", isText)).length <= 2048, "field", "csr");
       token.carries(`${nameOf(p, "gw")}#id`, "enrol");
       const key = await keyOf(field(p, "identity", isText));
       need(await signedBy(key, token), "signature");
@@ -799,7 +826,6 @@ class Bundle {
     if (!record.opens) this.report.count("days");
   }
   sidecar(bytes) {
-    need(bytes.length <= WHOLE_MAX, "too-many");
     let whole;
     try {
       whole = JSON.parse(decodeText(bytes, "field"));
@@ -832,13 +858,16 @@ class Bundle {
     need(this.roots.at(-1).sms === sms, "system");
     if (isCommand) {
       const n = count(p, "n"), last = this.commandLast;
-      count(p, "seq"), link(p, "on"), field(p, "body", isObject);
+      count(p, "seq"), link(p, "on"), field(p, "body", isAct);
       this.commandLast = n;
       this.report.count("orders");
       return need(n > last, "order-chain");
     }
     const ver = count(p, "ver", 1), prev = link(p, "prev"), root = count(p, "root"), before = this.orderLast;
     need(moment(p, "iat") < moment(p, "exp"), "field", "exp");
+    if (p.has("register")) decode(field(p, "register", isRegister).get("sha256"), 32);
+    if (p.has("settings")) field(p, "settings", areSettings);
+    if (p.has("drills")) field(p, "drills", areDrills);
     need(this.roots.find((known) => known.ver === root)?.order === key, "signature");
     this.report.count("orders");
     this.orderLast = { key, ver, link: token.link };
@@ -908,7 +937,7 @@ async function main() {
   const identity = option("identity") ? await keyOf(option("identity")) : null;
   let good = true;
   for (const path of paths) {
-    if (paths.length > 1) console.log(`== ${path}`);
+    if (paths.length > 1) console.log(`== ${clean(path)}`);
     if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
     const sealed = !process.argv.includes("--no-manifest");
     const report = await new Bundle(path, { identity, root: option("root"), sealed }).check();
@@ -920,6 +949,6 @@ async function main() {
 }
 
 process.exitCode = await main().catch((error) => {
-  console.error(error instanceof Refused ? `the key: ${error.message}` : error.message);
+  console.error(clean(error instanceof Refused ? `the key: ${error.message}` : error.message));
   return 2;
 });

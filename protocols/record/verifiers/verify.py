@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LINE_MAX, PAYLOAD_MAX, DEPTH_MAX, INTEGER_MAX = 11264, 8192, 4, 2**53 - 1
-LISTED, WHOLE_MAX, WITNESSES = 1000, 16 << 20, 65536
+LISTED, WHOLE_MAX, WITNESSES, SHOWN = 1000, 16 << 20, 65536, 300
 FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws", "records.jws",
          "branches.jws", "MANIFEST.jws", "REPORT.txt"]
 KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad
@@ -278,6 +278,42 @@ def in_order(payload, names):
     need(all(any(key == name for name in rest) for key in payload), "field-place")
 
 
+def is_text(value, most):
+    return type(value) is str and 1 <= len(value.encode()) <= most
+
+
+def are_equipment(value):
+    return type(value) is list and len(value) <= 64 and all(is_text(id, 256) for id in value)
+
+
+def is_register(value):
+    return set(value) == {"sha256", "bytes"} and type(value["sha256"]) is str and type(value["bytes"]) is int \
+        and value["bytes"] >= 0
+
+
+def are_settings(value):
+    plain = lambda one: type(one) in (int, bool) or type(one) is str and len(one.encode()) <= 256
+    return len(value) <= 64 and all(map(plain, value.values()))
+
+
+def are_drills(value):
+    def good(drill):
+        return type(drill) is dict and set(drill) == {"id", "from", "to", "equipment"} and is_text(drill["id"], 64) \
+            and is_moment(drill["from"]) and is_moment(drill["to"]) and drill["from"] < drill["to"] \
+            and are_equipment(drill["equipment"])
+    return len(value) <= 16 and all(map(good, value))
+
+
+def is_act(body):
+    members = {"drill.start": {"do", "id", "for_s", "equipment"}, "drill.end": {"do", "id"}, "heartbeat": {"do"}}
+    do = body.get("do")
+    if type(do) is not str or set(body) != members.get(do):
+        return False
+    named = do == "heartbeat" or is_text(body["id"], 64)
+    return named and (do != "drill.start" or type(body["for_s"]) is int and 1 <= body["for_s"] <= 28800
+                      and are_equipment(body["equipment"]))
+
+
 class Token:
     def __init__(self, line):
         need(len(line) <= LINE_MAX, "line-too-long")
@@ -372,6 +408,11 @@ class Epochs:
         need(self.keys.setdefault(record.ep, key).data == key.data, "epoch-taken")
 
 
+def clean(text):
+    """What a bundle says moves no cursor and turns no line around: it is shown as it is or not at all."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:SHOWN])
+
+
 class Report:
     """The three lists."""
 
@@ -382,12 +423,12 @@ class Report:
         self.counts[what] = self.counts.get(what, 0) + n
 
     def loss(self, word, sentence):
-        self.losses.append((word, sentence))
+        self.losses.append((word, clean(sentence)))
 
     def contradiction(self, file, line, word, sentence=""):
         self.total += 1
         if len(self.found) < LISTED:
-            self.found.append((file, line, word, sentence))
+            self.found.append((file, line, word, clean(sentence)))
 
     def ok(self):
         return self.total == 0 and self.counts.get("records", 0) > 0
@@ -743,6 +784,9 @@ class Bundle:
         path = self.folder / name
         if not path.exists():
             return
+        large = name != "REPORT.txt" and path.stat().st_size > WHOLE_MAX
+        if large:
+            return self.report.contradiction(name, None, "too-many", "too large to be read as a whole")
         data = path.read_bytes()
         self.digests[name] = [len(data), encode(hashlib.sha256(data).digest())]
         try:
@@ -761,6 +805,9 @@ class Bundle:
         version(p)
         if "by" not in p:
             in_order(p, ["v", "sms", "site", "gw", "token", "identity", "machine", "ts", "csr"])
+            name_of(p, "sms"), name_of(p, "site"), link_of(p, "token", 16), text_of(p, "machine", 128, 1)
+            moment_of(p, "ts")
+            need("csr" not in p or len(decode(field(p, "csr", str))) <= 2048, "field", "csr")
             token.carries(f"{name_of(p, 'gw')}#id", "enrol")
             key = key_of(field(p, "identity", str))
             believe(key, token)
@@ -831,7 +878,6 @@ class Bundle:
 
     def sidecar(self, data):
         import json
-        need(len(data) <= WHOLE_MAX, "too-many")
         try:
             whole = json.loads(data.decode())
             rows = whole["openings"]
@@ -863,10 +909,15 @@ class Bundle:
         gw = name_of(p, "aud")
         if command:
             n = count_of(p, "n")
-            count_of(p, "seq"), link_of(p, "on"), field(p, "body", dict)
+            count_of(p, "seq"), link_of(p, "on"), field(p, "body", dict, is_act)
         else:
             ver, prev, root = count_of(p, "ver", 1), link_of(p, "prev"), count_of(p, "root")
             need(moment_of(p, "iat") < moment_of(p, "exp"), "field", "exp")
+            if "register" in p:
+                decode(field(p, "register", dict, is_register)["sha256"], 32)
+            for name, kind, good in (("settings", dict, are_settings), ("drills", list, are_drills)):
+                if name in p:
+                    field(p, name, kind, good)
         need(not self.accepted or self.accepted["gw"] == gw, "stranger")
         need(self.roots.versions[-1]["sms"] == sms, "system")
         if command:
@@ -966,7 +1017,7 @@ def main():
         good = True
         for bundle in arguments.bundles:
             if len(arguments.bundles) > 1:
-                print(f"== {bundle}")
+                print(f"== {clean(bundle)}")
             if bundle.is_dir():
                 report = Bundle(bundle, identity, arguments.root, not arguments.no_manifest).check()
             else:
@@ -978,7 +1029,7 @@ def main():
             print("note: verified with the identity that the bundle names itself; compare it with the one you trust")
         return 0 if good else 1
     except (Refused, OSError) as error:
-        print(error, file=sys.stderr)
+        print(clean(error), file=sys.stderr)
         return 2
 
 

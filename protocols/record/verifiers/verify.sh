@@ -80,8 +80,9 @@ show() {
   printf 'verified:'
   sort "$work/counts" | uniq -c | while read -r n what; do printf ' %s %s,' "$n" "$what"; done
   echo
-  head -n 1000 "$work/losses" | sed 's/^/declared loss: /'
-  head -n 1000 "$work/found" | sed 's/^/contradiction: /'
+  # What a bundle says moves no cursor: names of its files are nobody's word.
+  head -n 1000 "$work/losses" | sed 's/^/declared loss: /' | tr -c '\n -~' '?'
+  head -n 1000 "$work/found" | sed 's/^/contradiction: /' | tr -c '\n -~' '?'
   echo "declared losses $(wc -l <"$work/losses"), contradictions $(wc -l <"$work/found")"
   if [ ! -s "$work/found" ] && grep -qx records "$work/counts"; then echo 'verdict: verified'; return 0; fi
   echo 'verdict: refused'
@@ -510,10 +511,15 @@ seal() {
   fi
 }
 
+fits() { [ -e "$folder/$1" ] && [ "$(wc -c <"$folder/$1")" -le 16777216 ]; }
+
 bundle() {
   folder=$1 started='' given=$identity_given
   begin
-  if [ -e "$folder/root.jws" ]; then
+  for part in root.jws sidecar.json; do
+    [ ! -e "$folder/$part" ] || [ "$(wc -c <"$folder/$part")" -le 16777216 ] || complain "$part" '' too-many
+  done
+  if fits root.jws; then
     rows root "$folder/root.jws" >"$work/rows"
     why=
     root_file || complain root.jws '' "$why"
@@ -524,7 +530,7 @@ bundle() {
   [ -n "$identity" ] || return 0
   each receipts.jws receipt receipt
   each summaries.jws record day
-  if [ -e "$folder/sidecar.json" ]; then
+  if fits sidecar.json; then
     awk -v as=sidecar -v out="$work/opening" -f "$here/read.awk" "$folder/sidecar.json" >"$work/rows"
     while IFS=$tab read -r o_seq o_salt o_text; do
       case $o_seq in '!'*) complain sidecar.json '' "${o_seq#!}"; continue ;; esac

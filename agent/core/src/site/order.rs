@@ -21,11 +21,13 @@ impl Site {
     pub(super) fn order_heard(&mut self, now: &Now, content_type: Option<&str>, payload: Vec<u8>) {
         match self.orders.heard(content_type, payload) {
             Ok(output) => self.outputs.extend(output),
-            Err(cause) => {
-                let said = self.orders.misheard(now, &cause);
-                self.commanded(now, said, None);
-            }
+            Err(cause) => self.order_misheard(now, &cause),
         }
+    }
+
+    pub(super) fn order_misheard(&mut self, now: &Now, cause: &str) {
+        let said = self.orders.misheard(now, cause);
+        self.commanded(now, said, None);
     }
 
     pub(super) fn order_checked(&mut self, now: &Now, checked: Checked) {

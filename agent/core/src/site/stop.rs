@@ -40,7 +40,8 @@ pub(super) fn still_counts(input: &Input) -> bool {
         | Input::Receipted(_)
         | Input::Rebased(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
-        Input::OrderHeard { .. } | Input::OrderChecked(_) | Input::OrderKept { .. } => false,
+        Input::OrderHeard { .. } | Input::OrderMisheard { .. } => false,
+        Input::OrderChecked(_) | Input::OrderKept { .. } => false,
         Input::LookedBack { .. } | Input::ReceiptRefused { .. } | Input::Stop => false,
     }
 }

@@ -469,7 +469,10 @@ impl ChainCheck {
 }
 
 fn word(data: &Map<String, Value>, field: &str) -> String {
-    data.get(field).and_then(Value::as_str).unwrap_or("no reason given").chars().take(80).collect()
+    let text = data.get(field).and_then(Value::as_str).unwrap_or("no reason given");
+    // It is printed: nothing of it moves a cursor or turns a line around.
+    let plain = |c: char| if c == ' ' || !c.escape_debug().any(|c| c == '\\') { c } else { '?' };
+    text.chars().take(80).map(plain).collect()
 }
 
 /// The last record that the journal found, as an opening states it.
