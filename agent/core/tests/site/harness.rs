@@ -92,6 +92,7 @@ impl World {
             root: journal.root,
             head: journal.head,
             rows: journal.rows.values().cloned().collect(),
+            personal: journal.personal.clone(),
             fill_permille: journal.fill_permille,
             tail: "crash".into(),
             ..Recovered::default()

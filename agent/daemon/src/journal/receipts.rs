@@ -83,6 +83,11 @@ impl Receipts {
         self.unwritten.as_ref().map_or(Ok(()), |(receipt, line)| write(store, receipt, line))
     }
 
+    /// Number, last record and line of the newest receipt, while it is not written.
+    pub(super) fn newest(&self) -> Option<(u64, u64, &str)> {
+        self.unwritten.as_ref().map(|(receipt, line)| (receipt.n, receipt.upto, line.as_str()))
+    }
+
     /// Whether the newest receipt is not written yet.
     pub(super) fn waits(&self) -> bool {
         self.unwritten.is_some()
@@ -95,6 +100,15 @@ impl Receipts {
 }
 
 impl Journal {
+    /// The newest receipt as received, if there is one.
+    pub fn newest_receipt_line(&self) -> Result<Option<String>, Fault> {
+        if let Some((_, _, line)) = self.receipts.newest() {
+            return Ok(Some(line.to_owned()));
+        }
+        let sql = "SELECT line FROM receipt ORDER BY n DESC LIMIT 1";
+        self.store.row(sql, [], "cannot read the receipts", |row| row.get(0))
+    }
+
     /// Number of the newest receipt known, 0 for none.
     pub fn newest_receipt(&self) -> u64 {
         self.receipts.n
@@ -103,8 +117,7 @@ impl Journal {
     /// What the central side's clock said in the newest receipt, in milliseconds since 1970 UTC; by whichever of its keys it
     /// was signed.
     pub fn receipt_ms(&self) -> Option<i64> {
-        let sql = "SELECT line FROM receipt ORDER BY n DESC LIMIT 1";
-        let line: String = self.store.row(sql, [], "cannot read the receipts", |row| row.get(0)).ok().flatten()?;
+        let line = self.newest_receipt_line().ok().flatten()?;
         let gw = &self.credentials.origin.gw;
         let keys = self.credentials.receipt_keys();
         keys.iter().find_map(|key| Receipt::verify(&line, key, gw).ok()).map(|(receipt, _)| receipt.ts_ms)

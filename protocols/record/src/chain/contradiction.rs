@@ -127,7 +127,7 @@ pub enum Contradiction {
     #[error("the bundle has no MANIFEST.jws")]
     Unsealed,
     /// The manifest names another content.
-    #[error("{file} is not the file that the manifest names")]
+    #[error("{file:?} is not the file that the manifest names")]
     ManifestFile {
         /// The file.
         file: String,
