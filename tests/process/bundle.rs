@@ -319,9 +319,10 @@ fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
     let output = ran(Command::new(python()).arg(verifier("make_bundle.py")).arg(&made));
     assert!(output.status.success(), "{}", told(&output));
     let verifiers = Verifiers { identity: told(&output).trim().to_owned() };
-    let good = [made.join("good")];
-    for output in [verifiers.picket(&good[0]), verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)]
-    {
+    let good = [made.join("good"), made.join("rollback")];
+    let shipped = good.each_ref().map(|bundle| verifiers.picket(bundle));
+    let others = [verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)];
+    for output in shipped.into_iter().chain(others) {
         assert!(output.status.success(), "{}", told(&output));
         assert!(is_plain(&told(&output)), "{:?}", told(&output));
     }

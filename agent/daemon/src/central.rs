@@ -23,9 +23,9 @@ const IN_FLIGHT: u16 = 8;
 const WAITING: usize = 32;
 /// Receipts and orders not yet acknowledged, told to the broker.
 const RECEIPTS: u16 = 16;
-/// Largest packet that is read: a receipt is a few hundred bytes, a part of a register 64 KiB, and twenty versions of a
-/// root document no more. What is larger is thrown away as it comes.
-const PACKET_MAX: usize = 128 * 1024;
+/// Largest packet that is read: a receipt is a few hundred bytes, a part of a register 64 KiB, and a root document at most
+/// so much; topic and properties take the rest. What is larger is thrown away as it comes.
+const PACKET_MAX: usize = picket_record::root::DOWN_LINES_MAX + 8 * 1024;
 /// What was thrown away is told at most so often: whoever may publish on the topic may do it all day.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A session that stood for this long was not broken: the pauses start over.

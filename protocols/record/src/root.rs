@@ -16,6 +16,8 @@ pub const ROOT_KEYS: usize = 3;
 pub const ROOT_THRESHOLD: usize = 2;
 /// Most versions in a `root.jws`: one a year for as long as anybody keeps records.
 pub const ROOT_VERSIONS_MAX: usize = 64;
+/// Most bytes of lines in one message to a gateway, and so of a `root.jws` that it takes: some fifty renewals.
+pub const DOWN_LINES_MAX: usize = 120 * 1024;
 /// Most lines of one version: all keys of its own and all of the version before.
 const LINES_MAX: usize = 2 * ROOT_KEYS;
 

@@ -3,7 +3,7 @@
 
     make_bundle.py FOLDER
 
-Writes FOLDER/good, FOLDER/<mutant>... and FOLDER/expected.tsv (mutant, reason word); prints the identity. Every mutant
+Writes FOLDER/good, FOLDER/rollback (good too), FOLDER/<mutant>... and FOLDER/expected.tsv (mutant, reason word); prints the identity. Every mutant
 is signed and sealed as if nothing were wrong, so that the broken rule alone speaks against it.
 """
 import base64
@@ -53,7 +53,7 @@ class Bundle:
     def __init__(self, broken=""):
         self.broken, self.lines, self.links = broken, [], {}
         self.seq, self.ep, self.prev, self.second = 0, 0, None, 0
-        self.files = {}
+        self.files, self.branch, self.keys = {}, [], {}
 
     def broke(self, rule):
         return self.broken == rule
@@ -76,7 +76,7 @@ class Bundle:
             payload["drill"] = fields.pop("drill")
         payload |= {"kind": kind, "sev": sev} | fields
         if opens:
-            key = key or f"epoch {self.ep}"
+            key = key or self.keys.get(self.ep, f"epoch {self.ep}")
             statement = f"pop1|{self.GW}|{self.ep}|{prev}".encode()
             pop = private("somebody" if self.broke("possession") and self.ep == 2 else key).sign(statement)
             data = {"epk": public(key), "pop": b64(pop), "tail": {"seq": self.seq - 1, "hash": self.prev}} | data
@@ -88,7 +88,8 @@ class Bundle:
         return line
 
     def changed(self, payload, opens):
-        kid, typ, key = (f"{self.GW}#id", "open", "identity") if opens else (f"{self.GW}#{self.ep}", "rec", f"epoch {self.ep}")
+        kid, typ, key = (f"{self.GW}#id", "open", "identity") if opens else (
+            f"{self.GW}#{self.ep}", "rec", self.keys.get(self.ep, f"epoch {self.ep}"))
         header = None
         if self.seq == 5:
             text = compact(payload)
@@ -142,6 +143,21 @@ class Bundle:
         self.ep -= 1
         self.record("epoch.open", {"tail_state": "rotate", "version": "py"}, key="epoch of somebody")
 
+    def put_back(self):
+        """The disk is put back to record 7, writes 8 to 10 once more, and then meets the receipt for record 9."""
+        stood, shown = self.links[9], self.lines[:7]
+        self.seq, self.ep, self.prev, self.keys = 7, 1, self.links[7], {2: "epoch of the branch"}
+        self.record("epoch.open", {"tail_state": "clean", "version": "py"})
+        self.record("heartbeat", {"again": 1})
+        self.record("heartbeat", {"again": 2})
+        self.branch = self.lines[9:]
+        tail, self.links[9] = {"seq": 10, "hash": self.prev}, stood
+        self.seq, self.prev, self.lines = 9, stood, shown
+        self.record("epoch.open", {"tail_state": "rollback", "tail": tail, "version": "py"})
+        self.record("heartbeat", {"on": 1})
+        if self.broke("rollback-hole"):
+            del self.branch[1]
+
     def summaries(self, first):
         """Record 5 as the summary of a day, which the records show as something else."""
         other = Bundle()
@@ -176,6 +192,8 @@ class Bundle:
                      "src": {"drv": "modbus-tcp", "raw": b64(b"\6" * 32), "identity": "reported"}, "dev_ts": "10:00"}
         self.record("readings", {"dev": "s1", "p": {"t": {"v": 215, "e": -1, "u": "Cel"}}}, **equipment)
         last = self.seq
+        if self.broken.startswith("rollback"):
+            self.put_back()
         first = self.receipt(1, 5 if self.broken != "missing" else 3, accept.link)
         receipts = [first, self.receipt(2, last, first.link)]
         if self.broke("receipts-differ"):
@@ -195,7 +213,9 @@ class Bundle:
             del self.files["root.jws"]
         self.files["sidecar.json"] = compact(sidecar).encode()
         self.files["REPORT.txt"] = "Nine records.\n".encode()
-        self.seal(last)
+        if self.branch:
+            self.put("branches.jws", self.branch)
+        self.seal(self.seq)
         return self
 
     def put(self, name, lines):
@@ -255,7 +275,8 @@ def main():
         return 2
     folder = Path(sys.argv[1])
     Bundle().build().write(folder / "good")
-    mutants = {rule: rule for rule in MUTANTS} | dict.fromkeys([*ORDERED, *ASKED], "field")
+    Bundle("rollback").build().write(folder / "rollback")
+    mutants = {rule: rule for rule in MUTANTS} | {"rollback-hole": "tail"} | dict.fromkeys([*ORDERED, *ASKED], "field")
     for mutant in mutants:
         Bundle(mutant).build().write(folder / mutant)
     (folder / "expected.tsv").write_text("".join(f"{mutant}\t{word}\n" for mutant, word in mutants.items()))

@@ -6,6 +6,7 @@
 
 use picket_record::encode::bytes32;
 use picket_record::order::Register;
+use picket_record::root::DOWN_LINES_MAX;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -15,8 +16,6 @@ const LINES: &str = "application/jose-lines";
 const PART: &str = "application/picket-part";
 /// Most bytes of a register: about four thousand rows.
 pub const REGISTER_MAX: usize = 1024 * 1024;
-/// Most bytes of lines in one message: some seventeen changed versions of a root document.
-const LINES_MAX: usize = 120 * 1024;
 /// Longest first line of a part.
 const HEAD_MAX: usize = 96;
 
@@ -41,7 +40,7 @@ pub struct Part {
 /// Reads a message by its content type.
 pub fn read(content_type: Option<&str>, payload: Vec<u8>) -> Result<Downlink, String> {
     match content_type {
-        Some(LINES) if payload.len() > LINES_MAX => Err(format!("{} bytes of lines are too many", payload.len())),
+        Some(LINES) if payload.len() > DOWN_LINES_MAX => Err(format!("{} bytes of lines are too many", payload.len())),
         Some(LINES) => {
             let text = String::from_utf8(payload).map_err(|_| "lines that are not text".to_owned())?;
             Ok(Downlink::Lines(text.trim_end().to_owned()))
