@@ -7,14 +7,17 @@ use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
 use picket_record::chain::Parsed;
-use picket_record::command::Command;
 use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
-use picket_record::order::{Judgement, Order};
+use picket_record::order::Order;
 use picket_record::receipt::State;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod checked;
+
+pub use checked::Checked;
 
 /// What carriers bring.
 #[derive(Debug, Clone)]
@@ -299,49 +302,6 @@ pub enum Output {
     },
     /// Everything is stored: the process may end.
     Stopped,
-}
-
-/// What lines that came down are.
-#[derive(Debug, Clone)]
-pub enum Checked {
-    /// A verified order that may come into force, or is.
-    Order {
-        /// What it says.
-        order: Box<Order>,
-        /// Its link.
-        link: Link,
-        /// What it is to this gateway.
-        judgement: Judgement,
-        /// As received.
-        line: String,
-    },
-    /// A verified command, bound to a record of this journal.
-    Command {
-        /// What it says.
-        command: Box<Command>,
-        /// Its link.
-        link: Link,
-    },
-    /// A root document came into force, or is.
-    Root {
-        /// Version in force.
-        ver: u64,
-        /// Its hash.
-        hash: Link,
-    },
-    /// A command that was taken before and comes again: nothing follows from it.
-    Known,
-    /// Nothing follows from it but a record.
-    Refused {
-        /// `order`, `command`, `root`, or `lines` where it is none of them.
-        what: &'static str,
-        /// Its version or number, 0 where it has none that can be believed.
-        n: u64,
-        /// The word for the rule that was broken.
-        reason: &'static str,
-        /// For people.
-        cause: String,
-    },
 }
 
 /// A stored record, as a summary counts it.
