@@ -85,11 +85,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
         None => None,
     };
-    for suffix in ["", "-wal"] {
-        let mut name = loaded.journal.file.clone().into_os_string();
-        name.push(suffix);
-        secrecy::tighten(Path::new(&name))?;
-    }
+    close_to_others(&loaded.journal.file)?;
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, mut recovered) = opened.map_err(|fault| told(&fault))?;
     let sensitivity = loaded.plan.sensitivity.clone();
@@ -145,6 +141,15 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// Nobody else reads the journal, whoever made its files.
+fn close_to_others(journal: &Path) -> Result<(), String> {
+    ["", "-wal"].into_iter().try_for_each(|suffix| {
+        let mut name = journal.to_owned().into_os_string();
+        name.push(suffix);
+        secrecy::tighten(Path::new(&name))
+    })
 }
 
 /// States archives of other gateways that were restored here since the last start; the head behind that. Whoever guards
