@@ -7,7 +7,7 @@ use crate::custody::{Custody, CustodyError, random_seed, write_new};
 use picket_record::encode::base64url;
 use picket_record::keys::{AcceptKey, OrderKey, ReceiptKey, RootKey};
 use picket_record::refusal::Refusal;
-use picket_record::root::{ROOT_KEYS, ROOT_THRESHOLD, Root, RootRefusal, Roots};
+use picket_record::root::{DOWN_LINES_MAX, ROOT_KEYS, ROOT_THRESHOLD, Root, RootRefusal, Roots};
 use std::path::{Path, PathBuf};
 
 const ORDER_KEY: &str = "order.key";
@@ -31,6 +31,12 @@ pub enum RootFault {
     /// A document cannot be written.
     #[error("a root document cannot be made: {0}")]
     Unwritable(#[from] Refusal),
+    /// All versions together would be more than a gateway takes in one message. Nothing was written.
+    #[error("root.jws would have {bytes} bytes, and gateways take {DOWN_LINES_MAX}: begin a new central system")]
+    Large {
+        /// How many.
+        bytes: usize,
+    },
     /// Fewer keys than two, or keys that are not of the version in force.
     #[error("{given} of the given keys are root keys of version {ver}, two are needed: name their files with --key")]
     Keys {
@@ -121,6 +127,9 @@ impl Custody {
             fresh.push((crate::custody::ACCEPT_KEY, seed));
         }
         let next = text + &lines(&root, signers.iter())?;
+        if next.len() > DOWN_LINES_MAX {
+            return Err(RootFault::Large { bytes: next.len() });
+        }
         Roots::verify(&next).map_err(|source| RootFault::Documents { path: self.path(ROOT), source })?;
         for (file, seed) in &fresh {
             write_new(&self.path(&format!("{file}.{}", root.ver)), &base64url(seed))?;
@@ -188,6 +197,17 @@ mod tests {
         assert_eq!((root.ver, &root.receipt), (1, &custody.receipt_key().unwrap().public()));
         assert_eq!(root.order, custody.order_key().unwrap().public());
         assert!(custody.make_root(2_000).is_err(), "and is made once");
+    }
+
+    #[test]
+    fn no_root_document_is_made_that_no_gateway_would_take() {
+        let (_home, custody) = made();
+        let keys = [1, 2].map(|n| custody.path(&format!("root-{n}.key")));
+        let renew = |ver| custody.renew_root(&keys, Renewal::default(), ver);
+        let refused = (2..200).find_map(|ver| renew(ver).err()).unwrap();
+        assert!(matches!(refused, RootFault::Large { bytes } if bytes > DOWN_LINES_MAX), "{refused}");
+        let (text, roots) = custody.roots().unwrap().unwrap();
+        assert!(text.len() <= DOWN_LINES_MAX && roots.in_force().ver > 40, "{}", roots.in_force().ver);
     }
 
     #[test]

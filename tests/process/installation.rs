@@ -72,7 +72,8 @@ impl Installation {
         format!(
             "[site]\nname = \"yard\"\ngateway = \"{GATEWAY}\"\n\n[clock]\naccept_unsynchronised = true\n\n\
              [journal]\nfile = \"{root}/state/journal.db\"\nbudget_mib = 64\n\n\
-             [identity]\nkey = \"{root}/identity.key\"\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\n\
+             [identity]\nkey = \"{root}/identity.key\"\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\
+             root = \"root.jws\"\n\n\
              [central]\nbroker = \"mqtt://127.0.0.1:{central_broker}\"\n\n[console]\nlisten = \"127.0.0.1:{page}\"\n\n\
              [control]\nruntime = \"{root}/run\"\n\n[limits]\nheartbeat_s = 10\n\n\
              [[line]]\nname = \"site\"\nkind = \"mqtt\"\nbroker = \"mqtt://127.0.0.1:{site_broker}\"\n\n{}{}",

@@ -286,6 +286,8 @@ fn is_vital(kind: Kind) -> bool {
             | Kind::EpochClose
             | Kind::RegisterApplied
             | Kind::SettingsApplied
+            | Kind::OrderApplied
+            | Kind::RootApplied
     )
 }
 

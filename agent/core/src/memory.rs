@@ -119,6 +119,7 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         }
         Kind::RegisterApplied => vec![put("register".into(), &Value::Object(stated.data.clone()))],
         Kind::OrderApplied => vec![put("order".into(), &Value::Object(stated.data.clone()))],
+        Kind::RootApplied => vec![put("root".into(), &Value::Object(stated.data.clone()))],
         Kind::ExerciseStarted => {
             let row = json!({ "id": stated.data.get("id"), "auth": stated.data.get("auth") });
             [put("drill".into(), &row)].into_iter().chain(commanded(stated)).collect()

@@ -44,7 +44,7 @@ impl Label {
         match kind {
             K::LogGenesis | K::EpochOpen | K::EpochClose | K::IdNext => Self::Open,
             K::Heartbeat | K::GapDropped | K::ClockStep | K::JournalRecovered => Self::Internal,
-            K::RegisterApplied | K::SettingsApplied | K::OrderApplied => Self::Internal,
+            K::RegisterApplied | K::SettingsApplied | K::OrderApplied | K::RootApplied => Self::Internal,
             K::RecordsDisposed | K::RecordsRestored | K::PersonalErased => Self::Internal,
             K::ExerciseStarted | K::ExerciseEnded | K::ActStarted | K::ActStopped => Self::Internal,
             K::Readings | K::SealChecked | K::SummaryDay => Self::Internal,

@@ -92,9 +92,10 @@ pub struct Site {
 impl Site {
     /// A site that has not asked anything yet; its first outputs are due at once.
     pub fn new(now: &Now, start: Start) -> Self {
-        let Start { plan, register, register_refused, recovered, seed, version } = start;
+        let Start { plan, register, register_refused, mut recovered, seed, version } = start;
+        let urgent = std::mem::take(&mut recovered.urgent);
         let mut chance = Chance::new(seed);
-        let (orders, ordered) = Orders::recover(recovered.order.as_ref());
+        let (orders, ordered) = Orders::recover(recovered.order.as_ref(), recovered.root.map_or(0, |(ver, _)| ver));
         let own = EquipmentId::gateway(&plan.gateway);
         let (register, register_changed) = routine::renumbered(register, &recovered.rows);
         let buses = plan.lines.iter().enumerate().filter_map(|(index, line)| {
@@ -114,7 +115,7 @@ impl Site {
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
             drafts: Drafts::new(recovered.fill_permille).recover(&recovered.rows),
-            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent)
+            uplink: Uplink::new(recovered.head, recovered.receipted, urgent)
                 .with_branch(recovered.branch)
                 .with_receipt(recovered.receipt),
             checks: Checks::default(),
@@ -136,7 +137,7 @@ impl Site {
             stopping: None,
             plan,
         };
-        site.started(now, version, &recovered.tail, &recovered.rows, register_changed);
+        site.started(now, version, &recovered, register_changed);
         if site.ordered.retention_days.is_some() {
             site.retain();
         }
@@ -201,8 +202,9 @@ impl Site {
                 }
             }
             Input::OrderHeard { content_type, payload } => self.order_heard(now, content_type.as_deref(), payload),
+            Input::OrderMisheard { cause } => self.order_misheard(now, &cause),
             Input::OrderChecked(checked) => self.order_checked(now, checked),
-            Input::OrderKept(result) => self.order_kept(now, result),
+            Input::OrderKept { link, result } => self.order_kept(now, &link, result),
             Input::Certificate(certificate) => self.certificate_told(now, certificate),
             Input::Act(act) => self.act(now, &act),
             Input::Stop => self.stop(now),

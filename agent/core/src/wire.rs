@@ -10,14 +10,17 @@ use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
 use picket_record::chain::Parsed;
-use picket_record::command::Command;
 use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
-use picket_record::order::{Judgement, Order};
+use picket_record::order::Order;
 use picket_record::receipt::State;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod checked;
+
+pub use checked::Checked;
 
 /// What carriers bring.
 #[derive(Debug, Clone)]
@@ -130,10 +133,20 @@ pub enum Input {
         /// Its payload.
         payload: Vec<u8>,
     },
+    /// Something on the topic of orders could not be read at all: why, in words.
+    OrderMisheard {
+        /// Why.
+        cause: String,
+    },
     /// The journal's side looked at the lines of [`Output::CheckOrder`].
     OrderChecked(Checked),
     /// An order is kept and its register was read, or why not.
-    OrderKept(Result<Option<Register>, String>),
+    OrderKept {
+        /// Link of the order.
+        link: Link,
+        /// The register that it brings; or why it is not kept.
+        result: Result<Option<Register>, String>,
+    },
     /// The certificate of the central link is so.
     Certificate(Certificate),
     /// A guard acted on the page.
@@ -296,45 +309,6 @@ pub enum Output {
     Stopped,
 }
 
-/// What lines that came down are.
-#[derive(Debug, Clone)]
-pub enum Checked {
-    /// A verified order that may come into force, or is.
-    Order {
-        /// What it says.
-        order: Box<Order>,
-        /// Its link.
-        link: Link,
-        /// What it is to this gateway.
-        judgement: Judgement,
-        /// As received.
-        line: String,
-    },
-    /// A verified command, bound to a record of this journal.
-    Command {
-        /// What it says.
-        command: Box<Command>,
-        /// Its link.
-        link: Link,
-    },
-    /// A root document came into force, or is.
-    Root {
-        /// Its version.
-        ver: u64,
-    },
-    /// Nothing follows from it but a record.
-    Refused {
-        /// `order`, `command`, `root`, or `lines` where it is none of them.
-        what: &'static str,
-        /// Its version or number, 0 where it has none that can be believed.
-        n: u64,
-        /// The word for the rule that was broken.
-        reason: &'static str,
-        /// For people.
-        cause: String,
-    },
-}
-
 /// A stored record, as a summary counts it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Past {
@@ -492,6 +466,8 @@ pub struct Recovered {
     pub tail: String,
     /// The order in force.
     pub order: Option<Order>,
+    /// Version and hash of the root document in force.
+    pub root: Option<(u64, Link)>,
     /// Positions of what was left (see [`Rebased`]) that the central side may not have: first and last.
     pub branch: Option<(u64, u64)>,
     /// Number and link of the newest receipt.

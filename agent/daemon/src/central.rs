@@ -24,9 +24,9 @@ const IN_FLIGHT: u16 = 8;
 const WAITING: usize = 32;
 /// Receipts and orders not yet acknowledged, told to the broker.
 const RECEIPTS: u16 = 16;
-/// Largest packet that is read: a receipt is a few hundred bytes, a part of a register 64 KiB, and twenty versions of a
-/// root document no more. What is larger is thrown away as it comes.
-const PACKET_MAX: usize = 128 * 1024;
+/// Largest packet that is read: a receipt is a few hundred bytes, a part of a register 64 KiB, and a root document at most
+/// so much; topic and properties take the rest. What is larger is thrown away as it comes.
+const PACKET_MAX: usize = picket_record::root::DOWN_LINES_MAX + 8 * 1024;
 /// What was thrown away is told at most so often: whoever may publish on the topic may do it all day.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A session that stood for this long was not broken: the pauses start over.
@@ -40,6 +40,8 @@ pub struct Link {
     inputs: mpsc::Sender<Input>,
     session: u32,
     thrown: Thrown,
+    /// On the topic of orders: one topic's flood hides nothing of the other's.
+    misordered: Thrown,
     /// Whoever keeps the certificate, where somebody does.
     keeper: Option<Ends>,
     /// Edition of what was connected with.
@@ -67,7 +69,7 @@ impl From<BrokerFault> for Ended {
     }
 }
 
-/// Messages on the receipt topic that were too large to be receipts.
+/// Messages that were too large to be what their topic is for, or damaged.
 #[derive(Debug, Default)]
 struct Thrown {
     count: u64,
@@ -78,8 +80,8 @@ struct Thrown {
 impl Link {
     /// A link that is not connected yet.
     pub fn new(endpoint: Endpoint, gateway: String, inputs: mpsc::Sender<Input>) -> Self {
-        let thrown = Thrown::default();
-        Self { endpoint, gateway, inputs, session: 0, thrown, keeper: None, edition: 0, wished: 0 }
+        let (thrown, misordered) = Default::default();
+        Self { endpoint, gateway, inputs, session: 0, thrown, misordered, keeper: None, edition: 0, wished: 0 }
     }
 
     /// Connects with what the keeper of the certificate gives out, and tells it how that went.
@@ -383,7 +385,9 @@ impl Conversation<'_> {
             Payload::Whole(bytes) => {
                 Some(Input::OrderHeard { content_type: message.content_type, payload: bytes.to_vec() })
             }
-            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => {
+                self.link.misordered.one("order", bytes).map(|cause| Input::OrderMisheard { cause })
+            }
         };
         self.told.extend(input);
     }
@@ -403,7 +407,9 @@ impl Conversation<'_> {
                 Ok(line) => Input::ReceiptHeard { line: line.trim().to_owned() },
                 Err(_) => Input::ReceiptRefused { cause: "a receipt that is not text".into() },
             }),
-            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => {
+                self.link.thrown.one("receipt", bytes).map(|cause| Input::ReceiptRefused { cause })
+            }
         };
         self.told.extend(input);
     }
@@ -411,16 +417,16 @@ impl Conversation<'_> {
 
 impl Thrown {
     /// Counts one more; gives what is to be told of them, if it is time.
-    fn one(&mut self, bytes: usize) -> Option<Input> {
+    fn one(&mut self, topic: &str, bytes: usize) -> Option<String> {
         self.count += 1;
         if self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY) {
             return None;
         }
         let new = self.count - self.told;
-        let cause = format!("{new} messages that can be no receipt were thrown away, the last of {bytes} bytes");
-        tracing::warn!(cause, in_all = self.count, "who may publish on the receipt topic?");
+        let cause = format!("{new} messages that can be no {topic} were thrown away, the last of {bytes} bytes");
+        tracing::warn!(cause, in_all = self.count, "who may publish on the {topic} topic?");
         (self.told, self.told_at) = (self.count, Some(Instant::now()));
-        Some(Input::ReceiptRefused { cause })
+        Some(cause)
     }
 }
 

@@ -111,11 +111,11 @@ pub fn cpu_us() -> u64 {
     micros(clock_gettime(ClockId::ProcessCPUTime))
 }
 
-/// What certificates are judged by. `known_ms` is past for certain, such as the time of a signed receipt; 0 = nothing is
-/// known.
-pub fn certificates(known_ms: i64) -> Time {
-    let known_s = u64::try_from(known_ms / 1_000).unwrap_or(0);
-    Time::new(RELEASED_S.max(known_s), || micros(clock_gettime(ClockId::Realtime)) / 1_000_000)
+/// What certificates are judged by. `told_ms` is what another clock said, such as the time of a signed receipt; 0 =
+/// nothing is known.
+pub fn certificates(told_ms: i64) -> Time {
+    let told_s = u64::try_from(told_ms / 1_000).unwrap_or(0);
+    Time::new(RELEASED_S, || micros(clock_gettime(ClockId::Realtime)) / 1_000_000).told(told_s)
 }
 
 fn micros(time: Timespec) -> u64 {

@@ -87,8 +87,9 @@ impl Token {
         request.sign(key).map(|signed| signed.line).map_err(EnrolmentFault::Token)
     }
 
-    /// Verifies an answer: the root documents are those that the token pins, the token and the acceptance are of a key
-    /// that they name, and the acceptance is of this key, site and gateway.
+    /// Verifies an answer: the root documents go on from the one that the token pins; token and acceptance are of the same
+    /// system, by the key that is in force, so that one which was withdrawn accepts nobody any more; and the acceptance is
+    /// of this key, site and gateway.
     pub fn answered(&self, identity: &PublicKey, answer: &str) -> Result<Answer, EnrolmentFault> {
         let refused = |cause: String| EnrolmentFault::Answer(cause);
         let (root, acceptance, certificate) =
@@ -97,13 +98,18 @@ impl Token {
         if !roots.holds(&self.token.root) {
             return Err(refused("its root documents are not those that the token pins".into()));
         }
-        let keys = roots.accept_keys();
-        if !keys.iter().any(|named| EnrolmentToken::verify(&self.line, &named.key).is_ok()) {
-            return Err(refused("the token is not of this central system".into()));
+        let root_in_force = roots.in_force();
+        if EnrolmentToken::verify(&self.line, &root_in_force.accept).is_err() {
+            let cause = "the token is not by the key in force of its central system; ask for a new one";
+            return Err(refused(cause.into()));
         }
-        let accepted = keys.iter().rev().find_map(|named| Acceptance::verify(&acceptance, &named.key).ok());
-        let (accepted, _) =
-            accepted.ok_or_else(|| refused("the acceptance is not signed by its central system".into()))?;
+        let (accepted, _) = Acceptance::verify(&acceptance, &root_in_force.accept)
+            .map_err(|_| refused("the acceptance is not signed by the key in force of its central system".into()))?;
+        let systems = [&self.token.sms, &root_in_force.sms, &accepted.sms];
+        if systems.iter().any(|sms| *sms != systems[0]) {
+            let [token, root, accepted] = systems;
+            return Err(refused(format!("the token is of {token}, the root documents of {root}, it is of {accepted}")));
+        }
         if accepted.identity != *identity {
             return Err(refused("it accepts another key than the one of this gateway".into()));
         }
@@ -158,10 +164,15 @@ mod tests {
 
     /// Root documents whose acceptance key has this seed, and their hash.
     fn root(accept: u8) -> (String, [u8; 32]) {
+        let (lines, root) = version(1, accept);
+        (lines, root.hash().unwrap())
+    }
+
+    fn version(ver: u64, accept: u8) -> (String, Root) {
         let keys = [50, 51, 52].map(|seed| RootKey::from_seed([seed; 32]));
         let root = Root {
             sms: name("hq"),
-            ver: 1,
+            ver,
             ts_ms: 0,
             keys: keys.each_ref().map(RootKey::public),
             accept: AcceptKey::from_seed([accept; 32]).public(),
@@ -170,7 +181,7 @@ mod tests {
             order_floor: 0,
         };
         let lines = keys[..2].iter().map(|key| root.sign(key).unwrap().line + "\n").collect();
-        (lines, root.hash().unwrap())
+        (lines, root)
     }
 
     fn token_line(accept: u8) -> String {
@@ -180,8 +191,12 @@ mod tests {
     }
 
     fn acceptance(accept: u8, identity: PublicKey, gw: &str) -> String {
+        acceptance_of("hq", accept, identity, gw)
+    }
+
+    fn acceptance_of(sms: &str, accept: u8, identity: PublicKey, gw: &str) -> String {
         let acceptance = Acceptance {
-            sms: name("hq"),
+            sms: name(sms),
             site: name("yard"),
             gw: name(gw),
             identity,
@@ -217,13 +232,32 @@ mod tests {
         let own = |line: &str| answered(&format!("{}{line}", root(3).0)).unwrap_err();
         let foreign = answered(&format!("{}{}", root(4).0, acceptance(4, good.clone(), "gate-7"))).unwrap_err();
         assert!(foreign.contains("not those that the token pins"), "{foreign}");
-        assert!(own(&acceptance(4, good.clone(), "gate-7")).contains("not signed by its central system"));
+        assert!(own(&acceptance(4, good.clone(), "gate-7")).contains("not signed by the key in force"));
         let stranger = IdentityKey::from_seed([2; 32]).public();
         assert!(own(&acceptance(3, stranger, "gate-7")).contains("another key"));
         assert!(own(&acceptance(3, good, "gate-8")).contains("gate-8"));
+        let system = acceptance_of("hq-2", 3, identity().public(), "gate-7");
+        assert!(own(&system).contains("it is of hq-2"), "{}", own(&system));
         for garbage in ["", "x", "x\ny", &root(3).0] {
             assert!(answered(garbage).is_err(), "{garbage}");
         }
+    }
+
+    #[test]
+    fn a_key_that_was_withdrawn_gives_no_token_and_accepts_nobody() {
+        let both = root(3).0 + &version(2, 4).0;
+        let identity = identity();
+        let answered = |token: &str, accept| {
+            let token = Token::read(token, "yard", "gate-7").unwrap();
+            let line = acceptance(accept, identity.public(), "gate-7");
+            token.answered(&identity.public(), &format!("{both}{line}")).map_err(|fault| fault.to_string())
+        };
+        let (sms, site, gw) = (name("hq"), name("yard"), name("gate-7"));
+        let token = EnrolmentToken { sms, site, gw, id: [7; 16], exp_ms: 1_000, root: root(3).1 };
+        let fresh = token.sign(&AcceptKey::from_seed([4; 32])).unwrap().line;
+        assert!(answered(&fresh, 4).is_ok(), "pinned by its first version, in force by its second");
+        assert!(answered(&fresh, 3).unwrap_err().contains("the acceptance is not signed by the key in force"));
+        assert!(answered(&token_line(3), 4).unwrap_err().contains("the token is not by the key in force"));
     }
 
     #[test]

@@ -52,6 +52,7 @@ use picket_record::chain::{Origin, Sealer};
 use picket_record::encode::Link;
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::root::Roots;
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -170,6 +171,8 @@ pub struct Journal {
     leaves: branch::Leaves,
     /// Number of the newest command that was verified.
     last_command: u64,
+    /// Links of those that were taken since the start, the newest first.
+    commands: VecDeque<Link>,
     retention: retention::Retention,
     sensitivity: Sensitivity,
     /// The log tells once that rows keep the journal from disposing of anything.

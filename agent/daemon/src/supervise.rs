@@ -16,7 +16,6 @@ use picket_core::wire::{Input, Recovered};
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
 use picket_record::encode::Name;
-use picket_record::receipt::Receipt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +83,6 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         register => register,
     };
     let credentials = loaded.journal.credentials(&site_name, &gateway).map_err(|fault| told(&fault))?;
-    let (receipt_key, name) = (credentials.receipt_key.clone(), credentials.origin.gw.clone());
     let accepted = Acceptance::claims(credentials.acceptance_line.trim());
     let (accepted, _) = accepted.map_err(|refusal| format!("the acceptance: {refusal}"))?;
     let ours = (accepted.sms, accepted.gw);
@@ -93,11 +91,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
         None => None,
     };
-    for suffix in ["", "-wal"] {
-        let mut name = loaded.journal.file.clone().into_os_string();
-        name.push(suffix);
-        secrecy::tighten(Path::new(&name))?;
-    }
+    close_to_others(&loaded.journal.file)?;
     let anew = begun::is_missing(&loaded.journal);
     if anew {
         let file = loaded.journal.file.display();
@@ -115,9 +109,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let sensitivity = loaded.plan.sensitivity.clone();
     let mut journal = journal.labelled(sensitivity.clone());
     recovered.head = tell_archives(&mut journal, &loaded.journal.file, &now.when()).unwrap_or(recovered.head);
-    judge_certificates(&mut loaded, &journal, |line| {
-        Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
-    });
+    judge_certificates(&mut loaded, journal.receipt_ms());
     let (register, refused) = register_in_force(&journal, &recovered, register)?;
     // Behind the journal's lock: another agent's socket is not taken away.
     let control = control::bind(&loaded.runtime)
@@ -180,6 +172,15 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     Ok(owners.watch(thinker, taken, inputs).await)
 }
 
+/// Nobody else reads the journal, whoever made its files.
+fn close_to_others(journal: &Path) -> Result<(), String> {
+    ["", "-wal"].into_iter().try_for_each(|suffix| {
+        let mut name = journal.to_owned().into_os_string();
+        name.push(suffix);
+        secrecy::tighten(Path::new(&name))
+    })
+}
+
 /// States archives of other gateways that were restored here since the last start; the head behind that. Whoever guards
 /// does not wait for an archive that cannot be read.
 fn tell_archives(journal: &mut Journal, file: &Path, when: &When) -> Option<u64> {
@@ -195,17 +196,14 @@ fn tell_archives(journal: &mut Journal, file: &Path, when: &When) -> Option<u64>
     head
 }
 
-/// Links judge certificates by a time that is not before the newest receipt: that much is past for certain, whatever a
-/// board without a battery believes.
-fn judge_certificates(loaded: &mut Loaded, journal: &Journal, stated_ms: impl Fn(&str) -> Option<i64>) {
-    let line = journal.newest_receipt_line().ok().flatten();
-    let newest_ms = line.as_deref().and_then(stated_ms).unwrap_or(0);
+/// Links judge certificates by a time that is not before the newest receipt, whatever a board without a battery believes.
+fn judge_certificates(loaded: &mut Loaded, newest_ms: Option<i64>) {
     let brokers = loaded.carriers.iter_mut().filter_map(|carrier| match carrier {
         Carrier::Mqtt(session) => Some(&mut session.broker),
         Carrier::ModbusTcp(_) | Carrier::ModbusRtu(_) | Carrier::SealReader(..) => None,
     });
     for tls in brokers.chain(&mut loaded.central).filter_map(|broker| broker.tls.as_mut()) {
-        tls.time = clock::certificates(newest_ms);
+        tls.time = clock::certificates(newest_ms.unwrap_or(0));
     }
 }
 

@@ -188,11 +188,17 @@ impl Thinker {
 
     /// A journal without room refuses it, and the central side sends it once more.
     fn order_request(&mut self, now: &Now, request: Request) {
-        let keeps = matches!(request, Request::KeepOrder { .. });
+        let kept = match &request {
+            Request::KeepOrder { link, .. } => Some(*link),
+            _ => None,
+        };
         if let Err(NoRoom) = offer(&self.carriers.journal, request) {
             let cause = "the journal does not answer".to_owned();
             let refused = Checked::Refused { what: "lines", n: 0, reason: "disk", cause: cause.clone() };
-            let answer = if keeps { Input::OrderKept(Err(cause)) } else { Input::OrderChecked(refused) };
+            let answer = match kept {
+                Some(link) => Input::OrderKept { link, result: Err(cause) },
+                None => Input::OrderChecked(refused),
+            };
             self.site.handle(now, answer);
         }
     }

@@ -4,7 +4,7 @@ use super::downlink::Down;
 use crate::check::{HeldKey, Keyring, Proof};
 use crate::clock::Now;
 use crate::store::{self, Accepted, Life};
-use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, verify};
+use picket_record::chain::{Closed, Epochs, Head, OpenedEpoch, Parsed, verify};
 use picket_record::drill::Drills;
 use picket_record::encode::{Link, link};
 use picket_record::kind::Kind;
@@ -104,8 +104,8 @@ pub(super) struct Gateway {
     /// When a genuine record last came, or since when one could have.
     life_mono_ms: u64,
     pub(super) head: Head,
-    /// The last record is `epoch.close`.
-    pub(super) closed: bool,
+    /// What the last record says where it is `epoch.close`.
+    pub(super) closed: Option<Closed>,
     pub(super) head_received_ms: i64,
     /// Records that wait before their turn.
     pub(super) ahead: u64,
@@ -125,7 +125,7 @@ impl Gateway {
     pub(super) fn load(db: &Connection, accepted: Accepted) -> rusqlite::Result<Self> {
         let mut epochs = Epochs::new(accepted.gw.clone(), accepted.identity.clone()).at_site(accepted.site.clone());
         let (head, head_received_ms, closed) =
-            store::head(db, &accepted.gw)?.unwrap_or((Head::genesis(accepted.link), 0, false));
+            store::head(db, &accepted.gw)?.unwrap_or((Head::genesis(accepted.link), 0, None));
         for (ep, key) in store::epochs(db, &accepted.gw, head.seq)? {
             epochs.restore(ep, key);
         }
@@ -367,7 +367,7 @@ impl Gateway {
         self.pending.moved.0 += 1;
         self.pending.moved.1 += record.line.len() as u64;
         self.head = Head::after(record);
-        self.closed = record.kind == Kind::EpochClose;
+        self.closed = Closed::by(record);
         self.head_received_ms = received_ms;
         let passed = self.head.seq;
         self.declared.retain(|(_, to, _)| *to > passed);

@@ -82,7 +82,7 @@ impl<'a> Turn<'a> {
         let head = self.gateway.head;
         let passed = record.seq <= head.seq;
         let known = if passed { store::link_at(self.db, Table::Record, &record.gw, record.seq)? } else { None };
-        match head.place_after(self.gateway.closed, record, |_| known) {
+        match head.place_after(self.gateway.closed.as_ref(), record, |_| known) {
             Verdict::Next => {
                 self.gateway.pending.at_once |= is_urgent(record);
                 self.gateway.lives(record, self.now);
@@ -231,7 +231,7 @@ impl<'a> Turn<'a> {
             store::delete_ahead(self.db, &gw, seq)?;
             self.gateway.ahead -= 1;
             let record = Parsed::read(&waiting.line).expect("it was read before it was stored");
-            match self.gateway.head.place_after(self.gateway.closed, &record, |_| None) {
+            match self.gateway.head.place_after(self.gateway.closed.as_ref(), &record, |_| None) {
                 Verdict::Break(why) => return self.broke_off(&record, &why.to_string()),
                 Verdict::Next => {
                     let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(&record) } else { None };
@@ -266,7 +266,7 @@ impl<'a> Turn<'a> {
             return Ok(false);
         }
         let gw = self.gateway.accepted.gw.clone();
-        let (head, closed) = (self.gateway.head, self.gateway.closed);
+        let (head, closed) = (self.gateway.head, self.gateway.closed.is_some());
         let Some(next) = store::first_ahead(self.db, &gw)?.filter(|next| *next > head.seq + 1) else {
             return Ok(false);
         };
@@ -286,7 +286,7 @@ impl<'a> Turn<'a> {
         tracing::warn!(%gw, from = head.seq + 1, to = next - 1, by, "records that the gateway declared as lost");
         let ep = if opens { record.ep - 1 } else { head.ep };
         self.gateway.head = Head { ep, seq: next - 1, link: record.prev };
-        self.gateway.closed = false;
+        self.gateway.closed = None;
         Ok(true)
     }
 

@@ -1,6 +1,6 @@
 //! Rows of `record`, `ahead` and `fork`.
 
-use picket_record::chain::{Head, Parsed};
+use picket_record::chain::{Closed, Head, Parsed};
 use picket_record::encode::{Link, Name};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
@@ -61,12 +61,14 @@ pub(crate) fn link_at(db: &Connection, table: Table, gw: &Name, seq: u64) -> Res
 }
 
 /// The last record in its place, when it was received, and whether it closes its epoch.
-pub(crate) fn head(db: &Connection, gw: &Name) -> Result<Option<(Head, i64, bool)>> {
+pub(crate) fn head(db: &Connection, gw: &Name) -> Result<Option<(Head, i64, Option<Closed>)>> {
     db.prepare_cached(
-        "SELECT ep,seq,link,received_ms,kind='epoch.close' FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1",
+        "SELECT ep,seq,link,received_ms,CASE kind WHEN 'epoch.close' THEN line END FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1",
     )?
     .query_row([gw.as_str()], |row| {
-        Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link: row.get(2)? }, row.get(3)?, row.get(4)?))
+        let close: Option<String> = row.get(4)?;
+        let closed = close.and_then(|line| Parsed::read(&line).ok().and_then(|record| Closed::by(&record)));
+        Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link: row.get(2)? }, row.get(3)?, closed))
     })
     .optional()
 }

@@ -90,6 +90,8 @@ kinds! {
     PersonalErased = "personal.erased",
     /// An order of the central system came into force.
     OrderApplied = "order.applied",
+    /// A version of the root document came into force.
+    RootApplied = "root.applied",
     /// An order or command was refused; what was in force stays.
     OrderRejected = "order.rejected",
     /// What one day brought to each piece of equipment; kept when the records of the day are disposed of.

@@ -11,7 +11,7 @@ use picket_record::kind::Kind;
 use picket_record::order::{DRILL_EQUIPMENT_MAX, DRILLS_MAX, ORDER_TEXT_MAX, SETTINGS_MAX};
 use picket_record::personal::{OPENINGS_MAX, PERSONAL_MAX, SALT_BYTES};
 use picket_record::receipt::RANGES_MAX;
-use picket_record::root::{ROOT_KEYS, ROOT_THRESHOLD, ROOT_VERSIONS_MAX};
+use picket_record::root::{DOWN_LINES_MAX, ROOT_KEYS, ROOT_THRESHOLD, ROOT_VERSIONS_MAX};
 use picket_record::token::TOKEN_LIFE_MAX_MS;
 
 const FORMAT: &str = include_str!("../FORMAT.md");
@@ -32,7 +32,7 @@ fn every_kind_stands_in_the_format() {
 
 #[test]
 fn every_limit_stands_in_the_format_with_its_number() {
-    let limits: [(&str, u64); 26] = [
+    let limits: [(&str, u64); 27] = [
         ("LINE_MAX", LINE_MAX as u64),
         ("PAYLOAD_MAX", PAYLOAD_MAX as u64),
         ("DEPTH_MAX", DEPTH_MAX as u64),
@@ -49,6 +49,7 @@ fn every_limit_stands_in_the_format_with_its_number() {
         ("ROOT_KEYS", ROOT_KEYS as u64),
         ("ROOT_THRESHOLD", ROOT_THRESHOLD as u64),
         ("ROOT_VERSIONS_MAX", ROOT_VERSIONS_MAX as u64),
+        ("DOWN_LINES_MAX", DOWN_LINES_MAX as u64),
         ("SETTINGS_MAX", SETTINGS_MAX as u64),
         ("ORDER_TEXT_MAX", ORDER_TEXT_MAX as u64),
         ("DRILLS_MAX", DRILLS_MAX as u64),

@@ -100,14 +100,20 @@ pub enum Paper {
 #[derive(Debug, Clone, Copy)]
 pub struct Time {
     floor_s: u64,
+    told_s: u64,
     clock_s: fn() -> u64,
 }
 
 impl Time {
-    /// `floor_s` is past for certain (a build, a signed receipt); `clock_s` reads the clock. Both in seconds since 1970
-    /// UTC.
+    /// `floor_s` is past for certain (a build); `clock_s` reads the clock. Both in seconds since 1970 UTC.
     pub fn new(floor_s: u64, clock_s: fn() -> u64) -> Self {
-        Self { floor_s, clock_s }
+        Self { floor_s, told_s: 0, clock_s }
+    }
+
+    /// What another clock said (a signed receipt) is past too, in seconds since 1970 UTC. That clock may have been wrong:
+    /// no certificate has ended by its word against that of a clock which was set since the floor.
+    pub fn told(self, told_s: u64) -> Self {
+        Self { told_s, ..self }
     }
 
     /// Seconds since 1970 UTC that are past for certain.
@@ -117,12 +123,18 @@ impl Time {
 
     /// Seconds since 1970 UTC.
     pub fn now_s(&self) -> u64 {
-        (self.clock_s)().max(self.floor_s)
+        (self.clock_s)().max(self.floor_s).max(self.told_s)
     }
 
     /// Whether the clock is known to be wrong.
     fn is_behind(&self) -> bool {
-        (self.clock_s)() < self.floor_s
+        (self.clock_s)() < self.floor_s.max(self.told_s)
+    }
+
+    /// What a clock that was set says against what was told.
+    fn contested_s(&self) -> Option<u64> {
+        let clock_s = (self.clock_s)();
+        (self.floor_s..self.told_s).contains(&clock_s).then_some(clock_s)
     }
 }
 
@@ -196,6 +208,11 @@ struct Verifier {
     time: Time,
 }
 
+fn is_over(verdict: &Result<ServerCertVerified, Error>) -> bool {
+    use CertificateError::{Expired, ExpiredContext};
+    matches!(verdict, Err(Error::InvalidCertificate(Expired | ExpiredContext { .. })))
+}
+
 /// A certificate, and three above it: each may begin later than the one before.
 const BEGINNINGS: usize = 4;
 
@@ -210,6 +227,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let verify = |at| self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at);
         let mut verdict = verify(now);
+        if let (true, Some(clock_s)) = (is_over(&verdict), self.time.contested_s()) {
+            verdict = verify(UnixTime::since_unix_epoch(Duration::from_secs(clock_s)));
+        }
         for _ in 0..BEGINNINGS {
             match verdict {
                 Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. }))

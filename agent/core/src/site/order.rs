@@ -9,6 +9,7 @@ use crate::statement::{Facts, Statement};
 use crate::status::OrderStatus;
 use crate::time::Now;
 use crate::wire::{Checked, Output};
+use picket_record::encode::Link;
 
 /// Where the central side's clock was, by its last receipt.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +22,13 @@ impl Site {
     pub(super) fn order_heard(&mut self, now: &Now, content_type: Option<&str>, payload: Vec<u8>) {
         match self.orders.heard(content_type, payload) {
             Ok(output) => self.outputs.extend(output),
-            Err(cause) => {
-                let refused = Checked::Refused { what: "message", n: 0, reason: "message", cause };
-                self.order_checked(now, refused);
-            }
+            Err(cause) => self.order_misheard(now, &cause),
         }
+    }
+
+    pub(super) fn order_misheard(&mut self, now: &Now, cause: &str) {
+        let said = self.orders.misheard(now, cause);
+        self.commanded(now, said, None);
     }
 
     pub(super) fn order_checked(&mut self, now: &Now, checked: Checked) {
@@ -34,8 +37,8 @@ impl Site {
         self.commanded(now, said, output);
     }
 
-    pub(super) fn order_kept(&mut self, now: &Now, result: Result<Option<Register>, String>) {
-        let (done, output) = self.orders.kept(now, result);
+    pub(super) fn order_kept(&mut self, now: &Now, link: &Link, result: Result<Option<Register>, String>) {
+        let (done, output) = self.orders.kept(now, link, result);
         match done {
             Ok(applied) => {
                 self.apply(now, applied);
@@ -91,14 +94,15 @@ impl Site {
         self.orders.named(now, ver);
     }
 
-    /// Latest time that somebody vouches for: the clock where it is trusted, what it was trusted for before, or the
-    /// central side's last receipt and what passed since.
+    /// The time that somebody vouches for: the clock where it is trusted; else the later of what it was trusted for last
+    /// and the central side's last receipt with what passed since. A clock that was wrong for a while rules nothing once
+    /// it is right again.
     pub(super) fn trusted_ms(&self, now: &Now) -> Option<i64> {
         let central = self.central_clock.map(|clock| {
             let passed = now.mono_us.saturating_sub(clock.mono_us) / 1_000;
             clock.ts_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
         });
-        now.judged_ms().max(self.standings.floor_ms()).max(central)
+        now.judged_ms().or(self.standings.floor_ms().max(central))
     }
 
     /// A stale order rings until another one is in force.

@@ -7,7 +7,7 @@ use crate::plan::LineId;
 use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use crate::time::{Now, s};
-use crate::wire::{Output, Rebased, StateRow};
+use crate::wire::{Output, Rebased, Recovered, StateRow};
 use picket_device::modbus::Fault;
 use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
@@ -189,13 +189,19 @@ fn class(fault: &Fault) -> &'static str {
 }
 
 impl Site {
-    pub(super) fn started(&mut self, now: &Now, version: &str, tail: &str, rows: &[StateRow], register_changed: bool) {
+    pub(super) fn started(&mut self, now: &Now, version: &str, recovered: &Recovered, register_changed: bool) {
+        let Recovered { tail, rows, root, .. } = recovered;
         let lines = self.plan.lines.len();
         let data = json!({ "version": version, "tail": tail, "lines": lines, "devices": self.plan.devices.len() });
         self.record(now, Statement::new(Kind::ActStarted, Severity::Notice, data));
         let digest = hex(&self.plan.settings_digest);
         if row(rows, "settings").and_then(|r| r.get("digest").cloned()) != Some(Value::String(digest.clone())) {
             self.record(now, Statement::new(Kind::SettingsApplied, Severity::Notice, json!({ "digest": digest })));
+        }
+        // One that came down before a crash is in force, and no record says so yet.
+        let stated = row(rows, "root").and_then(|row| row.get("hash").cloned());
+        if let Some((ver, hash)) = root.filter(|(_, hash)| stated != Some(Value::String(base64url(hash)))) {
+            self.record(now, orders::root_applied(ver, &hash));
         }
         if register_changed {
             let applied = register_applied(self.standings.register());
@@ -314,6 +320,7 @@ impl Site {
             "register": self.standings.register().version(),
             "settings": settings,
             "order": self.orders.version(),
+            "root": self.orders.root(),
             "every_s": self.heartbeat_us() / s(1),
             "alarms": self.alarms.iter().count(),
             "nonconformities": self.nonconformities.iter().count(),

@@ -90,6 +90,7 @@ impl World {
     fn start_by(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64, trusted: bool) -> Self {
         let recovered = Recovered {
             order: journal.order.clone(),
+            root: journal.root,
             head: journal.head,
             rows: journal.rows.values().cloned().collect(),
             personal: journal.personal.clone(),
@@ -247,9 +248,9 @@ impl World {
                 }
                 Output::Retain { days, .. } => self.retained = days,
                 Output::CheckOrder { .. } => self.orders += 1,
-                Output::KeepOrder { register, .. } => {
+                Output::KeepOrder { register, link, .. } => {
                     let read = |text: &str| rows::build(0, [2; 32], &self.listed_as(text)).unwrap();
-                    let kept = Input::OrderKept(Ok(register.as_deref().map(read)));
+                    let kept = Input::OrderKept { link, result: Ok(register.as_deref().map(read)) };
                     self.site.handle(&self.now(), kept);
                 }
                 Output::AskReceipt { .. } => self.asked_receipts += 1,

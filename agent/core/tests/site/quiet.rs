@@ -205,6 +205,7 @@ fn input() -> impl Strategy<Value = Input> {
         })),
         Just(Input::ReceiptHeard { line: "receipt".into() }),
         Just(Input::ReceiptRefused { cause: "bad".into() }),
+        Just(Input::OrderMisheard { cause: "large".into() }),
     ]
 }
 

@@ -7,7 +7,8 @@ use super::{Entropy, Fault, Journal, Stored, memory, personal};
 use picket_core::memory::Stated;
 use picket_core::summary::{BEHIND, VOID};
 use picket_record::body::{Body, When};
-use picket_record::chain::{Opening, Sealer, TailState};
+use picket_record::chain::{NEXT_EPK, Opening, Sealer, TailState};
+use picket_record::keys::EpochKey;
 use picket_record::kind::{Kind, Severity};
 use picket_record::personal::Personal;
 use serde_json::{Value, json};
@@ -73,7 +74,11 @@ impl Journal {
 
     pub(super) fn rotate(&mut self, when: &When) -> Result<(), Fault> {
         let before = self.sealer.head();
-        let close = own_words(when, Kind::EpochClose, Severity::Info, json!({ "why": "rotate" }));
+        // Drawn before the close is signed: whoever holds the disk later cannot put another epoch behind it.
+        let seed = (self.entropy)();
+        let next = EpochKey::from_seed(seed).public().text();
+        let close = json!({ "why": "rotate", (NEXT_EPK): next });
+        let close = own_words(when, Kind::EpochClose, Severity::Info, close);
         let closed = self.sealer.seal(&close).map_err(|refusal| Fault::Refused(refusal.to_string()))?;
         let opening = Opening {
             tail_state: TailState::Rotate,
@@ -81,7 +86,7 @@ impl Journal {
             last_receipt: self.receipts.last_link(),
             version: self.version.clone(),
         };
-        let (seed, head) = ((self.entropy)(), self.sealer.head());
+        let head = self.sealer.head();
         let opened = Sealer::open(&self.credentials.origin, &self.credentials.identity, seed, head, &opening, when);
         let (sealer, open) = match opened {
             Ok(opened) => opened,

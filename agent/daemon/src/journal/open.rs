@@ -5,7 +5,7 @@ use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
 use super::store::Store;
-use super::tail::{check_tail, known_epochs, tail_state};
+use super::tail::{Tail, check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::sensitivity::Sensitivity;
 use picket_core::steps::LastClock;
@@ -19,6 +19,7 @@ use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 
@@ -139,13 +140,12 @@ impl Journal {
         let mut damage = Damage::new();
         let (store, head) = ready(place, &credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
-        let tail_state = tail_state(&store, head, &damage)?;
+        let Tail { state: tail_state, head, found } = tail_state(&store, head, &mut damage)?;
         let clock = last_clock(&store, head)?;
         let mut when = when.clone();
         when.clock.era = clock.as_ref().map_or(when.clock.era, |last| last.era_at(&when));
         let when = &when;
-        let opening =
-            Opening { tail_state, found: None, last_receipt: receipts.last_link(), version: version.to_owned() };
+        let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
         let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, head, &opening, when)
             .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
@@ -165,6 +165,7 @@ impl Journal {
             receipts,
             leaves: super::branch::Leaves::default(),
             last_command: 0,
+            commands: VecDeque::new(),
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
             told_of_rows: false,
@@ -222,6 +223,7 @@ impl Journal {
                 );
                 None
             }),
+            root: self.root_in_force(),
             branch: super::branch::untold_branch(&self.store)?,
             receipt: self.receipts.mark(),
             clock: None,

@@ -123,6 +123,15 @@ impl Journal {
         self.receipts.n
     }
 
+    /// What the central side's clock said in the newest receipt, in milliseconds since 1970 UTC; by whichever of its keys it
+    /// was signed.
+    pub fn receipt_ms(&self) -> Option<i64> {
+        let line = self.newest_receipt_line().ok().flatten()?;
+        let gw = &self.credentials.origin.gw;
+        let keys = self.credentials.receipt_keys();
+        keys.iter().find_map(|key| Receipt::verify(&line, key, gw).ok()).map(|(receipt, _)| receipt.ts_ms)
+    }
+
     /// Verifies a receipt. What follows: records up to `upto` may be pruned once it is written. One that names another
     /// history of this gateway has the chain go on behind it (see [`Journal::rebased`]).
     pub fn receipt(&mut self, line: &str, when: &When) -> Result<Receipted, ReceiptFault> {

@@ -199,7 +199,7 @@ pub fn serve(
             }
             Request::CheckOrder { text, when } => Some(Input::OrderChecked(journal.check_order(&text, &when))),
             Request::KeepOrder { line, link, register } => {
-                Some(Input::OrderKept(keep_order(&journal, &line, &link, register.as_deref())))
+                Some(Input::OrderKept { link, result: keep_order(&journal, &line, &link, register.as_deref()) })
             }
             Request::LookBack { after } => Some(journal.look_back(after)),
             Request::Receipt { line, when } => {

@@ -140,9 +140,9 @@ fn journal_place(tables: &Tables<'_, '_>, findings: &mut Findings) -> journal::P
     let retention_days = u32::try_from(retention_days).unwrap_or(u32::MAX);
     let mut section = tables.open("identity", &["key", "acceptance", "accept_key", "root"], findings);
     let identity = tables.path(&mut section, "key", "/var/lib/picket/identity.key");
-    let acceptance = tables.path(&mut section, "acceptance", "acceptance.jws");
+    let acceptance = tables.path(&mut section, "acceptance", "/var/lib/picket/acceptance.jws");
     let accept_key = tables.path(&mut section, "accept_key", "accept.pub");
-    let root_file = tables.path(&mut section, "root", "root.jws");
+    let root_file = tables.path(&mut section, "root", "/var/lib/picket/root.jws");
     let place = section.value("key").map(|value| section.at(value.span(), "named here"));
     secrets::check_mode(&identity, place, section.findings);
     let budget_bytes = budget_mib * MIB;

@@ -94,6 +94,10 @@ fn a_password_for_another_machine_warns_that_it_is_in_clear() {
 fn an_identity_key_that_others_can_read_is_refused() {
     let folder = Folder::with_line(4, "[identity]\nkey = \"id.key\"");
     assert!(settings::check(folder.path()).passes(), "it is made at the first start");
+    let place = settings::load(folder.path()).expect("it loads").journal;
+    // What enrolment writes lies where the agent may write, whatever it is told of its settings.
+    assert_eq!(place.acceptance, std::path::Path::new("/var/lib/picket/acceptance.jws"));
+    assert_eq!(place.root, std::path::Path::new("/var/lib/picket/root.jws"));
     folder.write("id.key", "x");
     folder.mode("id.key", 0o644);
     expect(&folder, "PK-0106", "agent.toml", Some(5), &["mode 0644"]);

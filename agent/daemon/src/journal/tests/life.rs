@@ -235,3 +235,34 @@ fn an_acceptance_of_another_identity_or_gateway_is_refused() {
     assert!(with(2, "gate-7").unwrap_err().contains("accepts another identity"));
     assert!(with(1, "gate-8").unwrap_err().contains("the settings name harbour/gate-8"));
 }
+
+#[test]
+fn a_rotation_names_the_key_of_the_next_epoch_before_it_opens() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.rotate(&at(5)).unwrap();
+    let data = |seq| Parsed::read_bytes(&journal.store.line(seq).unwrap().unwrap()).unwrap().data();
+    assert_eq!(kinds(&journal)[2..], [Kind::EpochClose, Kind::EpochOpen]);
+    assert_eq!((&data(3)["why"], &data(3)["next_epk"]), (&json!("rotate"), &data(4)["epk"]));
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
+fn an_epoch_that_was_named_and_whose_opening_rotted_is_declared_as_lost_and_not_opened_again() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.rotate(&at(5)).unwrap();
+    drop(journal);
+    site.by_hand("UPDATE record SET line = 'rot' WHERE seq = 4");
+    let (journal, recovered) = site.start();
+    assert_eq!(recovered.tail, "crash");
+    let opening = journal.store.line(5).unwrap().unwrap();
+    assert_eq!(Parsed::read_bytes(&opening).unwrap().ep, 3);
+    let summary = checked(&journal);
+    assert_eq!((summary.contradictions, summary.epochs), (0, 2), "{:?}", summary.found);
+    assert!(
+        summary.losses.contains(&picket_record::chain::Loss::Lost { from: 4, to: 4, seq: 6 }),
+        "{:?}",
+        summary.losses
+    );
+}
