@@ -76,7 +76,8 @@ pub fn is_fingerprint(asked: &Asked, typed: &str) -> bool {
     plain(typed) == plain(&asked.fingerprint)
 }
 
-/// Accepts the gateway of a request whose fingerprint was compared; the answer for it. Its token is used up with that.
+/// Accepts the gateway of a request whose fingerprint was compared; the answer for it. Its token is used up with that,
+/// and the same request is given the same answer again.
 pub fn approve(
     custody: &Custody,
     store: &mut Store,
@@ -95,6 +96,10 @@ pub fn approve(
     };
     if issued.site != request.site.as_str() || issued.gw != request.gw.as_str() {
         return unfit(format!("the token was given out for {}/{}", issued.site, issued.gw));
+    }
+    if let Some(line) = store.acceptance(&request.site, &request.gw, &request.identity)? {
+        // The answer did not arrive, or could not be written: it is the same for the same key.
+        return Ok(format!("{root}{line}\n"));
     }
     if issued.used_ms.is_some() {
         return unfit("the token was used before; give out another one, under another gateway name".into());

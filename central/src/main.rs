@@ -220,9 +220,7 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
     let identity = PublicKey::parse(identity).map_err(|refusal| {
         Usage(format!("--identity: {refusal}; give it as `picket identity` prints it on the gateway"))
     })?;
-    if out.exists() {
-        return Err(CustodyError::Exists { path: out.to_owned() }.into());
-    }
+    ordering::absent(out)?;
     let custody = existing(dir)?;
     let mut store = Store::open(&custody.store())?;
     if let Some(line) = store.acceptance(&site, &gw, &identity)? {
@@ -290,7 +288,7 @@ fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let custody = existing(&settings.dir)?;
     let sms = custody.sms()?;
     let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
-    let roots = custody.roots()?.map(|(text, _)| text);
+    let roots = custody.roots()?;
     let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?.with_roots(roots);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

@@ -3,7 +3,7 @@
 use crate::{Usage, existing, name, say};
 use clap::{Args, Subcommand};
 use picket_central::clock::Clock;
-use picket_central::custody::{self, Custody};
+use picket_central::custody::{self, Custody, CustodyError};
 use picket_central::enrol::{self, EnrolFault};
 use picket_central::orders::{self, OrderFault, Wanted};
 use picket_central::roots::{self, Renewal, RootFault};
@@ -152,6 +152,14 @@ pub(crate) enum Asked {
     Heartbeat,
 }
 
+/// A file that is to be written is not there, before anything is stored that it belongs to.
+pub(crate) fn absent(out: &Path) -> Result<(), CustodyError> {
+    match out.symlink_metadata() {
+        Ok(_) => Err(CustodyError::Exists { path: out.to_owned() }),
+        Err(_) => Ok(()),
+    }
+}
+
 fn now_ms() -> i64 {
     Clock::start().now().wall_ms
 }
@@ -198,6 +206,7 @@ fn show(custody: &Custody) -> Result<(), Box<dyn Error>> {
 
 pub(crate) fn token(arguments: &TokenArguments) -> Result<(), Box<dyn Error>> {
     let (site, gw) = (name("--site", &arguments.site)?, name("--gateway", &arguments.gateway)?);
+    absent(&arguments.out)?;
     let (custody, mut store) = open(&arguments.dir)?;
     if store.gateway(&gw)?.is_some() {
         let why = format!("gateway {gw} was accepted before; its name stands for one key: give another name");
@@ -214,6 +223,7 @@ pub(crate) fn token(arguments: &TokenArguments) -> Result<(), Box<dyn Error>> {
 }
 
 pub(crate) fn approve(arguments: &ApproveArguments) -> Result<(), Box<dyn Error>> {
+    absent(&arguments.out)?;
     let (custody, mut store) = open(&arguments.dir)?;
     let line = std::fs::read_to_string(&arguments.request)
         .map_err(|error| Usage(format!("--request: {}: {error}", arguments.request.display())))?;

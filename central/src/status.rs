@@ -1,7 +1,10 @@
 //! What the store says of each gateway, for a person at a terminal.
 
+mod orders;
+
 use crate::store::{self, Store, StoreError};
 use picket_record::encode::Name;
+use picket_record::shown;
 use rusqlite::Connection;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -60,7 +63,8 @@ const LIFE: &str = "
 SELECT CASE WHEN stopped THEN 'stopped in order'
     WHEN silent_ms IS NOT NULL THEN 'gateway SILENT since '||strftime('%Y-%m-%dT%H:%M:%SZ', silent_ms/1000, 'unixepoch')
     ELSE 'heard' END
-  ||'; last heard '||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch')||', a heartbeat every '||every_s||' s'
+  ||iif(heard_ms=0, '; NEVER heard since it was accepted', '; last heard '
+    ||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch'))||', a heartbeat every '||every_s||' s'
 FROM life WHERE gw=?1 LIMIT ?2";
 
 const REVOKED: &str = "
@@ -145,6 +149,7 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
         part(&mut text, "declared as lost", rows(db, LOSSES, gw)?);
         part(&mut text, "life", rows(db, LIFE, gw)?);
         part(&mut text, "revoked", rows(db, REVOKED, gw)?);
+        part(&mut text, "orders and commands", orders::rows(db, gw)?);
         let refused = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', received_ms/1000, 'unixepoch')||'  '||reason
                        FROM quarantine WHERE gw=?1 ORDER BY id DESC LIMIT ?2";
         part(&mut text, "refused", rows(db, refused, gw)?);
@@ -168,12 +173,18 @@ fn rows(db: &Connection, sql: &str, gw: &Name) -> rusqlite::Result<Vec<String>> 
     rows.collect()
 }
 
-/// Reasons quote what was received: control characters never reach the terminal.
+/// A moment in UTC, to the second.
+fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_| "?".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// Reasons quote what was received: nothing of that changes what a terminal shows around it.
 fn part(text: &mut String, title: &str, rows: Vec<String>) {
     let rows = if rows.is_empty() { vec!["none".to_owned()] } else { rows };
     writeln!(text, "\n{title}").expect("writing to a text never fails");
     for row in rows {
-        let row: String = row.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let row = shown::plain(&row);
         writeln!(text, "  {row}").expect("writing to a text never fails");
     }
 }

@@ -21,12 +21,14 @@
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
+//! | `answered(gw, about, n, seq, reason, cause, received_ms)` | the last word of a gateway, in record `seq`, on the `order`, `command` or `root` that it took, or that it `... refused` |
 //! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name |
 //!
 //! `record` has a rowid: lines of many gateways are appended at one end of one tree and only the small entries of the
 //! key go elsewhere. Clustered by the key, every gateway would split pages of its own and leave them half full.
 
 mod alarms;
+mod answers;
 mod branches;
 mod gateways;
 mod lives;
@@ -34,30 +36,34 @@ mod losses;
 mod orders;
 mod personal;
 mod records;
+mod refold;
 mod refused;
 
 pub(crate) use alarms::{fold, show_ahead, withdraw};
+pub(crate) use answers::{About, Answer, answers, save_answer};
 pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
     leave,
 };
 pub use gateways::Accepted;
-pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
+pub(crate) use gateways::{all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
-pub(crate) use losses::{ahead_declarations, any_line_at, first_ahead, insert_lost, is_lost, named_by_next};
+pub(crate) use losses::{ahead_declarations, first_ahead, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
-pub(crate) use orders::{commands_after, newest_mark, newest_order};
+pub(crate) use orders::{commands_after, last_command, newest_mark, newest_order};
 pub(crate) use personal::{Disclosed, disclose, disclosed, erase};
 pub(crate) use records::{
-    Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert, link_at,
-    waiting,
+    Row, Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert,
+    link_at, set_aside, waiting,
 };
+pub(crate) use refold::fold_late;
 pub(crate) use refused::quarantine;
 
 use picket_record::chain::Head;
 use picket_record::encode::Name;
 use picket_record::keys::PublicKey;
 use picket_record::token::TokenId;
+use refold::Refold;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,6 +77,8 @@ const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS record(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
   sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
   PRIMARY KEY(gw, seq)) STRICT;
+CREATE INDEX IF NOT EXISTS record_alarm ON record(gw, seq)
+  WHERE kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged');
 CREATE TABLE IF NOT EXISTS ahead(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
   sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
   PRIMARY KEY(gw, seq)) STRICT;
@@ -111,6 +119,8 @@ CREATE TABLE IF NOT EXISTS ordered(gw TEXT NOT NULL, ver INTEGER NOT NULL, link 
   register TEXT, approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, ver)) STRICT;
 CREATE TABLE IF NOT EXISTS commanded(gw TEXT NOT NULL, n INTEGER NOT NULL, line TEXT NOT NULL,
   approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, n)) STRICT;
+CREATE TABLE IF NOT EXISTS answered(gw TEXT NOT NULL, about TEXT NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL,
+  reason TEXT NOT NULL, cause TEXT NOT NULL, received_ms INTEGER NOT NULL, PRIMARY KEY(gw, about)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
   ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
@@ -187,7 +197,18 @@ impl Store {
 
     /// Trusts no record of a gateway after this one; an earlier one wins over a later.
     pub fn revoke(&mut self, gw: &Name, after: u64, by: &str, now_ms: i64) -> Result<(), StoreError> {
-        self.write("revoking a gateway", |db| lives::revoke(db, gw, after, by, now_ms))
+        let doing = "revoking a gateway";
+        let fault = |source| StoreError { path: self.path.clone(), doing, source };
+        let mut refold = Refold::new().map_err(fault)?;
+        let before = self.read(doing, lives::all_revoked)?.into_iter().find(|(name, _)| name == gw.as_str());
+        let after = before.map_or(after, |(_, before)| before.min(after));
+        while self.read(doing, |db| refold.step(db, gw, after))? {}
+        self.write(doing, |db| {
+            lives::revoke(db, gw, after, by, now_ms)?;
+            // What came meanwhile.
+            while refold.step(db, gw, after)? {}
+            refold.show(db, gw)
+        })
     }
 
     /// The line of an acceptance that was given with the same values before.
@@ -230,10 +251,10 @@ impl Store {
         self.read("reading a gateway", |db| gateways::accepted(db, gw.as_str()))
     }
 
-    /// The newest record of a gateway in its place.
-    pub fn head(&self, gw: &Name) -> Result<Option<Head>, StoreError> {
+    /// The newest record of a gateway in its place, and when it came, in milliseconds since 1970 UTC.
+    pub fn head(&self, gw: &Name) -> Result<Option<(Head, i64)>, StoreError> {
         let head = self.read("reading the newest record", |db| records::head(db, gw))?;
-        Ok(head.map(|(head, ..)| head))
+        Ok(head.map(|(head, received_ms, _)| (head, received_ms)))
     }
 
     /// The newest order for a gateway.

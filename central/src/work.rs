@@ -118,7 +118,7 @@ impl Intake {
         if slices.is_empty() && owed.is_empty() {
             return Ok(None);
         }
-        let round = self.ingest.round(slices, before)?;
+        let round = self.ingest.round(slices, before, now)?;
         Ok(Some(Under { checking: self.desk.give(round), owed }))
     }
 
@@ -260,7 +260,14 @@ impl Worker {
             return Ok(());
         }
         self.listen_ms = now.mono_ms + LISTEN_EVERY_MS;
-        for Downlink { gw, content_type, payload } in self.intake.ingest.downlinks(now)? {
+        self.send_down()?;
+        // Without the broker nobody can be heard.
+        if self.mouths.iter().all(Option::is_some) { self.intake.ingest.listen(now) } else { Ok(()) }
+    }
+
+    /// Root documents, orders and commands that are due.
+    fn send_down(&mut self) -> Result<(), StoreError> {
+        for Downlink { gw, content_type, payload } in self.intake.ingest.downlinks(self.clock.now())? {
             let topic = format!("sms/v1/{gw}/order");
             // What finds no mouth is sent again in its time.
             let _ = self
@@ -269,8 +276,7 @@ impl Worker {
                 .flatten()
                 .any(|mouth| mouth.publish(topic.clone(), Some(content_type), payload.clone()));
         }
-        // Without the broker nobody can be heard.
-        if self.mouths.iter().all(Option::is_some) { self.intake.ingest.listen(now) } else { Ok(()) }
+        Ok(())
     }
 
     fn alarms(&mut self) -> Result<(), StoreError> {
@@ -313,6 +319,8 @@ impl Worker {
                 let ask: Ask = serde_json::from_slice(&bytes).unwrap_or_default();
                 intake.ingest.ask(gw, ask.n, now)?;
                 owed.iter().for_each(acknowledge);
+                // Before the receipt: its key may be one that only a newer root document names.
+                self.send_down()?;
             }
             Payload::Whole(payload) => {
                 let parcel = Parcel { gw: gw.to_owned(), content_type, payload, owed };

@@ -1,9 +1,9 @@
 //! One gateway as the machine sees it: its keys, its chain, and what is to be said to it.
 
-use super::downlink::Down;
+use super::answers::Down;
 use crate::check::{HeldKey, Keyring, Proof};
 use crate::clock::Now;
-use crate::store::{self, Accepted, Life};
+use crate::store::{self, Accepted, Life, Table};
 use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, verify};
 use picket_record::encode::{Link, link};
 use picket_record::kind::Kind;
@@ -37,6 +37,8 @@ const CANDIDATES_MAX: usize = 64;
 /// Of these for one epoch: a line that claims it costs as many signatures.
 const RIVALS_MAX: usize = 4;
 
+/// Receipts between two looks at old ones.
+const PRUNE_EVERY: u64 = 64;
 /// Holes that are declared by records that wait: eight declarations as long as they can be.
 const DECLARED_MAX: usize = 256;
 /// Heartbeats that a gateway may miss (records.md, "Writing").
@@ -94,12 +96,20 @@ pub(super) struct Gateway {
     left: Option<(u64, u64)>,
     /// Holes declared by records that wait: first, last, declared by.
     pub(super) declared: Vec<(u64, u64, u64)>,
+    /// Some declared holes did not fit, and are read again.
+    pub(super) declared_more: bool,
+    /// Where the chain ended when they were read again.
+    declared_at: u64,
     pub(super) down: Down,
     /// Trusted up to this record.
     pub(super) revoked_after: Option<u64>,
     pub(super) life: Option<Life>,
     /// When a genuine record last came, or since when one could have.
     life_mono_ms: u64,
+    /// Its word on the count of receipts was believed since this program is connected.
+    jumped: bool,
+    /// Receipts until old ones are let go.
+    prune_in: u64,
     pub(super) head: Head,
     /// The last record is `epoch.close`.
     pub(super) closed: bool,
@@ -119,7 +129,8 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    pub(super) fn load(db: &Connection, accepted: Accepted) -> rusqlite::Result<Self> {
+    /// `now_ms` is the moment from which it could be heard.
+    pub(super) fn load(db: &Connection, accepted: Accepted, now_ms: u64) -> rusqlite::Result<Self> {
         let mut epochs = Epochs::new(accepted.gw.clone(), accepted.identity.clone()).at_site(accepted.site.clone());
         let (head, head_received_ms, closed) =
             store::head(db, &accepted.gw)?.unwrap_or((Head::genesis(accepted.link), 0, false));
@@ -129,7 +140,7 @@ impl Gateway {
         let last =
             store::last_receipt(db, &accepted.gw)?.map_or((0, accepted.link), |last| (last.n, line_link(&last.line)));
         let mut gateway = Self {
-            ahead: store::ahead_count(db, &accepted.gw)?,
+            ahead: 0,
             accepted,
             epochs: Arc::new(epochs),
             candidates: Vec::new(),
@@ -139,9 +150,13 @@ impl Gateway {
             left: None,
             down: Down::default(),
             declared: Vec::new(),
+            declared_more: false,
+            declared_at: 0,
             revoked_after: None,
             life: None,
-            life_mono_ms: 0,
+            life_mono_ms: now_ms,
+            jumped: false,
+            prune_in: 0,
             head,
             closed,
             head_received_ms,
@@ -160,25 +175,25 @@ impl Gateway {
     /// What stands beside the chain.
     fn take_up(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let gw = self.accepted.gw.clone();
-        self.forks = store::fork_count(db, &gw)?;
         self.forked = store::is_forked(db, &gw)?;
         self.left = store::last_rollback(db, &gw)?;
         self.life = store::life(db, &gw)?;
-        for line in store::ahead_openings(db, &gw)? {
-            let record = Parsed::read(&line).expect("it was read before it was stored");
-            if let Some(opened) = self.opened(&record) {
-                self.hold(&opened);
+        self.down = Down::recover(&store::answers(db, &gw)?);
+        for row in store::ahead_openings(db, &gw)? {
+            match row.record(&gw) {
+                Ok(record) => self.opened(&record).iter().for_each(|opened| self.hold(opened)),
+                Err(why) => store::set_aside(db, Table::Ahead, &gw, &row, &why)?,
             }
         }
-        for (line, branch) in store::fork_openings(db, &gw)? {
-            let record = Parsed::read(&line).expect("it was read before it was stored");
-            if let Some(opened) = self.opened(&record) {
-                self.hold_branch(&opened, branch);
+        for (row, branch) in store::fork_openings(db, &gw)? {
+            match row.record(&gw) {
+                Ok(record) => self.opened(&record).iter().for_each(|opened| self.hold_branch(opened, branch)),
+                Err(why) => store::set_aside(db, Table::Fork, &gw, &row, &why)?,
             }
         }
-        for line in store::ahead_declarations(db, &gw)? {
-            self.declare(&Parsed::read(&line).expect("it was read before it was stored"));
-        }
+        self.redeclare(db)?;
+        self.forks = store::fork_count(db, &gw)?;
+        self.ahead = store::ahead_count(db, &gw)?;
         Ok(())
     }
 
@@ -245,13 +260,40 @@ impl Gateway {
         self.candidates.retain(|one| one.ep >= record.ep);
     }
 
-    /// Keeps in mind what a record that waits declares as lost.
+    /// Keeps in mind what a record that waits declares as lost. Past the limit the farthest hole gives way, and is read
+    /// again once nearer ones are behind.
     pub(super) fn declare(&mut self, record: &Parsed<'_>) {
         for (from, to) in record.lost() {
-            if to > self.head.seq && self.declared.len() < DECLARED_MAX {
-                self.declared.push((from, to, record.seq));
+            let hole = (from, to, record.seq);
+            if to <= self.head.seq || self.declared.contains(&hole) {
+                continue;
+            }
+            self.declared.push(hole);
+            if self.declared.len() > DECLARED_MAX {
+                self.declared_more = true;
+                let farthest = self.declared.iter().enumerate().max_by_key(|(_, hole)| hole.0);
+                self.declared.swap_remove(farthest.map_or(0, |(index, _)| index));
             }
         }
+    }
+
+    /// Whether reading the declarations again can find a hole that did not fit before.
+    pub(super) fn may_redeclare(&self) -> bool {
+        self.declared_more && self.declared_at < self.head.seq
+    }
+
+    /// Reads again what waits and declares something.
+    pub(super) fn redeclare(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let gw = self.accepted.gw.clone();
+        self.declared.clear();
+        (self.declared_more, self.declared_at) = (false, self.head.seq);
+        for row in store::ahead_declarations(db, &gw)? {
+            // What cannot be read is set aside when its turn comes.
+            if let Ok(record) = row.record(&gw) {
+                self.declare(&record);
+            }
+        }
+        Ok(())
     }
 
     /// Who declares these numbers as lost, if somebody does for every one of them.
@@ -297,7 +339,9 @@ impl Gateway {
 
     /// Three heartbeats are missed: says so once.
     pub(super) fn falls_silent(&mut self, now: Now) -> Option<Life> {
-        let life = self.life.as_mut().filter(|life| !life.stopped && life.silent_ms.is_none())?;
+        // One that never spoke is missed too, from its acceptance on.
+        let never = Life { heard_ms: 0, every_s: HEARTBEAT_S, stopped: false, silent_ms: None };
+        let life = Some(self.life.get_or_insert(never)).filter(|life| !life.stopped && life.silent_ms.is_none())?;
         if now.mono_ms.saturating_sub(self.life_mono_ms) <= MISSED * life.every_s * 1000 {
             return None;
         }
@@ -343,17 +387,21 @@ impl Gateway {
     pub(super) fn repeat(&mut self, now: Now) {
         // What it sent meanwhile is still at the broker.
         self.life_mono_ms = now.mono_ms;
+        self.jumped = false;
         self.pending.traffic |= self.is_listening(now);
     }
 
     /// The gateway waits for a receipt, and refuses one below the highest it knows: after this store was restored from
     /// a backup, the count goes on after that, and leaves one number out. The receipt before is not here, and the next
-    /// one must not seem to name it.
+    /// one must not seem to name it. It asks unsigned: one jump is believed for each connection of this program, and a
+    /// store is not restored under a running one.
     pub(super) fn asked(&mut self, n: Option<u64>) {
         self.pending.at_once = true;
+        self.down.asked();
         let known = n.unwrap_or(0).min(self.last.0.saturating_add(JUMP_MAX));
-        if known > self.last.0 {
+        if known > self.last.0 && !self.jumped {
             self.last.0 = known + 1;
+            self.jumped = true;
         }
     }
 
@@ -389,6 +437,13 @@ impl Gateway {
         self.sent_ms = Some(now.mono_ms);
         self.draining = self.pending.moved.0 >= DRAINING;
         self.pending = Pending::default();
+    }
+
+    /// Whether it is time to let go of old receipts: looking at all of them costs too much each time.
+    pub(super) fn prunes(&mut self) -> bool {
+        let now = self.prune_in == 0;
+        self.prune_in = if now { PRUNE_EVERY } else { self.prune_in - 1 };
+        now
     }
 
     pub(super) fn is_listening(&self, now: Now) -> bool {

@@ -4,7 +4,7 @@ use super::gateway::{Gateway, Signed};
 use super::personal::{Disclosure, erased};
 use crate::check::Proof;
 use crate::clock::Now;
-use crate::store::{self, Disclosed, Keeping, Kept, Rollback, Table};
+use crate::store::{self, Disclosed, Keeping, Kept, Rollback, Row, Table};
 use picket_record::chain::{Head, OpenedEpoch, Parsed, TailState, Verdict};
 use picket_record::encode::bytes32;
 use picket_record::kind::{Kind, Severity};
@@ -118,13 +118,15 @@ impl<'a> Turn<'a> {
         store::insert(self.db, Table::Record, record, received_ms)?;
         if self.gateway.is_trusted(record.seq) {
             store::fold(self.db, record)?;
+            for answer in self.gateway.down.seen(record) {
+                store::save_answer(self.db, &record.gw, &answer, received_ms)?;
+            }
         }
         if self.gateway.forks > 0 && store::forget_fork(self.db, &record.gw, record.seq, &record.link)? {
             self.gateway.forks -= 1;
         }
         let before = self.gateway.head;
         self.gateway.advance(record, received_ms, self.now);
-        self.gateway.down.seen(record);
         self.tally.stored += 1;
         if record.kind == Kind::PersonalErased {
             for seq in erased(record) {
@@ -163,13 +165,32 @@ impl<'a> Turn<'a> {
         store::leave(self.db, &gw, before.seq, self.now.wall_ms)?;
         self.gateway.leave(record);
         tracing::warn!(%gw, found, behind = before.seq, "the disk of the gateway was restored or lost a tail");
-        for (line, _) in store::ahead_before(self.db, &gw, record.ep)? {
-            let waiting = Parsed::read(&line).expect("it was read before it was stored");
+        for row in store::ahead_before(self.db, &gw, record.ep)? {
+            let waiting = match row.record(&gw) {
+                Ok(waiting) => waiting,
+                Err(why) => {
+                    self.spoiled(&row, &why)?;
+                    continue;
+                }
+            };
             store::delete_ahead(self.db, &gw, waiting.seq)?;
             store::withdraw(self.db, &gw, waiting.seq)?;
             self.gateway.ahead -= 1;
             let opened = self.gateway.opened(&waiting);
             self.fork(&waiting, opened.as_ref(), None, "it waited, and the gateway went on without it")?;
+        }
+        // What was left declares nothing any more.
+        self.gateway.redeclare(self.db)
+    }
+
+    /// A row that waited cannot be read any more: it is asked for again.
+    fn spoiled(&mut self, row: &Row, why: &str) -> Result<()> {
+        store::set_aside(self.db, Table::Ahead, &self.gateway.accepted.gw, row, why)?;
+        self.tally.refused += 1;
+        self.gateway.ahead -= 1;
+        self.gateway.let_go(row.seq);
+        if row.seq == self.gateway.head.seq + 1 {
+            self.gateway.pending.again = Some(row.seq);
         }
         Ok(())
     }
@@ -187,6 +208,9 @@ impl<'a> Turn<'a> {
         }
         store::insert(self.db, Table::Record, record, self.now.wall_ms)?;
         self.tally.found += 1;
+        if self.gateway.is_trusted(record.seq) {
+            store::fold_late(self.db, record)?;
+        }
         if let Some(opened) = opened.filter(|opened| !self.gateway.has_epoch(opened.ep())) {
             self.gateway.admit(&opened);
             store::insert_epoch(self.db, gw, opened.ep(), opened.key(), opened.seq())?;
@@ -204,13 +228,19 @@ impl<'a> Turn<'a> {
         if !self.gateway.settle(opened) {
             return Ok(());
         }
-        for line in store::ahead_of_epoch(self.db, &gw, opened.ep())? {
-            let record = Parsed::read(&line).expect("it was read before it was stored");
+        for row in store::ahead_of_epoch(self.db, &gw, opened.ep())? {
+            let record = match row.record(&gw) {
+                Ok(record) => record,
+                Err(why) => {
+                    self.spoiled(&row, &why)?;
+                    continue;
+                }
+            };
             if !self.gateway.is_of_chain(&record) {
                 store::delete_ahead(self.db, &gw, record.seq)?;
                 store::withdraw(self.db, &gw, record.seq)?;
                 self.gateway.ahead -= 1;
-                self.refuse(&"it is of an epoch that was opened again elsewhere", line.as_bytes())?;
+                self.refuse(&"it is of an epoch that was opened again elsewhere", row.line())?;
             }
         }
         Ok(())
@@ -227,15 +257,21 @@ impl<'a> Turn<'a> {
                 }
                 return Ok(());
             };
+            let record = match waiting.record(&gw) {
+                Ok(record) => record,
+                Err(why) => {
+                    self.spoiled(&waiting, &why)?;
+                    continue;
+                }
+            };
             store::delete_ahead(self.db, &gw, seq)?;
             self.gateway.ahead -= 1;
-            let record = Parsed::read(&waiting.line).expect("it was read before it was stored");
             match self.gateway.head.place_after(self.gateway.closed, &record, |_| None) {
                 Verdict::Break(why) => {
                     store::withdraw(self.db, &gw, seq)?;
                     self.gateway.let_go(seq);
                     self.gateway.pending.again = Some(seq);
-                    return self.refuse(&why, waiting.line.as_bytes());
+                    return self.refuse(&why, waiting.line());
                 }
                 Verdict::Next => {
                     let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(&record) } else { None };
@@ -252,7 +288,7 @@ impl<'a> Turn<'a> {
     /// Goes over a hole that the gateway declared as lost for good, once the record behind it is there: what that one
     /// names stands for the link of the last record of the hole.
     fn cross(&mut self) -> Result<bool> {
-        if self.gateway.declared.is_empty() {
+        if self.gateway.declared.is_empty() && !self.gateway.may_redeclare() {
             return Ok(false);
         }
         let gw = self.gateway.accepted.gw.clone();
@@ -260,9 +296,17 @@ impl<'a> Turn<'a> {
         let Some(next) = store::first_ahead(self.db, &gw)?.filter(|next| *next > head.seq + 1) else {
             return Ok(false);
         };
-        let Some(by) = self.gateway.declared_by(head.seq + 1, next - 1) else { return Ok(false) };
+        let mut by = self.gateway.declared_by(head.seq + 1, next - 1);
+        if by.is_none() && self.gateway.may_redeclare() {
+            self.gateway.redeclare(self.db)?;
+            by = self.gateway.declared_by(head.seq + 1, next - 1);
+        }
+        let Some(by) = by else { return Ok(false) };
         let Some(waiting) = store::waiting(self.db, &gw, next)? else { return Ok(false) };
-        let record = Parsed::read(&waiting.line).expect("it was read before it was stored");
+        let record = match waiting.record(&gw) {
+            Ok(record) => record,
+            Err(why) => return self.spoiled(&waiting, &why).map(|()| true),
+        };
         let opens = record.kind == Kind::EpochOpen;
         let fits = if opens {
             record.ep > head.ep
@@ -285,6 +329,7 @@ impl<'a> Turn<'a> {
         match store::link_at(self.db, Table::Ahead, &record.gw, record.seq)? {
             Some(link) if link == record.link => {
                 self.tally.duplicates += 1;
+                self.gateway.declare(record);
                 return Ok(());
             }
             // Which of the two belongs to the chain is known when it comes so far: nobody has to go back for it.
@@ -364,11 +409,15 @@ impl<'a> Turn<'a> {
             }
             None => {}
         }
-        let Some(stored) = store::any_line_at(self.db, &gw, seq)? else {
+        let stored = store::stored_at(self.db, &gw, seq)?;
+        if stored.is_empty() {
             return self.quarantine(&"personal data for a record that is not here", shown.as_bytes());
-        };
-        let record = Parsed::read(&stored).expect("it was read before it was stored");
-        if !disclosure.opens(record.payload()) {
+        }
+        let records: Vec<_> = stored.iter().filter_map(|row| row.record(&gw).ok()).collect();
+        if records.is_empty() {
+            return self.quarantine(&"personal data for a record that can no longer be read here", shown.as_bytes());
+        }
+        if !records.iter().any(|record| disclosure.opens(record.payload())) {
             return self.refuse(&"personal data that the record does not commit to", shown.as_bytes());
         }
         store::disclose(self.db, &gw, seq, &disclosure.salt, &disclosure.text, self.now.wall_ms)?;

@@ -6,6 +6,7 @@ mod drain;
 mod forks;
 mod losses;
 mod ordering;
+mod rot;
 mod scene;
 mod trust;
 
@@ -266,6 +267,30 @@ fn who_asks_is_answered_at_once() {
     assert_eq!((receipt.n, receipt.upto, receipt.head), (1, 0, scene.acceptance));
     scene.ingest.ask("gate-9", None, at(0)).unwrap();
     assert_eq!(scene.receipt(500), None);
+}
+
+#[test]
+fn questions_that_nobody_signs_move_the_count_once_and_fill_no_disk() {
+    let mut scene = Scene::new();
+    scene.ingest.ask(GW, Some(5_000_000), at(0)).unwrap();
+    assert_eq!(scene.receipt(0).unwrap().0.n, 1_000_002);
+    for n in 1..=1_300 {
+        scene.ingest.ask(GW, Some(2_000_000), at(n * 50)).unwrap();
+        assert_eq!(scene.receipt(n * 50).unwrap().0.n, 1_000_002 + n, "believed once");
+    }
+    let kept: u64 = scene.ask_store("SELECT count(*) FROM receipt");
+    assert!((1_000..=1_065).contains(&kept), "{kept}");
+    // A new connection, and a day later.
+    scene.ingest.repeat(at(90_000_000));
+    scene.ingest.ask(GW, Some(2_000_000), at(90_000_000)).unwrap();
+    assert_eq!(scene.receipt(90_000_000).unwrap().0.n, 2_000_002);
+    for n in 1..=1_100 {
+        scene.ingest.ask(GW, None, at(90_000_000 + n * 50)).unwrap();
+        scene.receipt(90_000_000 + n * 50).unwrap();
+    }
+    let newest = "SELECT count(*) FROM receipt WHERE n=1001302";
+    assert_eq!(scene.ask_store::<u64>(newest), 1, "the newest of a day stays");
+    assert!(scene.ask_store::<u64>("SELECT count(*) FROM receipt") <= 1_066);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::scene::*;
 use picket_central::ingest::Tally;
 use picket_central::status;
-use picket_central::store::Store;
+use picket_central::store::{Accepted, Store};
 use picket_record::chain::{Head, Sealed, TailState};
 use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
@@ -32,6 +32,26 @@ fn three_missed_heartbeats_are_a_finding_by_the_interval_that_the_gateway_states
     scene.ingest.listen(at(40_000)).unwrap();
     assert!(state(&scene).ends_with(", SILENT"));
     scene.send([3], 50_000);
+    assert!(!state(&scene).contains("SILENT"));
+}
+
+#[test]
+fn a_gateway_that_never_spoke_is_missed_from_its_acceptance_on() {
+    let mut scene = Scene::new();
+    scene.ingest.listen(at(180_000)).unwrap();
+    assert!(!state(&scene).contains("SILENT"));
+    // Another one, accepted while this runs.
+    let accepted = Accepted { site: name("harbour"), gw: name("gate-8"), identity: identity().public(), link: [1; 32] };
+    Store::open(&scene.path()).unwrap().accept("line", &accepted).unwrap();
+    scene.ingest.listen(at(180_001)).unwrap();
+    assert!(state(&scene).ends_with(", SILENT"), "{}", state(&scene));
+    let other = |scene: &Scene| status::gateways(&scene.path()).unwrap()[1].state.clone();
+    assert!(!other(&scene).contains("SILENT"));
+    scene.ingest.listen(at(360_002)).unwrap();
+    assert!(other(&scene).contains("SILENT"));
+    let details = status::details(&scene.path(), &name("gate-8")).unwrap();
+    assert!(details.contains("NEVER heard since it was accepted"), "{details}");
+    scene.send([1], 400_000);
     assert!(!state(&scene).contains("SILENT"));
 }
 
@@ -94,7 +114,7 @@ fn records_after_a_revocation_are_kept_and_not_acted_on() {
 const TEXT: &str = r#"{"by":"N. Adeyemi"}"#;
 const SALT: [u8; 16] = [5; 16];
 
-/// The last record of a scene commits to a text; the scene is signed anew, because a body cannot say so yet.
+/// A record that commits to a text, signed here by hand: what the central side reads is not what our own encoder says.
 fn committed(scene: &mut Scene) -> Sealed {
     use ed25519_dalek::Signer as _;
     let sealed = scene.sealer.seal(&about_alarm(Kind::ActAcknowledged, "a")).unwrap();
@@ -139,6 +159,18 @@ fn personal_data_is_kept_beside_its_record_and_erased_by_a_later_one() {
         1
     );
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM quarantine WHERE line LIKE '%Adeyemi%'"), 0);
+}
+
+#[test]
+fn personal_data_of_a_record_of_another_history_is_kept_with_it() {
+    let mut scene = Scene::new();
+    let record = committed(&mut scene);
+    let head = Head { ep: 0, seq: 1, link: scene.sent[0].link };
+    let (_, first) = open(8, Head { ep: 1, ..head }, TailState::Crash);
+    scene.ingest.batch(GW, &[scene.sent[0].line.as_bytes(), first.line.as_bytes()], at(0)).unwrap();
+    let line = opening(2, SALT, TEXT);
+    let tally = scene.ingest.batch(GW, &[record.line.as_bytes(), line.as_bytes()], at(10)).unwrap();
+    assert_eq!(tally, Tally { forks: 1, personal: 1, ..Tally::default() });
 }
 
 #[test]
