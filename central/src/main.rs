@@ -25,8 +25,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-/// Longest name of who decides, as in an acceptance.
-const BY_MAX: usize = 128;
 /// Largest number of a record.
 const SEQ_MAX: u64 = (1 << 53) - 1;
 /// Threads that verify signatures, on machines with more cores than one gateway's disk could ever feed.
@@ -212,7 +210,7 @@ fn init(dir: &Path, sms: &str) -> Result<(), Box<dyn Error>> {
     Store::open(&custody.store())?;
     custody.make_root(Clock::start().now().wall_ms)?;
     say(custody.accept_pub()?.text());
-    Ok(())
+    ordering::made(&custody, dir)
 }
 
 fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -> Result<(), Box<dyn Error>> {
@@ -221,6 +219,7 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
         Usage(format!("--identity: {refusal}; give it as `picket identity` prints it on the gateway"))
     })?;
     ordering::absent(out)?;
+    let by = ordering::by(&by)?;
     let custody = existing(dir)?;
     let mut store = Store::open(&custody.store())?;
     if let Some(line) = store.acceptance(&site, &gw, &identity)? {
@@ -253,16 +252,16 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
 
 fn revoke(dir: &Path, gateway: &str, after: u64, by: &str) -> Result<(), Box<dyn Error>> {
     let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
-    if by.is_empty() || by.len() > BY_MAX || by.contains(char::is_control) || after > SEQ_MAX {
-        let why = format!("--by is a name of 1 to {BY_MAX} bytes, and --after a number below 2^53");
-        return Err(Usage(why).into());
+    let by = ordering::by(by)?;
+    if after > SEQ_MAX {
+        return Err(Usage("--after is a number below 2^53".into()).into());
     }
     if !status::gateways(&custody.store())?.iter().any(|known| known.gw == gateway) {
         return Err(
             Usage(format!("no gateway {gateway:?} was accepted here; picket-central gateways lists all")).into()
         );
     }
-    Store::open(&custody.store())?.revoke(&gw, after, by, Clock::start().now().wall_ms)?;
+    Store::open(&custody.store())?.revoke(&gw, after, &by, Clock::start().now().wall_ms)?;
     gateways(dir, Some(gateway))
 }
 
@@ -286,6 +285,7 @@ fn gateways(dir: &Path, only: Option<&str>) -> Result<(), Box<dyn Error>> {
 fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let settings = Settings::read(config)?;
     let custody = existing(&settings.dir)?;
+    custody.settle()?;
     let sms = custody.sms()?;
     let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
     let roots = custody.roots()?;

@@ -6,10 +6,12 @@ use picket_central::clock::Clock;
 use picket_central::custody::{self, Custody, CustodyError};
 use picket_central::enrol::{self, EnrolFault};
 use picket_central::orders::{self, OrderFault, Wanted};
-use picket_central::roots::{self, Renewal, RootFault};
+use picket_central::roots::{Renewal, Renewed, RootFault};
 use picket_central::store::Store;
+use picket_record::acceptance::is_approver;
 use picket_record::command::Act;
 use picket_record::order::Window;
+use picket_record::shown;
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
@@ -59,6 +61,9 @@ pub(crate) enum RootCommand {
         /// A new key for acceptances and tokens
         #[arg(long)]
         accept: bool,
+        /// A new root key in the place of the lost one: give --key for the two others
+        #[arg(long)]
+        replace_root_key: bool,
     },
     /// Print the hash of the root document in force, to be compared on paper
     Show {
@@ -160,6 +165,12 @@ pub(crate) fn absent(out: &Path) -> Result<(), CustodyError> {
     }
 }
 
+/// Who decides: kept, signed and shown to others.
+pub(crate) fn by(text: &str) -> Result<String, Usage> {
+    let why = "--by is a name of 1 to 128 bytes without control or invisible characters";
+    if is_approver(text) { Ok(text.to_owned()) } else { Err(Usage(why.into())) }
+}
+
 fn now_ms() -> i64 {
     Clock::start().now().wall_ms
 }
@@ -175,26 +186,40 @@ pub(crate) fn root(command: &RootCommand) -> Result<(), Box<dyn Error>> {
         RootCommand::Make { dir } => {
             let custody = existing(dir)?;
             custody.make_root(now_ms())?;
-            show(&custody)?;
-            let dir = dir.display();
-            say(format!(
-                "Carry {dir}/root-2.key and {dir}/root-3.key to two other places: whoever has two of the three rules \
-                 every gateway."
-            ));
-            Ok(())
+            made(&custody, dir)
         }
-        RootCommand::Renew { dir, key, order, receipt, accept } => {
+        RootCommand::Renew { dir, key, order, receipt, accept, replace_root_key } => {
             let custody = existing(dir)?;
-            let renewal = Renewal { order: *order, receipt: *receipt, accept: *accept };
-            let ver = custody.renew_root(key, renewal, now_ms()).map_err(|fault| match fault {
-                RootFault::Keys { .. } => Box::<dyn Error>::from(Usage(fault.to_string())),
-                other => other.into(),
-            })?;
-            say(format!("version {ver} is in {}; restart picket-central run", dir.join(roots::ROOT).display()));
+            let renewal = Renewal { order: *order, receipt: *receipt, accept: *accept, root: *replace_root_key };
+            let Renewed { ver, root_key } =
+                custody.renew_root(key, renewal, now_ms()).map_err(|fault| match fault {
+                    RootFault::Keys { .. } | RootFault::NoneLeft => Box::<dyn Error>::from(Usage(fault.to_string())),
+                    other => other.into(),
+                })?;
+            say(format!("version {ver} is in {}; restart picket-central run", dir.join(custody::ROOT).display()));
+            if let Some(file) = root_key {
+                say(format!("The new root key is {}: carry it to a place of its own.", file.display()));
+            }
+            if *accept {
+                let public = dir.join(custody::ACCEPT_PUB);
+                say(format!("Gateways that are enrolled without a token get the new {} installed.", public.display()));
+            }
             Ok(())
         }
         RootCommand::Show { dir } => show(&existing(dir)?),
     }
+}
+
+/// What whoever made root keys must know: the service has none of them, and needs none.
+pub(crate) fn made(custody: &Custody, dir: &Path) -> Result<(), Box<dyn Error>> {
+    show(custody)?;
+    let dir = dir.display();
+    say(format!(
+        "Write that hash down: gateways are given it on paper or in a token. Carry {dir}/root-1.key, root-2.key and \
+         root-3.key to three other places and delete them here: whoever has two of the three rules every gateway, and \
+         picket-central run needs none of them."
+    ));
+    Ok(())
 }
 
 fn show(custody: &Custody) -> Result<(), Box<dyn Error>> {
@@ -224,12 +249,13 @@ pub(crate) fn token(arguments: &TokenArguments) -> Result<(), Box<dyn Error>> {
 
 pub(crate) fn approve(arguments: &ApproveArguments) -> Result<(), Box<dyn Error>> {
     absent(&arguments.out)?;
+    let by = by(&arguments.by)?;
     let (custody, mut store) = open(&arguments.dir)?;
     let line = std::fs::read_to_string(&arguments.request)
         .map_err(|error| Usage(format!("--request: {}: {error}", arguments.request.display())))?;
     let asked = enrol::read(&line).map_err(usage)?;
     let request = &asked.request;
-    say(format!("{}/{} ({}) asks to be accepted", request.site, request.gw, request.machine));
+    say(format!("{}/{} ({}) asks to be accepted", request.site, request.gw, shown::plain(&request.machine)));
     let typed = match &arguments.fingerprint {
         Some(typed) => typed.clone(),
         None => ask_for_fingerprint()?,
@@ -239,7 +265,7 @@ pub(crate) fn approve(arguments: &ApproveArguments) -> Result<(), Box<dyn Error>
                    gateway? else somebody put another request in its place";
         return Err(Usage(why.into()).into());
     }
-    let answer = enrol::approve(&custody, &mut store, &asked, &arguments.by, now_ms()).map_err(usage)?;
+    let answer = enrol::approve(&custody, &mut store, &asked, &by, now_ms()).map_err(usage)?;
     custody::write_new(&arguments.out, answer.trim_end())?;
     say(format!("accepted; on the gateway: picket enroll --answer {}", arguments.out.display()));
     Ok(())
@@ -265,7 +291,7 @@ pub(crate) fn order(arguments: &OrderArguments) -> Result<(), Box<dyn Error>> {
         settings: arguments.settings.iter().map(|text| setting(text)).collect::<Result<Map<_, _>, _>>()?,
         drills: arguments.drills.iter().map(|text| window(text)).collect::<Result<_, _>>()?,
         life_ms: arguments.days * 24 * HOUR_MS,
-        by: arguments.whom.by.clone(),
+        by: by(&arguments.whom.by)?,
     };
     let ver = orders::order(&custody, &mut store, &gw, &wanted, now_ms()).map_err(ordered)?;
     say(format!("order {ver} waits for {gw}; picket-central gateways --gateway {gw} shows when it is in force"));
@@ -280,7 +306,7 @@ pub(crate) fn command(whom: &Whom, asked: Asked) -> Result<(), Box<dyn Error>> {
         Asked::DrillEnd { id } => Act::DrillEnd { id },
         Asked::Heartbeat => Act::Heartbeat,
     };
-    let n = orders::command(&custody, &mut store, &gw, act, &whom.by, now_ms()).map_err(ordered)?;
+    let n = orders::command(&custody, &mut store, &gw, act, &by(&whom.by)?, now_ms()).map_err(ordered)?;
     say(format!("command {n} is sent to {gw} for ten minutes"));
     Ok(())
 }
@@ -291,7 +317,12 @@ fn register(file: &Path) -> Result<String, Usage> {
     if size > REGISTER_MAX {
         return Err(Usage(format!("--register: {} has {size} bytes, more than {REGISTER_MAX}", file.display())));
     }
-    std::fs::read_to_string(file).map_err(told)
+    let text = std::fs::read_to_string(file).map_err(told)?;
+    // What a gateway cannot read it refuses: whether it means something there is for the gateway to say.
+    match toml::de::DeTable::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Usage(format!("--register: {} is not TOML: {}", file.display(), error.message()))),
+    }
 }
 
 fn setting(text: &str) -> Result<(String, Value), Usage> {
