@@ -10,27 +10,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Verifiers that share no code with the product, nor with each other.
-struct Verifiers {
-    identity: String,
+pub(crate) struct Verifiers {
+    pub(crate) identity: String,
     /// Without a signed manifest: what stands beside the files is not judged.
-    unsealed: bool,
+    pub(crate) unsealed: bool,
 }
 
 impl Verifiers {
-    fn picket(&self, bundle: &Path) -> Output {
+    pub(crate) fn picket(&self, bundle: &Path) -> Output {
         let identity = Path::new(&self.identity);
         ask(&product().picket, &[Path::new("verify"), bundle, Path::new("--identity"), identity])
     }
 
-    fn python(&self, bundles: &[PathBuf]) -> Output {
+    pub(crate) fn python(&self, bundles: &[PathBuf]) -> Output {
         self.stranger(Command::new(python()).arg(verifier("verify.py")), bundles)
     }
 
-    fn node(&self, bundles: &[PathBuf]) -> Output {
+    pub(crate) fn node(&self, bundles: &[PathBuf]) -> Output {
         self.stranger(node().arg(verifier("verify.mjs")), bundles)
     }
 
-    fn openssl(&self, bundles: &[PathBuf]) -> Output {
+    pub(crate) fn openssl(&self, bundles: &[PathBuf]) -> Output {
         self.stranger(Command::new("sh").arg(verifier("verify.sh")), bundles)
     }
 

@@ -11,6 +11,7 @@ mod enrolment;
 mod export;
 mod installation;
 mod page;
+mod persons;
 mod programs;
 mod quarantine;
 mod records;

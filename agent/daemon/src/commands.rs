@@ -7,11 +7,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod enroll;
+mod erase;
 mod evidence;
 mod progress;
 mod show;
 
 pub(crate) use enroll::enroll;
+pub(crate) use erase::erase;
 pub(crate) use evidence::{export, verify};
 pub(crate) use show::status;
 

@@ -1,14 +1,18 @@
-//! The control socket: `picket status` and `picket export` ask the running agent, because one connection owns the
+//! The control socket: `picket status`, `picket export` and `picket erase` ask the running agent, because one connection owns the
 //! database. One request per connection, one JSON line each way; an export is answered with the papers, the records
 //! themselves and a last line that says whether they are whole.
 
 mod client;
+mod erase;
 
-pub use client::{Records, Unanswered, part, records, status};
+pub use client::{Records, Unanswered, erase, part, records, status};
+pub use erase::{Demand, Erased};
 
 use crate::journal::bundle::{Papers, Part};
 use crate::journal::thread::Request;
+use picket_core::sensitivity::{Channel, Sensitivity};
 use picket_core::status::Status;
+use picket_core::wire::Input;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -22,12 +26,12 @@ use tokio::time::timeout;
 /// Name of the socket in the runtime folder.
 pub const SOCKET: &str = "control.sock";
 /// Longest request line.
-const REQUEST_MAX: u64 = 1_024;
+const REQUEST_MAX: u64 = 8_192;
 /// A client that does not take its answer for so long is dropped.
 const SLOW: Duration = Duration::from_secs(10);
 
 /// What may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Command {
     /// The status snapshot.
@@ -38,6 +42,19 @@ pub enum Command {
     Branches,
     /// Every summary that outlived its records, and how it ended.
     Summaries,
+    /// What is disclosed beside the records of the export before, and how it ended.
+    Sidecar,
+    /// Erase personal data: one line says what came of it.
+    Erase(Demand),
+}
+
+/// What commands need beside the journal.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// Where acts go.
+    pub acts: mpsc::Sender<Input>,
+    /// What a status may show.
+    pub sensitivity: Sensitivity,
 }
 
 /// Makes the socket, 0600; one that a killed agent left is removed. Between its making and its mode the umask of the
@@ -56,7 +73,12 @@ pub fn bind(runtime: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves one client after the other: an installer or a script, never a crowd.
-pub async fn serve(listener: UnixListener, status: watch::Receiver<Arc<Status>>, journal: mpsc::Sender<Request>) {
+pub async fn serve(
+    listener: UnixListener,
+    status: watch::Receiver<Arc<Status>>,
+    journal: mpsc::Sender<Request>,
+    desk: Desk,
+) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -67,7 +89,7 @@ pub async fn serve(listener: UnixListener, status: watch::Receiver<Arc<Status>>,
                 continue;
             }
         };
-        if let Err(error) = answer(stream, &status, &journal).await {
+        if let Err(error) = answer(stream, &status, &journal, &desk).await {
             tracing::debug!(%error, "a control client went away");
         }
     }
@@ -77,18 +99,21 @@ async fn answer(
     stream: UnixStream,
     status: &watch::Receiver<Arc<Status>>,
     journal: &mpsc::Sender<Request>,
+    desk: &Desk,
 ) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut asked = String::new();
     timeout(SLOW, BufReader::new(read.take(REQUEST_MAX)).read_line(&mut asked)).await??;
     match serde_json::from_str::<Command>(asked.trim()) {
         Ok(Command::Status) => {
-            let status = Arc::clone(&status.borrow());
-            line(&mut write, &*status).await?;
+            let status = status.borrow().on(Channel::Status, &desk.sensitivity);
+            line(&mut write, &status).await?;
         }
         Ok(Command::Export) => export(&mut write, journal).await?,
         Ok(Command::Branches) => lines_of(&mut write, journal, Part::Branches).await?,
         Ok(Command::Summaries) => lines_of(&mut write, journal, Part::Summaries).await?,
+        Ok(Command::Sidecar) => lines_of(&mut write, journal, Part::Sidecar).await?,
+        Ok(Command::Erase(demand)) => erase::erase(&mut write, demand, (status, journal, &desk.acts)).await?,
         Err(_) => timeout(SLOW, write.write_all(b"{\"error\":\"unknown command\"}\n")).await??,
     }
     timeout(SLOW, write.shutdown()).await?

@@ -57,6 +57,21 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Erase the personal data beside records of the running agent; a signed record states it, and on whose authority.
+    Erase {
+        /// Folder of the control socket of the running agent.
+        #[arg(long, value_name = "DIR", default_value = "/run/picket")]
+        runtime: PathBuf,
+        /// Numbers of records: 17, 20..31, or several with commas between.
+        #[arg(long, value_name = "N|A..B")]
+        records: String,
+        /// Who orders it: an office and no person, because it stays in the record.
+        #[arg(long, value_name = "WHO")]
+        authority: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
     /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
     Verify {
         /// Folder of an export, or a file of record lines.
@@ -98,6 +113,9 @@ fn main() -> ExitCode {
         Command::Check { config, format } => commands::check(&config, &format),
         Command::Status { runtime, json } => commands::status(&runtime, json),
         Command::Export { runtime, out } => commands::export(&runtime, &out),
+        Command::Erase { runtime, records, authority, reason } => {
+            commands::erase(&runtime, &records, &authority, &reason)
+        }
         Command::Verify { path, identity } => commands::verify(&path, identity.as_deref()),
         Command::Enroll { config, token, answer, out } => {
             commands::enroll(&config, token.as_deref(), answer.as_deref(), &out)

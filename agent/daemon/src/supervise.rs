@@ -92,6 +92,8 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
     let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let sensitivity = loaded.plan.sensitivity.clone();
+    let journal = journal.labelled(sensitivity.clone());
     judge_certificates(&mut loaded, &journal, |line| {
         Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
     });
@@ -120,16 +122,16 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let site = Site::new(&now, start);
     let (status, shown) = watch::channel(Arc::new(site.status(&now)));
     if let Some((listener, address)) = page {
-        let (shown, acts) = (status.subscribe(), inputs.clone());
+        let (shown, acts, sensitivity) = (status.subscribe(), inputs.clone(), sensitivity.clone());
         owners.servers.spawn_local(async move {
-            console::run(listener, address, shown, acts).await;
+            console::run(listener, address, sensitivity, shown, acts).await;
             "the page"
         });
     }
     owners.servers.spawn_local({
-        let requests = requests.clone();
+        let (requests, desk) = (requests.clone(), control::Desk { acts: inputs.clone(), sensitivity });
         async move {
-            control::serve(control, shown, requests).await;
+            control::serve(control, shown, requests, desk).await;
             "the control socket"
         }
     });

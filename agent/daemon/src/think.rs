@@ -4,10 +4,12 @@ use crate::clock::Clock;
 use crate::journal::thread::Request;
 use crate::line::Order;
 use crate::watchdog::{Call, Callee, Mending, Watchdog};
+use picket_core::sensitivity::Channel;
 use picket_core::site::Site;
 use picket_core::status::Status;
 use picket_core::time::{Now, s};
-use picket_core::wire::{Batch, Checked, Input, Output};
+use picket_core::wire::{Act, Batch, Checked, Input, Output};
+use picket_record::kind::Kind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -98,8 +100,24 @@ impl Thinker {
         }
     }
 
+    /// Acts, with what their labels let into a log.
+    fn log(&self, act: &Act) {
+        let lets = |kind| self.site.lets(Channel::Log, kind);
+        match act {
+            Act::Acknowledge { alarm, by, .. } => {
+                let alarm = lets(Kind::AlarmRaised).then_some(alarm);
+                let by = lets(Kind::ActAcknowledged).then_some(by);
+                tracing::info!(alarm, by, "a guard acknowledges an alarm");
+            }
+            Act::Erase(erasure) => tracing::info!(records = ?erasure.records(), "personal data are to be erased"),
+        }
+    }
+
     fn accept(&mut self, now: &Now, input: Input) {
         self.watchdog.answered(&input);
+        if let Input::Act(act) = &input {
+            self.log(act);
+        }
         self.site.handle(now, input);
     }
 

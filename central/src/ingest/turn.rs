@@ -129,8 +129,8 @@ impl<'a> Turn<'a> {
         self.gateway.advance(record, received_ms, self.now);
         self.tally.stored += 1;
         if record.kind == Kind::PersonalErased {
-            for seq in erased(record) {
-                store::erase(self.db, &record.gw, seq, record.seq, received_ms)?;
+            for range in erased(record) {
+                store::erase(self.db, &record.gw, range, record.seq)?;
             }
         }
         let Some(opened) = opened else { return Ok(()) };

@@ -178,6 +178,10 @@ fn report(verdict: &Verdict, trusted: bool) {
     for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
         say(format_args!("{what:<17} {n} verified"));
     }
+    if chain.committed > 0 {
+        let kept = chain.committed - chain.disclosed;
+        say(format_args!("personal data     of {} records: {kept} erased or not disclosed", chain.committed));
+    }
     say(format_args!("declared losses   {}", chain.lost));
     for loss in chain.losses.iter().take(SHOWN) {
         say(format_args!("                  {loss} [{}]", loss.word()));

@@ -1,7 +1,7 @@
 //! The asking side of the control socket: `picket status` and `picket export`. Takes no export for whole whose last line
 //! does not say so.
 
-use super::{Command, LastLine, PapersLine, SLOW, SOCKET, lines};
+use super::{Command, Demand, Erased, LastLine, PapersLine, SLOW, SOCKET, lines};
 use crate::journal::bundle::{Papers, Part};
 use picket_core::status::Status;
 use picket_record::encode::LINE_MAX;
@@ -55,6 +55,18 @@ pub async fn status(runtime: &Path) -> Result<Status, Unanswered> {
     asked.await.map_err(nobody)
 }
 
+/// Has personal data erased.
+pub async fn erase(runtime: &Path, demand: Demand) -> Result<Erased, Unanswered> {
+    let nobody = |source| Unanswered::Nobody { socket: runtime.join(SOCKET), source };
+    let asked = async {
+        let mut stream = ask_agent(runtime, Command::Erase(demand)).await?;
+        let mut text = String::new();
+        timeout(2 * SLOW, stream.read_to_string(&mut text)).await??;
+        serde_json::from_str(text.trim()).map_err(io::Error::other)
+    };
+    asked.await.map_err(nobody)
+}
+
 /// Asks for the records: papers at once, lines as they are taken.
 pub async fn records(runtime: &Path) -> Result<(Papers, Records), Unanswered> {
     let nobody = |source| Unanswered::Nobody { socket: runtime.join(SOCKET), source };
@@ -82,6 +94,7 @@ pub async fn part(runtime: &Path, part: Part) -> Result<Records, Unanswered> {
         Part::Records => Command::Export,
         Part::Branches => Command::Branches,
         Part::Summaries => Command::Summaries,
+        Part::Sidecar => Command::Sidecar,
     };
     let stream = ask_agent(runtime, command).await;
     let stream = stream.map_err(|source| Unanswered::Nobody { socket: runtime.join(SOCKET), source })?;

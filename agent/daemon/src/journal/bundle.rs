@@ -92,17 +92,20 @@ pub enum Part {
     Branches,
     /// What outlived its records.
     Summaries,
+    /// What is disclosed of personal data, beside the records of the same export.
+    Sidecar,
 }
 
 impl Part {
     /// Every part, in the order they are written.
-    const ALL: [Self; 3] = [Self::Records, Self::Branches, Self::Summaries];
+    const ALL: [Self; 4] = [Self::Records, Self::Branches, Self::Summaries, Self::Sidecar];
 
     fn file(self) -> &'static str {
         match self {
             Self::Records => "records.jws",
             Self::Branches => "branches.jws",
             Self::Summaries => "summaries.jws",
+            Self::Sidecar => "sidecar.json",
         }
     }
 }

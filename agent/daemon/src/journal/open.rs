@@ -7,6 +7,7 @@ use super::receipts::Receipts;
 use super::store::Store;
 use super::tail::{check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
+use picket_core::sensitivity::Sensitivity;
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
@@ -157,6 +158,8 @@ impl Journal {
             leaves: super::branch::Leaves::default(),
             last_command: 0,
             retention: super::retention::Retention::of_settings(place.retention_days),
+            sensitivity: Sensitivity::default(),
+            exported: super::sidecar::Exported::default(),
             told_of_rows: false,
         };
         // Documents come down once more; what watches equipment does not wait for them.
@@ -195,11 +198,13 @@ impl Journal {
             "cannot read the urgent records",
             |row| row.get(0),
         )?;
+        let rows = super::memory::rows(&self.store)?;
         Ok(Recovered {
             head: self.sealer.head().seq,
             receipted,
             urgent,
-            rows: super::memory::rows(&self.store)?,
+            personal: super::personal::of_rows(&self.store, &rows)?,
+            rows,
             fill_permille: self.store.fill_permille(),
             tail: tail.to_owned(),
             order: self.order_in_force().unwrap_or_else(|fault| {
@@ -216,7 +221,13 @@ impl Journal {
 
 /// A sound file and its head, or the new file that took the place of a damaged one.
 fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+    let log = super::log::damaged(&place.file)?;
     let store = salvage::open(&place.file, place.budget_bytes)?;
+    if let Some(found) = log {
+        let mut noted = salvage::untold(&store)?;
+        noted.push(found);
+        salvage::note(&store, &noted)?;
+    }
     let fault = match checked(&store, credentials, damage) {
         Ok(head) => return Ok((store, head)),
         Err(fault) => fault,
@@ -250,6 +261,7 @@ fn small_tables(store: &Store) -> Result<(), Fault> {
         "SELECT max(pos) FROM branch_open",
         "SELECT max(first) FROM lost",
         "SELECT max(seq) FROM summary",
+        "SELECT max(seq) FROM personal",
     ] {
         store.row(newest, [], "cannot read a table", |row| row.get::<_, Option<u64>>(0))?;
     }

@@ -102,6 +102,13 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<Option<Slice>, String>>,
     },
+    /// Count the records that have personal data beside them.
+    Personal {
+        /// In these ranges.
+        records: Vec<(u64, u64)>,
+        /// The answer.
+        reply: oneshot::Sender<Result<u64, String>>,
+    },
     /// What an export needs beside the records.
     Papers {
         /// The answer.
@@ -196,6 +203,10 @@ pub fn serve(
                 let _ = reply.send(slice(&journal, part, after).map_err(|fault| told(&fault)));
                 None
             }
+            Request::Personal { records, reply } => {
+                let _ = reply.send(journal.personal_in(&records).map_err(|fault| told(&fault)));
+                None
+            }
             Request::Papers { reply } => {
                 let papers = journal.receipt_lines().map(|receipts| Papers {
                     receipts,
@@ -262,8 +273,12 @@ impl Space {
 
 fn slice(journal: &Journal, part: Part, after: Option<u64>) -> Result<Option<Slice>, Fault> {
     match (part, after) {
-        (Part::Records, Some(after)) => journal.next_slice(after),
-        (Part::Records, None) => journal.slice(journal.export_from()?),
+        (Part::Records, Some(after)) => journal.next_slice(after).map(|slice| journal.noted(None, slice)),
+        (Part::Records, None) => {
+            let from = journal.export_from()?;
+            journal.slice(from).map(|slice| journal.noted(Some(from), slice))
+        }
+        (Part::Sidecar, after) => journal.sidecar(after),
         (Part::Branches, after) => journal.branch_lines(after.unwrap_or(0), false),
         (Part::Summaries, after) => journal.summary_lines(after.unwrap_or(0)),
     }
