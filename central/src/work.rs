@@ -29,6 +29,10 @@ const TICK: Duration = Duration::from_millis(50);
 const LISTEN_EVERY_MS: u64 = 1000;
 /// A warning about refused lines at most so often: a flood of them is counted in the store.
 const WARN_EVERY_MS: u64 = 10_000;
+/// Ends of the topics that this program writes.
+pub(crate) const RECEIPTS: &str = "receipt";
+pub(crate) const ORDERS: &str = "order";
+
 /// What a gateway sends when it asks for its last receipt.
 #[derive(Debug, Default, Deserialize)]
 struct Ask {
@@ -268,7 +272,7 @@ impl Worker {
     /// Root documents, orders and commands that are due.
     fn send_down(&mut self) -> Result<(), StoreError> {
         for Downlink { gw, content_type, payload } in self.intake.ingest.downlinks(self.clock.now())? {
-            let topic = format!("sms/v1/{gw}/order");
+            let topic = format!("sms/v1/{gw}/{ORDERS}");
             // What finds no mouth is sent again in its time.
             let _ = self
                 .mouths
@@ -319,8 +323,6 @@ impl Worker {
                 let ask: Ask = serde_json::from_slice(&bytes).unwrap_or_default();
                 intake.ingest.ask(gw, ask.n, now)?;
                 owed.iter().for_each(acknowledge);
-                // Before the receipt: its key may be one that only a newer root document names.
-                self.send_down()?;
             }
             Payload::Whole(payload) => {
                 let parcel = Parcel { gw: gw.to_owned(), content_type, payload, owed };
@@ -336,6 +338,10 @@ impl Worker {
 
     fn answer(&mut self) -> Result<(), StoreError> {
         let due = self.intake.receipts(self.clock.now())?;
+        if !due.is_empty() {
+            // First: the key of a receipt may be one that only a newer root document names.
+            self.send_down()?;
+        }
         self.unsent.extend(due.into_iter().map(|Outgoing { gw, line }| (gw, line)));
         let mouths = &self.mouths;
         self.unsent.retain(|gw, line| !mouths.iter().flatten().any(|mouth| publish_receipt(mouth, gw, line)));
@@ -348,5 +354,5 @@ fn acknowledge(owed: &Owed) {
 }
 
 fn publish_receipt(mouth: &Mouth, gw: &Name, line: &str) -> bool {
-    mouth.publish(format!("sms/v1/{gw}/receipt"), None, line.as_bytes().to_vec())
+    mouth.publish(format!("sms/v1/{gw}/{RECEIPTS}"), None, line.as_bytes().to_vec())
 }

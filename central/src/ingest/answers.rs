@@ -14,6 +14,9 @@ const AGAIN_MS: u64 = 30_000;
 const AGAIN_MAX_MS: u64 = 3_600_000;
 /// A gateway that asks is sent root documents no sooner than this after the last time: it asks unsigned.
 const ROOT_FLOOR_MS: u64 = 5_000;
+/// A gateway that states no version is sent root documents so often after a start or a question: a message can be lost at
+/// a full broker, and a gateway that lacks the newest document may refuse every receipt.
+const ROOT_UNSTATED: u32 = 4;
 /// Longest cause that is kept, in characters.
 const CAUSE_MAX: usize = 500;
 /// Refusals that say nothing about the document: it is sent again.
@@ -110,8 +113,7 @@ impl Down {
         }
         let floor = self.root_ms.is_none_or(|sent| mono_ms.saturating_sub(sent) >= ROOT_FLOOR_MS);
         let may = self.root_refused.is_none_or(|no| no < ver);
-        // A gateway that never states a version gets them once after a start, and when it asks.
-        let again = may && (self.root.is_some() || self.root_ms.is_none());
+        let again = may && (self.root.is_some() || self.root_tries < ROOT_UNSTATED);
         let wants =
             (self.asked && floor) || (beside && may) || (again && is_time(self.root_ms, self.root_tries, mono_ms));
         if wants {
