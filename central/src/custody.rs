@@ -1,9 +1,13 @@
 //! The directory of a central system: its name, its keys, its store. Keys are files with mode 0600 in a directory 0700.
 
+mod signers;
+
+pub(crate) use signers::{SIGNERS, Signer, numbered};
+
 use picket_record::encode::{Name, base64url, bytes32};
 use picket_record::keys::{AcceptKey, OrderKey, PublicKey, ReceiptKey};
 use picket_record::refusal::Refusal;
-use picket_record::root::{Root, RootRefusal, Roots};
+use picket_record::root::{RootRefusal, Roots};
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -85,41 +89,6 @@ pub enum CustodyError {
     /// No randomness for keys.
     #[error("the system gives no randomness for keys")]
     Random(#[source] io::Error),
-}
-
-/// A key that root documents name.
-pub(crate) struct Signer {
-    pub(crate) file: &'static str,
-    what: &'static str,
-    named: fn(&Root) -> &PublicKey,
-    public: fn([u8; 32]) -> PublicKey,
-}
-
-/// For receipts, for acceptances, for orders.
-pub(crate) const SIGNERS: [Signer; 3] = [
-    Signer {
-        file: RECEIPT_KEY,
-        what: "receipt",
-        named: |root| &root.receipt,
-        public: |seed| ReceiptKey::from_seed(seed).public(),
-    },
-    Signer {
-        file: ACCEPT_KEY,
-        what: "accept",
-        named: |root| &root.accept,
-        public: |seed| AcceptKey::from_seed(seed).public(),
-    },
-    Signer {
-        file: ORDER_KEY,
-        what: "order",
-        named: |root| &root.order,
-        public: |seed| OrderKey::from_seed(seed).public(),
-    },
-];
-
-/// Where a key lies that a version names, until that version is in force.
-pub(crate) fn numbered(file: &str, ver: u64) -> String {
-    format!("{file}.{ver}")
 }
 
 /// The directory with everything that a central system keeps.

@@ -75,8 +75,10 @@ FROM revoked v WHERE gw=?1 LIMIT ?2";
 
 /// Who did something, as far as it was disclosed and is not erased.
 const PERSONAL: &str = "
-SELECT 'record '||p.seq||coalesce(' ('||r.kind||')', '')||': '||coalesce(p.text, 'erased by record '||p.erased_by)
-FROM personal p LEFT JOIN record r ON r.gw=p.gw AND r.seq=p.seq WHERE p.gw=?1 ORDER BY p.seq DESC LIMIT ?2";
+SELECT 'record '||p.seq||coalesce(' ('||r.kind||')', ' ('||f.kind||', of another history)', '')
+  ||': '||coalesce(p.text, 'erased by record '||p.erased_by)
+FROM personal p LEFT JOIN record r ON r.gw=p.gw AND r.seq=p.seq AND r.link=p.link
+LEFT JOIN fork f ON f.gw=p.gw AND f.seq=p.seq AND f.link=p.link WHERE p.gw=?1 ORDER BY p.seq DESC LIMIT ?2";
 
 /// One gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 //! | `branch(gw, id, from_seq, last_seq, ep, opened_seq, since_ms, why, records, beyond, contradicts, left_behind, left_ms)` | another history; `beyond` of its records were not kept; the gateway went on behind record `left_behind` |
 //! | `rollback(gw, seq, ep, tail_state, found_seq, found_fits, received_ms)` | an opening behind a receipt: the disk was restored or lost a tail, and ended with `found_seq` |
 //! | `lost(gw, from_seq, to_seq, declared_by, since_ms)` | a hole that the gateway declared in record `declared_by`; what arrives of it later is in `record` all the same |
-//! | `personal(gw, seq, salt, text, erased_by, received_ms)` | what record `seq` commits to, or by which record it was erased |
+//! | `personal(gw, seq, link, salt, text, erased_by, received_ms)` | what the record `seq` with this link commits to, in whatever history, or by which record it was erased |
 //! | `erased(gw, from_seq, to_seq, by_seq)` | what record `by_seq` erased, also of what had not come yet |
 //! | `life(gw, heard_ms, every_s, stopped, silent_ms)` | when a genuine record last came, and since when heartbeats are missed |
 //! | `revoked(gw, after_seq, approved_by, at_ms)` | records above `after_seq` are kept and not trusted; `trusted_record` has the others |
@@ -52,7 +52,7 @@ pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, first_ahead, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
 pub(crate) use orders::{commands_after, last_command, newest_mark, newest_order};
-pub(crate) use personal::{Disclosed, disclose, disclosed, erase};
+pub(crate) use personal::{Disclosed, disclose, disclosed, erase, is_erased};
 pub(crate) use records::{
     Row, Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert,
     link_at, set_aside, waiting,
@@ -96,8 +96,6 @@ CREATE TABLE IF NOT EXISTS rollback(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep I
   PRIMARY KEY(gw, seq)) STRICT;
 CREATE TABLE IF NOT EXISTS lost(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL,
   declared_by INTEGER NOT NULL, since_ms INTEGER NOT NULL, PRIMARY KEY(gw, from_seq)) STRICT;
-CREATE TABLE IF NOT EXISTS personal(gw TEXT NOT NULL, seq INTEGER NOT NULL, salt BLOB, text TEXT, erased_by INTEGER,
-  received_ms INTEGER NOT NULL, PRIMARY KEY(gw, seq)) STRICT;
 CREATE TABLE IF NOT EXISTS erased(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL,
   by_seq INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS erased_gw ON erased(gw, from_seq);
@@ -168,6 +166,8 @@ impl Store {
             // What is erased is written over in its page; the log and what lies below the file may still have it.
             connection.pragma_update(None, "secure_delete", "FAST")?;
             connection.execute_batch(SCHEMA)?;
+            connection.execute_batch(personal::TABLE)?;
+            personal::tell_apart(&connection)?;
             // A store from before second histories were told apart.
             if !connection.prepare("SELECT 1 FROM pragma_table_info('fork') WHERE name='branch'")?.exists([])? {
                 connection.execute_batch("ALTER TABLE fork ADD COLUMN branch INTEGER NOT NULL DEFAULT 0")?;

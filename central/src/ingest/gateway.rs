@@ -1,13 +1,18 @@
 //! One gateway as the machine sees it: its keys, its chain, and what is to be said to it.
 
+mod holes;
+mod keys;
+mod life;
+
+pub(super) use keys::Signed;
+
 use super::answers::Down;
-use crate::check::{HeldKey, Keyring, Proof};
+use crate::check::HeldKey;
 use crate::clock::Now;
 use crate::store::{self, Accepted, Life, Table};
-use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, verify};
+use picket_record::chain::{Epochs, Head, Parsed};
 use picket_record::encode::{Link, link};
 use picket_record::kind::Kind;
-use picket_record::refusal::Refusal;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,31 +37,9 @@ pub(super) const ASK_AGAIN_MS: u64 = 5000;
 const SILENT_MS: u64 = 60_000;
 /// How far a gateway can move the count of receipts when it asks: it says so unsigned.
 const JUMP_MAX: u64 = 1_000_000;
-/// Openings before their turn whose keys are held, the newest: a gateway may lose its tail and open an epoch again.
-const CANDIDATES_MAX: usize = 64;
-/// Of these for one epoch: a line that claims it costs as many signatures.
-const RIVALS_MAX: usize = 4;
 
 /// Receipts between two looks at old ones.
 const PRUNE_EVERY: u64 = 64;
-/// Holes that are declared by records that wait: eight declarations as long as they can be.
-const DECLARED_MAX: usize = 256;
-/// Heartbeats that a gateway may miss (records.md, "Writing").
-const MISSED: u64 = 3;
-/// Where no heartbeat states another interval.
-const HEARTBEAT_S: u64 = 60;
-/// Longest interval that is believed: a gateway that says more is missed after three days.
-const HEARTBEAT_MAX_S: u64 = 86_400;
-
-/// Who signed a record.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
-pub(super) enum Signed {
-    /// The key of the chain, or of an opening that may come into it.
-    Chain(Option<OpenedEpoch>),
-    /// The key of another history.
-    Branch(u64),
-}
 
 /// What has happened since the last receipt.
 #[derive(Debug, Default)]
@@ -197,57 +180,6 @@ impl Gateway {
         Ok(())
     }
 
-    /// The keys of this moment, for threads that verify ahead.
-    pub(super) fn keyring(&self) -> Keyring {
-        Keyring {
-            chain: Arc::clone(&self.epochs),
-            held: self.candidates.iter().chain(&self.branches).cloned().collect(),
-        }
-    }
-
-    /// Who signed a record: the key of its epoch in the chain, of an opening before it whose turn has not come, or of an
-    /// opening of another history. What was found out before is believed as far as it speaks of a key that counts.
-    pub(super) fn verify(&self, record: &Parsed<'_>, proof: &Proof) -> Result<Signed, Refusal> {
-        if let Proof::Final(result) = proof {
-            return (**result).clone().map(|opened| Signed::Chain(Some(opened)));
-        }
-        let in_chain = match (self.epochs.key(record.ep), proof) {
-            (Some(key), Proof::By(by)) if *key == **by => Ok(None),
-            (Some(key), Proof::NotBy(by)) if *key == **by => Err(Refusal::Signature { by: "epoch" }),
-            _ => verify(record, &self.epochs),
-        };
-        let refused = match in_chain {
-            Ok(opened) => return Ok(Signed::Chain(opened)),
-            Err(refused) => refused,
-        };
-        // Not by any key held: the opening that it belongs to is missing, or nobody of this gateway signed it.
-        match refused {
-            Refusal::UnknownEpoch { .. } if fitting(&self.candidates, record, proof).is_some() => {
-                Ok(Signed::Chain(None))
-            }
-            Refusal::UnknownEpoch { .. } | Refusal::Signature { by: "epoch" } => {
-                let branch = fitting(&self.branches, record, proof).and_then(|held| held.branch);
-                branch.map_or(Err(refused), |branch| Ok(Signed::Branch(branch)))
-            }
-            other => Err(other),
-        }
-    }
-
-    /// Holds the key of an opening until the chain reaches it.
-    pub(super) fn hold(&mut self, opened: &OpenedEpoch) {
-        hold(&mut self.candidates, HeldKey::new(opened, None, &self.epochs));
-    }
-
-    /// Holds the key of an opening of another history.
-    pub(super) fn hold_branch(&mut self, opened: &OpenedEpoch, branch: u64) {
-        hold(&mut self.branches, HeldKey::new(opened, Some(branch), &self.epochs));
-    }
-
-    /// Whether the chain has a key for an epoch.
-    pub(super) fn has_epoch(&self, ep: u64) -> bool {
-        self.epochs.key(ep).is_some()
-    }
-
     /// The record behind which the gateway left the history that a record of this epoch belongs to.
     pub(super) fn left_behind(&self, ep: u64) -> Option<u64> {
         self.left.filter(|(_, left)| ep < *left).map(|(seq, _)| seq - 1)
@@ -260,52 +192,6 @@ impl Gateway {
         self.candidates.retain(|one| one.ep >= record.ep);
     }
 
-    /// Keeps in mind what a record that waits declares as lost. Past the limit the farthest hole gives way, and is read
-    /// again once nearer ones are behind.
-    pub(super) fn declare(&mut self, record: &Parsed<'_>) {
-        for (from, to) in record.lost() {
-            let hole = (from, to, record.seq);
-            if to <= self.head.seq || self.declared.contains(&hole) {
-                continue;
-            }
-            self.declared.push(hole);
-            if self.declared.len() > DECLARED_MAX {
-                self.declared_more = true;
-                let farthest = self.declared.iter().enumerate().max_by_key(|(_, hole)| hole.0);
-                self.declared.swap_remove(farthest.map_or(0, |(index, _)| index));
-            }
-        }
-    }
-
-    /// Whether reading the declarations again can find a hole that did not fit before.
-    pub(super) fn may_redeclare(&self) -> bool {
-        self.declared_more && self.declared_at < self.head.seq
-    }
-
-    /// Reads again what waits and declares something.
-    pub(super) fn redeclare(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        let gw = self.accepted.gw.clone();
-        self.declared.clear();
-        (self.declared_more, self.declared_at) = (false, self.head.seq);
-        for row in store::ahead_declarations(db, &gw)? {
-            // What cannot be read is set aside when its turn comes.
-            if let Ok(record) = row.record(&gw) {
-                self.declare(&record);
-            }
-        }
-        Ok(())
-    }
-
-    /// Who declares these numbers as lost, if somebody does for every one of them.
-    pub(super) fn declared_by(&self, from: u64, to: u64) -> Option<u64> {
-        let (mut at, mut by) = (from, None);
-        while at <= to {
-            let hole = self.declared.iter().filter(|(a, b, _)| *a <= at && at <= *b).max_by_key(|(_, b, _)| *b)?;
-            (at, by) = (hole.1 + 1, Some(hole.2));
-        }
-        by
-    }
-
     /// Whether the record of this number is acted on.
     pub(super) fn is_trusted(&self, seq: u64) -> bool {
         self.revoked_after.is_none_or(|after| seq <= after)
@@ -315,67 +201,6 @@ impl Gateway {
     pub(super) fn revoke(&mut self, after: Option<u64>) {
         self.pending.revoked |= self.revoked_after != after;
         self.revoked_after = after;
-    }
-
-    /// A genuine record that was not here before: the gateway lives.
-    pub(super) fn lives(&mut self, record: &Parsed<'_>, now: Now) {
-        let before = self.life;
-        let every_s = match record.kind {
-            Kind::Heartbeat => stated_interval(record).or(before.map(|life| life.every_s)),
-            _ => before.map(|life| life.every_s),
-        };
-        let stopped = match record.kind {
-            Kind::ActStopped => true,
-            Kind::ActStarted | Kind::EpochOpen | Kind::Heartbeat => false,
-            _ => before.is_some_and(|life| life.stopped),
-        };
-        if let Some(since) = before.and_then(|life| life.silent_ms) {
-            tracing::info!(gw = %self.accepted.gw, since, "gateway is heard again");
-        }
-        let every_s = every_s.unwrap_or(HEARTBEAT_S);
-        self.life = Some(Life { heard_ms: now.wall_ms, every_s, stopped, silent_ms: None });
-        self.life_mono_ms = now.mono_ms;
-    }
-
-    /// Three heartbeats are missed: says so once.
-    pub(super) fn falls_silent(&mut self, now: Now) -> Option<Life> {
-        // One that never spoke is missed too, from its acceptance on.
-        let never = Life { heard_ms: 0, every_s: HEARTBEAT_S, stopped: false, silent_ms: None };
-        let life = Some(self.life.get_or_insert(never)).filter(|life| !life.stopped && life.silent_ms.is_none())?;
-        if now.mono_ms.saturating_sub(self.life_mono_ms) <= MISSED * life.every_s * 1000 {
-            return None;
-        }
-        life.silent_ms = Some(now.wall_ms);
-        tracing::warn!(gw = %self.accepted.gw, every_s = life.every_s, "gateway silent: three heartbeats missed");
-        Some(*life)
-    }
-
-    /// The chain names this opening: its key counts from here.
-    pub(super) fn admit(&mut self, opened: &OpenedEpoch) {
-        Arc::make_mut(&mut self.epochs).restore(opened.ep(), opened.key().clone());
-    }
-
-    /// Whether a record is by the key that the chain has for its epoch.
-    pub(super) fn is_of_chain(&self, record: &Parsed<'_>) -> bool {
-        matches!(verify(record, &self.epochs), Ok(None))
-    }
-
-    /// What the opening says, if this record is a genuine one.
-    pub(super) fn opened(&self, record: &Parsed<'_>) -> Option<OpenedEpoch> {
-        verify(record, &self.epochs).ok().flatten()
-    }
-
-    /// The chain reached an opening. True if another one of its epoch had been held, whose records may wait.
-    pub(super) fn settle(&mut self, opened: &OpenedEpoch) -> bool {
-        let ep = opened.ep();
-        let contested = self.candidates.iter().any(|one| one.ep == ep && one.key != *opened.key());
-        self.candidates.retain(|one| one.ep > ep);
-        contested
-    }
-
-    /// The opening under this number does not belong to the chain.
-    pub(super) fn let_go(&mut self, seq: u64) {
-        self.candidates.retain(|one| one.seq != seq);
     }
 
     pub(super) fn heard(&mut self, now: Now) {
@@ -449,36 +274,6 @@ impl Gateway {
     pub(super) fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
-}
-
-/// Time between heartbeats as one states it, in seconds.
-fn stated_interval(record: &Parsed<'_>) -> Option<u64> {
-    record.data().get("every_s").and_then(serde_json::Value::as_u64).map(|every| every.clamp(1, HEARTBEAT_MAX_S))
-}
-
-/// The held key that signed a record: the one that was found out before, or the first that verifies.
-fn fitting<'a>(held: &'a [Arc<HeldKey>], record: &Parsed<'_>, proof: &Proof) -> Option<&'a HeldKey> {
-    let found = |one: &HeldKey| match proof {
-        Proof::By(by) => one.key == **by,
-        Proof::None | Proof::Final(_) | Proof::NotBy(_) => false,
-    };
-    let mut fit = held.iter().map(|one| &**one).filter(|one| one.fits(record));
-    fit.clone().find(|one| found(one)).or_else(|| fit.find(|one| verify(record, &one.keys).is_ok()))
-}
-
-/// Holds a key once; the oldest gives way, first one of the same epoch.
-fn hold(held: &mut Vec<Arc<HeldKey>>, new: HeldKey) {
-    if held.iter().any(|one| one.seq == new.seq && one.ep == new.ep && one.key == new.key) {
-        return;
-    }
-    let mut rivals = held.iter().enumerate().filter(|(_, one)| one.ep == new.ep).map(|(index, _)| index);
-    let eldest = rivals.next();
-    if eldest.is_some() && 1 + rivals.count() >= RIVALS_MAX {
-        held.remove(eldest.unwrap_or(0));
-    } else if held.len() >= CANDIDATES_MAX {
-        held.remove(0);
-    }
-    held.push(Arc::new(new));
 }
 
 /// Link of a line that this program signed.

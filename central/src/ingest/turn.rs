@@ -1,21 +1,20 @@
 //! The lines of one message of one gateway, inside one transaction.
 
+mod disclosures;
+mod histories;
+
 use super::gateway::{Gateway, Signed};
-use super::personal::{Disclosure, erased};
+use super::personal::erased;
 use crate::check::Proof;
 use crate::clock::Now;
-use crate::store::{self, Disclosed, Keeping, Kept, Rollback, Row, Table};
+use crate::store::{self, Row, Table};
 use picket_record::chain::{Head, OpenedEpoch, Parsed, TailState, Verdict};
-use picket_record::encode::bytes32;
 use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use rusqlite::{Connection, Result};
-use serde_json::Value;
 
 /// Records that may wait before their turn, for each gateway: twice the window that a gateway may have open.
 const AHEAD_MAX: u64 = 16_384;
-/// Records of other histories kept for each gateway; a gateway that goes on in a wrong history repeats itself.
-const FORK_MAX: u64 = 10_000;
 
 /// Counts of what one message did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,11 +108,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// A record that only the key of another history verifies: part of that, wherever it stands.
-    fn of_branch(&mut self, record: &Parsed<'_>, branch: u64) -> Result<()> {
-        self.fork(record, None, Some(branch), "its epoch was opened in another history")
-    }
-
     fn accept(&mut self, record: &Parsed<'_>, opened: Option<OpenedEpoch>, received_ms: i64) -> Result<()> {
         store::insert(self.db, Table::Record, record, received_ms)?;
         if self.gateway.is_trusted(record.seq) {
@@ -136,51 +130,6 @@ impl<'a> Turn<'a> {
         let Some(opened) = opened else { return Ok(()) };
         self.open(&opened)?;
         if record.tail_state().is_some_and(TailState::leaves_a_branch) { self.left(record, before) } else { Ok(()) }
-    }
-
-    /// The gateway's disk was restored or lost a tail, or it was told to go on here: what is of another history and of
-    /// an epoch before this one was left, what waits of it too.
-    fn left(&mut self, record: &Parsed<'_>, before: Head) -> Result<()> {
-        let gw = record.gw.clone();
-        let data = record.data();
-        let tail = data.get("tail");
-        let found = tail.and_then(|tail| tail.get("seq")).and_then(Value::as_u64);
-        let hash =
-            tail.and_then(|tail| tail.get("hash")).and_then(Value::as_str).and_then(|text| bytes32(text, "hash").ok());
-        let fits = match (found, hash) {
-            (Some(0), _) | (None, _) | (_, None) => None,
-            (Some(seq), Some(hash)) if seq <= before.seq => {
-                store::link_at(self.db, Table::Record, &gw, seq)?.map(|link| link == hash)
-            }
-            (Some(_), Some(_)) => Some(false),
-        };
-        let rollback = Rollback {
-            seq: record.seq,
-            ep: record.ep,
-            tail_state: record.tail_state().map_or("", TailState::as_str),
-            found: found.map(|seq| (seq, fits)),
-            received_ms: self.now.wall_ms,
-        };
-        store::insert_rollback(self.db, &gw, &rollback)?;
-        store::leave(self.db, &gw, before.seq, self.now.wall_ms)?;
-        self.gateway.leave(record);
-        tracing::warn!(%gw, found, behind = before.seq, "the disk of the gateway was restored or lost a tail");
-        for row in store::ahead_before(self.db, &gw, record.ep)? {
-            let waiting = match row.record(&gw) {
-                Ok(waiting) => waiting,
-                Err(why) => {
-                    self.spoiled(&row, &why)?;
-                    continue;
-                }
-            };
-            store::delete_ahead(self.db, &gw, waiting.seq)?;
-            store::withdraw(self.db, &gw, waiting.seq)?;
-            self.gateway.ahead -= 1;
-            let opened = self.gateway.opened(&waiting);
-            self.fork(&waiting, opened.as_ref(), None, "it waited, and the gateway went on without it")?;
-        }
-        // What was left declares nothing any more.
-        self.gateway.redeclare(self.db)
     }
 
     /// A row that waited cannot be read any more: it is asked for again.
@@ -353,76 +302,6 @@ impl<'a> Turn<'a> {
         self.tally.ahead += 1;
         self.gateway.declare(record);
         if self.gateway.declared.is_empty() { Ok(()) } else { self.heal() }
-    }
-
-    /// A genuine record of another history. Said to the gateway until it goes on with the first one, unless it is of one
-    /// that it left already.
-    fn fork(&mut self, record: &Parsed<'_>, opened: Option<&OpenedEpoch>, of: Option<u64>, why: &str) -> Result<()> {
-        let contradicts = self.gateway.left_behind(record.ep).is_none();
-        if self.beside(record, opened, of, why, contradicts)? && contradicts {
-            self.gateway.pending.fork = true;
-            self.gateway.forked = true;
-        }
-        Ok(())
-    }
-
-    /// Keeps a record of another history; true if it was not there before.
-    fn beside(
-        &mut self,
-        record: &Parsed<'_>,
-        opened: Option<&OpenedEpoch>,
-        of: Option<u64>,
-        why: &str,
-        contradicts: bool,
-    ) -> Result<bool> {
-        self.tally.forks += 1;
-        let room = self.gateway.forks < FORK_MAX;
-        let left_behind = self.gateway.left_behind(record.ep);
-        let keeping = Keeping { received_ms: self.now.wall_ms, of, why, room, left_behind, contradicts };
-        let branch = match store::keep(self.db, record, keeping)? {
-            Kept::Known => return Ok(false),
-            Kept::New { branch } => branch,
-        };
-        self.gateway.forks += u64::from(room);
-        if let Some(opened) = opened {
-            self.gateway.hold_branch(opened, branch);
-        }
-        Ok(true)
-    }
-
-    /// A line that discloses what a record commits to. It is not kept where it does not fit: nobody could erase it.
-    fn personal(&mut self, line: &[u8]) -> Result<()> {
-        let gw = self.gateway.accepted.gw.clone();
-        let disclosure = match Disclosure::read(line) {
-            Ok(disclosure) => disclosure,
-            Err(why) => return self.refuse(&why, b"{}"),
-        };
-        let seq = disclosure.seq;
-        let shown = format!("{{\"pii\":{seq}}}");
-        match store::disclosed(self.db, &gw, seq)? {
-            Some(Disclosed::Kept) => {
-                self.tally.duplicates += 1;
-                return Ok(());
-            }
-            Some(Disclosed::Erased) => {
-                return self.quarantine(&"personal data that was erased came again", shown.as_bytes());
-            }
-            None => {}
-        }
-        let stored = store::stored_at(self.db, &gw, seq)?;
-        if stored.is_empty() {
-            return self.quarantine(&"personal data for a record that is not here", shown.as_bytes());
-        }
-        let records: Vec<_> = stored.iter().filter_map(|row| row.record(&gw).ok()).collect();
-        if records.is_empty() {
-            return self.quarantine(&"personal data for a record that can no longer be read here", shown.as_bytes());
-        }
-        if !records.iter().any(|record| disclosure.opens(record.payload())) {
-            return self.refuse(&"personal data that the record does not commit to", shown.as_bytes());
-        }
-        store::disclose(self.db, &gw, seq, &disclosure.salt, &disclosure.text, self.now.wall_ms)?;
-        self.tally.personal += 1;
-        Ok(())
     }
 
     fn refuse(&mut self, reason: &dyn std::fmt::Display, line: &[u8]) -> Result<()> {
