@@ -44,9 +44,11 @@ impl Label {
             K::LogGenesis | K::EpochOpen | K::EpochClose | K::IdNext => Self::Open,
             K::Heartbeat | K::GapDropped | K::ClockStep | K::JournalRecovered => Self::Internal,
             K::RegisterApplied | K::SettingsApplied | K::OrderApplied => Self::Internal,
-            K::RecordsDisposed | K::RecordsExported | K::RecordsRestored | K::PersonalErased => Self::Internal,
+            K::RecordsDisposed | K::RecordsRestored | K::PersonalErased => Self::Internal,
             K::ExerciseStarted | K::ExerciseEnded | K::ActStarted | K::ActStopped => Self::Internal,
             K::Readings | K::SealChecked | K::SummaryDay => Self::Internal,
+            // Who asked for it stands in what was signed: custody begins with a name.
+            K::RecordsExported | K::RecordsBackedUp => Self::Restricted,
             // State rows: what is open, and what is wrong.
             K::Snapshot => Self::Restricted,
             K::AlarmRaised | K::AlarmCleared | K::AlarmClosed | K::SealMismatch => Self::Restricted,

@@ -25,7 +25,7 @@ mod answer;
 mod feed;
 mod routes;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use admission::{Hosts, Token};
 use feed::Feed;

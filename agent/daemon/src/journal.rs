@@ -31,6 +31,7 @@ mod receipts;
 mod reopen;
 mod retention;
 mod salvage;
+pub mod seal;
 mod sidecar;
 mod store;
 mod summaries;
@@ -160,9 +161,10 @@ pub struct Journal {
     last_command: u64,
     retention: retention::Retention,
     sensitivity: Sensitivity,
-    exported: sidecar::Exported,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
+    /// Root documents as installed, for exports.
+    root_file: PathBuf,
 }
 
 impl fmt::Debug for Journal {

@@ -1,6 +1,7 @@
 //! The one task that thinks: feeds the site with inputs and time, hands its outputs to the carriers, shows its status.
 
 use crate::clock::Clock;
+use crate::control::Statement;
 use crate::journal::thread::Request;
 use crate::line::Order;
 use crate::watchdog::{Call, Callee, Mending, Watchdog};
@@ -45,15 +46,22 @@ pub struct Thinker {
     status: watch::Sender<Arc<Status>>,
     shown: (u64, u64),
     watchdog: Watchdog,
+    statements: mpsc::Receiver<Statement>,
     /// An owner no longer takes anything: it has ended, and so must the process.
     gone: bool,
 }
 
 impl Thinker {
-    /// Owns the site from here on.
-    pub fn new(site: Site, clock: Clock, carriers: Carriers, status: watch::Sender<Arc<Status>>) -> Self {
+    /// Owns the site from here on; `statements` get their moment here, because nobody else holds the clock.
+    pub fn new(
+        site: Site,
+        clock: Clock,
+        carriers: Carriers,
+        status: watch::Sender<Arc<Status>>,
+        statements: mpsc::Receiver<Statement>,
+    ) -> Self {
         let watchdog = Watchdog::new(carriers.quiet.iter().copied(), carriers.mending.clone());
-        Self { site, clock, carriers, status, shown: (0, 0), watchdog, gone: false }
+        Self { site, clock, carriers, status, shown: (0, 0), watchdog, statements, gone: false }
     }
 
     /// Thinks until the site has stopped in order (`true`) or its inputs are gone.
@@ -80,6 +88,7 @@ impl Thinker {
                     Some(input) => self.take(input, &mut inputs),
                     None => return false,
                 },
+                Some(statement) = self.statements.recv() => self.state(statement),
                 () = sleep_until(Instant::now() + wait) => {
                     let now = self.clock.now();
                     self.site.timeout(&now);
@@ -179,6 +188,12 @@ impl Thinker {
             let answer = if keeps { Input::OrderKept(Err(cause)) } else { Input::OrderChecked(refused) };
             self.site.handle(now, answer);
         }
+    }
+
+    /// Without room nobody answers, which the one who waits is told.
+    fn state(&mut self, Statement { kind, data, reply }: Statement) {
+        let when = self.clock.now().when();
+        let _ = offer(&self.carriers.journal, Request::State { when, kind, data, reply });
     }
 
     fn look_back(&mut self, now: &Now, after: u64) {

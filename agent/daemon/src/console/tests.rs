@@ -33,7 +33,7 @@ async fn served(limits: Limits) -> Served {
     Served { at, statuses, acts, end }
 }
 
-fn sample(revision: u64) -> Status {
+pub(crate) fn sample(revision: u64) -> Status {
     let alarm = AlarmStatus {
         id: "a1".into(),
         rule: "door-forced".into(),

@@ -1,16 +1,15 @@
 //! `picket erase` at the agent's side: hands the demand to the decisions, and answers once the record that states it is
 //! stored.
 
-use super::{SLOW, ask, line};
+use super::{Answering, SLOW, ask};
 use crate::journal::thread::Request;
 use picket_core::erasure::Erasure;
+use picket_core::sensitivity::Sensitivity;
 use picket_core::status::Status;
 use picket_core::wire::{Act, Input};
 use serde::{Deserialize, Serialize};
-use std::io;
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 /// What is to be erased, as it is asked for; see [`Erasure::new`].
@@ -42,14 +41,30 @@ pub enum Erased {
     },
 }
 
-pub(super) async fn erase(
-    write: &mut (impl AsyncWriteExt + Unpin),
-    demand: Demand,
-    (status, journal, acts): (&watch::Receiver<Arc<Status>>, &mpsc::Sender<Request>, &mpsc::Sender<Input>),
-) -> io::Result<()> {
-    let done = done(demand, status.clone(), journal, acts).await;
-    let erased = done.unwrap_or_else(|why| Erased::Refused { why });
-    line(write, &erased).await
+/// Takes what is to be erased.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    acts: mpsc::Sender<Input>,
+    sensitivity: Sensitivity,
+    /// One at a time: each is known by the next record that states an erasure.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Desk {
+    /// Acts go there; a status shows what these labels let.
+    pub fn new(acts: mpsc::Sender<Input>, sensitivity: Sensitivity) -> Self {
+        Self { acts, sensitivity, turn: Arc::default() }
+    }
+
+    pub(super) fn sensitivity(&self) -> &Sensitivity {
+        &self.sensitivity
+    }
+}
+
+pub(super) async fn erase(demand: Demand, answering: &Answering) -> Erased {
+    let _turn = answering.desk.turn.lock().await;
+    let done = done(demand, answering.status.clone(), &answering.journal, &answering.desk.acts).await;
+    done.unwrap_or_else(|why| Erased::Refused { why })
 }
 
 async fn done(

@@ -159,8 +159,8 @@ impl Journal {
             last_command: 0,
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
-            exported: super::sidecar::Exported::default(),
             told_of_rows: false,
+            root_file: place.root.clone(),
         };
         // Documents come down once more; what watches equipment does not wait for them.
         if let Err(fault) = journal.recover_root() {

@@ -1,6 +1,7 @@
 //! The journal's own thread: it blocks on the disk so that nothing else has to.
 
-use super::bundle::{Papers, Part};
+use super::bundle::{Papers, Range, Wanted};
+use super::seal::Written;
 use super::{Fault, Journal, Lines, ReceiptFault};
 use crate::settings::{self, RegisterText};
 use picket_core::register::Register;
@@ -8,6 +9,8 @@ use picket_core::time::s;
 use picket_core::wire::{Batch, Input, Lane};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
+use picket_record::kind::Kind;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::error::Error as _;
 use std::sync::Arc;
@@ -93,12 +96,10 @@ pub enum Request {
         /// Who says so, for the records that state what is disposed of.
         authority: String,
     },
-    /// Lines after a number, for an export.
+    /// Lines of a bundle.
     Slice {
-        /// Of what.
-        part: Part,
-        /// `None` = from the oldest record that a stranger can begin with.
-        after: Option<u64>,
+        /// Which.
+        wanted: Wanted,
         /// The answer.
         reply: oneshot::Sender<Result<Option<Slice>, String>>,
     },
@@ -109,10 +110,23 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<u64, String>>,
     },
-    /// What an export needs beside the records.
+    /// What a bundle needs beside its lines.
     Papers {
+        /// Of which records.
+        range: Range,
         /// The answer.
         reply: oneshot::Sender<Result<Papers, String>>,
+    },
+    /// Write a record that somebody waits for.
+    State {
+        /// Now.
+        when: When,
+        /// What it is.
+        kind: Kind,
+        /// What it says.
+        data: Map<String, Value>,
+        /// The record.
+        reply: oneshot::Sender<Result<Written, String>>,
     },
 }
 
@@ -199,21 +213,22 @@ pub fn serve(
                 journal.retain(days, &authority);
                 None
             }
-            Request::Slice { part, after, reply } => {
-                let _ = reply.send(slice(&journal, part, after).map_err(|fault| told(&fault)));
+            Request::Slice { wanted, reply } => {
+                let _ = reply.send(journal.bundle_lines(wanted).map_err(|fault| told(&fault)));
                 None
             }
             Request::Personal { records, reply } => {
                 let _ = reply.send(journal.personal_in(&records).map_err(|fault| told(&fault)));
                 None
             }
-            Request::Papers { reply } => {
-                let papers = journal.receipt_lines().map(|receipts| Papers {
-                    receipts,
-                    acceptance: format!("{}\n", journal.acceptance_line()),
-                    identity: journal.identity_text(),
-                });
-                let _ = reply.send(papers.map_err(|fault| told(&fault)));
+            Request::Papers { range, reply } => {
+                let _ = reply.send(journal.papers(range).map_err(|fault| told(&fault)));
+                None
+            }
+            Request::State { when, kind, data, reply } => {
+                mending.send_if_modified(|mends| replaced(mends, journal.to_be_mended()));
+                let _ = reply.send(journal.state(&when, kind, data).map_err(|fault| told(&fault)));
+                mending.send_if_modified(|mends| replaced(mends, None));
                 None
             }
         };
@@ -268,19 +283,6 @@ impl Space {
             }
         };
         Some(Input::Space { free_mib })
-    }
-}
-
-fn slice(journal: &Journal, part: Part, after: Option<u64>) -> Result<Option<Slice>, Fault> {
-    match (part, after) {
-        (Part::Records, Some(after)) => journal.next_slice(after).map(|slice| journal.noted(None, slice)),
-        (Part::Records, None) => {
-            let from = journal.export_from()?;
-            journal.slice(from).map(|slice| journal.noted(Some(from), slice))
-        }
-        (Part::Sidecar, after) => journal.sidecar(after),
-        (Part::Branches, after) => journal.branch_lines(after.unwrap_or(0), false),
-        (Part::Summaries, after) => journal.summary_lines(after.unwrap_or(0)),
     }
 }
 
