@@ -3,14 +3,17 @@
 
 mod ordering;
 mod rooting;
-mod running;
 
 use clap::{Parser, Subcommand};
+use picket_central::check::Desk;
 use picket_central::clock::Clock;
 use picket_central::custody::{self, Custody, CustodyError};
-use picket_central::settings::SettingsError;
+use picket_central::ingest::Ingest;
+use picket_central::link::{Lane, QUEUE, Session};
+use picket_central::settings::{Settings, SettingsError};
 use picket_central::status;
-use picket_central::store::{Accepted, Store};
+use picket_central::store::{Accepted, Store, StoreError};
+use picket_central::work::Worker;
 use picket_record::acceptance::Acceptance;
 use picket_record::encode::Name;
 use picket_record::keys::PublicKey;
@@ -19,9 +22,14 @@ use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 /// Largest number of a record.
 const SEQ_MAX: u64 = (1 << 53) - 1;
+/// Threads that verify signatures, on machines with more cores than one gateway's disk could ever feed.
+const CHECKERS_MAX: usize = 16;
 
 #[derive(Parser)]
 #[command(
@@ -134,7 +142,7 @@ fn main() -> ExitCode {
         Command::Approve(arguments) => ordering::approve(&arguments),
         Command::Order(arguments) => ordering::order(&arguments),
         Command::Act { whom, asked } => ordering::command(&whom, asked),
-        Command::Run { config } => running::run(&config),
+        Command::Run { config } => run(&config),
         Command::Gateways { dir, gateway } => gateways(&dir, gateway.as_deref()),
     };
     match result {
@@ -273,4 +281,83 @@ fn gateways(dir: &Path, only: Option<&str>) -> Result<(), Box<dyn Error>> {
         say(status::details(&custody.store(), &Name::parse(only)?)?.trim_end());
     }
     Ok(())
+}
+
+fn run(config: &Path) -> Result<(), Box<dyn Error>> {
+    let settings = Settings::read(config)?;
+    let custody = existing(&settings.dir)?;
+    custody.settle()?;
+    let sms = custody.sms()?;
+    let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
+    let roots = custody.roots()?;
+    let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?.with_roots(roots);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut sessions = JoinSet::new();
+        let mut lane = |lane| {
+            let (to, from) = mpsc::channel(QUEUE);
+            let session = Session { lane, client: client.clone(), broker: settings.broker.clone() };
+            sessions.spawn(session.run(to));
+            from
+        };
+        let (urgent, record) = (lane(Lane::Urgent), lane(Lane::Record));
+        let (stop, stopped) = watch::channel(false);
+        let desk = Desk::default();
+        // Without any, the worker would wait for ever.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(CHECKERS_MAX);
+        let mut checkers = JoinSet::new();
+        for _ in 0..cores {
+            let desk = desk.clone();
+            checkers.spawn_blocking(move || desk.serve());
+        }
+        let _close = Closing(desk.clone());
+        let mut worker = tokio::task::spawn_blocking(move || work(ingest, desk, urgent, record, stopped));
+        tokio::select! {
+            biased;
+            // A fault of the store first: the sessions end because of it.
+            ended = &mut worker => return Ok(ended??),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            Some(ended) = checkers.join_next() => {
+                stop.send_replace(true);
+                worker.await??;
+                return Err(ended.err().map_or("a checker of signatures ended".into(), Into::into));
+            }
+            Some(ended) = sessions.join_next() => {
+                ended?;
+                // A session ends only when the worker is gone, so this is why.
+                worker.await??;
+                return Err("a session with the broker ended".into());
+            }
+        }
+        tracing::info!("stopping after the open transaction");
+        stop.send_replace(true);
+        worker.await??;
+        Ok(())
+    })
+}
+
+/// Sends the checkers home, however the program ends: the runtime waits for them.
+struct Closing(Desk);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The worker has a thread of its own, because the store blocks.
+fn work(
+    ingest: Ingest,
+    desk: Desk,
+    urgent: mpsc::Receiver<picket_central::link::Heard>,
+    record: mpsc::Receiver<picket_central::link::Heard>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime without input and output needs nothing from the system");
+    runtime.block_on(Worker::new(ingest, desk, Clock::start()).run(urgent, record, stop))
 }
