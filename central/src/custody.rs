@@ -213,13 +213,19 @@ impl Custody {
 
     /// A private key in a file that others cannot read.
     pub(crate) fn seed_in(path: &Path) -> Result<[u8; 32], CustodyError> {
+        Self::closed(path)?;
         let path = path.to_owned();
-        let mode =
-            fs::metadata(&path).map_err(|source| CustodyError::Io { path: path.clone(), source })?.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(CustodyError::Open { path, mode });
-        }
         bytes32(&read(&path)?, "key").map_err(|source| CustodyError::Content { path, source })
+    }
+
+    /// Refuses a private key that others can read.
+    pub(crate) fn closed(path: &Path) -> Result<(), CustodyError> {
+        let about = fs::metadata(path).map_err(|source| CustodyError::Io { path: path.to_owned(), source })?;
+        let mode = about.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(CustodyError::Open { path: path.to_owned(), mode });
+        }
+        Ok(())
     }
 
     fn write_new(&self, file: &str, text: &str) -> Result<(), CustodyError> {

@@ -5,16 +5,19 @@
 //! opened again, and nothing of the failed batch acknowledged.
 
 mod answers;
+mod certificate;
 mod downlink;
 mod gateway;
 mod personal;
 mod receipts;
 mod turn;
 
+pub use certificate::CERTIFICATE;
 pub use downlink::Downlink;
 pub use receipts::Outgoing;
 pub use turn::Tally;
 
+use crate::certify::Certifier;
 use crate::check::{Keyring, Round, Slice};
 use crate::clock::Now;
 use crate::store::{self, Accepted, Store, StoreError};
@@ -38,6 +41,8 @@ pub struct Ingest {
     gateways: BTreeMap<Name, Gateway>,
     /// Text of the root documents, and the newest version.
     roots: Option<(String, u64)>,
+    /// Issues certificates, where an authority was made.
+    certifier: Option<Certifier>,
     /// Of the store, as it was when the revocations were read: another process writes them.
     version: Option<u64>,
 }
@@ -51,7 +56,7 @@ impl Ingest {
             let accepted = store::all_accepted(db)?;
             accepted.into_iter().map(|one| Ok((one.gw.clone(), Gateway::load(db, one, 0)?))).collect()
         })?;
-        Ok(Self { store, sms, key, gateways, roots: None, version: None })
+        Ok(Self { store, sms, key, gateways, roots: None, certifier: None, version: None })
     }
 
     /// Takes the lines of one message of one gateway, as named by its topic, in one transaction.

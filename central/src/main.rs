@@ -1,6 +1,7 @@
 //! `picket-central`: keys, acceptance, the ingest itself, and its state at a glance. Exit codes are those of `picket`:
 //! 0 fine, 2 wrong settings or usage, 3 cannot run. No command here has findings, which would be 1.
 
+mod certifying;
 mod ordering;
 mod rooting;
 
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand};
 use picket_central::check::Desk;
 use picket_central::clock::Clock;
 use picket_central::custody::{self, Custody, CustodyError};
+use picket_central::enrol;
 use picket_central::ingest::Ingest;
 use picket_central::link::{Lane, QUEUE, Session};
 use picket_central::settings::{Settings, SettingsError};
@@ -92,6 +94,11 @@ enum Command {
     /// Root documents: what gateways believe this central system by
     #[command(subcommand)]
     Root(rooting::RootCommand),
+    /// The authority that signs the certificates of gateways' links
+    #[command(subcommand)]
+    Authority(certifying::AuthorityCommand),
+    /// Answer a gateway's wish for a certificate that was carried here by hand
+    Certify(certifying::CertifyArguments),
     /// Give out a token for one enrolment
     Token(ordering::TokenArguments),
     /// Accept the gateway of an enrolment, once its fingerprint was compared
@@ -138,6 +145,8 @@ fn main() -> ExitCode {
         }
         Command::Revoke { dir, gateway, after, by } => revoke(&dir, &gateway, after, &by),
         Command::Root(command) => rooting::root(&command),
+        Command::Authority(command) => certifying::authority(&command),
+        Command::Certify(arguments) => certifying::certify(&arguments),
         Command::Token(arguments) => ordering::token(&arguments),
         Command::Approve(arguments) => ordering::approve(&arguments),
         Command::Order(arguments) => ordering::order(&arguments),
@@ -291,6 +300,7 @@ fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
     let roots = custody.roots()?;
     let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?.with_roots(roots);
+    let ingest = ingest.with_certifier(enrol::certifier(&custody)?);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

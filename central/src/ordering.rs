@@ -178,8 +178,12 @@ pub(crate) fn approve(arguments: &ApproveArguments) -> Result<(), Box<dyn Error>
                    gateway? else somebody put another request in its place";
         return Err(Usage(why.into()).into());
     }
-    let answer = enrol::approve(&custody, &mut store, &asked, &by, now_ms()).map_err(usage)?;
-    custody::write_new(&arguments.out, answer.trim_end())?;
+    let answer = enrol::approve(&custody, &mut store, &asked, &by, Clock::start().now());
+    let answer = answer.map_err(usage)?;
+    custody::write_new(&arguments.out, answer.text.trim_end())?;
+    if let Some(why) = answer.uncertified {
+        say(format!("without a certificate, which the gateway can ask for later: {why}"));
+    }
     say(format!("accepted; on the gateway: picket enroll --answer {}", arguments.out.display()));
     Ok(())
 }

@@ -19,6 +19,7 @@
 //! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
 //! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
+//! | `certificate(gw, key, serial, until_s, made_ms, line)` | a certificate that was issued for the line of a gateway; `key` is the digest of its key |
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
@@ -31,6 +32,7 @@
 mod alarms;
 mod answers;
 mod branches;
+mod certificates;
 mod gateways;
 mod lives;
 mod losses;
@@ -46,8 +48,9 @@ pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
     leave,
 };
+pub(crate) use certificates::{Kept as KeptCertificate, certificate, certificates_since, insert_certificate};
 pub use gateways::Accepted;
-pub(crate) use gateways::{all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts};
+pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, first_ahead, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
@@ -123,6 +126,8 @@ CREATE TABLE IF NOT EXISTS commanded(gw TEXT NOT NULL, n INTEGER NOT NULL, line 
   approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, n)) STRICT;
 CREATE TABLE IF NOT EXISTS answered(gw TEXT NOT NULL, about TEXT NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL,
   reason TEXT NOT NULL, cause TEXT NOT NULL, received_ms INTEGER NOT NULL, PRIMARY KEY(gw, about)) STRICT;
+CREATE TABLE IF NOT EXISTS certificate(gw TEXT NOT NULL, key BLOB NOT NULL, serial BLOB NOT NULL,
+  until_s INTEGER NOT NULL, made_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, key)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
   ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
@@ -255,6 +260,11 @@ impl Store {
     /// An accepted gateway.
     pub fn gateway(&self, gw: &Name) -> Result<Option<Accepted>, StoreError> {
         self.read("reading a gateway", |db| gateways::accepted(db, gw.as_str()))
+    }
+
+    /// Number and last second of the certificate that was issued last for a gateway.
+    pub fn last_certificate(&self, gw: &Name) -> Result<Option<([u8; 16], u64)>, StoreError> {
+        self.read("reading a certificate", |db| certificates::last_certificate(db, gw))
     }
 
     /// The newest record of a gateway in its place, and when it came, in milliseconds since 1970 UTC.

@@ -9,7 +9,7 @@ pub use intake::Intake;
 
 use crate::check::Desk;
 use crate::clock::Clock;
-use crate::ingest::{Downlink, Ingest, Outgoing};
+use crate::ingest::{CERTIFICATE, Downlink, Ingest, Outgoing};
 use crate::link::{Heard, Message, Mouth, Payload};
 use crate::store::StoreError;
 use crate::turns::{Owed, Parcel};
@@ -98,23 +98,24 @@ impl Worker {
             return Ok(());
         }
         self.listen_ms = now.mono_ms + LISTEN_EVERY_MS;
-        self.send_down()?;
+        self.send_due()?;
         // Without the broker nobody can be heard.
         if self.mouths.iter().all(Option::is_some) { self.intake.ingest.listen(now) } else { Ok(()) }
     }
 
     /// Root documents, orders and commands that are due.
-    fn send_down(&mut self) -> Result<(), StoreError> {
-        for Downlink { gw, content_type, payload } in self.intake.ingest.downlinks(self.clock.now())? {
-            let topic = format!("sms/v1/{gw}/{ORDERS}");
-            // What finds no mouth is sent again in its time.
-            let _ = self
-                .mouths
-                .iter()
-                .flatten()
-                .any(|mouth| mouth.publish(topic.clone(), Some(content_type), payload.clone()));
+    fn send_due(&mut self) -> Result<(), StoreError> {
+        for downlink in self.intake.ingest.downlinks(self.clock.now())? {
+            self.send_down(&downlink);
         }
         Ok(())
+    }
+
+    /// What finds no mouth is sent again in its time, or asked for again.
+    fn send_down(&self, Downlink { gw, content_type, payload }: &Downlink) {
+        let topic = format!("sms/v1/{gw}/{ORDERS}");
+        let mut mouths = self.mouths.iter().flatten();
+        let _ = mouths.any(|mouth| mouth.publish(topic.clone(), Some(content_type), payload.clone()));
     }
 
     fn alarms(&mut self) -> Result<(), StoreError> {
@@ -153,6 +154,11 @@ impl Worker {
         let now = self.clock.now();
         let intake = &mut self.intake;
         match payload {
+            Payload::Whole(bytes) if lane == "ask" && content_type.as_deref() == Some(CERTIFICATE) => {
+                let answer = intake.ingest.certificate(gw, &bytes, now)?;
+                answer.iter().for_each(|answer| self.send_down(answer));
+                owed.iter().for_each(acknowledge);
+            }
             Payload::Whole(bytes) if lane == "ask" => {
                 let ask: Ask = serde_json::from_slice(&bytes).unwrap_or_default();
                 intake.ingest.ask(gw, ask.n, now)?;
@@ -174,7 +180,7 @@ impl Worker {
         let due = self.intake.receipts(self.clock.now())?;
         if !due.is_empty() {
             // First: the key of a receipt may be one that only a newer root document names.
-            self.send_down()?;
+            self.send_due()?;
         }
         self.unsent.extend(due.into_iter().map(|Outgoing { gw, line }| (gw, line)));
         let mouths = &self.mouths;

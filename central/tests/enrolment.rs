@@ -40,7 +40,9 @@ impl Centre {
 
     fn approve(&mut self, line: &str, now_ms: i64) -> Result<String, String> {
         let asked = enrol::read(line).map_err(|fault| fault.to_string())?;
-        enrol::approve(&self.custody, &mut self.store, &asked, "N. N.", now_ms).map_err(|fault| fault.to_string())
+        let now = picket_central::clock::Now { wall_ms: now_ms, mono_ms: 0 };
+        let answer = enrol::approve(&self.custody, &mut self.store, &asked, "N. N.", now);
+        answer.map(|answer| answer.text).map_err(|fault| fault.to_string())
     }
 }
 

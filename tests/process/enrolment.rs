@@ -26,7 +26,7 @@ pub(crate) fn run(program: &Path, arguments: &[&str]) -> String {
 }
 
 /// The fingerprint that `picket enroll` shows: thirteen groups of four.
-fn fingerprint(shown: &str) -> String {
+pub(crate) fn fingerprint(shown: &str) -> String {
     let groups = |line: &&str| line.trim().split(' ').count() == 13 && line.trim().len() == 64;
     shown.lines().find(groups).unwrap_or_else(|| panic!("no fingerprint in {shown}")).trim().to_owned()
 }

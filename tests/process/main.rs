@@ -7,6 +7,7 @@ mod backup;
 mod bundle;
 mod camera_events;
 mod central_side;
+mod certificates;
 mod damage;
 mod enrolment;
 mod export;

@@ -6,6 +6,7 @@
 
 pub mod alarm;
 pub mod bus;
+pub mod certificate;
 pub mod confirm;
 pub mod contact;
 pub mod drafts;

@@ -2,6 +2,7 @@
 
 use crate::alarm::Alarms;
 use crate::bus::Bus;
+use crate::certificate::Watch;
 use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
@@ -22,6 +23,7 @@ use crate::uplink::Uplink;
 use crate::wire::{Input, Output, Recovered};
 use std::collections::{BTreeMap, VecDeque};
 
+mod certificate;
 mod conclude;
 mod hear;
 mod order;
@@ -69,6 +71,7 @@ pub struct Site {
     steps: Steps,
     summaries: Summaries,
     orders: Orders,
+    certificate: Watch,
     /// Settings that the order in force gives.
     ordered: orders::Settings,
     central_clock: Option<order::CentralClock>,
@@ -112,6 +115,7 @@ impl Site {
             steps: Steps::new(now),
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
             orders,
+            certificate: Watch::default(),
             ordered,
             central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
@@ -190,6 +194,7 @@ impl Site {
             Input::OrderHeard { content_type, payload } => self.order_heard(now, content_type.as_deref(), payload),
             Input::OrderChecked(checked) => self.order_checked(now, checked),
             Input::OrderKept(result) => self.order_kept(now, result),
+            Input::Certificate(certificate) => self.certificate_told(now, certificate),
             Input::Act(act) => self.act(now, &act),
             Input::Stop => self.stop(now),
         }

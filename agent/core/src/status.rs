@@ -1,5 +1,6 @@
 //! What people see: one snapshot of everything, made on demand, for the page, `picket status` and tests.
 
+use crate::certificate::Certificate;
 use crate::wire::Occurrence;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct Status {
     pub register_refused: Option<String>,
     /// Link to the central side.
     pub link: LinkStatus,
+    /// The certificate of that link, where it has one.
+    #[serde(default)]
+    pub certificate: Option<Certificate>,
     /// The journal.
     pub journal: JournalStatus,
     /// Open alarms: those that nobody has acknowledged, then the worst, then the newest first.

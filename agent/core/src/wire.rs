@@ -1,5 +1,6 @@
 //! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
 
+use crate::certificate::Certificate;
 use crate::erasure::Erasure;
 use crate::plan::LineId;
 use crate::register::Register;
@@ -131,6 +132,8 @@ pub enum Input {
     OrderChecked(Checked),
     /// An order is kept and its register was read, or why not.
     OrderKept(Result<Option<Register>, String>),
+    /// The certificate of the central link is so.
+    Certificate(Certificate),
     /// A guard acted on the page.
     Act(Act),
     /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].

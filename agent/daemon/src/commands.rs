@@ -11,6 +11,7 @@ mod enroll;
 mod erase;
 mod export;
 mod progress;
+mod renew;
 mod show;
 mod verify;
 
@@ -18,6 +19,7 @@ pub(crate) use backup::{Backup, Restore, backup, restore};
 pub(crate) use enroll::enroll;
 pub(crate) use erase::erase;
 pub(crate) use export::{Export, export};
+pub(crate) use renew::renew;
 pub(crate) use show::status;
 pub(crate) use verify::{Verify, verify};
 

@@ -74,8 +74,8 @@ impl Token {
         &self,
         key: &IdentityKey,
         machine: &str,
-        wall_ms: i64,
-        trusted_ms: Option<i64>,
+        (wall_ms, trusted_ms): (i64, Option<i64>),
+        csr: Option<Vec<u8>>,
     ) -> Result<String, EnrolmentFault> {
         if trusted_ms.is_some_and(|ms| self.token.is_over(ms)) {
             let end = picket_record::wall::to_text(self.token.exp_ms).unwrap_or_default();
@@ -85,7 +85,7 @@ impl Token {
         let machine =
             machine.chars().filter(|c| shown::is_plain(c.encode_utf8(&mut [0; 4]))).take(60).collect::<String>();
         let machine = if machine.is_empty() { "unknown".to_owned() } else { machine };
-        let request = Request { sms, site, gw, token: id, identity: key.public(), machine, ts_ms: wall_ms, csr: None };
+        let request = Request { sms, site, gw, token: id, identity: key.public(), machine, ts_ms: wall_ms, csr };
         request.sign(key).map(|signed| signed.line).map_err(EnrolmentFault::Token)
     }
 
@@ -93,7 +93,7 @@ impl Token {
     /// that they name, and the acceptance is of this key, site and gateway.
     pub fn answered(&self, identity: &PublicKey, answer: &str) -> Result<Answer, EnrolmentFault> {
         let refused = |cause: String| EnrolmentFault::Answer(cause);
-        let (root, acceptance) =
+        let (root, acceptance, certificate) =
             split(answer).ok_or_else(|| refused("it is not root documents and an acceptance".into()))?;
         let roots = Roots::verify(&root).map_err(|refusal| refused(refusal.to_string()))?;
         if !roots.holds(&self.token.root) {
@@ -112,7 +112,8 @@ impl Token {
         if accepted.site != self.token.site || accepted.gw != self.token.gw {
             return Err(refused(format!("it accepts {}/{}", accepted.site, accepted.gw)));
         }
-        Ok(Answer { root, acceptance: acceptance + "\n", by: accepted.by })
+        let receipt_keys = roots.receipt_keys().into_iter().map(|named| named.key).collect();
+        Ok(Answer { root, acceptance: acceptance + "\n", by: accepted.by, certificate, receipt_keys })
     }
 }
 
@@ -125,12 +126,22 @@ pub struct Answer {
     pub acceptance: String,
     /// Who approved.
     pub by: String,
+    /// The line with the certificate, where there is one; not verified, because that takes the key that it is for.
+    pub certificate: Option<String>,
+    /// Keys that it may be signed by.
+    pub receipt_keys: Vec<PublicKey>,
 }
 
-/// The last line is the acceptance; what stands before it are the root documents.
-fn split(answer: &str) -> Option<(String, String)> {
-    let (root, acceptance) = answer.trim_end().rsplit_once('\n')?;
-    Some((format!("{root}\n"), acceptance.trim().to_owned()))
+/// Root documents, then the acceptance, then the certificate where there is one.
+fn split(answer: &str) -> Option<(String, String, Option<String>)> {
+    let (before, last) = answer.trim_end().rsplit_once('\n')?;
+    let is_acceptance = |line: &str| Acceptance::claims(line.trim()).is_ok();
+    match before.rsplit_once('\n') {
+        Some((root, acceptance)) if !is_acceptance(last) && is_acceptance(acceptance) => {
+            Some((format!("{root}\n"), acceptance.trim().to_owned(), Some(last.trim().to_owned())))
+        }
+        _ => Some((format!("{before}\n"), last.trim().to_owned(), None)),
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +204,13 @@ mod tests {
         let (root, _) = root(3);
         let line = acceptance(3, identity().public(), "gate-7");
         let answer = answered(&format!("{root}{line}\n")).unwrap();
-        assert_eq!((answer.root, answer.acceptance, answer.by.as_str()), (root, format!("{line}\n"), "N. N."));
+        assert_eq!((&answer.root, &answer.acceptance), (&root, &format!("{line}\n")));
+        assert_eq!((answer.by.as_str(), answer.certificate), ("N. N.", None));
+        let with_certificate = answered(&format!("{root}{line}\nx.y.z\n")).unwrap();
+        assert_eq!(
+            (with_certificate.acceptance, with_certificate.certificate),
+            (format!("{line}\n"), Some("x.y.z".into()))
+        );
     }
 
     #[test]
@@ -217,8 +234,8 @@ mod tests {
         assert!(stranger.to_string().contains("yard/gate-7"), "{stranger}");
         assert!(Token::read("no token", "yard", "gate-7").is_err());
         let token = Token::read(&token_line(3), "yard", "gate-7").unwrap();
-        assert!(matches!(token.request(&identity(), "box", 5, Some(1_000)), Err(EnrolmentFault::Over(_))));
-        let line = token.request(&identity(), "box\n", 5, None).unwrap();
+        assert!(matches!(token.request(&identity(), "box", (5, Some(1_000)), None), Err(EnrolmentFault::Over(_))));
+        let line = token.request(&identity(), "box\n", (5, None), None).unwrap();
         let (request, _) = Request::verify(&line).unwrap();
         assert_eq!((request.identity, request.machine.as_str(), request.token), (identity().public(), "box", [7; 16]));
     }

@@ -43,6 +43,7 @@ pub mod thread;
 pub use open::identity;
 pub use read::Lines;
 pub use receipts::ReceiptFault;
+pub use store::PAGE_BYTES;
 pub use thread::told;
 
 use picket_core::sensitivity::Sensitivity;

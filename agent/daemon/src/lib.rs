@@ -4,6 +4,7 @@
 
 pub mod broker;
 pub mod central;
+pub mod certificate;
 pub mod clock;
 pub mod console;
 pub mod control;

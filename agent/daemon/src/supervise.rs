@@ -1,5 +1,6 @@
 //! Starts every owner, waits for the first that ends, and stops the rest in order. The only place that spawns.
 
+use crate::certificate::{Around, Keeper, Ours};
 use crate::evidence::restore;
 use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
@@ -12,7 +13,9 @@ use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::wire::{Input, Recovered};
+use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
+use picket_record::encode::Name;
 use picket_record::receipt::Receipt;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,6 +85,9 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     };
     let credentials = loaded.journal.credentials(&site_name, &gateway).map_err(|fault| told(&fault))?;
     let (receipt_key, name) = (credentials.receipt_key.clone(), credentials.origin.gw.clone());
+    let accepted = Acceptance::claims(credentials.acceptance_line.trim());
+    let (accepted, _) = accepted.map_err(|refusal| format!("the acceptance: {refusal}"))?;
+    let ours = (accepted.sms, accepted.gw);
     // A page that cannot be served is refused before anything is written.
     let page = match loaded.console.clone() {
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
@@ -113,14 +119,24 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let mending = owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
     let quiet = quiet(&loaded);
+    let (ask_keeper, asked_of_keeper) = mpsc::channel(control::ASKS);
+    let mut asked_of_keeper = Some(asked_of_keeper);
     if let Some(endpoint) = loaded.central.clone() {
-        let link = central::Link::new(endpoint, gateway.clone(), inputs.clone());
+        let mut link = central::Link::new(endpoint.clone(), gateway.clone(), inputs.clone());
+        if let (Some(source), Some(asked)) = (&loaded.certificate, asked_of_keeper.take()) {
+            let around = Around { asked, journal: requests.downgrade(), inputs: inputs.clone() };
+            let (keeper, ends) = Keeper::new(source, endpoint, keeps_for(ours, &loaded, seed), around)?;
+            link = link.kept_by(ends);
+            owners.keeper(keeper);
+        }
         owners.carriers.spawn_local(async move {
             link.run(carried, seed).await;
             "the central link"
         });
     }
 
+    // Where nobody keeps a certificate, whoever asks for one is told so.
+    drop(asked_of_keeper);
     let start = Start { plan: loaded.plan, register, register_refused: refused, recovered, seed, version: VERSION };
     let site = Site::new(&now, start);
     let (status, shown) = watch::channel(Arc::new(site.status(&now)));
@@ -138,6 +154,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
             journal: requests.clone(),
             clock: clock_of,
             desk: control::Desk::new(inputs.clone(), sensitivity),
+            keeper: ask_keeper,
         };
         async move {
             control::serve(control, answering).await;
@@ -178,6 +195,11 @@ fn judge_certificates(loaded: &mut Loaded, journal: &Journal, stated_ms: impl Fn
     for tls in brokers.chain(&mut loaded.central).filter_map(|broker| broker.tls.as_mut()) {
         tls.time = clock::certificates(newest_ms);
     }
+}
+
+/// Whom the certificate of the link is for.
+fn keeps_for((sms, gw): (Name, Name), loaded: &Loaded, seed: u64) -> Ours {
+    Ours { sms, gw, identity: loaded.journal.identity.clone(), clock: loaded.clock, seed }
 }
 
 /// The carriers that are called to prove that they live.
@@ -274,6 +296,15 @@ impl Owners {
         let (mending, seen) = watch::channel(None);
         self.threads.push(std::thread::spawn(move || thread::serve(journal, asked, &inputs, &parcels, &mending)));
         seen
+    }
+
+    /// The keeper of the certificate waits for the disk and for a broker: neither may keep the site waiting.
+    fn keeper(&mut self, keeper: Keeper) {
+        self.threads.push(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("a second runtime starts where the first one did");
+            runtime.block_on(keeper.run());
+        }));
     }
 
     fn lines(&mut self, loaded: &Loaded, inputs: &mpsc::Sender<Input>, seed: u64) -> Vec<mpsc::Sender<line::Order>> {

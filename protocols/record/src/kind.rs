@@ -119,6 +119,8 @@ kinds! {
     /// The central side sees the chain of this gateway in another way: as it should be, forked, with refused lines, or
     /// as one that is no longer trusted.
     HealthCentral = "health.central",
+    /// The certificate of the central link: good, being renewed, near its end, expired.
+    HealthCertificate = "health.certificate",
     /// A guard acknowledged an alarm.
     ActAcknowledged = "act.acknowledged",
     /// The agent started.

@@ -7,6 +7,7 @@
 pub mod acceptance;
 pub mod body;
 pub mod bundle;
+pub mod certificate;
 pub mod chain;
 pub mod command;
 pub mod encode;

@@ -416,7 +416,7 @@ BEGIN {
     "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored " \
     "personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings " \
     "alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input " \
-    "health.central act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
+    "health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
   for (i = 1; i <= n; i++) KIND[list[i]] = 1
 }
 as == "sidecar" { J0 = J0 $0 "\n"; next }

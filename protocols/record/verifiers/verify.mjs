@@ -31,7 +31,7 @@ const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap
   receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored
   personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings alarm.raised
   alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central
-  act.acknowledged act.started act.stopped seal.checked seal.mismatch`.split(/\s+/));
+  health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch`.split(/\s+/));
 
 class Refused extends Error {
   constructor(word, sentence = word) {

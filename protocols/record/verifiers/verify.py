@@ -27,8 +27,8 @@ FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json
 KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad
 register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored personal.erased
 order.applied order.rejected summary.day exercise.started exercise.ended id.next readings alarm.raised alarm.cleared
-alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central act.acknowledged
-act.started act.stopped seal.checked seal.mismatch""".split())
+alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central health.certificate
+act.acknowledged act.started act.stopped seal.checked seal.mismatch""".split())
 
 
 class Refused(Exception):

@@ -5,7 +5,10 @@
 //! starts in 1970, when no certificate is valid yet: [`Time`] never shows less than a floor, and while the clock is known
 //! to be wrong a certificate that begins later than it says is judged by its own beginning.
 
+mod own;
 mod words;
+
+pub use own::{IssuedFault, Validity, issued};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -34,7 +37,7 @@ pub struct Papers {
 }
 
 /// Our certificate and its key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Own {
     /// The certificate, with those between it and its authority behind it.
     pub certificate: Vec<u8>,
@@ -45,6 +48,12 @@ pub struct Own {
 impl fmt::Debug for Papers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Papers").field("authority_file", &self.authority_file).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").finish_non_exhaustive()
     }
 }
 
@@ -101,6 +110,11 @@ impl Time {
         Self { floor_s, clock_s }
     }
 
+    /// Seconds since 1970 UTC that are past for certain.
+    pub fn floor_s(&self) -> u64 {
+        self.floor_s
+    }
+
     /// Seconds since 1970 UTC.
     pub fn now_s(&self) -> u64 {
         (self.clock_s)().max(self.floor_s)
@@ -137,6 +151,12 @@ impl Papers {
             }
         };
         Ok(Arc::new(config))
+    }
+
+    /// Whether a broker that ended a connection with this says that it refuses the certificate that we show.
+    pub fn is_refused(&self, error: &std::io::Error) -> bool {
+        let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        self.own.is_some() && matches!(fault, Some(Error::AlertReceived(_)))
     }
 
     /// What a connection to this host is made with, and the name that its certificate must be for; else why there can be

@@ -250,6 +250,7 @@ impl Site {
             self.tally.heartbeat_us = now.mono_us + self.heartbeat_us();
             self.beat(now, None);
             self.judge_orders(now);
+            self.judge_certificate(now);
         }
         if now.mono_us >= self.tally.snapshot_us {
             self.tally.snapshot_us = now.mono_us + SNAPSHOT_US;

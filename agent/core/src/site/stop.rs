@@ -40,7 +40,7 @@ pub(super) fn still_counts(input: &Input) -> bool {
         | Input::Receipted(_)
         | Input::Rebased(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
-        Input::OrderHeard { .. } | Input::OrderChecked(_) | Input::OrderKept(_) => false,
+        Input::OrderHeard { .. } | Input::OrderChecked(_) | Input::OrderKept(_) | Input::Certificate(_) => false,
         Input::LookedBack { .. } | Input::ReceiptRefused { .. } | Input::Stop => false,
     }
 }

@@ -40,6 +40,7 @@ impl Site {
             register: self.standings.register().version(),
             register_refused: self.register_refused.clone(),
             link: self.uplink.status(),
+            certificate: self.certificate.known().cloned(),
             journal: JournalStatus {
                 head: self.uplink.head(),
                 not_stored: self.drafts.not_stored(),

@@ -46,6 +46,7 @@ fn words(status: &Status) -> String {
         (false, None) => "NOT reporting".to_owned(),
     };
     let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
+    certificate(status, &mut text);
     history(link, &mut text);
     let journal = &status.journal;
     let full = journal.fill_permille / 10;
@@ -96,6 +97,25 @@ fn words(status: &Status) -> String {
         );
     }
     text
+}
+
+/// Only what is not as it should be is shouted.
+fn certificate(status: &Status, text: &mut String) {
+    use picket_core::certificate::{Certificate, Condition};
+    let Some(Certificate { state, until_ms, why, .. }) = &status.certificate else { return };
+    let until = until_ms.and_then(picket_record::wall::to_text).unwrap_or_default();
+    let day = until.split('T').next().unwrap_or_default();
+    let how = match state {
+        Condition::None => "NONE yet".to_owned(),
+        Condition::Good | Condition::Unknown => format!("valid until {day}"),
+        Condition::Renewing => format!("valid until {day}, the next one is on its way"),
+        Condition::Refused => format!("REFUSED by the broker, valid until {day}"),
+        Condition::Ending => format!("ENDS on {day}"),
+        Condition::Expired => format!("EXPIRED on {day}"),
+    };
+    let doubt = if *state == Condition::Unknown { " (the clock is not synchronised)" } else { "" };
+    let why = if why.is_empty() { String::new() } else { format!("; {why}") };
+    let _ = writeln!(text, "link TLS   {how}{doubt}{why}");
 }
 
 /// A branch that was left is told until the next start.

@@ -69,6 +69,7 @@ pub(crate) fn sample(revision: u64) -> Status {
             state: None,
             left: None,
         },
+        certificate: None,
         journal: JournalStatus {
             head: 1,
             not_stored: 0,

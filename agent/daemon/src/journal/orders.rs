@@ -43,6 +43,11 @@ impl Credentials {
 }
 
 impl Journal {
+    /// Keys that receipts were ever signed with, the one in force first.
+    pub fn receipt_keys(&self) -> Vec<PublicKey> {
+        self.credentials.receipt_keys()
+    }
+
     /// The newest root document that came down, if the journal holds one.
     pub(super) fn recover_root(&mut self) -> Result<(), Fault> {
         let Some((_, _, text)) = self.kept(ROOT)? else { return Ok(()) };

@@ -9,6 +9,7 @@ use picket_core::time::s;
 use picket_core::wire::{Batch, Input, Lane};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
+use picket_record::keys::PublicKey;
 use picket_record::kind::Kind;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -102,6 +103,11 @@ pub enum Request {
         wanted: Wanted,
         /// The answer.
         reply: oneshot::Sender<Result<Option<Slice>, String>>,
+    },
+    /// Keys that the central side signs receipts with: of the acceptance, and of every root document here.
+    ReceiptKeys {
+        /// The answer.
+        reply: oneshot::Sender<Vec<PublicKey>>,
     },
     /// Count the records that have personal data beside them.
     Personal {
@@ -215,6 +221,11 @@ pub fn serve(
             }
             Request::Slice { wanted, reply } => {
                 let _ = reply.send(journal.bundle_lines(wanted).map_err(|fault| told(&fault)));
+                None
+            }
+            Request::ReceiptKeys { reply } => {
+                // Whoever asked may be gone.
+                let _ = reply.send(journal.receipt_keys());
                 None
             }
             Request::Personal { records, reply } => {

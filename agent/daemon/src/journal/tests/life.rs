@@ -140,13 +140,29 @@ fn the_pragmas_are_the_promised_ones_and_nobody_else_opens_the_file() {
     assert_eq!(pragma("trusted_schema"), 0);
     assert_eq!(pragma("mmap_size"), 0);
     assert_eq!(pragma("cell_size_check"), 1);
-    assert_eq!(pragma("max_page_count"), BUDGET / 4_096 + 256);
+    assert_eq!(pragma("page_size"), 2_048);
+    assert_eq!(pragma("max_page_count"), BUDGET / 2_048 + 512);
     assert_eq!(pragma("journal_size_limit"), 4_194_304);
     let other = Connection::open(site.file()).unwrap();
     other.busy_timeout(std::time::Duration::ZERO).unwrap();
     assert!(other.query_row("SELECT count(*) FROM record", [], |row| row.get::<_, u64>(0)).is_err());
     assert!(rusqlite::version_number() >= 3_051_003);
     assert!(!site.names().contains(&"journal.db-shm".to_owned()));
+}
+
+#[test]
+fn a_journal_keeps_the_page_that_it_was_made_with() {
+    let mut site = Site::new();
+    stop(site.start().0);
+    let sql = "PRAGMA journal_mode=DELETE; PRAGMA page_size=4096; VACUUM;";
+    Connection::open(site.file()).unwrap().execute_batch(sql).unwrap();
+    let (journal, _) = site.start();
+    let pragma = |name: &str| journal.store.row(&format!("PRAGMA {name}"), [], "test", |row| row.get::<_, u64>(0));
+    assert_eq!(pragma("page_size").unwrap(), Some(4_096));
+    assert_eq!(pragma("max_page_count").unwrap(), Some(BUDGET / 4_096 + 256));
+    assert_eq!(pragma("wal_autocheckpoint").unwrap(), Some(256));
+    let pages = pragma("page_count").unwrap().unwrap_or(0) - pragma("freelist_count").unwrap().unwrap_or(0);
+    assert_eq!(journal.store.used(), Some(pages * 4_096), "what is used is counted in its own pages");
 }
 
 #[test]
