@@ -88,7 +88,8 @@ pub struct Answer {
     pub uncertified: Option<String>,
 }
 
-/// Accepts the gateway of a request whose fingerprint was compared; the answer for it. Its token is used up with that.
+/// Accepts the gateway of a request whose fingerprint was compared; the answer for it. Its token is used up with that,
+/// and the same request is given the same acceptance again.
 pub fn approve(custody: &Custody, store: &mut Store, asked: &Asked, by: &str, now: Now) -> Result<Answer, EnrolFault> {
     let now_ms = now.wall_ms;
     let (root, _) = custody.roots()?.ok_or(EnrolFault::NoRoot)?;
@@ -102,6 +103,10 @@ pub fn approve(custody: &Custody, store: &mut Store, asked: &Asked, by: &str, no
     };
     if issued.site != request.site.as_str() || issued.gw != request.gw.as_str() {
         return unfit(format!("the token was given out for {}/{}", issued.site, issued.gw));
+    }
+    if let Some(line) = store.acceptance(&request.site, &request.gw, &request.identity)? {
+        // The answer did not arrive, or could not be written: it is the same for the same key.
+        return Ok(answer(custody, store, request, format!("{root}{line}\n"), now));
     }
     if issued.used_ms.is_some() {
         return unfit("the token was used before; give out another one, under another gateway name".into());
@@ -122,18 +127,20 @@ pub fn approve(custody: &Custody, store: &mut Store, asked: &Asked, by: &str, no
     let Acceptance { site, gw, identity, .. } = acceptance;
     let accepted = Accepted { site, gw, identity, link: signed.link };
     match store.enrol(&request.token, &signed.line, &accepted, now_ms)? {
-        Enrolled::Done => {
-            let (certificate, uncertified) = match certificate(custody, store, request, now) {
-                Ok(certificate) => (certificate, None),
-                Err(fault) => (String::new(), Some(fault.to_string())),
-            };
-            Ok(Answer { text: format!("{root}{}\n{certificate}", signed.line), uncertified })
-        }
+        Enrolled::Done => Ok(answer(custody, store, request, format!("{root}{}\n", signed.line), now)),
         Enrolled::NameTaken => unfit(format!(
             "gateway {} was accepted before; its name stands for one key: give out a token for another name",
             accepted.gw
         )),
         Enrolled::TokenUsed => unfit("the token was used before".into()),
+    }
+}
+
+/// What stands for an accepted gateway, with the certificate that its request asks for.
+fn answer(custody: &Custody, store: &mut Store, request: &Request, accepted: String, now: Now) -> Answer {
+    match certificate(custody, store, request, now) {
+        Ok(certificate) => Answer { text: accepted + &certificate, uncertified: None },
+        Err(fault) => Answer { text: accepted, uncertified: Some(fault.to_string()) },
     }
 }
 

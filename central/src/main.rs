@@ -3,6 +3,7 @@
 
 mod certifying;
 mod ordering;
+mod rooting;
 
 use clap::{Parser, Subcommand};
 use picket_central::check::Desk;
@@ -27,8 +28,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-/// Longest name of who decides, as in an acceptance.
-const BY_MAX: usize = 128;
 /// Largest number of a record.
 const SEQ_MAX: u64 = (1 << 53) - 1;
 /// Threads that verify signatures, on machines with more cores than one gateway's disk could ever feed.
@@ -109,7 +108,7 @@ enum Command {
     },
     /// Root documents: what gateways believe this central system by
     #[command(subcommand)]
-    Root(ordering::RootCommand),
+    Root(rooting::RootCommand),
     /// The authority that signs the certificates of gateways' links
     #[command(subcommand)]
     Authority(certifying::AuthorityCommand),
@@ -165,7 +164,7 @@ fn main() -> ExitCode {
         }
         Command::Revoke { dir, gateway, after, by } => revoke(&dir, &gateway, after, &by),
         Command::CloseAlarm { dir, gateway, alarm, by } => close_alarm(&dir, &gateway, &alarm, &by),
-        Command::Root(command) => ordering::root(&command),
+        Command::Root(command) => rooting::root(&command),
         Command::Authority(command) => certifying::authority(&command),
         Command::Certify(arguments) => certifying::certify(&arguments),
         Command::Token(arguments) => ordering::token(&arguments),
@@ -241,7 +240,7 @@ fn init(dir: &Path, sms: &str) -> Result<(), Box<dyn Error>> {
     Store::open(&custody.store())?;
     custody.make_root(Clock::start().now().wall_ms)?;
     say(custody.accept_pub()?.text());
-    Ok(())
+    rooting::made(&custody, dir)
 }
 
 fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -> Result<(), Box<dyn Error>> {
@@ -249,9 +248,8 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
     let identity = PublicKey::parse(identity).map_err(|refusal| {
         Usage(format!("--identity: {refusal}; give it as `picket identity` prints it on the gateway"))
     })?;
-    if out.exists() {
-        return Err(CustodyError::Exists { path: out.to_owned() }.into());
-    }
+    ordering::absent(out)?;
+    let by = ordering::by(&by)?;
     let custody = existing(dir)?;
     let mut store = Store::open(&custody.store())?;
     if let Some(line) = store.acceptance(&site, &gw, &identity)? {
@@ -284,7 +282,7 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
 
 fn revoke(dir: &Path, gateway: &str, after: u64, by: &str) -> Result<(), Box<dyn Error>> {
     let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
-    check_by(by)?;
+    let by = ordering::by(by)?;
     if after > SEQ_MAX {
         return Err(Usage("--after is a number below 2^53".into()).into());
     }
@@ -293,21 +291,14 @@ fn revoke(dir: &Path, gateway: &str, after: u64, by: &str) -> Result<(), Box<dyn
             Usage(format!("no gateway {gateway:?} was accepted here; picket-central gateways lists all")).into()
         );
     }
-    Store::open(&custody.store())?.revoke(&gw, after, by, Clock::start().now().wall_ms)?;
+    Store::open(&custody.store())?.revoke(&gw, after, &by, Clock::start().now().wall_ms)?;
     gateways(dir, Some(gateway))
-}
-
-fn check_by(by: &str) -> Result<(), Usage> {
-    if by.is_empty() || by.len() > BY_MAX || by.contains(char::is_control) {
-        return Err(Usage(format!("--by is a name of 1 to {BY_MAX} bytes")));
-    }
-    Ok(())
 }
 
 fn close_alarm(dir: &Path, gateway: &str, alarm: &str, by: &str) -> Result<(), Box<dyn Error>> {
     let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
-    check_by(by)?;
-    if !Store::open(&custody.store())?.close_alarm(&gw, alarm, by, Clock::start().now().wall_ms)? {
+    let by = ordering::by(by)?;
+    if !Store::open(&custody.store())?.close_alarm(&gw, alarm, &by, Clock::start().now().wall_ms)? {
         let all = format!("picket-central gateways --dir {} --gateway {gateway} lists them", dir.display());
         let why = "its gateway closes it, or nobody knows it";
         return Err(Usage(format!("no alarm {alarm:?} of {gateway} waits to be closed here: {why}; {all}")).into());
@@ -335,9 +326,10 @@ fn gateways(dir: &Path, only: Option<&str>) -> Result<(), Box<dyn Error>> {
 fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let settings = Settings::read(config)?;
     let custody = existing(&settings.dir)?;
+    custody.settle()?;
     let sms = custody.sms()?;
     let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
-    let roots = custody.roots()?.map(|(text, _)| text);
+    let roots = custody.roots()?;
     let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?.with_roots(roots);
     let ingest = ingest.with_certifier(enrol::certifier(&custody)?);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {

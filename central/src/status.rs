@@ -1,8 +1,11 @@
 //! What the store says of each gateway, for a person at a terminal.
 
+mod orders;
+
 use crate::store::{self, Store, StoreError};
 use picket_record::chain::Parsed;
 use picket_record::encode::Name;
+use picket_record::shown;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -75,24 +78,20 @@ SELECT 'receipt '||n||' says that records to '||upto||' are here, state '||state
   ||strftime('%Y-%m-%dT%H:%M:%SZ', ts_ms/1000, 'unixepoch')
 FROM receipt WHERE gw=?1 ORDER BY n DESC LIMIT min(?2,1)";
 
-const ORDERED: &str = "
-SELECT 'order '||ver||' is the newest made here, by '||approved_by||' at '
-  ||strftime('%Y-%m-%dT%H:%M:%SZ', made_ms/1000, 'unixepoch')
-FROM ordered WHERE gw=?1 ORDER BY ver DESC LIMIT min(?2,1)";
-
 const UNORDERED: &str = "
 SELECT 'NOT ORDERED, treated as live: '||records||' records from '||from_seq||' to '||last_seq||' say that they are of drill '
   ||id||': '||why
 FROM unordered_drill WHERE gw=?1 ORDER BY from_seq DESC LIMIT ?2";
 
-/// Records that are looked through for the last word about a drill or of a heartbeat: some weeks.
+/// Records that are looked through for the last word about a drill: some weeks.
 const LOOKED_THROUGH: u64 = 50_000;
 
 const LIFE: &str = "
 SELECT CASE WHEN stopped THEN 'stopped in order'
     WHEN silent_ms IS NOT NULL THEN 'gateway SILENT since '||strftime('%Y-%m-%dT%H:%M:%SZ', silent_ms/1000, 'unixepoch')
     ELSE 'heard' END
-  ||'; last heard '||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch')||', a heartbeat every '||every_s||' s'
+  ||iif(heard_ms=0, '; NEVER heard since it was accepted', '; last heard '
+    ||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch'))||', a heartbeat every '||every_s||' s'
 FROM life WHERE gw=?1 LIMIT ?2";
 
 const REVOKED: &str = "
@@ -103,8 +102,10 @@ FROM revoked v WHERE gw=?1 LIMIT ?2";
 
 /// Who did something, as far as it was disclosed and is not erased.
 const PERSONAL: &str = "
-SELECT 'record '||p.seq||coalesce(' ('||r.kind||')', '')||': '||coalesce(p.text, 'erased by record '||p.erased_by)
-FROM personal p LEFT JOIN record r ON r.gw=p.gw AND r.seq=p.seq WHERE p.gw=?1 ORDER BY p.seq DESC LIMIT ?2";
+SELECT 'record '||p.seq||coalesce(' ('||r.kind||')', ' ('||f.kind||', of another history)', '')
+  ||': '||coalesce(p.text, 'erased by record '||p.erased_by)
+FROM personal p LEFT JOIN record r ON r.gw=p.gw AND r.seq=p.seq AND r.link=p.link
+LEFT JOIN fork f ON f.gw=p.gw AND f.seq=p.seq AND f.link=p.link WHERE p.gw=?1 ORDER BY p.seq DESC LIMIT ?2";
 
 /// One gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +176,7 @@ pub fn table(gateways: &[GatewayStatus]) -> String {
 pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
     Store::open_to_read(path)?.read("reading the details of a gateway", |db| {
         let mut text = String::new();
-        part(&mut text, "orders", orders(db, gw)?);
+        part(&mut text, "orders and commands", orders::rows(db, gw)?);
         part(&mut text, "receipts", rows(db, RECEIPTS, gw)?);
         part(&mut text, "drills", drills(db, gw)?);
         part(&mut text, "open alarms", rows(db, ALARMS, gw)?);
@@ -195,27 +196,17 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
 }
 
 /// The newest record of some kinds, and what it says.
+/// A line that can no longer be read says nothing.
 fn newest(db: &Connection, gw: &Name, kinds: [&str; 2]) -> rusqlite::Result<Option<(u64, String, Map<String, Value>)>> {
     let sql = "SELECT seq,kind,line FROM record WHERE gw=?1 AND kind IN (?2,?3)
                AND seq > (SELECT max(seq) FROM record WHERE gw=?1) - ?4 ORDER BY seq DESC LIMIT 1";
-    let found: Option<(u64, String, String)> = db
+    let found: Option<(u64, String, Vec<u8>)> = db
         .prepare(sql)?
         .query_row(rusqlite::params![gw.as_str(), kinds[0], kinds[1], LOOKED_THROUGH], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get_ref(2)?.as_bytes().unwrap_or_default().to_vec()))
         })
         .optional()?;
-    Ok(found
-        .map(|(seq, kind, line)| (seq, kind, Parsed::read(&line).expect("it was read before it was stored").data())))
-}
-
-/// What was ordered, and what the gateway says is in force.
-fn orders(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {
-    let mut told = rows(db, ORDERED, gw)?;
-    if let Some((seq, _, data)) = newest(db, gw, ["heartbeat", "order.applied"])? {
-        let ver = data.get("order").or(data.get("ver")).and_then(Value::as_u64).unwrap_or(0);
-        told.push(format!("order {ver} is in force at the gateway, as record {seq} says (0: none)"));
-    }
-    Ok(told)
+    Ok(found.and_then(|(seq, kind, line)| Some((seq, kind, Parsed::read_bytes(&line).ok()?.data()))))
 }
 
 /// The drill that runs, and those that nobody ordered.
@@ -247,12 +238,18 @@ fn rows(db: &Connection, sql: &str, gw: &Name) -> rusqlite::Result<Vec<String>> 
     rows.collect()
 }
 
-/// Reasons quote what was received: control characters never reach the terminal.
+/// A moment in UTC, to the second.
+fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_| "?".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// Reasons quote what was received: nothing of that changes what a terminal shows around it.
 fn part(text: &mut String, title: &str, rows: Vec<String>) {
     let rows = if rows.is_empty() { vec!["none".to_owned()] } else { rows };
     writeln!(text, "\n{title}").expect("writing to a text never fails");
     for row in rows {
-        let row: String = row.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let row = shown::plain(&row);
         writeln!(text, "  {row}").expect("writing to a text never fails");
     }
 }

@@ -17,6 +17,7 @@ mod persons;
 mod programs;
 mod quarantine;
 mod records;
+mod renewal;
 mod secrecy;
 mod settings;
 mod site_broker;

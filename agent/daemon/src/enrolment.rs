@@ -11,6 +11,7 @@ use picket_record::enrolment::Request;
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
+use picket_record::shown;
 use picket_record::token::EnrolmentToken;
 
 /// Largest answer that is read: every version of a root document, an acceptance and a certificate.
@@ -81,7 +82,8 @@ impl Token {
             return Err(EnrolmentFault::Over(end));
         }
         let EnrolmentToken { sms, site, gw, id, .. } = self.token.clone();
-        let machine = machine.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
+        let machine =
+            machine.chars().filter(|c| shown::is_plain(c.encode_utf8(&mut [0; 4]))).take(60).collect::<String>();
         let machine = if machine.is_empty() { "unknown".to_owned() } else { machine };
         let request = Request { sms, site, gw, token: id, identity: key.public(), machine, ts_ms: wall_ms, csr };
         request.sign(key).map(|signed| signed.line).map_err(EnrolmentFault::Token)

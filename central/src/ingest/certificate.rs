@@ -19,7 +19,7 @@ impl Ingest {
     /// Takes a wish on the topic of a gateway; the answer is to be sent now. What is refused is kept and answered with
     /// silence: whoever asks in earnest asks again, and sees in `picket-central gateways` what was wrong.
     pub fn certificate(&mut self, gw: &str, payload: &[u8], now: Now) -> Result<Option<Downlink>, StoreError> {
-        let known = self.know(gw)?;
+        let known = self.know(gw, now)?;
         let answered = match (&self.certifier, std::str::from_utf8(payload)) {
             (None, _) => Err(CertifyFault::NoAuthority.to_string()),
             (Some(_), Err(_)) => Err("the wish for a certificate is not text".to_owned()),

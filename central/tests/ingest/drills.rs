@@ -96,8 +96,8 @@ fn orders_receipts_and_the_drill_that_runs_are_told_of_a_gateway() {
     scene.receipt(0).unwrap();
     let told = details(&scene);
     for line in [
-        "order 1 is the newest made here, by Ines",
-        "order 1 is in force at the gateway, as record 2 says",
+        "order 1 was given and is NOT in force yet",
+        "order 1 is in force, by record 2 of",
         "receipt 1 says that records to 3 are here, state ok",
         "DRILL spring RUNS since record 3",
     ] {

@@ -21,5 +21,6 @@ pub mod personal;
 pub mod receipt;
 pub mod refusal;
 pub mod root;
+pub mod shown;
 pub mod token;
 pub mod wall;

@@ -189,6 +189,15 @@ function text_of(path, most, least,    v) {
   if (!R && (length(v) > most || length(v) < least)) refuse("field")
   return v
 }
+# Characters that change what a person sees around them, as UTF-8; a NUL where this awk can hold one.
+function shown(path,    v) {
+  v = text_of(path, 128, 1)
+  if (R) return v
+  if (v ~ /[\001-\037\177]|\302[\200-\237\255]|\330\234|\341\240\216|\342\200[\213-\217\250-\256]/) refuse("field")
+  if (v ~ /\342\201[\240-\257]|\357\273\277|\357\277[\271-\273]|\360\235\205[\263-\272]|\363\240[\200-\201]/) refuse("field")
+  if (CHR[0] != "" && index(v, CHR[0])) refuse("field")
+  return v
+}
 function count(path, least,    v) {
   v = is(path, "n")
   if (!R && v + 0 < least + 0) refuse("field")
@@ -326,7 +335,7 @@ function enrol(    is_request, sms, gw) {
   sms = name(".sms"); gw = name(".gw"); name(".site")
   if (is_request) carries(gw "#id", "enrol"); else carries(sms "#accept", "accept")
   key_of(".identity"); moment(".ts")
-  if (is_request) { b64(".token", 16); text_of(".machine", 128, 1) } else { key_of(".receipt_key"); text_of(".by", 128, 1) }
+  if (is_request) { b64(".token", 16); shown(".machine") } else { key_of(".receipt_key"); shown(".by") }
   row(is_request ? "request" : "acceptance"); row(sms); row(gw); row(VALUE[".site"]); row(VALUE[".identity"])
   row(VALUE[".receipt_key"])
 }

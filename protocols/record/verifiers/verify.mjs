@@ -235,6 +235,10 @@ function field(payload, name, good) {
 }
 const text = (p, name, most = PAYLOAD_MAX, least = 0) =>
   field(p, name, (value) => isText(value) && bytesOf(value) >= least && bytesOf(value) <= most);
+// Characters that change what a person sees around them.
+const UNSEEN = new RegExp("[\\u{0}-\\u{1f}\\u{7f}-\\u{9f}\\u{ad}\\u{61c}\\u{180e}\\u{200b}-\\u{200f}\\u{2028}-\\u{202e}" +
+  "\\u{2060}-\\u{206f}\\u{feff}\\u{fff9}-\\u{fffb}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e007f}]", "u");
+const shown = (p, name) => need(!UNSEEN.test(text(p, name, 128, 1)), "field", `the field ${name}`);
 const count = (p, name, least = 0) => field(p, name, (value) => isCount(value) && value >= least);
 const moment = (p, name) => field(p, name, isMoment);
 const link = (p, name, size = 32) => encode(decode(field(p, name, isText), size));
@@ -776,6 +780,7 @@ class Bundle {
       need(!p.has("csr") || decode(field(p, "csr", isText)).length <= 2048, "field", "csr");
       token.carries(`${nameOf(p, "gw")}#id`, "enrol");
       const key = await keyOf(field(p, "identity", isText));
+      shown(p, "machine");
       need(await signedBy(key, token), "signature");
       return known(key);
     }
@@ -785,7 +790,7 @@ class Bundle {
     accepted.identity = await keyOf(field(p, "identity", isText));
     accepted.receipt = await keyOf(field(p, "receipt_key", isText));
     moment(p, "ts");
-    text(p, "by", 128, 1);
+    shown(p, "by");
     if (this.roots) {
       need(await firstSigner(this.roots.map((root) => root.accept), token), "signature");
       need(this.roots.at(-1).sms === sms, "system");

@@ -250,6 +250,15 @@ def text_of(payload, name, most=PAYLOAD_MAX, least=0):
     return field(payload, name, str, lambda value: least <= len(value.encode()) <= most)
 
 
+# Characters that change what a person sees around them.
+UNSEEN = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"
+                    "\\ufff9-\\ufffb\\U0001d173-\\U0001d17a\\U000e0000-\\U000e007f]")
+
+
+def shown_of(payload, name):
+    return need(not UNSEEN.search(text_of(payload, name, 128, 1)), "field")
+
+
 def count_of(payload, name, least=0):
     return field(payload, name, int, lambda value: value >= least)
 
@@ -812,6 +821,7 @@ class Bundle:
             need("csr" not in p or len(decode(field(p, "csr", str))) <= 2048, "field", "csr")
             token.carries(f"{name_of(p, 'gw')}#id", "enrol")
             key = key_of(field(p, "identity", str))
+            shown_of(p, "machine")
             believe(key, token)
             need(self.identity is None or self.identity.data == key.data, "acceptance")
             return
@@ -820,7 +830,7 @@ class Bundle:
         accepted = {"sms": sms, "gw": name_of(p, "gw"), "site": name_of(p, "site"), "link": token.link,
                     "identity": key_of(field(p, "identity", str)), "receipt": key_of(field(p, "receipt_key", str))}
         moment_of(p, "ts")
-        text_of(p, "by", 128, 1)
+        shown_of(p, "by")
         if self.roots:
             good = any(key.verifies(token.signature, token.message) for key in self.roots.keys("accept"))
             need(good, "signature", "not by a key of root.jws")
