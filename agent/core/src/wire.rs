@@ -5,22 +5,21 @@ use crate::erasure::Erasure;
 use crate::health::Vitals;
 use crate::plan::LineId;
 use crate::register::Register;
-use crate::steps::LastClock;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
 use picket_record::chain::Parsed;
 use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
-use picket_record::order::Order;
 use picket_record::receipt::State;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod checked;
+mod recovered;
 
 pub use checked::Checked;
+pub use recovered::Recovered;
 
 /// What carriers bring.
 #[derive(Debug, Clone)]
@@ -445,37 +444,6 @@ pub struct Rebased {
     pub branch: Option<(u64, u64)>,
     /// Records up to here are summed up in the chain that goes on; those behind it are to be counted anew.
     pub summed_up: u64,
-}
-
-/// What the journal recovered at start: the agent's memory.
-#[derive(Debug, Clone, Default)]
-pub struct Recovered {
-    /// Number of the last record, the `epoch.open` of this start included.
-    pub head: u64,
-    /// Everything up to here has a receipt.
-    pub receipted: u64,
-    /// Records of severity 3 and up beyond `receipted`.
-    pub urgent: Vec<u64>,
-    /// State rows, by key.
-    pub rows: Vec<StateRow>,
-    /// Personal data that rows lead to, by the number of the record that said the row first.
-    pub personal: BTreeMap<u64, String>,
-    /// Share of the budget in use, in thousandths.
-    pub fill_permille: u16,
-    /// How the last run ended, as `epoch.open` states it.
-    pub tail: String,
-    /// The order in force.
-    pub order: Option<Order>,
-    /// Version and hash of the root document in force.
-    pub root: Option<(u64, Link)>,
-    /// Positions of what was left (see [`Rebased`]) that the central side may not have: first and last.
-    pub branch: Option<(u64, u64)>,
-    /// Number and link of the newest receipt.
-    pub receipt: Option<(u64, Link)>,
-    /// The clock as the last record before this start states it.
-    pub clock: Option<LastClock>,
-    /// This gateway had a journal before, and it is not where the settings say: a new one was begun.
-    pub anew: bool,
 }
 
 /// One row of the agent's memory.
