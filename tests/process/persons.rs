@@ -34,6 +34,10 @@ fn acknowledge(site: &Installation) {
     let shell = page(site, &format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
     let token = shell.split("name=\"picket-token\" content=\"").nth(1).and_then(|rest| rest.split('"').next());
     let alarm = alarm(&site.status().expect("it runs")).expect("it is open").clone();
+    // The page shows a status a moment after the control socket.
+    let status = format!("GET /api/v1/status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let id = alarm["id"].as_str().expect("an id");
+    until("the page shows it", || page(site, &status).contains(id).then_some(()));
     let body = json!({ "alarm": alarm["id"], "times": alarm["times"], "since_ms": alarm["since_ms"], "by": NAME,
         "note": "seen on camera", "token": token.expect("a token") });
     let body = body.to_string();
