@@ -364,6 +364,14 @@ fn a_new_certificate_that_the_broker_refuses_leaves_the_one_before_in_force_and_
     let _central = tls.site.start_central();
     until("the refused one is removed once the centre has answered", || tls.slot("b").is_empty().then_some(()));
     assert_eq!((tls.pointer().as_str(), tls.serial("a")), ("a", first));
+    until("the centre has the gateway's word for both", || {
+        let received = tls.site.received();
+        let said = |part: &str| {
+            let told = |record: &&Value| record["kind"] == "health.certificate";
+            received.iter().filter(told).any(|record| record["data"]["why"].as_str().is_some_and(|w| w.contains(part)))
+        };
+        (said("with the new certificate failed") && said("slot a is in force again")).then_some(())
+    });
 }
 
 #[test]

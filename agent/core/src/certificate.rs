@@ -61,7 +61,8 @@ pub struct Certificate {
     pub own: bool,
 }
 
-/// A change is recorded at once, then at most so often; the newest counts.
+/// A change is recorded at once. Beyond so many in a row one is recorded in so long a time: the newest.
+const BURST: u64 = 8;
 const AGAIN_US: u64 = s(60);
 const WHY_MAX: usize = 500;
 
@@ -89,10 +90,10 @@ impl Watch {
     /// What is to be recorded now.
     pub(crate) fn due(&mut self, now: &Now) -> Option<Statement> {
         let known = self.known.as_ref().filter(|known| self.recorded.as_ref() != Some(*known))?;
-        if now.mono_us < self.from_us {
+        if self.from_us > now.mono_us + (BURST - 1) * AGAIN_US {
             return None;
         }
-        self.from_us = now.mono_us + AGAIN_US;
+        self.from_us = self.from_us.max(now.mono_us) + AGAIN_US;
         let until = known.until_ms.and_then(wall::to_text);
         let Certificate { state, why, own, .. } = known;
         let severity = match state {
