@@ -6,7 +6,7 @@
 use crate::wire::StateRow;
 use picket_record::body::Body;
 use picket_record::encode::base64url;
-use picket_record::kind::Kind;
+use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -76,6 +76,13 @@ impl<'a> Stated<'a> {
             device_time: payload.get("dev_ts").and_then(Value::as_str),
             data,
         })
+    }
+
+    /// Whether it goes to the central side ahead of the backlog: what is of severity 3 and up, and what declares a loss,
+    /// because that is what the backlog is held up by.
+    pub fn goes_first(&self) -> bool {
+        let declares = self.kind == Kind::JournalRecovered && self.data.contains_key("lost");
+        declares || self.severity >= Severity::Security as u64
     }
 
     fn text(&self, field: &str) -> &'a str {

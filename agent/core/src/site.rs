@@ -70,6 +70,8 @@ pub struct Site {
     orders: Orders,
     /// Settings that the order in force gives.
     ordered: orders::Settings,
+    /// The draft of an order whose retention is not in force yet.
+    retains_with: Option<u64>,
     central_clock: Option<order::CentralClock>,
     tally: routine::Tally,
     outputs: VecDeque<Output>,
@@ -111,6 +113,7 @@ impl Site {
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
             orders,
             ordered,
+            retains_with: None,
             central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
             outputs: VecDeque::new(),
@@ -165,6 +168,7 @@ impl Site {
                 let check = self.checks.heard(line);
                 self.check(check);
             }
+            Input::Declared { seqs } => self.uplink.declared(&seqs),
             Input::Rebased(rebased) => self.rebased(now, rebased),
             Input::Receipted(receipted) => {
                 self.seen_by_central(now, receipted.state);
@@ -198,6 +202,7 @@ impl Site {
         let recorded = self.alarms.stored(through, head);
         self.uplink.stored(head, urgent);
         self.summaries.stored(head, fill_permille);
+        self.retain_once_stored(through);
         let mended = self.store_fault.take().is_some();
         self.changed_if(mended || recorded);
         for (line, token) in self.confirms.stored(through) {

@@ -93,6 +93,11 @@ pub enum Input {
         /// The line as received.
         line: String,
     },
+    /// These records declare losses, and have no receipt: all that do. They go ahead of everything.
+    Declared {
+        /// Their numbers, rising.
+        seqs: Vec<u64>,
+    },
     /// The chain goes on behind a receipt of the central side; always before the [`Input::Receipted`] that says so.
     Rebased(Rebased),
     /// The journal verified and stored a receipt.

@@ -16,6 +16,7 @@ mod branch;
 pub mod bundle;
 mod damage;
 mod document;
+mod lines;
 mod look_back;
 mod lost;
 mod memory;
@@ -154,6 +155,9 @@ pub struct Journal {
     /// Number of the newest command that was verified.
     last_command: u64,
     retention: retention::Retention,
+    /// Records that declare a loss and have no receipt.
+    declared: Vec<u64>,
+    declared_is_news: bool,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
 }

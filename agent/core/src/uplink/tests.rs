@@ -1,5 +1,6 @@
 use super::*;
 use crate::testbed::at;
+use crate::wire::Lane;
 use proptest::prelude::*;
 
 fn linked(head: u64, receipted: u64, urgent: &[u64]) -> Uplink {
@@ -142,15 +143,6 @@ fn an_urgent_record_that_the_central_side_has_ahead_of_the_chain_is_not_sent_aga
 }
 
 #[test]
-fn a_long_outage_keeps_a_bounded_number_of_urgent_records_the_newest() {
-    let mut uplink = Uplink::new(0, 0, vec![]);
-    for seq in 1..=5_000 {
-        uplink.stored(seq, &[seq]);
-    }
-    assert_eq!((uplink.urgent.len(), uplink.urgent.first()), (MAX_URGENT, Some(&3_977)));
-}
-
-#[test]
 fn without_a_receipt_for_a_minute_it_is_sent_again_counted_from_when_it_left() {
     let mut uplink = linked(1, 1, &[]);
     uplink.stored(2, &[]);
@@ -211,10 +203,11 @@ fn one_batch_that_failed_takes_those_behind_it_along_and_all_go_again_in_order()
     uplink.sent(&at(0), 1, Lane::Record, Ok(300));
     uplink.sent(&at(0), 1, Lane::Record, Err("refused".into()));
     assert_eq!(next(&mut uplink, 999_999), None);
-    assert_eq!(next(&mut uplink, s(1)), range(301, 812));
-    packed(&mut uplink, 600);
+    assert_eq!(next(&mut uplink, s(1)), None, "an answer is owed, and it names no batch");
     uplink.sent(&at(s(1)), 1, Lane::Record, Ok(900));
-    assert_eq!(next(&mut uplink, s(1)), range(601, 1_112), "what a lost batch is told of later moves nothing");
+    assert_eq!(next(&mut uplink, s(1)), range(301, 812), "what a lost batch is told of later moves nothing");
+    packed(&mut uplink, 600);
+    assert_eq!(next(&mut uplink, s(1)), range(601, 1_112));
 }
 
 #[test]
@@ -251,6 +244,8 @@ fn behind_a_receipt_of_another_history_nothing_of_the_left_branch_counts_as_sent
     assert_eq!((uplink.head(), uplink.receipted_upto(), uplink.waiting()), (202, 200, 2));
     assert_eq!(next(&mut uplink, 1), range(201, 202));
     uplink.stored(203, &[203]);
+    assert_eq!(next(&mut uplink, 1), None, "the answer for 290 of the left branch is owed");
+    uplink.sent(&at(1), 1, Lane::Urgent, Ok(290));
     assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![203], receipted: 200 }));
     assert!(uplink.status().left.is_some_and(|left| left.sent));
 }
@@ -293,6 +288,67 @@ fn a_branch_whose_link_was_lost_goes_again_from_what_is_known_to_be_there() {
     assert_eq!(next(&mut uplink, 3), Some(Batch::Branch { after: 4 }));
     uplink.sent(&at(3), 2, Lane::Record, Ok(0));
     assert_eq!(uplink.branch_told(), Some(400), "nothing of it is there any more");
+}
+
+#[test]
+fn a_late_answer_to_a_range_is_not_taken_for_that_of_the_branch_behind_it() {
+    let mut uplink = linked(300, 10, &[]);
+    assert_eq!(next(&mut uplink, 0), range(11, 300));
+    uplink.rebased(&at(1), &rebased(202, Some((5, 400))));
+    receive(&mut uplink, &at(1), 200, vec![], vec![]);
+    while next(&mut uplink, 1).is_some() {}
+    // The journal looked for the range in the new history.
+    uplink.sent(&at(2), 1, Lane::Record, Ok(0));
+    assert_eq!(uplink.branch_told(), None);
+    assert_eq!(next(&mut uplink, 2), Some(Batch::Branch { after: 4 }));
+}
+
+#[test]
+fn a_branch_is_not_told_by_a_receipt_for_a_record_that_went_ahead_of_it() {
+    let mut uplink = linked(300, 10, &[]);
+    uplink.rebased(&at(1), &rebased(202, Some((5, 400))));
+    uplink.stored(203, &[203]);
+    receive(&mut uplink, &at(1), 202, vec![], vec![]);
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![203], receipted: 202 }));
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 4 }));
+    packed(&mut uplink, 400);
+    uplink.sent(&at(1), 1, Lane::Record, Ok(400));
+    uplink.sent(&at(1), 1, Lane::Urgent, Ok(203));
+    receive(&mut uplink, &at(2), 203, vec![], vec![]);
+    assert_eq!(uplink.branch_told(), None, "203 went by the urgent lane before it");
+    uplink.stored(204, &[]);
+    receive(&mut uplink, &at(3), 204, vec![], vec![]);
+    assert_eq!(uplink.branch_told(), Some(400));
+}
+
+#[test]
+fn a_branch_is_not_told_by_a_receipt_for_a_record_that_was_sent_before_it_and_is_sent_again() {
+    let mut uplink = linked(300, 10, &[]);
+    uplink.rebased(&at(1), &rebased(400, Some((5, 400))));
+    receive(&mut uplink, &at(1), 200, vec![], vec![]);
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 4 }));
+    packed(&mut uplink, 300);
+    assert_eq!(next(&mut uplink, 1), range(201, 400));
+    packed(&mut uplink, 400);
+    uplink.sent(&at(2), 1, Lane::Record, Err("refused".into()));
+    uplink.sent(&at(2), 1, Lane::Record, Ok(400));
+    assert_eq!(next(&mut uplink, s(2)), Some(Batch::Branch { after: 4 }));
+    packed(&mut uplink, 300);
+    uplink.sent(&at(s(2)), 1, Lane::Record, Ok(300));
+    receive(&mut uplink, &at(s(2)), 400, vec![], vec![]);
+    assert_eq!(uplink.branch_told(), None, "the broker had 400 before it");
+}
+
+#[test]
+fn what_declares_a_loss_goes_first_however_far_behind_the_window_and_the_newest_it_is() {
+    let mut uplink = linked(200_000, 1_000, &[]);
+    uplink.declared(&[200_001]);
+    let newer: Vec<u64> = (200_002..=202_000).collect();
+    uplink.stored(202_000, &newer);
+    let Some(Batch::Urgent { seqs, .. }) = next(&mut uplink, 0) else { panic!("it goes first") };
+    assert_eq!((seqs[0], seqs.len()), (200_001, URGENT_BATCH));
+    receive(&mut uplink, &at(1), 200_500, vec![], vec![]);
+    assert!(!uplink.urgent.has(200_001));
 }
 
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 use std::borrow::Cow;
 
-/// An epoch lasts at most this long (records.md, "Keys").
+/// An epoch lasts at most this long: what a key in memory that leaked could sign.
 const EPOCH_US: u64 = 24 * 3_600 * 1_000_000;
 
 impl Journal {
@@ -47,7 +47,7 @@ impl Journal {
             let mut urgent = Vec::new();
             for body in bodies {
                 let seq = insert(store, sealer, body)?;
-                if body.severity >= Severity::Security {
+                if Stated::of(body).goes_first() {
                     store.run("INSERT INTO urgent(seq) VALUES(?1)", [seq], "cannot mark a record urgent")?;
                     urgent.push(seq);
                 }

@@ -6,7 +6,7 @@ use super::store::Store;
 use picket_core::memory::{Change, Stated, changes};
 use picket_core::wire::StateRow;
 use picket_record::chain::Parsed;
-use picket_record::kind::{Kind, Severity};
+use picket_record::kind::Kind;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -165,7 +165,7 @@ fn index(store: &Store, seq: u64, ep: u64, stated: Stated<'_>) -> Result<(), Fau
     if stated.kind == Kind::SummaryDay {
         super::summaries::mark(store, seq)?;
     }
-    if stated.severity >= Severity::Security as u64 {
+    if stated.goes_first() {
         let sql = "INSERT OR IGNORE INTO urgent(seq) SELECT ?1
                    WHERE ?1 > coalesce((SELECT upto FROM receipt ORDER BY n DESC LIMIT 1), 0)";
         store.run(sql, [seq], "cannot mark a record urgent")?;

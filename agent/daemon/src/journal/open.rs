@@ -10,7 +10,7 @@ use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
-use picket_record::chain::{Head, Opening, Origin, Sealer};
+use picket_record::chain::{Found, Head, Opening, Origin, Sealer, TailState};
 use picket_record::encode::{Link, Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
@@ -132,13 +132,17 @@ impl Journal {
         version: &str,
     ) -> Result<(Self, Recovered), Fault> {
         let mut damage = Damage::new();
-        let (store, head) = ready(place, &credentials, &mut damage)?;
+        let mut credentials = credentials;
+        let (store, head) = ready(place, &mut credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
-        let tail_state = tail_state(&store, head, &damage)?;
-        let opening =
-            Opening { tail_state, found: None, last_receipt: receipts.last_link(), version: version.to_owned() };
+        let (behind, tail_state, found) = match receipts.beyond(head) {
+            // Its numbers were sent: they are never given again.
+            Some(behind) => (behind, TailState::Rollback, Some(Found { seq: head.seq, link: head.link })),
+            None => (head, tail_state(&store, head, &damage)?, None),
+        };
+        let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
-        let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, head, &opening, when)
+        let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, behind, &opening, when)
             .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
         store.transaction(|| {
             let values = (sealed.seq, &sealed.line);
@@ -146,7 +150,10 @@ impl Journal {
             let values = (sealer.head().ep, sealed.seq);
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store epoch.open")
         })?;
+        let declared = super::lost::declared_after(&store, receipts.upto())?;
         let mut journal = Self {
+            declared_is_news: !declared.is_empty(),
+            declared,
             store,
             credentials,
             sealer,
@@ -159,11 +166,7 @@ impl Journal {
             retention: super::retention::Retention::of_settings(place.retention_days),
             told_of_rows: false,
         };
-        // Documents come down once more; what watches equipment does not wait for them.
-        if let Err(fault) = journal.recover_root() {
-            tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
-        }
-        journal.first_words(when, head.seq == 0, damage)?;
+        journal.first_words(when, behind.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
         Ok((journal, recovered))
     }
@@ -215,7 +218,7 @@ impl Journal {
 }
 
 /// A sound file and its head, or the new file that took the place of a damaged one.
-fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
     let store = salvage::open(&place.file, place.budget_bytes)?;
     let fault = match checked(&store, credentials, damage) {
         Ok(head) => return Ok((store, head)),
@@ -230,8 +233,12 @@ fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Resul
     Ok((store, head))
 }
 
-fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
+fn checked(store: &Store, credentials: &mut Credentials, damage: &mut Damage) -> Result<Head, Fault> {
     own(store, credentials, damage)?;
+    // Documents come down once more; what watches equipment does not wait for them.
+    if let Err(fault) = super::orders::recover_root(store, credentials) {
+        tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
+    }
     // Read for good once the file is: what cannot be read here is damage like any other.
     Receipts::load(store, credentials)?;
     damage.extend(salvage::untold(store)?);

@@ -87,31 +87,29 @@ impl Journal {
     /// the epoch that is written in stays.
     fn epoch_holds_space(&self) -> Result<bool, Fault> {
         let first = self.number("SELECT min(seq) FROM record")?;
-        let receipted = self.number("SELECT upto FROM receipt ORDER BY n DESC LIMIT 1")?;
-        Ok(first == Some(self.sealer.opened())
-            && receipted.is_some_and(|upto| upto >= self.sealer.opened() + EPOCH_LEAST))
+        let opened = self.sealer.opened();
+        Ok(first == Some(opened) && self.receipts.stored() >= opened + EPOCH_LEAST)
     }
 
     /// The oldest range with a written receipt, before the opening of the current epoch: the rest could not be checked
     /// without that.
     fn oldest_range(&self) -> Result<Option<(u64, u64)>, Fault> {
-        let first = self.number("SELECT min(seq) FROM record")?;
-        let receipted = self.number("SELECT upto FROM receipt ORDER BY n DESC LIMIT 1")?;
-        let (Some(from), Some(receipted)) = (first, receipted) else { return Ok(None) };
+        let Some(from) = self.number("SELECT min(seq) FROM record")? else { return Ok(None) };
+        let receipted = self.receipts.stored();
         // What was left and the central side does not have yet stays, though its numbers have a receipt.
         let untold = super::branch::first_untold(&self.store)?.unwrap_or(u64::MAX);
-        let to =
-            receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1).min(untold - 1).min(self.summed_up()?);
+        // Space does not wait for the first summary: a journal that is full could not store it.
+        let summed_up = self.summed_up()?.unwrap_or(u64::MAX);
+        let to = receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1).min(untold - 1).min(summed_up);
         Ok((to >= from).then_some((from, to)))
     }
 
-    /// Records up to here are summed up: what a day brought outlives its records. Without any summary nobody makes them.
-    fn summed_up(&self) -> Result<u64, Fault> {
+    /// Records up to here are summed up: what a day brought outlives its records. `None` before the first summary.
+    pub(super) fn summed_up(&self) -> Result<Option<u64>, Fault> {
         let sql = "SELECT body FROM state WHERE key = ?1";
         let doing = "cannot look for the last summary";
         let body: Option<String> = self.store.row(sql, [picket_core::summary::ROW], doing, |row| row.get(0))?;
-        let to = body.and_then(|body| serde_json::from_str::<Value>(&body).ok()?.get("to")?.as_u64());
-        Ok(to.unwrap_or(u64::MAX))
+        Ok(body.and_then(|body| serde_json::from_str::<Value>(&body).ok()?.get("to")?.as_u64()))
     }
 
     /// The rows that stand on a range, in parts that fit a record; and how far the range goes with them.

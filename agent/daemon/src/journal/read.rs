@@ -36,25 +36,12 @@ impl Journal {
     }
 
     fn range(&self, from: u64, to: u64) -> Result<Option<Lines>, Fault> {
-        let doing = "cannot read records";
-        let fault = |source| self.store.disk(doing, source);
+        // A damaged line goes as it is: the central side refuses it and takes what follows, though its receipts stop
+        // before it.
         let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-        let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
-        let mut rows = statement.query((from, to)).map_err(fault)?;
         let mut text = Vec::new();
-        let mut through = 0;
-        while let Some(row) = rows.next().map_err(fault)? {
-            // A damaged line goes as it is: the central side refuses it and takes what follows, though its receipts stop
-            // before it.
-            let line = row.get_ref(1).and_then(|value| Ok(value.as_bytes()?)).map_err(fault)?;
-            if through > 0 && text.len() + line.len() > BATCH_BYTES {
-                break;
-            }
-            text.extend_from_slice(line);
-            text.push(b'\n');
-            through = row.get(0).map_err(fault)?;
-        }
-        Ok((through > 0).then(|| packed(text, through)))
+        let through = self.store.take_lines(sql, (from, to), &mut text, "cannot read records")?;
+        Ok(through.map(|through| packed(text, through)))
     }
 
     /// Each urgent record behind the `epoch.open` it is verified with, unless that has a receipt; as many as fit.

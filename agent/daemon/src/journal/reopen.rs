@@ -1,5 +1,5 @@
 //! After a fault of the disk: close, open, check, go on in the same epoch. The connection that saw the fault is not
-//! asked again: it says "malformed" of files that are whole (reliability facts, Q4).
+//! asked again: it says "malformed" of files that are whole.
 
 use super::damage::Damage;
 use super::memory::StateCheck;

@@ -1,5 +1,8 @@
 //! Age: disposing of what has been kept for its time, judged by receipts alone. The clock of a gateway may be wrong, and
 //! then nothing is disposed of that the central side does not call old.
+//!
+//! What was left with a branch or set aside as damaged is evidence of a fault and not of a day: it goes for space alone,
+//! and the quarantine is bounded by itself.
 
 use super::prune::{self, Authority};
 use super::{Fault, Journal};
@@ -43,7 +46,8 @@ impl Journal {
             return Ok(());
         }
         self.retention.next_us = when.mono_us + LOOK_EVERY_US;
-        let Some(aged) = self.aged_to()? else { return Ok(()) };
+        // Age waits for the first summary.
+        let (Some(aged), Some(_)) = (self.aged_to()?, self.summed_up()?) else { return Ok(()) };
         let Some(range) = self.say_rows_again(when, aged)? else { return Ok(()) };
         let authority = self.retention.authority.clone();
         self.in_one(|store, sealer| {

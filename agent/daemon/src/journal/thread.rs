@@ -207,7 +207,8 @@ pub fn serve(
             }
         };
         let rebased = journal.rebased().map(Input::Rebased);
-        for input in rebased.into_iter().chain(answer).chain(looked) {
+        let declared = journal.declared().map(|seqs| Input::Declared { seqs });
+        for input in rebased.into_iter().chain(declared).chain(answer).chain(looked) {
             if inputs.blocking_send(input).is_err() {
                 return;
             }

@@ -107,3 +107,80 @@ fn records_that_are_gone_give_no_batch() {
     assert_eq!(journal.lines(&Batch::Range { from: 50, to: 60 }).unwrap(), None);
     assert_eq!(journal.lines(&Batch::Urgent { seqs: vec![50, 51], receipted: 9 }).unwrap(), None);
 }
+
+/// 20 records of three epochs with a receipt for all, written; and a receipt for the last of them as it would come again.
+fn receipted() -> (Site, Receipt) {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A"), beat()]).unwrap();
+    for _ in 0..2 {
+        drop(journal);
+        journal = site.start().0;
+        journal.append(&vec![beat(); 7]).unwrap();
+    }
+    let last = head(&journal);
+    assert_eq!(last, 20);
+    let paper = receipt(&journal, 1, last);
+    journal.receipt(&signed(&paper), &at(2)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    (site, paper)
+}
+
+#[test]
+fn a_journal_that_lost_what_it_has_a_receipt_for_goes_on_behind_that() {
+    let (mut site, paper) = receipted();
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 10");
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.receipted, recovered.head), ("rollback", 20, 22));
+    let all = lines(&journal);
+    let records: Vec<Parsed<'_>> = all.iter().map(|line| Parsed::read_bytes(line).unwrap()).collect();
+    assert_eq!(
+        records.iter().map(|record| record.seq).collect::<Vec<_>>(),
+        [(1..=10).collect(), vec![21, 22]].concat()
+    );
+    assert_eq!((records[10].prev, records[10].ep), (paper.head, 4));
+    assert_eq!(records[10].data()["tail"]["seq"], 10);
+    assert_eq!(rows(&journal), ["alarm/door/A"]);
+    // The central side goes on from there.
+    journal.receipt(&signed(&Receipt { n: 2, ..paper.clone() }), &at(3)).unwrap();
+    assert_eq!(journal.rebased(), None);
+    receive(&mut journal, 3, 22);
+    drop(journal);
+    let (journal, recovered) = site.start();
+    assert_eq!((found(&journal), recovered.tail.as_str(), recovered.receipted), (vec![], "crash", 22));
+}
+
+#[test]
+fn a_journal_that_lost_all_but_its_receipt_gives_no_number_again() {
+    let (mut site, paper) = receipted();
+    site.by_hand("DELETE FROM record; DELETE FROM epoch; DELETE FROM urgent");
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.receipted), ("rollback", 20));
+    let first = Parsed::read_bytes(&lines(&journal)[0]).unwrap().seq;
+    assert_eq!((first, kinds(&journal).contains(&Kind::LogGenesis)), (21, false));
+    journal.receipt(&signed(&Receipt { n: 2, ..paper }), &at(3)).unwrap();
+    assert_eq!(journal.rebased(), None);
+}
+
+#[test]
+fn a_damaged_record_under_the_head_of_a_receipt_is_known_by_the_one_that_follows() {
+    let (mut site, paper) = receipted();
+    // It reads, and says something else.
+    let (mut journal, _) = site.start();
+    let other = journal.store.line(19).unwrap().unwrap();
+    let other = String::from_utf8(other).unwrap();
+    journal.store.run("UPDATE record SET line = ?1 WHERE seq = 20", [other], "test").unwrap();
+    journal.receipt(&signed(&Receipt { n: 2, ..paper }), &at(3)).unwrap();
+    assert_eq!(journal.rebased(), None);
+}
+
+#[test]
+fn a_receipt_that_no_key_verifies_says_nothing_of_what_may_be_disposed_of() {
+    let (mut site, paper) = receipted();
+    site.by_hand("UPDATE receipt SET line = substr(line, 1, length(line) - 6) || 'AAAAAA'");
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.receipted, journal.newest_receipt(), journal.receipts.stored()), (0, 0, 0));
+    journal.receipt(&signed(&paper), &at(3)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    assert_eq!((journal.receipts.stored(), count(&journal, "receipt")), (20, 1));
+}

@@ -107,10 +107,38 @@ fn kept_summaries_take_a_quarter_of_the_budget_and_what_goes_then_is_stated() {
         journal.append(&[summary(n)]).unwrap();
         let upto = head(&journal);
         journal.receipt(&signed(&receipt(&journal, n, upto)), &at(2)).unwrap();
+        if n % 40 == 0 {
+            journal.rotate(&at(2)).unwrap();
+        }
     }
     let stated = disposed(&journal);
     assert!(stated.iter().any(|data| data["what"] == "summaries" && data["why"] == "space"), "{stated:?}");
+    // Every one that is kept can be verified.
+    let (mut after, mut known) = (0, std::collections::BTreeSet::new());
+    while let Some((last, text)) = journal.summary_lines(after).unwrap() {
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let record = Parsed::read_bytes(line).unwrap();
+            assert!(record.kind == Kind::EpochOpen && known.insert(record.ep) || known.contains(&record.ep));
+        }
+        after = last;
+    }
+    assert!(known.len() > 1, "{known:?}");
     let sql = "SELECT sum(length(line)) FROM summary";
     let bytes: u64 = journal.store.row(sql, [], "test", |row| row.get(0)).unwrap().unwrap();
     assert!(bytes < 600_000, "{bytes}");
+}
+
+#[test]
+fn what_no_summary_tells_of_does_not_go_by_age() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    day(&mut journal, 0);
+    day(&mut journal, 60);
+    let mut late = beat();
+    late.when = at(61_000_000);
+    journal.append(&[late]).unwrap();
+    assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0));
 }
