@@ -9,7 +9,7 @@
 
 use super::memory;
 use super::own_words::own_words;
-use super::prune::parts_of;
+use super::prune::{Authority, parts_of};
 use super::store::Store;
 use super::{Fault, Journal};
 use picket_core::memory::{ANEW, Stated};
@@ -28,7 +28,8 @@ mod lines;
 /// log grows to the bytes that are moved, because a branch is left whole or not at all: beside the budget the file
 /// system has to have room for the records without a receipt once more, else it is tried again with the next receipt.
 const MOVE_STEP: u64 = 64;
-/// So often in an hour, successes alone, the chain may go on behind a receipt: two gateways with one identity would drive each other on.
+/// So often in an hour, successes alone, the chain may go on behind a receipt: two gateways with one identity would drive
+/// each other on.
 const LEAVES_MAX: usize = 8;
 const HOUR_US: u64 = 3_600 * 1_000_000;
 
@@ -157,17 +158,24 @@ impl Journal {
         self.store.run(sql, [through], "cannot note what the central side has of a branch").map(drop)
     }
 
-    /// Where records give no more room, the eldest branch that the central side has goes, and that is stated.
-    pub(super) fn prune_branches(&mut self, when: &When) -> Result<(), Fault> {
+    /// The eldest branch that the central side has, and that was left behind a record before `below`, goes, and that is
+    /// stated. Whether one went.
+    pub(super) fn dispose_of_branch(
+        &mut self,
+        when: &When,
+        below: u64,
+        authority: Authority<'_>,
+    ) -> Result<bool, Fault> {
         let doing = "cannot look for a branch to dispose of";
-        let sql = "SELECT base, first, kept, last FROM leaving WHERE told >= base + last - first
+        let sql = "SELECT base, first, kept, last FROM leaving WHERE told >= base + last - first AND kept < ?1
                    AND EXISTS (SELECT 1 FROM branch WHERE pos BETWEEN base AND base + last - first) ORDER BY base LIMIT 1";
-        let found = self.store.row(sql, [], doing, |row| {
+        let below = below.min(i64::MAX as u64);
+        let found = self.store.row(sql, [below], doing, |row| {
             Ok(Leaving { base: row.get(0)?, first: row.get(1)?, kept: row.get(2)?, last: row.get(3)? })
         })?;
-        let Some(leaving) = found else { return Ok(()) };
+        let Some(leaving) = found else { return Ok(false) };
         self.in_one(|store, sealer| {
-            let super::prune::Authority { why, text } = super::prune::SPACE;
+            let Authority { why, text } = authority;
             let range = json!([leaving.kept + 1, leaving.last]);
             let data = json!({ "branch": range, "why": why, "authority": text });
             let body = own_words(when, Kind::RecordsDisposed, Severity::Notice, data);
@@ -178,7 +186,8 @@ impl Journal {
                 store.run(&sql, (leaving.base, leaving.end()), doing)?;
             }
             Ok(())
-        })
+        })?;
+        Ok(true)
     }
 }
 

@@ -137,7 +137,10 @@ impl Journal {
         let receipts = Receipts::load(&store, &credentials)?;
         let (behind, tail_state, found) = match receipts.beyond(head) {
             // Its numbers were sent: they are never given again.
-            Some(behind) => (behind, TailState::Rollback, Some(Found { seq: head.seq, link: head.link })),
+            Some(behind) => {
+                let state = if head.seq == 0 { TailState::Reset } else { TailState::Rollback };
+                (behind, state, Some(Found { seq: head.seq, link: head.link }))
+            }
             None => (head, tail_state(&store, head, &damage)?, None),
         };
         let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };

@@ -22,13 +22,14 @@ const EPOCH_LEAST: u64 = 100;
 const KEPT_BYTES: usize = PAYLOAD_MAX - 1_024;
 /// Records that say rows again at a time: about as much as what is disposed of.
 const KEPT_PARTS: usize = 64;
-/// Most records that one step writes, `records.disposed` included.
-pub(super) const PRUNE_WRITES: u64 = KEPT_PARTS as u64 + 1;
+/// Most records that one step writes, each `records.disposed` included: of the range, summaries, a branch, the quarantine.
+pub(super) const PRUNE_WRITES: u64 = KEPT_PARTS as u64 + super::summaries::STEPS as u64 + 3;
 /// Rows are said again only while all of them take less than this share of the budget: else the journal would turn over
 /// for nothing but its own rows.
 const ROWS_SHARE: u64 = 4;
 
 /// Why records are disposed of, and on whose authority.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Authority<'a> {
     pub(super) why: &'a str,
     pub(super) text: &'a str,
@@ -54,7 +55,10 @@ impl Journal {
             self.rotate(when)?;
         }
         // Two commits: were one reported as failed although it is there, no row would stand on what it deleted.
-        let Some(range) = self.say_rows_again(when, u64::MAX)? else { return self.prune_branches(when) };
+        let Some(range) = self.say_rows_again(when, u64::MAX)? else {
+            // Where records give no more room, a branch does.
+            return self.dispose_of_branch(when, u64::MAX, SPACE).map(drop);
+        };
         self.in_one(|store, sealer| dispose(store, sealer, when, range, SPACE))?;
         self.bound_summaries(when)
     }

@@ -16,7 +16,7 @@ use serde_json::json;
 const SHARE: u64 = 4;
 /// Summaries disposed of by one record, and such records at a time: more than one step of pruning brings along.
 const STEP: u64 = 64;
-const STEPS: usize = 16;
+pub(super) const STEPS: usize = 16;
 
 /// A record is a summary: it is to be kept.
 pub(super) fn mark(store: &Store, seq: u64) -> Result<(), Fault> {

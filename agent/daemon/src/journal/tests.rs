@@ -7,12 +7,14 @@ mod faults;
 mod large;
 mod life;
 mod lost;
+mod marks;
 mod mending;
 mod orders;
 mod pruning;
 mod random;
 mod receipts;
 mod retention;
+mod secrets;
 mod summaries;
 
 use super::{Credentials, Fault, Journal, Place};

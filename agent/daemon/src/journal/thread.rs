@@ -1,17 +1,20 @@
 //! The journal's own thread: it blocks on the disk so that nothing else has to.
 
 use super::bundle::{Papers, Part};
-use super::{Fault, Journal, Lines, ReceiptFault};
+use super::{Fault, Journal, ReceiptFault};
 use crate::settings::{self, RegisterText};
 use picket_core::register::Register;
 use picket_core::time::s;
-use picket_core::wire::{Batch, Input, Lane};
+use picket_core::wire::{Batch, Input};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
 use sha2::{Digest as _, Sha256};
 use std::error::Error as _;
-use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
+
+mod asked;
+
+pub use asked::{Parcel, Request};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
 pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
@@ -24,117 +27,6 @@ const SPACE_EVERY_US: u64 = s(60);
 
 /// Number of the last record in it, and lines each ended by LF.
 pub type Slice = (u64, Vec<u8>);
-
-/// What is asked of the journal. At most one append, one send per lane, a few receipts and one export are open at a
-/// time, so the channel is short.
-#[derive(Debug)]
-pub enum Request {
-    /// Store.
-    Append {
-        /// Number of the last draft.
-        through: u64,
-        /// What.
-        bodies: Arc<Vec<Body>>,
-    },
-    /// Read records and hand them to the central link.
-    Send {
-        /// Session it is meant for.
-        session: u32,
-        /// Which.
-        batch: Batch,
-    },
-    /// Have the central side asked for its last receipt.
-    Ask {
-        /// Session it is meant for.
-        session: u32,
-    },
-    /// Have the central link prove that it lives.
-    Call {
-        /// The answer.
-        here: oneshot::Sender<()>,
-    },
-    /// Read stored records again.
-    LookBack {
-        /// Behind this number.
-        after: u64,
-    },
-    /// Say what lines that came down are.
-    CheckOrder {
-        /// The lines.
-        text: String,
-        /// Now.
-        when: When,
-    },
-    /// Keep a verified order, and read its register.
-    KeepOrder {
-        /// The order as received.
-        line: String,
-        /// Its link.
-        link: Link,
-        /// Text of its register.
-        register: Option<Arc<str>>,
-    },
-    /// Verify a receipt.
-    Receipt {
-        /// As received.
-        line: String,
-        /// When it is verified: the moment of an epoch that it may open.
-        when: When,
-    },
-    /// The central side has what was left of a branch, up to a position.
-    BranchTold {
-        /// The position.
-        through: u64,
-    },
-    /// Keep records for so many days from here on.
-    Retain {
-        /// Days, from 1; `None` as the settings say.
-        days: Option<u32>,
-        /// Who says so, for the records that state what is disposed of.
-        authority: String,
-    },
-    /// Lines after a number, for an export.
-    Slice {
-        /// Of what.
-        part: Part,
-        /// `None` = from the oldest record that a stranger can begin with.
-        after: Option<u64>,
-        /// The answer.
-        reply: oneshot::Sender<Result<Option<Slice>, String>>,
-    },
-    /// What an export needs beside the records.
-    Papers {
-        /// The answer.
-        reply: oneshot::Sender<Result<Papers, String>>,
-    },
-}
-
-/// What goes to the central link. Each is meant for one session, and thrown away in another.
-#[derive(Debug)]
-pub enum Parcel {
-    /// A batch of records.
-    Batch {
-        /// Session it is meant for.
-        session: u32,
-        /// Its lane.
-        lane: Lane,
-        /// Its lines.
-        lines: Lines,
-    },
-    /// The question for the last receipt, with the newest that is known: a central side that was restored from a backup
-    /// counts on from there.
-    Ask {
-        /// Session it is meant for.
-        session: u32,
-        /// Newest receipt known, 0 for none.
-        newest: u64,
-    },
-    /// Prove that the link lives, connected or not.
-    Call {
-        /// The answer.
-        here: oneshot::Sender<()>,
-    },
-}
 
 /// Serves requests until the channel is closed. Faults are answers: the live view goes on. `mending` shows the bytes of a
 /// file that an append has to open and check again, for as long as that takes.

@@ -37,7 +37,7 @@ fn branch(journal: &Journal) -> Vec<(u64, u64, Kind)> {
 }
 
 /// Two lives of one gateway: the receipt of what the first one wrote, and the journal as an image of its disk took it.
-fn put_back() -> (Site, Journal, String) {
+pub(super) fn put_back() -> (Site, Journal, String) {
     let mut site = Site::new();
     let (mut journal, _) = site.start();
     journal.append(&[raised("door/A"), beat()]).unwrap();
@@ -53,7 +53,7 @@ fn put_back() -> (Site, Journal, String) {
     (site, journal, line)
 }
 
-fn told(journal: &mut Journal) -> Rebased {
+pub(super) fn told(journal: &mut Journal) -> Rebased {
     journal.rebased().expect("it was left")
 }
 
@@ -219,7 +219,7 @@ fn a_receipt_that_contradicts_one_that_is_held_has_nothing_follow() {
 }
 
 /// Lives and dies with the connection, as the faults of a disk do.
-const BREAK: &str = "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.record WHEN new.seq > 21
+pub(super) const BREAK: &str = "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.record WHEN new.seq > 21
                      BEGIN SELECT RAISE(ABORT, 'input/output error'); END";
 
 #[test]
@@ -348,69 +348,4 @@ fn a_branch_that_the_central_side_has_goes_where_space_is_short_and_that_is_stat
     let stated = all.iter().filter_map(|line| Parsed::read_bytes(line).ok()).map(|record| record.data());
     assert!(stated.into_iter().any(|data| data.get("branch") == Some(&json!([21, rebased.found]))));
     assert_eq!(count(&journal, "branch"), 0);
-}
-
-/// Marks of summaries that another record lies under.
-fn misplaced(journal: &Journal) -> Vec<u64> {
-    let sql = "SELECT summary.seq, CAST(record.line AS BLOB) FROM summary LEFT JOIN record USING(seq)
-               WHERE summary.line IS NULL";
-    let marks: Vec<(u64, Option<Vec<u8>>)> =
-        journal.store.rows(sql, [], "test", |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    let is_one = |line: &[u8]| Parsed::read_bytes(line).is_ok_and(|record| record.kind == Kind::SummaryDay);
-    marks.into_iter().filter(|(_, line)| !line.as_deref().is_some_and(is_one)).map(|(seq, _)| seq).collect()
-}
-
-fn summary(to: u64) -> Body {
-    body(Kind::SummaryDay, Severity::Info, json!({ "to": to }))
-}
-
-#[test]
-fn marks_and_reach_of_summaries_go_back_with_the_branch() {
-    let (_site, mut journal, line) = put_back();
-    journal.append(&vec![beat(); 20]).unwrap();
-    journal.append(&[summary(24)]).unwrap();
-    journal.receipt(&line, &at(9)).unwrap();
-    assert_eq!(journal.summed_up().unwrap(), Some(20), "what follows is summed up by nobody yet");
-    journal.append(&vec![beat(); 20]).unwrap();
-    assert_eq!((misplaced(&journal), rows(&journal)), (vec![], vec!["alarm/door/A".into(), "summary".into()]));
-    memory::refold(&journal.store).unwrap();
-    assert_eq!(journal.summed_up().unwrap(), Some(20));
-}
-
-#[test]
-fn a_summary_that_is_appended_once_more_has_one_mark_under_its_new_number() {
-    let mut site = Site::new();
-    let (mut journal, _) = site.start();
-    journal.store.lose_next_commit();
-    assert!(journal.append(&[summary(1)]).is_err());
-    journal.append(&[summary(1), beat()]).unwrap();
-    assert_eq!((misplaced(&journal), count(&journal, "summary")), (vec![], 1));
-}
-
-#[test]
-fn what_was_declared_of_a_branch_that_is_left_is_declared_of_no_other_record() {
-    let (_site, mut journal, line) = put_back();
-    journal.append(&vec![beat(); 20]).unwrap();
-    journal.store.run("DELETE FROM record WHERE seq = 22", [], "test").unwrap();
-    let paper = Receipt { resend: vec![(5, 30)], ..receipt(&journal, 2, 4) };
-    journal.receipt(&signed(&paper), &at(3)).unwrap();
-    assert_eq!(count(&journal, "lost"), 1);
-    let line = signed(&Receipt {
-        n: 3,
-        ..Receipt::verify(&line, &ReceiptKey::from_seed([9; 32]).public(), &paper.gw).unwrap().0
-    });
-    journal.receipt(&line, &at(9)).unwrap();
-    assert_eq!((count(&journal, "lost"), told(&mut journal).upto), (0, 20));
-}
-
-#[test]
-fn leaves_that_did_not_succeed_are_not_counted() {
-    let (_site, mut journal, line) = put_back();
-    for n in 0..10 {
-        journal.store.db.execute_batch(&BREAK.replace("21", "0")).unwrap();
-        assert!(matches!(journal.receipt(&line, &at(9)), Err(ReceiptFault::Journal(_))), "{n}");
-        journal.append(&[beat()]).unwrap();
-    }
-    journal.receipt(&line, &at(9)).unwrap();
-    assert_eq!(told(&mut journal).upto, 20);
 }

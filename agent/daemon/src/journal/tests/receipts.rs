@@ -155,7 +155,7 @@ fn a_journal_that_lost_all_but_its_receipt_gives_no_number_again() {
     let (mut site, paper) = receipted();
     site.by_hand("DELETE FROM record; DELETE FROM epoch; DELETE FROM urgent");
     let (mut journal, recovered) = site.start();
-    assert_eq!((recovered.tail.as_str(), recovered.receipted), ("rollback", 20));
+    assert_eq!((recovered.tail.as_str(), recovered.receipted), ("reset", 20));
     let first = Parsed::read_bytes(&lines(&journal)[0]).unwrap().seq;
     assert_eq!((first, kinds(&journal).contains(&Kind::LogGenesis)), (21, false));
     journal.receipt(&signed(&Receipt { n: 2, ..paper }), &at(3)).unwrap();
