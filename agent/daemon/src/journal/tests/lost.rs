@@ -193,8 +193,12 @@ fn good_records_are_no_loss_where_the_opening_of_their_epoch_was_disposed_of() {
     journal.receipt(&signed(&paper), &at(2)).unwrap();
     journal.append(&[beat()]).unwrap();
     drop(journal);
+    // A third epoch, whose opening stays.
+    drop(site.start());
     site.by_hand("DELETE FROM record WHERE seq <= 100; DELETE FROM epoch WHERE seq <= 100");
     let (mut journal, _) = site.start();
+    let line = journal.store.line(101).unwrap().unwrap();
+    assert_eq!((Parsed::read_bytes(&line).unwrap().ep, count(&journal, "quarantine")), (2, 0));
     let paper = Receipt { n: 2, resend: vec![(101, 140)], ..paper };
     journal.receipt(&signed(&paper), &at(9)).unwrap();
     assert_eq!(declared(&journal), [[]; 0]);
