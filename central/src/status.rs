@@ -69,6 +69,11 @@ SELECT 'not trusted after record '||after_seq||', by '||approved_by||' at '
   ||(SELECT count(*) FROM record r WHERE r.gw=v.gw AND r.seq>v.after_seq)
 FROM revoked v WHERE gw=?1 LIMIT ?2";
 
+/// Who did something, as far as it was disclosed and is not erased.
+const PERSONAL: &str = "
+SELECT 'record '||p.seq||coalesce(' ('||r.kind||')', '')||': '||coalesce(p.text, 'erased by record '||p.erased_by)
+FROM personal p LEFT JOIN record r ON r.gw=p.gw AND r.seq=p.seq WHERE p.gw=?1 ORDER BY p.seq DESC LIMIT ?2";
+
 /// One gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayStatus {
@@ -145,6 +150,7 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
         part(&mut text, "declared as lost", rows(db, LOSSES, gw)?);
         part(&mut text, "life", rows(db, LIFE, gw)?);
         part(&mut text, "revoked", rows(db, REVOKED, gw)?);
+        part(&mut text, "personal data", rows(db, PERSONAL, gw)?);
         let refused = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', received_ms/1000, 'unixepoch')||'  '||reason
                        FROM quarantine WHERE gw=?1 ORDER BY id DESC LIMIT ?2";
         part(&mut text, "refused", rows(db, refused, gw)?);

@@ -11,6 +11,7 @@
 //! | `rollback(gw, seq, ep, tail_state, found_seq, found_fits, received_ms)` | an opening behind a receipt: the disk was restored or lost a tail, and ended with `found_seq` |
 //! | `lost(gw, from_seq, to_seq, declared_by, since_ms)` | a hole that the gateway declared in record `declared_by`; what arrives of it later is in `record` all the same |
 //! | `personal(gw, seq, salt, text, erased_by, received_ms)` | what record `seq` commits to, or by which record it was erased |
+//! | `erased(gw, from_seq, to_seq, by_seq)` | what record `by_seq` erased, also of what had not come yet |
 //! | `life(gw, heard_ms, every_s, stopped, silent_ms)` | when a genuine record last came, and since when heartbeats are missed |
 //! | `revoked(gw, after_seq, approved_by, at_ms)` | records above `after_seq` are kept and not trusted; `trusted_record` has the others |
 //! | `quarantine(id, gw, received_ms, reason, line)` | a refused line; `gw` is `?` for gateways never accepted |
@@ -89,6 +90,9 @@ CREATE TABLE IF NOT EXISTS lost(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, to_
   declared_by INTEGER NOT NULL, since_ms INTEGER NOT NULL, PRIMARY KEY(gw, from_seq)) STRICT;
 CREATE TABLE IF NOT EXISTS personal(gw TEXT NOT NULL, seq INTEGER NOT NULL, salt BLOB, text TEXT, erased_by INTEGER,
   received_ms INTEGER NOT NULL, PRIMARY KEY(gw, seq)) STRICT;
+CREATE TABLE IF NOT EXISTS erased(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL,
+  by_seq INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS erased_gw ON erased(gw, from_seq);
 CREATE TABLE IF NOT EXISTS life(gw TEXT PRIMARY KEY, heard_ms INTEGER NOT NULL, every_s INTEGER NOT NULL,
   stopped INTEGER NOT NULL, silent_ms INTEGER) STRICT;
 CREATE TABLE IF NOT EXISTS revoked(gw TEXT PRIMARY KEY, after_seq INTEGER NOT NULL, approved_by TEXT NOT NULL,
@@ -151,6 +155,8 @@ impl Store {
             connection.busy_timeout(BUSY)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
+            // What is erased is written over in its page; the log and what lies below the file may still have it.
+            connection.pragma_update(None, "secure_delete", "FAST")?;
             connection.execute_batch(SCHEMA)?;
             // A store from before second histories were told apart.
             if !connection.prepare("SELECT 1 FROM pragma_table_info('fork') WHERE name='branch'")?.exists([])? {

@@ -12,7 +12,7 @@ use std::time::Duration;
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// mosquitto writes its database when it stops.
 const STOPS_IN: Duration = Duration::from_secs(20);
-const STARTS_IN: Duration = Duration::from_secs(10);
+const STARTS_IN: Duration = Duration::from_secs(60);
 
 /// A broker, running or stopped.
 #[derive(Debug)]

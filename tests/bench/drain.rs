@@ -11,6 +11,7 @@ use crate::sink_log::SinkLog;
 use crate::stand::Stand;
 use crate::stopwatch::mono_ns;
 use crate::table::{Figures, Judged, Table};
+use crate::verified::on_two_cores;
 use std::path::Path;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ struct Bridged {
 
 /// Runs the job.
 pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
+    on_two_cores()?;
     let records = bench.backlog(RECORDS, RECORDS_QUICK);
     let events = if bench.quick { EVENTS_QUICK } else { EVENTS };
     let peer = Peer::fetched(bench.programs.path())?;

@@ -106,6 +106,11 @@ impl Gateway {
         Process::start(command.args(["run", "--config"]).arg(self.folder.join("central.toml")), &log)
     }
 
+    /// Where the agent's control socket lies.
+    pub(crate) fn runtime(&self) -> &Path {
+        self.runtime.path()
+    }
+
     /// Where its settings lie.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

@@ -15,7 +15,7 @@ use std::time::Duration;
 const FIRST_VALUE: Duration = Duration::from_secs(60);
 /// A stop in order: the agent finishes its asks, stores its last words and gives the link two seconds.
 pub(crate) const STOPS_IN: Duration = Duration::from_secs(30);
-const READY_IN: Duration = Duration::from_secs(10);
+const READY_IN: Duration = Duration::from_secs(60);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod append;
 mod backlog;
 mod broker;
 mod drain;
+mod evidence;
 mod flash;
 mod gateway;
 mod ingest;
@@ -55,7 +56,7 @@ struct Options {
     /// Kills of the job `kills`
     #[arg(long, default_value_t = 200)]
     kills: usize,
-    /// Records of the backlog in start, drain, ingest-link and overtake
+    /// Records of the backlog in start, drain, ingest-link, overtake and evidence
     #[arg(long)]
     backlog: Option<u64>,
     /// Seed of what is random; from the clock where it is not given.
@@ -91,6 +92,8 @@ enum Job {
     IngestLink,
     /// Alarms while that backlog drains: latency
     Overtake,
+    /// A million records exported and verified: seconds, and memory that does not grow
+    Evidence,
     /// Bytes that reach the block device for each routine record; needs root
     Flash,
     /// J1 to J4 and records
@@ -180,6 +183,7 @@ fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Judged, Stri
         Job::Drain => drain::run(bench, folder),
         Job::IngestLink => verified::run(bench, folder, verified::Alarms::None),
         Job::Overtake => verified::run(bench, folder, verified::Alarms::Meanwhile),
+        Job::Evidence => evidence::run(bench, folder),
         Job::Flash => flash::run(bench, folder),
         Job::All => unreachable!("all is a list of jobs"),
     }

@@ -72,7 +72,7 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
     for (name, starts) in [("after a stop in order", &after_stop), ("after SIGKILL", &after_kill)] {
         let above = starts.peak_mib.above(&on_empty.peak_mib);
         let most = above.quantile(1.0);
-        table.against(format!("resident peak MiB above it, {name}"), above.told(1), "at most 16", most <= 16.0);
+        table.must(format!("resident peak MiB above it, {name}"), above.told(1), "at most 16", most <= 16.0);
     }
     table.zero("records of the backlog that are gone", head - kept);
     table.zero("damage told at a start", damage);

@@ -78,7 +78,7 @@ pub(crate) fn run(bench: &Bench, folder: &Path, alarms: Alarms) -> Result<Judged
 }
 
 /// This process and all that it starts.
-fn on_two_cores() -> Result<(), String> {
+pub(crate) fn on_two_cores() -> Result<(), String> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     if cores <= 2 {
         return Ok(());

@@ -78,6 +78,8 @@ struct Walk {
     /// What `journal.recovered` said was found.
     found: Vec<Value>,
     damaged: Vec<String>,
+    /// How many commit to what stands beside them.
+    committed: u64,
     /// Those whose signature was verified.
     verified: BTreeSet<u64>,
     /// Number of the newest `epoch.open`: what was told from there on belongs to a tail that is gone.
@@ -103,6 +105,11 @@ impl Checker {
             known = stated;
             let found =
                 compare(&walk, &book, &recovered, allowed, turn).map_err(|why| format!("open {}: {why}", turn + 1))?;
+            let beside = journal.personal_in(&[(1, LATER_US)]).map_err(|fault| format!("reading: {}", told(&fault)))?;
+            if beside != walk.committed && allowed != Allowed::Loss {
+                let committed = walk.committed;
+                return Err(format!("{committed} records commit to a text and {beside} texts are there"));
+            }
             if turn > 0 && found.gone > 0 {
                 return Err(format!("{} records went between two starts in order", found.gone));
             }
@@ -133,6 +140,7 @@ impl Checker {
             disposed: Vec::new(),
             found: Vec::new(),
             damaged: Vec::new(),
+            committed: 0,
             verified: BTreeSet::new(),
             opened: 0,
         };
@@ -184,6 +192,7 @@ impl Checker {
             }
         }
         walk.links.insert(seq, record.link);
+        walk.committed += u64::from(record.personal.is_some());
         if record.kind == Kind::EpochOpen {
             walk.opened = seq;
         }
@@ -272,9 +281,7 @@ fn compare(walk: &Walk, book: &Book, recovered: &Recovered, allowed: Allowed, tu
         // A line that does not verify shows itself to whoever verifies; what is gone must be stated, or leave a hole.
         let hole = walk.links.keys().zip(walk.links.keys().skip(1)).any(|(a, b)| a + 1 != *b);
         // The end of an epoch that nobody closed is lost, and its next opening says so.
-        // Where all was in a log that is no log any more, an empty journal begins anew: the central side's receipt tells.
-        let unclosed = ["crash", "genesis"].contains(&recovered.tail.as_str());
-        if gone > 0 && damaged == 0 && !hole && !unclosed {
+        if gone > 0 && damaged == 0 && !hole && recovered.tail != "crash" {
             return Err(format!("{gone} records are gone and nothing states it"));
         }
     }

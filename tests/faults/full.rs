@@ -204,7 +204,7 @@ fn filled(seed: u64, free: u64, when: When, checker: &mut Checker) -> Result<Fou
 }
 
 /// Takes space until no more than so many blocks are free.
-fn fill(volume: &Volume, filler: &Path, free: u64) -> Result<(), String> {
+pub(crate) fn fill(volume: &Volume, filler: &Path, free: u64) -> Result<(), String> {
     let told = |error: std::io::Error| format!("{}: {error}", filler.display());
     std::fs::create_dir_all(filler).map_err(told)?;
     let mut size = 1_024;

@@ -46,12 +46,12 @@ fn sweeps(run: &Run) -> Vec<Sweep> {
     let errors = ["EIO", "ENOSPC", "EINTR"];
     let sweep = |mix, steps, call, error, length| Sweep { mix, steps, seed: run.seed, call, error, length };
     let mut all: Vec<Sweep> = Vec::new();
-    for call in ["pwrite64", "fsync"] {
+    for call in ["pwrite64", "fdatasync"] {
         all.extend(errors.map(|error| sweep(Mix::Mixed, 12, call, error, 1)));
     }
     if run.long {
         for mix in [Mix::Mixed, Mix::Small, Mix::Large] {
-            for call in ["pwrite64", "fsync", "pread64", "openat", "ftruncate", "unlink", "rename"] {
+            for call in ["pwrite64", "fdatasync", "fsync", "pread64", "openat", "ftruncate", "unlink", "rename"] {
                 for length in [1, BURST] {
                     all.extend(errors.map(|error| sweep(mix, 40, call, error, length)));
                 }
@@ -78,7 +78,7 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
         }
         Ok(())
     })?;
-    for call in ["pwrite64", "fsync"] {
+    for call in ["pwrite64", "fdatasync"] {
         if run.only.is_none() && counted.iter().all(|(sweep, calls)| sweep.call != call || *calls < 10) {
             return Err(format!("hardly any {call} is seen: the sweep is empty"));
         }

@@ -3,6 +3,7 @@
 //!
 //! Everything follows from `--seed`; a failure prints its name, and `faults PART --only NAME` replays it alone.
 
+mod agent;
 mod book;
 mod budget;
 mod check;
@@ -17,6 +18,7 @@ mod lived;
 mod rot;
 mod runs;
 mod scene;
+mod site;
 mod states;
 mod torn;
 mod trace;
@@ -81,6 +83,8 @@ enum Part {
     Rot,
     /// A disk that is full, or takes no writes
     Full,
+    /// The shipped agent on such a disk
+    Agent,
     /// SIGKILL at any moment, starts and disposals included
     Kills,
     /// Defects on purpose, each seen by its tests
@@ -88,8 +92,17 @@ enum Part {
 }
 
 impl Part {
-    const EVERY: [Self; 8] =
-        [Self::States, Self::Errors, Self::Cuts, Self::Torn, Self::Rot, Self::Full, Self::Kills, Self::Defects];
+    const EVERY: [Self; 9] = [
+        Self::States,
+        Self::Errors,
+        Self::Cuts,
+        Self::Torn,
+        Self::Rot,
+        Self::Full,
+        Self::Agent,
+        Self::Kills,
+        Self::Defects,
+    ];
 
     fn run(self, run: &Run) -> Result<Runs, String> {
         match self {
@@ -99,6 +112,7 @@ impl Part {
             Self::Torn => torn::run(run),
             Self::Rot => rot::run(run),
             Self::Full => full::run(run),
+            Self::Agent => agent::run(run),
             Self::Kills => kills::run(run),
             Self::Defects => defects::run(run),
         }

@@ -8,6 +8,7 @@ use picket_record::chain::Origin;
 use picket_record::encode::{Link, Name};
 use picket_record::keys::{IdentityKey, PublicKey, ReceiptKey};
 use picket_record::kind::{Kind, Severity};
+use picket_record::personal::{Personal, PersonalText};
 use picket_record::receipt::{Receipt, State};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -87,12 +88,13 @@ pub(crate) fn small(mono_us: u64, chance: &mut Chance) -> Body {
     let (kind, severity, data) = match chance.below(6) {
         0 => (Kind::AlarmRaised, Severity::Security, json!({ "alarm": alarm, "n": chance.below(1_000) })),
         1 => (Kind::AlarmClosed, Severity::Notice, json!({ "alarm": alarm })),
-        2 => (Kind::ActAcknowledged, Severity::Notice, json!({ "alarm": alarm, "by": "Ada" })),
+        2 => (Kind::ActAcknowledged, Severity::Notice, json!({ "alarm": alarm })),
         3 => (Kind::NonconformityOpened, Severity::Fault, json!({ "nonconformity": alarm, "judged_ms": 5 })),
         4 => (Kind::NonconformityClosed, Severity::Notice, json!({ "nonconformity": alarm })),
         _ => (Kind::Heartbeat, Severity::Info, json!({ "n": chance.below(1_000_000) })),
     };
-    body(mono_us, kind, severity, data)
+    let guard = (kind == Kind::ActAcknowledged).then(|| PersonalText::of(&[("by", "Ada")])).flatten();
+    Body { personal: guard.map(Personal::Said), ..body(mono_us, kind, severity, data) }
 }
 
 /// A record of about 6 KiB: more than a page, so that it overflows into others.

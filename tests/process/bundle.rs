@@ -10,36 +10,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Verifiers that share no code with the product, nor with each other.
-struct Verifiers {
-    identity: String,
-    /// Without a signed manifest: what stands beside the files is not judged.
-    unsealed: bool,
+pub(crate) struct Verifiers {
+    pub(crate) identity: String,
 }
 
 impl Verifiers {
-    fn picket(&self, bundle: &Path) -> Output {
+    pub(crate) fn picket(&self, bundle: &Path) -> Output {
         let identity = Path::new(&self.identity);
         ask(&product().picket, &[Path::new("verify"), bundle, Path::new("--identity"), identity])
     }
 
-    fn python(&self, bundles: &[PathBuf]) -> Output {
+    pub(crate) fn python(&self, bundles: &[PathBuf]) -> Output {
         self.stranger(Command::new(python()).arg(verifier("verify.py")), bundles)
     }
 
-    fn node(&self, bundles: &[PathBuf]) -> Output {
+    pub(crate) fn node(&self, bundles: &[PathBuf]) -> Output {
         self.stranger(node().arg(verifier("verify.mjs")), bundles)
     }
 
-    fn openssl(&self, bundles: &[PathBuf]) -> Output {
+    pub(crate) fn openssl(&self, bundles: &[PathBuf]) -> Output {
         self.stranger(Command::new("sh").arg(verifier("verify.sh")), bundles)
     }
 
     fn stranger(&self, command: &mut Command, bundles: &[PathBuf]) -> Output {
         // One word: a key may begin with a hyphen.
         command.arg(format!("--identity={}", self.identity));
-        if self.unsealed {
-            command.arg("--no-manifest");
-        }
         ran(command.args(bundles))
     }
 }
@@ -70,14 +65,20 @@ fn node() -> Command {
     command
 }
 
-/// A copy of an export with other lines.
-fn altered(bundle: &Path, name: &str, alter: impl FnOnce(&mut Vec<String>)) -> PathBuf {
+/// A copy of an export.
+fn copied(bundle: &Path, name: &str) -> PathBuf {
     let copy = bundle.with_file_name(name);
     fs::create_dir(&copy).expect("made");
     for file in fs::read_dir(bundle).expect("a folder") {
         let file = file.expect("an entry").path();
         fs::copy(&file, copy.join(file.file_name().expect("a name"))).expect("copied");
     }
+    copy
+}
+
+/// A copy of an export with other lines.
+fn altered(bundle: &Path, name: &str, alter: impl FnOnce(&mut Vec<String>)) -> PathBuf {
+    let copy = copied(bundle, name);
     let records = copy.join("records.jws");
     let text = fs::read_to_string(&records).expect("readable");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -120,12 +121,23 @@ fn an_exported_bundle_is_verified_by_strangers() {
     drop(central);
     let records = payloads(&bundle.join("records.jws"));
     assert_eq!(count(&records, "epoch.open"), 2);
-    let unsealed = !bundle.join("MANIFEST.jws").exists();
-    let verifiers = Verifiers { identity: site.identity.clone(), unsealed };
+    let verifiers = Verifiers { identity: site.identity.clone() };
     let one = [bundle.clone()];
     for output in [verifiers.picket(&bundle), verifiers.python(&one), verifiers.node(&one), verifiers.openssl(&one)] {
         assert!(output.status.success(), "{}", told(&output));
         print!("{}", told(&output));
+    }
+    // Whoever knows a root document is not content with a bundle that has none.
+    let hash = "A".repeat(43);
+    let mut pinned =
+        vec![ask(&product().picket, &[Path::new("verify"), &bundle, "--root-hash".as_ref(), hash.as_ref()])];
+    for mut command in [Command::new(python()), node(), Command::new("sh")] {
+        let script = ["verify.py", "verify.mjs", "verify.sh"][pinned.len() - 1];
+        pinned.push(ran(command.arg(verifier(script)).arg(format!("--root={hash}")).arg(&bundle)));
+    }
+    for output in pinned {
+        assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+        assert!(told(&output).contains("root-unknown"), "{}", told(&output));
     }
 
     let middle = records.len() / 2;
@@ -144,6 +156,78 @@ fn an_exported_bundle_is_verified_by_strangers() {
         let named = format!("{}: {}", wrong.display(), told(&picket));
         assert_eq!(picket.status.code(), Some(1), "{named}");
         assert!(told(&picket).contains(&format!("line {}:", middle + 1)), "{named}");
+    }
+}
+
+#[test]
+fn a_bundle_of_any_range_verifies_by_the_root_that_an_auditor_has_and_one_turned_bit_in_any_file_refuses_it() {
+    let broker = Broker::start();
+    let site = Installation::make_enrolled(broker.port, broker.port);
+    let _central = site.start_central();
+    let agent = site.start_listening();
+    broker.publish(&scene(7), event("2026-01-01T00:00:00.000Z", true).as_bytes(), &[]);
+    site.until("the alarm is recorded", |status| status["alarms"][0]["recorded"].as_bool().filter(|yes| *yes));
+    agent.kill();
+    let _agent = site.start_listening();
+    let receipted = site.until_receipted();
+    broker.publish(&motion(8), event("2026-01-01T00:00:01.000Z", true).as_bytes(), &[]);
+    site.until("more records", |status| (status["journal"]["head"].as_u64()? > receipted).then_some(()));
+    let whole = site.export("whole");
+    let root = site.path("root-of-the-auditor.jws");
+    fs::copy(site.settings().join("root.jws"), &root).expect("copied");
+    let pinned = |bundle: &Path| ask(&product().picket, &[Path::new("verify"), bundle, Path::new("--root"), &root]);
+    let today = payloads(&whole.join("records.jws"))[0]["wall"].as_str().expect("a time")[..10].to_owned();
+    let records = payloads(&whole.join("records.jws"));
+    let opening = records.iter().rposition(|record| record["kind"] == "epoch.open").expect("two epochs");
+    let from = records[opening]["seq"].as_u64().expect("a number");
+    let (late, until_now) = ((from + 1).to_string(), (from + 2).to_string());
+    let ranges = [
+        ("by-number", vec!["--from", &late, "--to", &until_now], from),
+        ("early", vec!["--to", "3"], 1),
+        ("by-day", vec!["--from", &today, "--to", &today], 1),
+    ];
+    let mut bundles = vec![whole.clone()];
+    for (name, range, first) in ranges {
+        let bundle = site.export_of(name, &range);
+        assert_eq!(payloads(&bundle.join("records.jws"))[0]["seq"].as_u64(), Some(first), "{name}");
+        bundles.push(bundle);
+    }
+    let verifiers = Verifiers { identity: site.identity.clone() };
+    for bundle in &bundles {
+        let one = [bundle.clone()];
+        for output in [pinned(bundle), verifiers.python(&one), verifiers.node(&one), verifiers.openssl(&one)] {
+            assert!(output.status.success(), "{}: {}", bundle.display(), told(&output));
+        }
+    }
+    let said = told(&pinned(&whole));
+    println!("{said}");
+    assert!(said.contains("by N. N., for: case 7") && said.contains("the root document that you gave"), "{said}");
+    let alone = told(&ask(&product().picket, &[Path::new("verify"), &whole]));
+    assert!(alone.contains("NOTHING BUT THE BUNDLE ITSELF"), "{alone}");
+
+    let other = ["verify".as_ref(), whole.as_os_str(), "--root-hash".as_ref(), "A".repeat(43).as_ref()]
+        .map(|a: &std::ffi::OsStr| a.to_owned());
+    let stranger = ask(&product().picket, &other);
+    assert_eq!(stranger.status.code(), Some(1), "{}", told(&stranger));
+    assert!(told(&stranger).contains("[root-unknown]"), "{}", told(&stranger));
+
+    let mut flipped = Vec::new();
+    for entry in fs::read_dir(&whole).expect("a folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name");
+        let copy = copied(&whole, &format!("flipped-{name}"));
+        let mut bytes = fs::read(copy.join(&name)).expect("readable");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(copy.join(&name), bytes).expect("written");
+        flipped.push(copy);
+    }
+    assert!(flipped.len() >= 6, "{flipped:?}");
+    for copy in &flipped {
+        let refused = pinned(copy);
+        assert_eq!(refused.status.code(), Some(1), "{}: {}", copy.display(), told(&refused));
+    }
+    for output in [verifiers.python(&flipped), verifiers.node(&flipped), verifiers.openssl(&flipped)] {
+        assert_eq!(told(&output).matches("verdict: refused").count(), flipped.len(), "{}", told(&output));
     }
 }
 
@@ -197,7 +281,7 @@ fn every_verifier_accepts_the_frozen_bundle_and_refuses_every_change_to_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let keys = fs::read_to_string(vectors().join("keys.tsv")).expect("the keys");
     let identity = keys.lines().next().and_then(|row| row.split('\t').nth(2)).expect("the identity").to_owned();
-    let verifiers = Verifiers { identity, unsealed: false };
+    let verifiers = Verifiers { identity };
     let good = [vectors().join("bundle")];
     assert!(verifiers.picket(&good[0]).status.success());
     let mut words = Vec::new();
@@ -228,7 +312,7 @@ fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
     let made = folder.path().join("made");
     let output = ran(Command::new(python()).arg(verifier("make_bundle.py")).arg(&made));
     assert!(output.status.success(), "{}", told(&output));
-    let verifiers = Verifiers { identity: told(&output).trim().to_owned(), unsealed: false };
+    let verifiers = Verifiers { identity: told(&output).trim().to_owned() };
     let good = [made.join("good")];
     for output in [verifiers.picket(&good[0]), verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)]
     {

@@ -19,7 +19,7 @@ fn recovered_after(damaged: impl FnOnce(u64) -> std::ops::Range<u64>) -> Value {
     let events: Vec<String> = (0..60).map(|n| event(&format!("2026-01-01T00:00:{n:02}.000Z"), n % 2 == 0)).collect();
     broker.publish_lines(&motion(7), &events);
     let head = site.until("events are recorded", |status| status["journal"]["head"].as_u64().filter(|head| *head > 60));
-    assert!(agent.terminate(Duration::from_secs(10)).success());
+    assert!(agent.terminate(Duration::from_secs(60)).success());
     // Pages that the log still holds would cover the damage: whoever opens and closes the file folds the log back.
     let fold = rusqlite::Connection::open(site.journal()).expect("the journal");
     fold.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("folded");

@@ -202,10 +202,58 @@ impl Installation {
 
     /// Exports from the running agent; the folder of the export.
     pub(crate) fn export(&self, name: &str) -> PathBuf {
+        self.export_of(name, &[])
+    }
+
+    /// The same of a range.
+    pub(crate) fn export_of(&self, name: &str, range: &[&str]) -> PathBuf {
         let out = self.path(name);
-        let mut export = Command::new(&product().picket);
-        export.arg("export").arg("--runtime").arg(self.path("run")).arg("--out").arg(&out);
-        output(&mut export).expect("an export");
+        output(self.exporting(&out).args(range)).expect("an export");
         out
+    }
+
+    /// An export that was not started yet.
+    pub(crate) fn exporting(&self, out: &Path) -> Command {
+        let mut export = Command::new(&product().picket);
+        export.arg("export").arg("--runtime").arg(self.path("run")).arg("--out").arg(out);
+        export.args(["--by", "N. N.", "--reason", "case 7"]);
+        export
+    }
+
+    /// Makes a gateway of some settings known by token and fingerprint, as an installer does.
+    pub(crate) fn enrol(&self, gateway: &str, settings: &Path) {
+        let (picket, central) = (&product().picket, &product().central);
+        let file = |name: &str| self.path(&format!("{gateway}-{name}"));
+        let (token, request, answer) = (file("token.jws"), file("request.jws"), file("answer.jws"));
+        let dir = self.path("central");
+        let mut give = Command::new(central);
+        give.arg("token").arg("--dir").arg(&dir).args(["--site", "yard", "--gateway", gateway, "--out"]).arg(&token);
+        output(&mut give).expect("a token");
+        let mut ask = Command::new(picket);
+        ask.arg("enroll").arg("--config").arg(settings).arg("--token").arg(&token).arg("--out").arg(&request);
+        let shown = output(&mut ask).expect("a request");
+        let groups = |line: &&str| line.trim().split(' ').count() == 13 && line.trim().len() == 64;
+        let fingerprint = shown.lines().find(groups).expect("a fingerprint").trim();
+        let mut approve = Command::new(central);
+        approve.arg("approve").arg("--dir").arg(&dir).arg("--request").arg(&request).args(["--by", "N. N."]);
+        output(approve.args(["--fingerprint", fingerprint, "--out"]).arg(&answer)).expect("an approval");
+        let mut install = Command::new(picket);
+        output(install.arg("enroll").arg("--config").arg(settings).arg("--answer").arg(&answer)).expect("enrolled");
+    }
+
+    /// The same installation, enrolled by token: it has root documents.
+    pub(crate) fn make_enrolled(site_broker: u16, central_broker: u16) -> Self {
+        let mut site = Self::make(site_broker, central_broker);
+        for file in ["acceptance.jws", "accept.pub"] {
+            fs::remove_file(site.settings().join(file)).expect("it was there");
+        }
+        fs::remove_dir_all(site.path("central")).expect("it was there");
+        fs::remove_file(site.path("identity.key")).expect("it was there");
+        let mut init = Command::new(&product().central);
+        output(init.arg("init").arg("--dir").arg(site.path("central")).args(["--sms", "hq"])).expect("a central side");
+        site.enrol(GATEWAY, &site.settings());
+        let mut identity = Command::new(&product().picket);
+        site.identity = output(identity.arg("identity").arg(site.path("identity.key"))).expect("its key");
+        site
     }
 }

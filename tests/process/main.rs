@@ -3,6 +3,7 @@
 //! Everything runs on loopback in a folder of its own and ends with its test. A program that is missing fails the test
 //! with the command that installs it.
 
+mod backup;
 mod bundle;
 mod camera_events;
 mod central_side;
@@ -11,6 +12,7 @@ mod enrolment;
 mod export;
 mod installation;
 mod page;
+mod persons;
 mod programs;
 mod quarantine;
 mod records;

@@ -55,6 +55,15 @@ impl Installation {
         lines.collect::<Result<_, _>>().expect("text")
     }
 
+    /// What stands beside records at the central side, oldest first.
+    pub(crate) fn disclosed(&self) -> Vec<String> {
+        let db = self.open_store();
+        let sql = "SELECT text FROM personal WHERE gw = ?1 AND text IS NOT NULL ORDER BY seq";
+        let mut rows = db.prepare(sql).expect("a table");
+        let texts = rows.query_map([GATEWAY], |row| row.get(0)).expect("rows");
+        texts.collect::<Result<_, _>>().expect("text")
+    }
+
     /// Gateway and reason of all that was refused.
     pub(crate) fn quarantine(&self) -> Vec<(String, String)> {
         let db = self.open_store();

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
 
 mod architecture;
+mod attackers;
 mod wire;

@@ -1,6 +1,8 @@
 //! Alarms: raised, seen, gone, closed. Acknowledging is not fixing; equipment without good standing cannot close one.
 
+use crate::erasure::Erasure;
 use crate::label;
+use crate::person;
 use crate::register::{EquipmentId, Standing};
 use crate::statement::{Facts, Statement};
 use crate::time::Now;
@@ -103,8 +105,8 @@ pub struct Alarm {
     pub times: u32,
     /// The condition holds.
     pub active: bool,
-    /// Who acknowledged.
-    pub acknowledged_by: Option<String>,
+    /// A guard acknowledged it.
+    pub acknowledged: Option<Acknowledged>,
     /// Standing when last raised.
     pub standing: String,
     /// It rings.
@@ -119,7 +121,24 @@ pub struct Alarm {
     pub seq: Option<u64>,
 }
 
+/// A guard's acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Name, while it is kept.
+    by: Option<String>,
+    draft: u64,
+    seq: Option<u64>,
+}
+
+/// Shown where the name of a guard was erased, or is not kept here.
+const NOT_KEPT: &str = "(name not kept)";
+
 impl Alarm {
+    /// Who acknowledged it.
+    pub fn acknowledged_by(&self) -> Option<&str> {
+        self.acknowledged.as_ref().map(|seen| seen.by.as_deref().unwrap_or(NOT_KEPT))
+    }
+
     /// Which of its occurrences it shows.
     pub fn occurrence(&self) -> Occurrence {
         Occurrence { since_ms: self.since_ms, times: self.times }
@@ -176,8 +195,8 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// From the rows the journal recovered (`alarm/...` and `ack/...`).
-    pub fn recover(rows: &[StateRow]) -> Self {
+    /// From the rows the journal recovered (`alarm/...` and `ack/...`), and the personal data that they lead to.
+    pub fn recover(rows: &[StateRow], personal: &BTreeMap<u64, String>) -> Self {
         let mut alarms = Self::default();
         for row in rows {
             if let Some(alarm) = row.key.strip_prefix("alarm/").and_then(|_| read_row(row)) {
@@ -186,9 +205,9 @@ impl Alarms {
         }
         for row in rows {
             let alarm = row.key.strip_prefix("ack/").and_then(|id| alarms.open.get_mut(id));
-            let by = serde_json::from_str::<Value>(&row.body).ok();
-            if let (Some(alarm), Some(by)) = (alarm, by.as_ref().and_then(|v| v.get("by")).and_then(Value::as_str)) {
-                alarm.acknowledged_by = Some(by.to_owned());
+            if let Some(alarm) = alarm {
+                let by = personal.get(&row.seq).and_then(|text| person::name(text)).or_else(|| person::name(&row.body));
+                alarm.acknowledged = Some(Acknowledged { by, draft: 0, seq: Some(row.seq) });
             }
         }
         alarms
@@ -226,7 +245,7 @@ impl Alarms {
             since_ms: now.utc_ms,
             times: 0,
             active: false,
-            acknowledged_by: None,
+            acknowledged: None,
             standing: String::new(),
             rings: true,
             guard_must_close: false,
@@ -245,7 +264,7 @@ impl Alarms {
         alarm.rings = standing.rings() || severity == Severity::Life;
         alarm.facts = facts;
         // What is raised anew was not seen by a guard yet.
-        alarm.acknowledged_by = None;
+        alarm.acknowledged = None;
         alarm.guard_must_close = false;
         alarm.seq = None;
         alarm.draft = NOT_DRAFTED;
@@ -267,10 +286,10 @@ impl Alarms {
         // is what it was, a guard looks.
         alarm.guard_must_close = !standing.may_clear();
         if alarm.guard_must_close {
-            alarm.acknowledged_by = None;
+            alarm.acknowledged = None;
         }
         let mut statements = vec![alarm.statement(Kind::AlarmCleared)];
-        if alarm.acknowledged_by.is_some() {
+        if alarm.acknowledged.is_some() {
             statements.push(alarm.statement(Kind::AlarmClosed));
             self.open.remove(&key);
         }
@@ -282,19 +301,12 @@ impl Alarms {
     ///
     /// A wrong seal is a thing that happened, and its unit may never be read again: who acknowledges it closes it.
     pub fn acknowledge(&mut self, key: &str, saw: Occurrence, by: &str, note: &str, terminal: &str) -> Vec<Statement> {
-        let unseen = |alarm: &&mut Alarm| alarm.acknowledged_by.is_none() && alarm.occurrence() == saw;
+        let unseen = |alarm: &&mut Alarm| alarm.acknowledged.is_none() && alarm.occurrence() == saw;
         let Some(alarm) = self.open.get_mut(key).filter(unseen) else { return Vec::new() };
-        alarm.acknowledged_by = Some(by.to_owned());
-        let data = json!({
-            "alarm": key,
-            "by": by,
-            "note": note,
-            "terminal": terminal,
-            "saw": alarm.seq,
-            "times": alarm.times,
-        });
-        let mut statements =
-            vec![Statement::new(Kind::ActAcknowledged, Severity::Notice, data).about(&alarm.equipment)];
+        alarm.acknowledged = Some(Acknowledged { by: Some(by.to_owned()), draft: NOT_DRAFTED, seq: None });
+        let data = json!({ "alarm": key, "saw": alarm.seq, "times": alarm.times });
+        let act = Statement::new(Kind::ActAcknowledged, Severity::Notice, data).about(&alarm.equipment);
+        let mut statements = vec![act.said(person::guard(by, note, terminal))];
         alarm.active &= alarm.rule != Rule::SealMismatch;
         if !alarm.active {
             statements.push(alarm.statement(Kind::AlarmClosed));
@@ -307,12 +319,19 @@ impl Alarms {
     pub fn drafted(&mut self, key: &str, draft: u64) {
         if let Some(alarm) = self.open.get_mut(key) {
             alarm.draft = draft;
+            if let Some(seen) = alarm.acknowledged.as_mut().filter(|seen| seen.draft == NOT_DRAFTED) {
+                seen.draft = draft;
+            }
         }
     }
 
     /// Drafts up to `through` are stored; `head` is the number of the last. True where an alarm is recorded by it.
     pub fn stored(&mut self, through: u64, head: u64) -> bool {
         let mut recorded = false;
+        let seen = self.open.values_mut().filter_map(|alarm| alarm.acknowledged.as_mut());
+        for seen in seen.filter(|seen| seen.seq.is_none() && seen.draft <= through) {
+            seen.seq = Some(head.saturating_sub(through - seen.draft));
+        }
         for alarm in self.open.values_mut().filter(|alarm| alarm.seq.is_none() && alarm.draft <= through) {
             alarm.seq = Some(head.saturating_sub(through - alarm.draft));
             recorded = true;
@@ -325,13 +344,21 @@ impl Alarms {
         self.open.values_mut().for_each(|alarm| alarm.seq = alarm.seq.map(|_| head));
     }
 
+    /// Names that records stated which an erasure names are forgotten; that somebody has seen the alarm is not.
+    pub fn erase(&mut self, erasure: &Erasure) {
+        let seen = self.open.values_mut().filter_map(|alarm| alarm.acknowledged.as_mut());
+        for seen in seen.filter(|seen| seen.seq.is_some_and(|seq| erasure.names(seq))) {
+            seen.by = None;
+        }
+    }
+
     /// The condition of an alarm, by its id, can no longer be observed: nothing of the plan tells about it. A guard
     /// closes it.
     pub fn unwatch(&mut self, id: &str) -> Option<Statement> {
         let alarm = self.open.get_mut(id).filter(|alarm| alarm.active)?;
         alarm.active = false;
         alarm.guard_must_close = true;
-        alarm.acknowledged_by = None;
+        alarm.acknowledged = None;
         Some(alarm.statement(Kind::AlarmCleared))
     }
 
@@ -353,7 +380,7 @@ fn read_row(stored: &StateRow) -> Option<Alarm> {
         since_ms: row.get("since_ms").and_then(Value::as_i64),
         times: row.get("times").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())?,
         active: row.get("active").and_then(Value::as_bool)?,
-        acknowledged_by: None,
+        acknowledged: None,
         standing: text("st")?.to_owned(),
         rings: row.get("rings").and_then(Value::as_bool)?,
         guard_must_close: row.get("guard_must_close").and_then(Value::as_bool)?,

@@ -265,6 +265,7 @@ fn is_vital(kind: Kind) -> bool {
             | Kind::Snapshot
             | Kind::SummaryDay
             | Kind::ActStopped
+            | Kind::PersonalErased
             | Kind::EpochClose
             | Kind::RegisterApplied
             | Kind::SettingsApplied

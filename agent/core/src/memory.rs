@@ -5,8 +5,9 @@
 
 use crate::wire::StateRow;
 use picket_record::body::Body;
-use picket_record::encode::base64url;
+use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::{Kind, Severity};
+use picket_record::personal::{Commitment, Personal};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -46,6 +47,8 @@ pub struct Stated<'a> {
     pub driver: Option<&'a str>,
     /// Time of the device.
     pub device_time: Option<&'a str>,
+    /// What it commits to of personal data.
+    pub personal: Option<Commitment>,
     /// Data of the kind.
     pub data: &'a Map<String, Value>,
 }
@@ -61,6 +64,7 @@ impl<'a> Stated<'a> {
             standing: about.map(|a| a.standing.st),
             driver: about.and_then(|a| a.source.as_ref()).map(|s| s.driver),
             device_time: body.device_time.as_deref(),
+            personal: body.personal.as_ref().and_then(committed),
             data: &body.data,
         }
     }
@@ -74,6 +78,7 @@ impl<'a> Stated<'a> {
             standing: payload.get("standing").and_then(|s| s.get("st")).and_then(Value::as_str),
             driver: payload.get("src").and_then(|s| s.get("drv")).and_then(Value::as_str),
             device_time: payload.get("dev_ts").and_then(Value::as_str),
+            personal: payload.get("pii").and_then(Value::as_str).and_then(|text| bytes32(text, "pii").ok()),
             data,
         })
     }
@@ -103,9 +108,7 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             let id = stated.text("alarm");
             vec![Change::Drop { key: format!("alarm/{id}") }, Change::Drop { key: format!("ack/{id}") }]
         }
-        Kind::ActAcknowledged => {
-            vec![put(format!("ack/{}", stated.text("alarm")), &json!({ "by": stated.text("by") }))]
-        }
+        Kind::ActAcknowledged => vec![put(format!("ack/{}", stated.text("alarm")), &seen_row(stated))],
         Kind::NonconformityOpened => {
             let row = with_about(stated);
             let mut rows = vec![put(format!("nonconformity/{}", stated.text("nonconformity")), &row)];
@@ -147,6 +150,23 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
 /// The number of the command that a record answers: none that is not higher is acted on again.
 fn commanded(stated: Stated<'_>) -> Option<Change> {
     stated.data.get("command").map(|n| put("command".into(), n))
+}
+
+/// That a guard has seen it. Who it was stands beside the record; a row is signed and sent, and leads there by the
+/// commitment alone. Records without one state the name themselves.
+fn seen_row(stated: Stated<'_>) -> Value {
+    match (stated.personal, stated.data.get("by")) {
+        (Some(commitment), _) => json!({ "pii": base64url(&commitment) }),
+        (None, Some(by)) => json!({ "by": by }),
+        (None, None) => json!({}),
+    }
+}
+
+fn committed(personal: &Personal) -> Option<Commitment> {
+    match personal {
+        Personal::Committed(commitment) => Some(*commitment),
+        Personal::Said(_) => None,
+    }
 }
 
 fn put(key: String, body: &Value) -> Change {

@@ -1,6 +1,7 @@
 //! Validated intent: what the site's settings ask for, after every fault was refused at the door.
 
 use crate::register::EquipmentId;
+use crate::sensitivity::Sensitivity;
 use picket_device::pointer_map::PointerMap;
 use picket_device::profile::ModbusSpeech;
 use picket_device::quantity::Signal;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Seal per container or unit, as the papers say.
     pub manifest: Vec<ManifestRow>,
+    /// What leaves on which channel.
+    pub sensitivity: Sensitivity,
 }
 
 /// A port or an endpoint.

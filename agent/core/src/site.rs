@@ -5,6 +5,7 @@ use crate::bus::Bus;
 use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
+use crate::erasure;
 use crate::nonconformity::Nonconformities;
 use crate::orders::{self, Orders};
 use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
@@ -74,6 +75,7 @@ pub struct Site {
     retains_with: Option<u64>,
     central_clock: Option<order::CentralClock>,
     tally: routine::Tally,
+    erasure: erasure::Stated,
     outputs: VecDeque<Output>,
     asks: u64,
     revision: u64,
@@ -100,7 +102,7 @@ impl Site {
             buses,
             standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
-            alarms: Alarms::recover(&recovered.rows),
+            alarms: Alarms::recover(&recovered.rows, &recovered.personal),
             nonconformities: Nonconformities::recover(&recovered.rows),
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
             readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),
@@ -116,6 +118,7 @@ impl Site {
             retains_with: None,
             central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
+            erasure: erasure::Stated::default(),
             outputs: VecDeque::new(),
             asks: 0,
             revision: 1,
@@ -199,7 +202,7 @@ impl Site {
 
     fn stored(&mut self, through: u64, head: u64, urgent: &[u64], fill_permille: u16) {
         self.drafts.stored(through, fill_permille);
-        let recorded = self.alarms.stored(through, head);
+        let recorded = self.alarms.stored(through, head) | self.erasure.stored(through, head);
         self.uplink.stored(head, urgent);
         self.summaries.stored(head, fill_permille);
         self.retain_once_stored(through);

@@ -3,6 +3,7 @@
 use crate::register::EquipmentId;
 use picket_record::body::{IdentityEvidence, Source};
 use picket_record::kind::{Kind, Severity};
+use picket_record::personal::PersonalText;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub struct Statement {
     pub device_time: Option<String>,
     /// What the kind defines.
     pub data: Map<String, Value>,
+    /// What identifies a person: kept beside the record.
+    pub personal: Option<PersonalText>,
     /// How soon.
     pub commit: Commit,
 }
@@ -41,12 +44,19 @@ impl Statement {
             Value::Object(map) => map,
             _ => Map::new(),
         };
-        Self { kind, severity, equipment: None, source: None, device_time: None, data, commit: Commit::Now }
+        let (equipment, source, device_time, personal) = (None, None, None, None);
+        Self { kind, severity, equipment, source, device_time, data, personal, commit: Commit::Now }
     }
 
     /// About a piece of equipment.
     pub fn about(mut self, equipment: &EquipmentId) -> Self {
         self.equipment = Some(equipment.clone());
+        self
+    }
+
+    /// With what identifies a person.
+    pub fn said(mut self, personal: PersonalText) -> Self {
+        self.personal = Some(personal);
         self
     }
 

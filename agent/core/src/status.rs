@@ -88,6 +88,9 @@ pub struct JournalStatus {
     pub free_mib: Option<u64>,
     /// Why storing fails now.
     pub fault: Option<String>,
+    /// The record that states the last erasure of personal data since the start.
+    #[serde(default)]
+    pub erased: Option<u64>,
 }
 
 /// One open alarm.
@@ -109,7 +112,7 @@ pub struct AlarmStatus {
     pub times: u32,
     /// The condition holds now (`false`: went away, not yet acknowledged).
     pub active: bool,
-    /// Who acknowledged.
+    /// Who acknowledged; words in brackets where the name is not kept or not shown.
     pub acknowledged_by: Option<String>,
     /// Standing of the equipment when raised.
     pub standing: String,

@@ -57,11 +57,12 @@ pub(crate) fn body(kind: Kind, severity: Severity, equipment: Option<&str>) -> B
 
 /// State rows as the journal keeps them: a fold of statements.
 #[derive(Default)]
-pub(crate) struct Rows(BTreeMap<String, StateRow>, u64);
+pub(crate) struct Rows(BTreeMap<String, StateRow>, u64, pub(crate) BTreeMap<u64, String>);
 
 impl Rows {
     pub(crate) fn take(&mut self, statement: &Statement, standing: &'static str) {
         self.1 += 1;
+        self.2.extend(statement.personal.as_ref().map(|said| (self.1, said.as_str().to_owned())));
         let changes = memory::changes(Stated {
             kind: statement.kind,
             severity: statement.severity as u64,
@@ -69,6 +70,7 @@ impl Rows {
             standing: statement.equipment.as_ref().map(|_| standing),
             driver: statement.source.as_ref().map(|s| s.driver),
             device_time: statement.device_time.as_deref(),
+            personal: None,
             data: &statement.data,
         });
         for change in changes {

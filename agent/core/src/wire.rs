@@ -1,5 +1,6 @@
 //! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
 
+use crate::erasure::Erasure;
 use crate::plan::LineId;
 use crate::register::Register;
 use picket_device::modbus::{Answer, Fault, Read};
@@ -12,6 +13,7 @@ use picket_record::kind::{Kind, Severity};
 use picket_record::order::{Judgement, Order};
 use picket_record::receipt::State;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What carriers bring.
@@ -140,8 +142,8 @@ pub enum Input {
     Stop,
 }
 
-/// What a guard did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a person did.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Act {
     /// "I have seen it and deal with it."
     Acknowledge {
@@ -156,6 +158,20 @@ pub enum Act {
         /// Address of the terminal.
         terminal: String,
     },
+    /// Personal data beside records are erased, on somebody's authority.
+    Erase(Erasure),
+}
+
+/// Whoever acted is never printed.
+impl std::fmt::Debug for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Acknowledge { alarm, saw, .. } => {
+                f.debug_struct("Acknowledge").field("alarm", alarm).field("saw", saw).finish_non_exhaustive()
+            }
+            Self::Erase(erasure) => f.debug_tuple("Erase").field(erasure).finish(),
+        }
+    }
 }
 
 /// One occurrence of an alarm, as a status shows it: another one after it rang again, or was closed and opened anew.
@@ -460,6 +476,8 @@ pub struct Recovered {
     pub urgent: Vec<u64>,
     /// State rows, by key.
     pub rows: Vec<StateRow>,
+    /// Personal data that rows lead to, by the number of the record that said the row first.
+    pub personal: BTreeMap<u64, String>,
     /// Share of the budget in use, in thousandths.
     pub fill_permille: u16,
     /// How the last run ended, as `epoch.open` states it.

@@ -3,6 +3,7 @@
 //! What is acknowledged becomes acknowledged a second later; `cut` shows a lost link, a full disk and a lost line.
 
 use picket::console::{Address, run};
+use picket_core::sensitivity::Sensitivity;
 use picket_core::status::Status;
 use picket_core::wire::{Act, Input};
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             });
         }
     };
-    tokio::join!(run(listener, address, status, acts), acting);
+    tokio::join!(run(listener, address, Sensitivity::default(), status, acts), acting);
     Ok(())
 }
 

@@ -6,14 +6,20 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+mod backup;
 mod enroll;
-mod evidence;
+mod erase;
+mod export;
 mod progress;
 mod show;
+mod verify;
 
+pub(crate) use backup::{Backup, Restore, backup, restore};
 pub(crate) use enroll::enroll;
-pub(crate) use evidence::{export, verify};
+pub(crate) use erase::erase;
+pub(crate) use export::{Export, export};
 pub(crate) use show::status;
+pub(crate) use verify::{Verify, verify};
 
 /// Guards the site.
 pub(crate) fn run(config: &Path) -> ExitCode {

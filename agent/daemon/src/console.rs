@@ -7,6 +7,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use picket_core::sensitivity::Sensitivity;
 use picket_core::status::Status;
 use picket_core::wire::Input;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ mod answer;
 mod feed;
 mod routes;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use admission::{Hosts, Token};
 use feed::Feed;
@@ -45,10 +46,11 @@ pub struct Address {
 pub async fn run(
     listener: TcpListener,
     address: Address,
+    sensitivity: Sensitivity,
     status: watch::Receiver<Arc<Status>>,
     acts: mpsc::Sender<Input>,
 ) {
-    serve(listener, address, status, acts, Limits::STATED).await;
+    serve(listener, address, sensitivity, status, acts, Limits::STATED).await;
 }
 
 /// What one hostile or broken client can take. The numbers come from the rules of the console
@@ -98,6 +100,7 @@ impl Limits {
 async fn serve(
     listener: TcpListener,
     address: Address,
+    sensitivity: Sensitivity,
     mut status: watch::Receiver<Arc<Status>>,
     acts: mpsc::Sender<Input>,
     limits: Limits,
@@ -110,7 +113,7 @@ async fn serve(
         }
     };
     let port = listener.local_addr().map_or(address.listen.port(), |own| own.port());
-    let (feed, snapshots) = Feed::open(&mut status, limits.pace);
+    let (feed, snapshots) = Feed::open(&mut status, limits.pace, sensitivity);
     let page = Page::new(Hosts::new(&address, port), tokens, snapshots, acts, limits);
     let (stop, stopped) = watch::channel(());
     let mut places = Places::new(limits);

@@ -1,15 +1,22 @@
-//! The control socket: `picket status` and `picket export` ask the running agent, because one connection owns the
-//! database. One request per connection, one JSON line each way; an export is answered with the papers, the records
+//! The control socket: `picket status`, `picket export`, `picket backup` and `picket erase` ask the running agent, because
+//! one connection owns the database. One request per connection, one JSON line each way; lines of a bundle are answered with the lines
 //! themselves and a last line that says whether they are whole.
 
 mod client;
+mod erase;
 
-pub use client::{Records, Unanswered, part, records, status};
+pub use client::{Lines, Unanswered, erase, lines, papers, state, status};
+pub use erase::{Demand, Desk, Erased};
 
-use crate::journal::bundle::{Papers, Part};
+use crate::journal::bundle::{Range, Wanted};
+use crate::journal::seal::Written;
 use crate::journal::thread::Request;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use picket_core::sensitivity::Channel;
 use picket_core::status::Status;
+use picket_record::kind::Kind;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,23 +28,58 @@ use tokio::time::timeout;
 
 /// Name of the socket in the runtime folder.
 pub const SOCKET: &str = "control.sock";
-/// Longest request line.
-const REQUEST_MAX: u64 = 1_024;
+/// Longest request line: the data of a record, and what is around it.
+const REQUEST_MAX: u64 = 16 * 1_024;
 /// A client that does not take its answer for so long is dropped.
 const SLOW: Duration = Duration::from_secs(10);
+/// Clients at a time: an installer who looks at the status while an export and a backup run, never a crowd.
+const CLIENTS: usize = 4;
+/// Statements on their way to the clock: one of each client.
+pub const STATEMENTS: usize = CLIENTS;
 
 /// What may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Command {
     /// The status snapshot.
     Status,
-    /// Papers, every record, and how it ended.
-    Export,
-    /// Every line of the branches that were left, and how it ended.
-    Branches,
-    /// Every summary that outlived its records, and how it ended.
-    Summaries,
+    /// What a bundle of these records holds beside its lines.
+    Papers(Range),
+    /// Lines of a bundle, and how it ended.
+    Lines(Wanted),
+    /// A record about what was made of them: an export or a backup.
+    State {
+        /// Its kind.
+        kind: String,
+        /// What it says.
+        data: Map<String, Value>,
+    },
+    /// Erase personal data: one line says what came of it.
+    Erase(Demand),
+}
+
+/// A record that a client asks for, on its way to whoever holds the clock.
+#[derive(Debug)]
+pub struct Statement {
+    /// What it is.
+    pub kind: Kind,
+    /// What it says.
+    pub data: Map<String, Value>,
+    /// The record.
+    pub reply: oneshot::Sender<Result<Written, String>>,
+}
+
+/// Where requests are answered.
+#[derive(Debug, Clone)]
+pub struct Answering {
+    /// What the site shows.
+    pub status: watch::Receiver<Arc<Status>>,
+    /// Reads.
+    pub journal: mpsc::Sender<Request>,
+    /// Gives the moment of a record.
+    pub clock: mpsc::Sender<Statement>,
+    /// Takes what is to be erased, and knows what a status may show.
+    pub desk: Desk,
 }
 
 /// Makes the socket, 0600; one that a killed agent left is removed. Between its making and its mode the umask of the
@@ -55,74 +97,93 @@ pub fn bind(runtime: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves one client after the other: an installer or a script, never a crowd.
-pub async fn serve(listener: UnixListener, status: watch::Receiver<Arc<Status>>, journal: mpsc::Sender<Request>) {
+/// Serves a few clients at a time.
+pub async fn serve(listener: UnixListener, answering: Answering) {
+    let mut open = FuturesUnordered::new();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let accepted = tokio::select! {
+            accepted = listener.accept(), if open.len() < CLIENTS => accepted,
+            Some(()) = open.next(), if !open.is_empty() => continue,
+        };
+        match accepted {
+            Ok((stream, _)) => open.push(async {
+                if let Err(error) = answer(stream, &answering).await {
+                    tracing::debug!(%error, "a control client went away");
+                }
+            }),
             Err(error) => {
                 // Out of file descriptors, most likely: others will be closed meanwhile.
                 tracing::warn!(%error, "the control socket does not accept");
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
             }
-        };
-        if let Err(error) = answer(stream, &status, &journal).await {
-            tracing::debug!(%error, "a control client went away");
         }
     }
 }
 
-async fn answer(
-    stream: UnixStream,
-    status: &watch::Receiver<Arc<Status>>,
-    journal: &mpsc::Sender<Request>,
-) -> io::Result<()> {
+async fn answer(stream: UnixStream, answering: &Answering) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut asked = String::new();
     timeout(SLOW, BufReader::new(read.take(REQUEST_MAX)).read_line(&mut asked)).await??;
     match serde_json::from_str::<Command>(asked.trim()) {
         Ok(Command::Status) => {
-            let status = Arc::clone(&status.borrow());
-            line(&mut write, &*status).await?;
+            let status = answering.status.borrow().on(Channel::Status, answering.desk.sensitivity());
+            line(&mut write, &status).await?;
         }
-        Ok(Command::Export) => export(&mut write, journal).await?,
-        Ok(Command::Branches) => lines_of(&mut write, journal, Part::Branches).await?,
-        Ok(Command::Summaries) => lines_of(&mut write, journal, Part::Summaries).await?,
+        Ok(Command::Papers(range)) => {
+            let (reply, papers) = oneshot::channel();
+            ask(&answering.journal, Request::Papers { range, reply }).await?;
+            told(&mut write, papers.await.map_err(io::Error::other)?).await?;
+        }
+        Ok(Command::Lines(wanted)) => lines_of(&mut write, &answering.journal, wanted).await?,
+        Ok(Command::State { kind, data }) => {
+            let stated = stated(answering, &kind, data).await?;
+            told(&mut write, stated).await?;
+        }
+        Ok(Command::Erase(demand)) => {
+            let erased = erase::erase(demand, answering).await;
+            line(&mut write, &erased).await?;
+        }
         Err(_) => timeout(SLOW, write.write_all(b"{\"error\":\"unknown command\"}\n")).await??,
     }
     timeout(SLOW, write.shutdown()).await?
 }
 
-/// Papers, records, and a last line that says how it ended: without one nobody takes what came for the whole.
-async fn export(write: &mut (impl AsyncWriteExt + Unpin), journal: &mpsc::Sender<Request>) -> io::Result<()> {
-    let (reply, papers) = oneshot::channel();
-    ask(journal, Request::Papers { reply }).await?;
-    let papers = match papers.await.map_err(io::Error::other)? {
-        Ok(papers) => papers,
-        Err(error) => return line(write, &LastLine::Failed { error }).await,
+/// Only what is made of records is stated on request: nothing about the site comes in through this socket.
+async fn stated(answering: &Answering, kind: &str, data: Map<String, Value>) -> io::Result<Result<Written, String>> {
+    let kind = match Kind::parse(kind) {
+        Some(kind @ (Kind::RecordsExported | Kind::RecordsBackedUp)) => kind,
+        _ => return Ok(Err(format!("{kind} is not stated on request"))),
     };
-    line(write, &PapersLine::from(papers)).await?;
-    lines_of(write, journal, Part::Records).await
+    let (reply, written) = oneshot::channel();
+    let statement = Statement { kind, data, reply };
+    answering.clock.send(statement).await.map_err(|_| io::Error::other("the agent stops"))?;
+    Ok(written.await.unwrap_or_else(|_| Err("the journal does not answer".to_owned())))
+}
+
+async fn told(write: &mut (impl AsyncWriteExt + Unpin), answer: Result<impl Serialize, String>) -> io::Result<()> {
+    match answer {
+        Ok(answer) => line(write, &answer).await,
+        Err(error) => line(write, &LastLine::Failed { error }).await,
+    }
 }
 
 async fn lines_of(
     write: &mut (impl AsyncWriteExt + Unpin),
     journal: &mpsc::Sender<Request>,
-    part: Part,
+    mut wanted: Wanted,
 ) -> io::Result<()> {
-    let (mut after, mut records) = (None, 0);
+    let mut count = 0;
     loop {
         let (reply, slice) = oneshot::channel();
-        ask(journal, Request::Slice { part, after, reply }).await?;
+        ask(journal, Request::Slice { wanted, reply }).await?;
         let (last, text) = match slice.await.map_err(io::Error::other)? {
             Ok(Some(slice)) => slice,
-            Ok(None) => return line(write, &LastLine::Whole { records, last: after.unwrap_or(0) }).await,
+            Ok(None) => return line(write, &LastLine::Whole { lines: count, last: wanted.after }).await,
             Err(error) => return line(write, &LastLine::Failed { error }).await,
         };
         timeout(SLOW, write.write_all(&text)).await??;
-        records += lines(&text);
-        after = Some(last);
+        count += ends(&text);
+        wanted.after = last;
     }
 }
 
@@ -133,7 +194,7 @@ async fn line(write: &mut (impl AsyncWriteExt + Unpin), value: &impl Serialize) 
 }
 
 /// Ends of lines, counted alike by both sides, whatever damage has made of a record.
-fn lines(text: &[u8]) -> u64 {
+fn ends(text: &[u8]) -> u64 {
     text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
@@ -142,28 +203,15 @@ async fn ask(journal: &mpsc::Sender<Request>, request: Request) -> io::Result<()
     journal.send(request).await.map_err(|_| io::Error::other("the journal has stopped"))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct PapersLine {
-    receipts: String,
-    acceptance: String,
-    identity: String,
-}
-
-impl From<Papers> for PapersLine {
-    fn from(papers: Papers) -> Self {
-        Self { receipts: papers.receipts, acceptance: papers.acceptance, identity: papers.identity }
-    }
-}
-
-/// The last line of an export. No record line begins with a brace.
+/// The last line of a part. No line of a part begins with a brace.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum LastLine {
     /// Nothing is missing.
     Whole {
-        /// Lines before it, papers not counted.
-        records: u64,
-        /// Number of the last record.
+        /// Lines before it.
+        lines: u64,
+        /// Number of the last one.
         last: u64,
     },
     /// What came is not the whole, or nothing came.

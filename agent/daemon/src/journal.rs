@@ -6,7 +6,8 @@
 //!
 //! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another
 //! that says it again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`,
-//! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see `branch`); `lost`, what was declared (see `lost`); `summary`, what is kept (see `summaries`); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
+//! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see `branch`); `lost`, what was declared (see `lost`); `summary`, what is kept (see `summaries`); `personal`, what stands beside records (see
+//! `personal`); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
 //!
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.
@@ -17,18 +18,22 @@ pub mod bundle;
 mod damage;
 mod document;
 mod lines;
+mod log;
 mod look_back;
 mod lost;
 mod memory;
 mod open;
 mod orders;
 mod own_words;
+mod personal;
 mod prune;
 mod read;
 mod receipts;
 mod reopen;
 mod retention;
 mod salvage;
+pub mod seal;
+mod sidecar;
 mod store;
 mod summaries;
 mod tail;
@@ -41,6 +46,7 @@ pub use read::Lines;
 pub use receipts::ReceiptFault;
 pub use thread::told;
 
+use picket_core::sensitivity::Sensitivity;
 use picket_record::chain::{Origin, Sealer};
 use picket_record::encode::Link;
 use picket_record::keys::{IdentityKey, PublicKey};
@@ -158,8 +164,11 @@ pub struct Journal {
     /// Records that declare a loss and have no receipt.
     declared: Vec<u64>,
     declared_is_news: bool,
+    sensitivity: Sensitivity,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
+    /// Root documents as installed, for exports.
+    root_file: PathBuf,
 }
 
 impl fmt::Debug for Journal {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod console;
 pub mod control;
 pub mod enrolment;
+pub mod evidence;
 pub mod journal;
 pub mod line;
 pub mod secrecy;

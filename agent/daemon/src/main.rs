@@ -1,5 +1,5 @@
 //! `picket`: the edge agent's command line. Each command prints for people; exit codes: 0 fine, 1 findings, 2 wrong
-//! settings or usage, 3 cannot run.
+//! settings or usage (verify: or a file that cannot be read), 3 cannot run.
 
 use clap::{Parser, Subcommand};
 use picket::supervise::{End, VERSION};
@@ -48,24 +48,29 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write the records of the running agent with all that a stranger needs to verify them.
-    Export {
+    /// Write records of the running agent with all that a stranger needs to verify them, signed by the gateway.
+    Export(commands::Export),
+    /// Erase the personal data beside records of the running agent; a signed record states it, and on whose authority.
+    Erase {
         /// Folder of the control socket of the running agent.
         #[arg(long, value_name = "DIR", default_value = "/run/picket")]
         runtime: PathBuf,
-        /// Folder to write; one that holds an export already is refused.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
+        /// Numbers of records: 17, 20..31, or several with commas between.
+        #[arg(long, value_name = "N|A..B")]
+        records: String,
+        /// Who orders it: an office and no person, because it stays in the record.
+        #[arg(long, value_name = "WHO")]
+        authority: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
     },
     /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
-    Verify {
-        /// Folder of an export, or a file of record lines.
-        path: PathBuf,
-        /// Public identity key of the gateway, from the paper you trust; left out: the one in the export, which proves
-        /// only that the export agrees with itself.
-        #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
-        identity: Option<String>,
-    },
+    Verify(commands::Verify),
+    /// Save every record and the settings of the running agent; the identity key stays where it is.
+    Backup(commands::Backup),
+    /// Verify a backup, and make an archive of it on a box with a new identity.
+    Restore(commands::Restore),
     /// Become known to a central system: with its token make key and request, with its answer install what it says.
     Enroll {
         /// Folder with agent.toml, whose [site] and [identity] are used.
@@ -97,8 +102,13 @@ fn main() -> ExitCode {
         Command::Run { config } => commands::run(&config),
         Command::Check { config, format } => commands::check(&config, &format),
         Command::Status { runtime, json } => commands::status(&runtime, json),
-        Command::Export { runtime, out } => commands::export(&runtime, &out),
-        Command::Verify { path, identity } => commands::verify(&path, identity.as_deref()),
+        Command::Export(export) => commands::export(&export),
+        Command::Erase { runtime, records, authority, reason } => {
+            commands::erase(&runtime, &records, &authority, &reason)
+        }
+        Command::Verify(verify) => commands::verify(&verify),
+        Command::Backup(backup) => commands::backup(&backup),
+        Command::Restore(restore) => commands::restore(&restore),
         Command::Enroll { config, token, answer, out } => {
             commands::enroll(&config, token.as_deref(), answer.as_deref(), &out)
         }

@@ -18,6 +18,7 @@ mod reader;
 mod register_file;
 mod relations;
 mod secrets;
+mod sensitivity;
 mod sheet;
 mod source;
 mod tls;

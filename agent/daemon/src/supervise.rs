@@ -1,5 +1,6 @@
 //! Starts every owner, waits for the first that ends, and stops the rest in order. The only place that spawns.
 
+use crate::evidence::restore;
 use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
 use crate::line::Carrier;
@@ -11,6 +12,7 @@ use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::wire::{Input, Recovered};
+use picket_record::body::When;
 use picket_record::receipt::Receipt;
 use std::path::Path;
 use std::sync::Arc;
@@ -91,7 +93,10 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         secrecy::tighten(Path::new(&name))?;
     }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
-    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let (journal, mut recovered) = opened.map_err(|fault| told(&fault))?;
+    let sensitivity = loaded.plan.sensitivity.clone();
+    let mut journal = journal.labelled(sensitivity.clone());
+    recovered.head = tell_archives(&mut journal, &loaded.journal.file, &now.when()).unwrap_or(recovered.head);
     judge_certificates(&mut loaded, &journal, |line| {
         Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
     });
@@ -120,31 +125,52 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let site = Site::new(&now, start);
     let (status, shown) = watch::channel(Arc::new(site.status(&now)));
     if let Some((listener, address)) = page {
-        let (shown, acts) = (status.subscribe(), inputs.clone());
+        let (shown, acts, sensitivity) = (status.subscribe(), inputs.clone(), sensitivity.clone());
         owners.servers.spawn_local(async move {
-            console::run(listener, address, shown, acts).await;
+            console::run(listener, address, sensitivity, shown, acts).await;
             "the page"
         });
     }
+    let (clock_of, statements) = mpsc::channel(control::STATEMENTS);
     owners.servers.spawn_local({
-        let requests = requests.clone();
+        let answering = control::Answering {
+            status: shown,
+            journal: requests.clone(),
+            clock: clock_of,
+            desk: control::Desk::new(inputs.clone(), sensitivity),
+        };
         async move {
-            control::serve(control, shown, requests).await;
+            control::serve(control, answering).await;
             "the control socket"
         }
     });
     let carriers = Carriers { lines, quiet, journal: requests, mending };
-    let thinker = Thinker::new(site, clock, carriers, status);
+    let thinker = Thinker::new(site, clock, carriers, status, statements);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
 }
 
+/// States archives of other gateways that were restored here since the last start; the head behind that. Whoever guards
+/// does not wait for an archive that cannot be read.
+fn tell_archives(journal: &mut Journal, file: &Path, when: &When) -> Option<u64> {
+    let (archives, wrong) = restore::archives(file.parent()?);
+    wrong.iter().for_each(|why| tracing::warn!(why, "an archive cannot be read; verify it with picket verify"));
+    let mut head = None;
+    for archive in archives {
+        match journal.state_restored(when, &archive.backup, archive.data) {
+            Ok(stated) => head = stated.or(head),
+            Err(fault) => tracing::warn!(cause = told(&fault), "an archive could not be recorded"),
+        }
+    }
+    head
+}
+
 /// Links judge certificates by a time that is not before the newest receipt: that much is past for certain, whatever a
 /// board without a battery believes.
 fn judge_certificates(loaded: &mut Loaded, journal: &Journal, stated_ms: impl Fn(&str) -> Option<i64>) {
-    let lines = journal.receipt_lines().unwrap_or_default();
-    let newest_ms = lines.lines().next_back().and_then(stated_ms).unwrap_or(0);
+    let line = journal.newest_receipt_line().ok().flatten();
+    let newest_ms = line.as_deref().and_then(stated_ms).unwrap_or(0);
     let brokers = loaded.carriers.iter_mut().filter_map(|carrier| match carrier {
         Carrier::Mqtt(session) => Some(&mut session.broker),
         Carrier::ModbusTcp(_) | Carrier::ModbusRtu(_) | Carrier::SealReader(..) => None,

@@ -1,13 +1,16 @@
 //! The one task that thinks: feeds the site with inputs and time, hands its outputs to the carriers, shows its status.
 
 use crate::clock::Clock;
+use crate::control::Statement;
 use crate::journal::thread::Request;
 use crate::line::Order;
 use crate::watchdog::{Call, Callee, Mending, Watchdog};
+use picket_core::sensitivity::Channel;
 use picket_core::site::Site;
 use picket_core::status::Status;
 use picket_core::time::{Now, s};
-use picket_core::wire::{Batch, Checked, Input, Output};
+use picket_core::wire::{Act, Batch, Checked, Input, Output};
+use picket_record::kind::Kind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -43,15 +46,22 @@ pub struct Thinker {
     status: watch::Sender<Arc<Status>>,
     shown: (u64, u64),
     watchdog: Watchdog,
+    statements: mpsc::Receiver<Statement>,
     /// An owner no longer takes anything: it has ended, and so must the process.
     gone: bool,
 }
 
 impl Thinker {
-    /// Owns the site from here on.
-    pub fn new(site: Site, clock: Clock, carriers: Carriers, status: watch::Sender<Arc<Status>>) -> Self {
+    /// Owns the site from here on; `statements` get their moment here, because nobody else holds the clock.
+    pub fn new(
+        site: Site,
+        clock: Clock,
+        carriers: Carriers,
+        status: watch::Sender<Arc<Status>>,
+        statements: mpsc::Receiver<Statement>,
+    ) -> Self {
         let watchdog = Watchdog::new(carriers.quiet.iter().copied(), carriers.mending.clone());
-        Self { site, clock, carriers, status, shown: (0, 0), watchdog, gone: false }
+        Self { site, clock, carriers, status, shown: (0, 0), watchdog, statements, gone: false }
     }
 
     /// Thinks until the site has stopped in order (`true`) or its inputs are gone.
@@ -78,6 +88,7 @@ impl Thinker {
                     Some(input) => self.take(input, &mut inputs),
                     None => return false,
                 },
+                Some(statement) = self.statements.recv() => self.state(statement),
                 () = sleep_until(Instant::now() + wait) => {
                     let now = self.clock.now();
                     self.site.timeout(&now);
@@ -98,8 +109,24 @@ impl Thinker {
         }
     }
 
+    /// Acts, with what their labels let into a log.
+    fn log(&self, act: &Act) {
+        let lets = |kind| self.site.lets(Channel::Log, kind);
+        match act {
+            Act::Acknowledge { alarm, by, .. } => {
+                let alarm = lets(Kind::AlarmRaised).then_some(alarm);
+                let by = lets(Kind::ActAcknowledged).then_some(by);
+                tracing::info!(alarm, by, "a guard acknowledges an alarm");
+            }
+            Act::Erase(erasure) => tracing::info!(records = ?erasure.records(), "personal data are to be erased"),
+        }
+    }
+
     fn accept(&mut self, now: &Now, input: Input) {
         self.watchdog.answered(&input);
+        if let Input::Act(act) = &input {
+            self.log(act);
+        }
         self.site.handle(now, input);
     }
 
@@ -161,6 +188,12 @@ impl Thinker {
             let answer = if keeps { Input::OrderKept(Err(cause)) } else { Input::OrderChecked(refused) };
             self.site.handle(now, answer);
         }
+    }
+
+    /// Without room nobody answers, which the one who waits is told.
+    fn state(&mut self, Statement { kind, data, reply }: Statement) {
+        let when = self.clock.now().when();
+        let _ = offer(&self.carriers.journal, Request::State { when, kind, data, reply });
     }
 
     fn look_back(&mut self, now: &Now, after: u64) {

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 const SALT: usize = 16;
 /// Longest line: a text as long as a payload, every character escaped as six.
 const LINE_MAX: usize = 6 * PAYLOAD_MAX + 128;
-/// Records that one `personal.erased` names.
-const ERASED_MAX: usize = 1024;
+/// Ranges of records that one `personal.erased` names.
+const RANGES_MAX: usize = 32;
 
 /// As it stands on the wire.
 #[derive(Debug, Deserialize)]
@@ -58,16 +58,15 @@ impl Disclosure {
     }
 }
 
-/// The records whose personal data a `personal.erased` erases: `data.records`, numbers and ranges `[a,b]`.
-pub(super) fn erased(record: &Parsed<'_>) -> Vec<u64> {
+/// The records whose personal data a `personal.erased` erases: `data.records`, numbers and ranges `[a,b]`, none behind
+/// itself. One that speaks of a branch names none.
+pub(super) fn erased(record: &Parsed<'_>) -> Vec<(u64, u64)> {
     let data = record.data();
-    let listed = data.get("records").and_then(Value::as_array).into_iter().flatten();
-    let last = record.seq - 1;
+    let listed = data.get("records").and_then(Value::as_array).into_iter().flatten().take(RANGES_MAX);
     let ranges = listed.filter_map(|item| match item.as_array().map(Vec::as_slice) {
-        Some([a, b]) => Some(a.as_u64()?..=b.as_u64()?.min(last)),
+        Some([from, to]) => Some((from.as_u64()?, to.as_u64()?)),
         Some(_) => None,
-        None => item.as_u64().map(|seq| seq..=seq.min(last)),
+        None => item.as_u64().map(|seq| (seq, seq)),
     });
-    let single = data.get("seq").and_then(Value::as_u64).map(|seq| seq..=seq.min(last));
-    ranges.chain(single).flatten().take(ERASED_MAX).collect()
+    ranges.map(|(from, to)| (from, to.min(record.seq - 1))).filter(|(from, to)| from <= to).collect()
 }

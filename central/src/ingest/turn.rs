@@ -127,8 +127,8 @@ impl<'a> Turn<'a> {
         self.gateway.down.seen(record);
         self.tally.stored += 1;
         if record.kind == Kind::PersonalErased {
-            for seq in erased(record) {
-                store::erase(self.db, &record.gw, seq, record.seq, received_ms)?;
+            for range in erased(record) {
+                store::erase(self.db, &record.gw, range, record.seq)?;
             }
         }
         let Some(opened) = opened else { return Ok(()) };

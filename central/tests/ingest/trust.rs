@@ -4,9 +4,11 @@ use crate::scene::*;
 use picket_central::ingest::Tally;
 use picket_central::status;
 use picket_central::store::Store;
+use picket_record::body::Body;
 use picket_record::chain::{Head, Sealed, TailState};
 use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
+use picket_record::personal::Personal;
 use picket_record::receipt::State;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -94,22 +96,11 @@ fn records_after_a_revocation_are_kept_and_not_acted_on() {
 const TEXT: &str = r#"{"by":"N. Adeyemi"}"#;
 const SALT: [u8; 16] = [5; 16];
 
-/// The last record of a scene commits to a text; the scene is signed anew, because a body cannot say so yet.
+/// The next record of a scene, which commits to a text.
 fn committed(scene: &mut Scene) -> Sealed {
-    use ed25519_dalek::Signer as _;
-    let sealed = scene.sealer.seal(&about_alarm(Kind::ActAcknowledged, "a")).unwrap();
-    let (header, rest) = sealed.line.split_once('.').unwrap();
-    let payload = picket_record::encode::from_base64url(rest.split_once('.').unwrap().0, "payload").unwrap();
-    let digest = Sha256::new().chain_update(SALT).chain_update(TEXT).finalize();
-    let with = String::from_utf8(payload).unwrap().replacen(
-        r#","data":"#,
-        &format!(r#","pii":"{}","data":"#, base64url(&digest)),
-        1,
-    );
-    let input = format!("{header}.{}", base64url(with.as_bytes()));
-    let key = ed25519_dalek::SigningKey::from_bytes(&[2; 32]);
-    let line = format!("{input}.{}", base64url(&key.sign(input.as_bytes()).to_bytes()));
-    Sealed { seq: sealed.seq, link: picket_record::encode::link(&input), line }
+    let commitment = Sha256::new().chain_update(SALT).chain_update(TEXT).finalize().into();
+    let personal = Some(Personal::Committed(commitment));
+    scene.sealer.seal(&Body { personal, ..about_alarm(Kind::ActAcknowledged, "a") }).unwrap()
 }
 
 fn opening(seq: u64, salt: [u8; 16], text: &str) -> String {
@@ -139,6 +130,20 @@ fn personal_data_is_kept_beside_its_record_and_erased_by_a_later_one() {
         1
     );
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM quarantine WHERE line LIKE '%Adeyemi%'"), 0);
+}
+
+#[test]
+fn an_opening_that_comes_after_its_erasure_is_not_kept() {
+    let mut scene = Scene::new();
+    let record = committed(&mut scene);
+    let erased = body(Kind::PersonalErased, Severity::Info, json!({"records": [[1, 2]], "authority": "office"}));
+    let erased = scene.sealer.seal(&erased).unwrap();
+    let line = opening(2, SALT, TEXT);
+    let lines = [scene.sent[0].line.as_bytes(), record.line.as_bytes(), erased.line.as_bytes(), line.as_bytes()];
+    let tally = scene.ingest.batch(GW, &lines, at(0)).unwrap();
+    assert_eq!(tally, Tally { stored: 3, refused: 1, ..Tally::default() });
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM personal"), 0);
+    assert_eq!(scene.ask_store::<u64>("SELECT by_seq FROM erased WHERE from_seq=1 AND to_seq=2"), 3);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::encode::Link;
 use crate::kind::{Kind, Severity};
-use crate::personal::Commitment;
+use crate::personal::Personal;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,8 +21,8 @@ pub struct Body {
     pub about: Option<About>,
     /// Time the device claims, as sent, at most 64 bytes; untrusted.
     pub device_time: Option<String>,
-    /// Salted hash of personal data that is kept beside the record ([`crate::personal`]).
-    pub personal: Option<Commitment>,
+    /// Personal data that are kept beside the record ([`crate::personal`]), or what the record commits to.
+    pub personal: Option<Personal>,
     /// What the kind defines. Integers only (below 2^53 in size), depth at most 3 here, so 4 in the record.
     pub data: Map<String, Value>,
 }

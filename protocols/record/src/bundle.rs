@@ -245,6 +245,10 @@ impl BundleCheck {
 
     /// The end of the bundle.
     pub fn finish(mut self) -> Verdict {
+        // Without the document nothing would be held to the hash.
+        if self.trust.root.is_some() && !self.digests.has(Part::Root) {
+            self.contradicts(Part::Root, None, Contradiction::RootUnknown);
+        }
         if self.acceptance.is_none() {
             let what = Contradiction::Unverifiable { file: Part::Records.file(), without: Part::Enrolment.file() };
             self.contradicts(Part::Enrolment, None, what);

@@ -141,6 +141,9 @@ private_keys! {
 }
 
 #[cfg(test)]
+mod edge_cases;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -82,6 +82,8 @@ kinds! {
     RecordsDisposed = "records.disposed",
     /// Records were exported: names the files with their digests, and is the manifest of the bundle.
     RecordsExported = "records.exported",
+    /// A backup was made: names its list of files by digest.
+    RecordsBackedUp = "records.backed_up",
     /// Records of another gateway were taken over from a backup.
     RecordsRestored = "records.restored",
     /// Personal data beside a record was erased.

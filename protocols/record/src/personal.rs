@@ -20,6 +20,45 @@ pub const PERSONAL_MAX: usize = 2048;
 /// Most openings in one `sidecar.json`: a verifier holds forty bytes of each.
 pub const OPENINGS_MAX: usize = 65_536;
 
+/// Personal data as it is said, a JSON object of at most [`PERSONAL_MAX`] bytes as text, before a salt is drawn for it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonalText(String);
+
+impl PersonalText {
+    /// Named texts, in the order of their names. `None` where they are longer than [`PERSONAL_MAX`].
+    pub fn of(named: &[(&str, &str)]) -> Option<Self> {
+        let named = named.iter().map(|(name, text)| ((*name).to_owned(), Value::from(*text)));
+        let text = Value::Object(named.collect()).to_string();
+        (text.len() <= PERSONAL_MAX).then_some(Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// With a salt that was drawn for it alone.
+    pub fn salted(&self, salt: [u8; SALT_BYTES]) -> Disclosure {
+        Disclosure { salt, text: self.0.clone() }
+    }
+}
+
+/// Personal data is never printed.
+impl std::fmt::Debug for PersonalText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PersonalText({} bytes)", self.0.len())
+    }
+}
+
+/// What stands beside a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Personal {
+    /// The data themselves. No record is written of them: whoever keeps them draws the salt first.
+    Said(PersonalText),
+    /// What the record commits to.
+    Committed(Commitment),
+}
+
 /// What opens a commitment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Disclosure {
@@ -47,6 +86,12 @@ impl Disclosure {
     pub fn to_line(&self, seq: u64) -> String {
         let (salt, text) = (base64url(&self.salt), Value::from(self.text.as_str()));
         format!(r#"{{"pii":{seq},"salt":"{salt}","text":{text}}}"#)
+    }
+
+    /// As it stands in a `sidecar.json`, between the texts of [`SIDECAR_FRAME`].
+    pub fn to_row(&self, seq: u64) -> String {
+        let (salt, text) = (base64url(&self.salt), Value::from(self.text.as_str()));
+        format!(r#"{{"seq":{seq},"salt":"{salt}","text":{text}}}"#)
     }
 
     /// Reads such a line, with the number of the record it belongs to.
@@ -77,14 +122,14 @@ impl std::fmt::Debug for Disclosure {
     }
 }
 
+/// What stands before the openings in a `sidecar.json`, between two of them, and behind them.
+pub const SIDECAR_FRAME: [&str; 3] = ["{\"v\":1,\"openings\":[", ",\n", "]}\n"];
+
 /// `sidecar.json` of a bundle: openings in the order of their records.
 pub fn sidecar<'a>(openings: impl IntoIterator<Item = (u64, &'a Disclosure)>) -> String {
-    let rows = openings.into_iter().map(|(seq, opening)| {
-        let (salt, text) = (base64url(&opening.salt), Value::from(opening.text.as_str()));
-        format!(r#"{{"seq":{seq},"salt":"{salt}","text":{text}}}"#)
-    });
-    let rows: Vec<String> = rows.collect();
-    format!("{{\"v\":1,\"openings\":[{}]}}\n", rows.join(",\n"))
+    let rows: Vec<String> = openings.into_iter().map(|(seq, opening)| opening.to_row(seq)).collect();
+    let [begin, between, end] = SIDECAR_FRAME;
+    format!("{begin}{}{end}", rows.join(between))
 }
 
 /// Reads a `sidecar.json`: rising numbers, at most [`OPENINGS_MAX`].
@@ -138,6 +183,15 @@ mod tests {
         let text = sidecar([(7, &opening()), (9, &opening())]);
         assert_eq!(read_sidecar(&text).unwrap(), [(7, opening()), (9, opening())]);
         assert!(read_sidecar(&sidecar([(9, &opening()), (7, &opening())])).is_err());
+    }
+
+    #[test]
+    fn what_is_said_is_a_json_object_and_is_never_printed() {
+        let said = PersonalText::of(&[("by", "Zoë"), ("note", "\"1\"")]).unwrap();
+        assert_eq!(said.as_str(), r#"{"by":"Zoë","note":"\"1\""}"#);
+        assert_eq!(said.salted(*b"0123456789abcdef").text, said.as_str());
+        assert!(!format!("{:?}", Personal::Said(said)).contains("Zo"));
+        assert_eq!(PersonalText::of(&[("note", &"x".repeat(PERSONAL_MAX))]), None);
     }
 
     #[test]

@@ -9,8 +9,12 @@ mod bundle;
 mod story;
 
 use bundle::{Files, files, judged, resealed};
-use picket_record::bundle::{Kept, Part, Seal};
-use picket_record::chain::Loss;
+use picket_record::acceptance::Acceptance;
+use picket_record::body::{Body, ClockQuality, ClockSource, When};
+use picket_record::bundle::{BundleCheck, Kept, Manifest, Part, Seal, Trust};
+use picket_record::chain::{Head, Loss, Opening, Origin, Sealer, TailState};
+use picket_record::keys::IdentityKey;
+use picket_record::kind::{Kind, Severity};
 use std::path::Path;
 
 fn frozen() -> Files {
@@ -172,4 +176,53 @@ fn a_manifest_over_other_records_is_refused() {
     let mut sealed = cut.clone();
     sealed.insert(Part::Manifest, resealed(&cut));
     assert_eq!(reasons(&sealed, Seal::Demanded), ["range"]);
+}
+
+#[test]
+fn a_reader_who_knows_a_root_document_is_not_content_with_a_bundle_that_has_none() {
+    let mut files = frozen();
+    for part in [Part::Root, Part::Orders] {
+        files.remove(&part);
+    }
+    let seal = files.remove(&Part::Manifest);
+    files.insert(Part::Manifest, resealed(&files));
+    assert_ne!(files.get(&Part::Manifest), seal.as_ref());
+    let trust = Trust { identity: None, root: Some([7; 32]) };
+    let mut check = BundleCheck::new(trust, Seal::Demanded);
+    for (part, bytes) in &files {
+        check.begin(*part);
+        check.feed(bytes);
+        check.end();
+    }
+    let verdict = check.finish();
+    assert!(verdict.found.iter().any(|finding| finding.what.reason() == "root-unknown"), "{:?}", verdict.found);
+    assert!(!verdict.is_verified());
+}
+
+#[test]
+fn the_seal_of_a_backup_is_one_record_of_its_kind_by_the_accepted_gateway() {
+    let identity = IdentityKey::from_seed([1; 32]);
+    let accepted = judged(&frozen(), Seal::Demanded).acceptance.unwrap();
+    let accepted = Acceptance { identity: identity.public(), ..accepted };
+    let origin = Origin { site: accepted.site.clone(), gw: accepted.gw.clone() };
+    let clock = ClockQuality { src: ClockSource::None, sync: false, err_ms: 0, age_s: 0, era: 0 };
+    let when = When { boot: "b".into(), mono_us: 1, wall_ms: None, clock };
+    let opening = Opening { tail_state: TailState::Genesis, found: None, last_receipt: None, version: "test".into() };
+    let (mut sealer, open) =
+        Sealer::open(&origin, &identity, [2; 32], Head::genesis([3; 32]), &opening, &when).unwrap();
+    let files = [("SHA256SUMS".to_owned(), (9, [4; 32]))].into();
+    let manifest =
+        Manifest { seq: 2, prev: open.link, from: 1, to: 1, by: "N. N.".into(), reason: "box".into(), files };
+    let body = Body::new(when, Kind::RecordsBackedUp, Severity::Notice, manifest.data());
+    let sealed = sealer.seal(&body).unwrap();
+    let text = format!("{}\n{}\n", open.line, sealed.line);
+    assert_eq!(Manifest::verify(&text, &accepted, Kind::RecordsBackedUp), Ok((manifest, sealed.link)));
+    let refused =
+        |text: &str, accepted: &Acceptance, kind| Manifest::verify(text, accepted, kind).unwrap_err().reason();
+    let other = Acceptance { identity: IdentityKey::from_seed([9; 32]).public(), ..accepted.clone() };
+    assert_eq!(refused(&text, &other, Kind::RecordsBackedUp), "signature");
+    assert_eq!(refused(&text, &accepted, Kind::RecordsExported), "field");
+    assert_eq!(refused(&format!("{}\n", open.line), &accepted, Kind::RecordsBackedUp), "field-missing");
+    assert_eq!(refused(&format!("{text}{}\n", sealed.line), &accepted, Kind::RecordsBackedUp), "field");
+    assert_eq!(refused(&sealed.line, &accepted, Kind::RecordsBackedUp), "unknown-epoch");
 }

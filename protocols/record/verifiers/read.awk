@@ -404,7 +404,7 @@ BEGIN {
   for (i = 1; i < 256; i++) { CHR[i] = sprintf("%c", i); ORD[CHR[i]] = i }
   CHR[0] = CHR[1]
   n = split("log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad " \
-    "register.applied register.rejected settings.applied records.disposed records.exported records.restored " \
+    "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored " \
     "personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings " \
     "alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input " \
     "health.central act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")

@@ -28,7 +28,7 @@ async function load() {
 
 const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20;
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
-  receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.restored
+  receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored
   personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings alarm.raised
   alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central
   act.acknowledged act.started act.stopped seal.checked seal.mismatch`.split(/\s+/));
@@ -647,6 +647,9 @@ class Bundle {
       this.roots = await rootsOf(bytes);
       need(!this.root || this.roots.some(({ hash }) => hash === this.root), "root-unknown");
     });
+    if (this.root && !names.includes("root.jws")) {
+      this.report.contradiction("root.jws", null, "root-unknown", "it is not there");
+    }
     await this.each("enrol.jws", (line) => this.enrolment(line));
     if (!this.accepted) this.report.contradiction("enrol.jws", null, "unverifiable", "there is no acceptance");
     const identity = this.identity ?? this.accepted?.identity;

@@ -25,7 +25,7 @@ LISTED, WHOLE_MAX, WITNESSES = 1000, 16 << 20, 65536
 FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws", "records.jws",
          "branches.jws", "MANIFEST.jws", "REPORT.txt"]
 KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad
-register.applied register.rejected settings.applied records.disposed records.exported records.restored personal.erased
+register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored personal.erased
 order.applied order.rejected summary.day exercise.started exercise.ended id.next readings alarm.raised alarm.cleared
 alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central act.acknowledged
 act.started act.stopped seal.checked seal.mismatch""".split())
@@ -654,6 +654,8 @@ class Bundle:
     def check(self):
         names = sorted(path.name for path in self.folder.iterdir())
         self.whole("root.jws", self.root)
+        if self.root_hash and "root.jws" not in names:
+            self.report.contradiction("root.jws", None, "root-unknown", "it is not there")
         self.each("enrol.jws", self.enrolment)
         if not self.accepted:
             self.report.contradiction("enrol.jws", None, "unverifiable", "there is no acceptance")

@@ -489,6 +489,8 @@ bundle() {
     rows root "$folder/root.jws" >"$work/rows"
     why=
     root_file || complain root.jws '' "$why"
+  elif [ -n "$root_hash" ]; then
+    complain root.jws '' root-unknown 'it is not there'
   fi
   each enrol.jws enrol enrolment
   [ -n "$enrolled" ] || complain enrol.jws '' unverifiable 'there is no acceptance'

@@ -203,7 +203,8 @@ async fn evidence(play: &mut Play<'_>, identity: &str) -> Result<Evidence, Failu
     let runtime = play.places.runtime();
     let picket = &play.product.picket;
     let export = ["export".into(), "--runtime".into(), runtime.into(), "--out".into(), folder.clone().into()];
-    ask_aside(picket.clone(), export.to_vec()).await?;
+    let purpose = ["--by".into(), "cargo demo".into(), "--reason".into(), "the verdict".into()];
+    ask_aside(picket.clone(), [&export[..], &purpose].concat()).await?;
     let verify = ["verify".into(), folder.clone().into(), "--identity".into(), identity.into()];
     let command = format!("{} verify {} --identity {identity}", picket.display(), folder.display());
     Ok(match ask_aside(picket.clone(), verify.to_vec()).await {

@@ -4,11 +4,14 @@ use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// Above the largest batch of records and the largest message that a scenario sends.
 const MOST_PAYLOAD: usize = 12 * 1024 * 1024;
+/// Where free ports are looked for.
+const PORTS: std::ops::Range<u16> = 10_000..20_000;
 /// Longest wait until it listens.
 const READY: Duration = Duration::from_secs(10);
 
@@ -26,9 +29,19 @@ pub async fn start(name: &str) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below the range from which the kernel takes ports of outgoing connections (32768):
+/// else a connection of another test could have it by the time a broker binds it.
 pub fn free_port() -> io::Result<SocketAddr> {
-    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    // Processes that run side by side begin in different places.
+    let begin = std::process::id().wrapping_mul(2_654_435_761) as u16 % PORTS.len() as u16;
+    for _ in 0..PORTS.len() {
+        let port = PORTS.start + (begin.wrapping_add(TAKEN.fetch_add(1, Relaxed))) % PORTS.len() as u16;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr();
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free on loopback"))
 }
 
 fn config(name: &str, listen: SocketAddr) -> Config {

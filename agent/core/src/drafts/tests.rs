@@ -163,6 +163,15 @@ fn a_full_budget_still_takes_heartbeats_acts_and_what_memory_follows_from() {
 }
 
 #[test]
+fn the_last_five_percent_of_the_budget_still_take_every_alarm() {
+    for fill in [950, 999] {
+        for severity in [Severity::Security, Severity::Life] {
+            assert!(push(&mut Drafts::new(fill), Kind::AlarmRaised, severity, Commit::Now).is_some(), "{fill}");
+        }
+    }
+}
+
+#[test]
 fn a_gap_states_exactly_what_was_dropped() {
     let mut drafts = Drafts::new(850);
     reading(&mut drafts);

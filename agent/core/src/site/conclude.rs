@@ -11,12 +11,22 @@ use crate::time::Now;
 use crate::wire::Act;
 use picket_record::body::{About, Body, Mode};
 use picket_record::kind::Severity;
+use picket_record::personal::Personal;
 
 impl Site {
     pub(super) fn act(&mut self, now: &Now, act: &Act) {
-        let Act::Acknowledge { alarm, saw, by, note, terminal } = act;
-        for statement in self.alarms.acknowledge(alarm, *saw, by, note, terminal) {
-            self.record_alarm(now, statement);
+        match act {
+            Act::Acknowledge { alarm, saw, by, note, terminal } => {
+                for statement in self.alarms.acknowledge(alarm, *saw, by, note, terminal) {
+                    self.record_alarm(now, statement);
+                }
+            }
+            Act::Erase(erasure) => {
+                let draft = self.record(now, erasure.statement());
+                self.erasure.drafted(draft);
+                self.alarms.erase(erasure);
+                self.changed_if(true);
+            }
         }
     }
 
@@ -65,7 +75,7 @@ impl Site {
 
     /// Puts time, register and standing to a statement and queues it. Its draft number, unless it was dropped.
     pub(super) fn record(&mut self, now: &Now, statement: Statement) -> Option<u64> {
-        let Statement { kind, severity, equipment, source, device_time, data, commit } = statement;
+        let Statement { kind, severity, equipment, source, device_time, data, personal, commit } = statement;
         let about = equipment.map(|id| About {
             register: self.standings.register().version(),
             standing: self.standings.verdict(&id).stated(),
@@ -75,7 +85,8 @@ impl Site {
         self.tally.recorded(severity);
         let drill = about.as_ref().and_then(|about| self.orders.drill()?.of(&about.equipment));
         let mode = drill.map_or(Mode::Live, Mode::Drill);
-        let body = Body { mode, about, device_time, ..Body::new(now.when(), kind, severity, data) };
+        let personal = personal.map(Personal::Said);
+        let body = Body { mode, about, device_time, personal, ..Body::new(now.when(), kind, severity, data) };
         self.drafts.push(now, body, commit)
     }
 

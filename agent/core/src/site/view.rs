@@ -5,9 +5,11 @@ use crate::alarm::Alarm;
 use crate::contact::Presence;
 use crate::plan::{Device, DeviceId};
 use crate::register::EquipmentId;
+use crate::sensitivity::Channel;
 use crate::status::{AlarmStatus, EquipmentStatus, JournalStatus, LineStatus, NonconformityStatus, Status};
 use crate::time::Now;
 use picket_device::quantity::{Quality, Signal, Value};
+use picket_record::kind::Kind;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,12 +47,18 @@ impl Site {
                 fill_permille: self.drafts.fill_permille(),
                 free_mib: self.tally.free_mib,
                 fault: self.store_fault.clone(),
+                erased: self.erasure.seq(),
             },
             alarms: self.alarm_views(),
             nonconformities: self.nonconformity_views(),
             equipment: self.equipment_views(),
             lines: self.line_views(),
         }
+    }
+
+    /// Whether something of a kind may leave on a channel.
+    pub fn lets(&self, channel: Channel, kind: Kind) -> bool {
+        self.plan.sensitivity.lets(channel, kind)
     }
 
     fn alarm_views(&self) -> Vec<AlarmStatus> {
@@ -69,7 +77,7 @@ impl Site {
             since_ms: alarm.since_ms,
             times: alarm.times,
             active: alarm.active,
-            acknowledged_by: alarm.acknowledged_by.clone(),
+            acknowledged_by: alarm.acknowledged_by().map(str::to_owned),
             standing: alarm.standing.clone(),
             rings: alarm.rings,
             recorded: alarm.seq.is_some(),

@@ -91,6 +91,7 @@ impl World {
             order: journal.order.clone(),
             head: journal.head,
             rows: journal.rows.values().cloned().collect(),
+            personal: journal.personal.clone(),
             fill_permille: journal.fill_permille,
             tail: "crash".into(),
             ..Recovered::default()

@@ -8,6 +8,7 @@ mod delivery;
 mod harness;
 mod hearing;
 mod orders;
+mod persons;
 mod quiet;
 mod refusals;
 mod restart;

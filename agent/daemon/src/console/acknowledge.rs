@@ -4,14 +4,17 @@ use super::admission::Token;
 use super::answer::Refusal;
 use super::feed::Snapshot;
 use picket_core::wire::{Act, Input, Occurrence};
+use picket_record::personal::PERSONAL_MAX;
 use serde::Deserialize;
 use std::net::IpAddr;
 use tokio::sync::mpsc;
 
-/// Longest name and note in characters, as the page says it; in UTF-8 each takes four bytes at most, so that the record of
-/// both stays far below the limit of a payload.
+/// Longest name and note in characters, as the page says it.
 const NAME: usize = 64;
 const NOTE: usize = 500;
+/// Longest note in bytes of JSON: beside the longest name and address it fits what may stand beside a record. Five hundred
+/// characters of any script in daily use have fewer.
+const NOTE_BYTES: usize = PERSONAL_MAX - 4 * NAME - 96;
 
 /// What the page sends.
 #[derive(Deserialize)]
@@ -42,7 +45,8 @@ impl Wish {
         if by.is_empty() || by.chars().count() > NAME || has_control(by) {
             return Err(Refusal::BadName);
         }
-        if note.chars().count() > NOTE || has_control(note) {
+        let escaped = note.chars().filter(|c| matches!(c, '"' | '\\')).count();
+        if note.chars().count() > NOTE || note.len() + escaped > NOTE_BYTES || has_control(note) {
             return Err(Refusal::BadNote);
         }
         let saw = Occurrence { since_ms: self.since_ms, times: self.times };

@@ -4,7 +4,7 @@ use super::Limits;
 use super::acknowledge::{self, Wish};
 use super::admission::{Admission, Hosts, Token};
 use super::answer::{self, Answer, Refusal};
-use super::feed::{self, Snapshot};
+use super::feed::{self, Snapshot, Viewer};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::header::{HeaderName, HeaderValue};
@@ -130,15 +130,16 @@ impl Page {
                 Ok(answer::text(StatusCode::OK, "text/html; charset=utf-8", "no-store", self.shell.clone()))
             }
             Gives::Part(text, media) => Ok(answer::text(StatusCode::OK, media, "no-cache", text.into())),
-            Gives::Status => Ok(self.status()),
+            Gives::Status => Ok(self.status(caller)),
             Gives::Events => self.events(caller),
             Gives::Acknowledge => self.acknowledge(caller, request).await,
         }
     }
 
-    fn status(&self) -> Answer {
+    fn status(&self, caller: &Caller) -> Answer {
         let snapshot = self.snapshots.borrow().clone();
-        let mut answer = answer::text(StatusCode::OK, "application/json", "no-store", snapshot.json());
+        let mut answer =
+            answer::text(StatusCode::OK, "application/json", "no-store", snapshot.json(Viewer::at(caller.peer)));
         if let Some(at_ms) = snapshot.now_ms() {
             answer.headers_mut().insert(TIME, HeaderValue::from(at_ms));
         }
@@ -151,7 +152,8 @@ impl Page {
     fn events(&self, caller: &Caller) -> Result<Answer, Refusal> {
         let place = |streams: &Arc<Semaphore>| Arc::clone(streams).try_acquire_owned().map_err(|_| Refusal::NoStream);
         let places = [place(&caller.streams)?, place(&self.streams)?];
-        let view = feed::follow(self.snapshots.clone(), self.limits.beat, Arc::clone(&self.start), places);
+        let viewer = Viewer::at(caller.peer);
+        let view = feed::follow(viewer, self.snapshots.clone(), self.limits.beat, Arc::clone(&self.start), places);
         Ok(answer::stream("text/event-stream", view))
     }
 

@@ -1,5 +1,6 @@
 //! The page over real sockets on loopback, asked by a client that speaks bytes, so that it can also misbehave.
 
+use super::feed::{Snapshot, Viewer};
 use super::routes::{Gives, ROUTES};
 use super::*;
 use picket_core::status::{AlarmStatus, JournalStatus, LinkStatus};
@@ -28,11 +29,11 @@ async fn served(limits: Limits) -> Served {
     let (statuses, status) = watch::channel(Arc::new(sample(1)));
     let (wishes, acts) = mpsc::channel(1);
     let address = Address { listen: at, hosts: vec!["gate.example".into()] };
-    let end = tokio::task::spawn(serve(listener, address, status, wishes, limits));
+    let end = tokio::task::spawn(serve(listener, address, Sensitivity::default(), status, wishes, limits));
     Served { at, statuses, acts, end }
 }
 
-fn sample(revision: u64) -> Status {
+pub(crate) fn sample(revision: u64) -> Status {
     let alarm = AlarmStatus {
         id: "a1".into(),
         rule: "door-forced".into(),
@@ -68,7 +69,15 @@ fn sample(revision: u64) -> Status {
             state: None,
             left: None,
         },
-        journal: JournalStatus { head: 1, not_stored: 0, dropped: 0, fill_permille: 0, free_mib: None, fault: None },
+        journal: JournalStatus {
+            head: 1,
+            not_stored: 0,
+            dropped: 0,
+            fill_permille: 0,
+            free_mib: None,
+            fault: None,
+            erased: None,
+        },
         alarms: vec![alarm],
         nonconformities: Vec::new(),
         equipment: Vec::new(),
@@ -330,9 +339,11 @@ async fn a_large_body_is_refused_whether_it_is_announced_or_not() {
 #[tokio::test]
 async fn a_slow_head_is_cut_and_a_slow_body_is_told() {
     let short = Duration::from_millis(40);
-    let served = served(Limits { head: short, request: short, ..Limits::STATED }).await;
-    let answer = exchange(served.at, format!("GET / HTTP/1.1\r\nHost: {}\r\nX-Slow: ", served.at).as_bytes()).await;
+    let slow_head = served(Limits { head: short, ..Limits::STATED }).await;
+    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\nX-Slow: ", slow_head.at);
+    let answer = exchange(slow_head.at, head.as_bytes()).await;
     assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let served = served(Limits { request: short, ..Limits::STATED }).await;
     let head = format!("POST /api/v1/acknowledge HTTP/1.1\r\nHost: {}\r\nContent-Length: 10\r\n", served.at);
     let answer = exchange(served.at, format!("{head}{}\r\n{{", own(served.at)).as_bytes()).await;
     assert_eq!(code(&answer), "408");
@@ -414,4 +425,28 @@ async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
     stuck.write_all(format!("{head}{}\r\n", own(served.at)).as_bytes()).await.unwrap();
     drop(served.statuses);
     soon(served.end).await.unwrap();
+}
+
+#[test]
+fn a_viewer_from_another_machine_is_not_told_who_acknowledged() {
+    let mut status = sample(1);
+    status.alarms[0].acknowledged_by = Some("Ana".into());
+    let snapshot = Snapshot::new(Arc::new(status), &Sensitivity::default());
+    let shown = |peer: &str| String::from_utf8(snapshot.json(Viewer::at(peer.parse().unwrap())).to_vec()).unwrap();
+    for own in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+        assert!(shown(own).contains("Ana"), "{own}");
+    }
+    for other in ["10.0.0.7", "::ffff:10.0.0.7", "fe80::1"] {
+        assert!(!shown(other).contains("Ana") && shown(other).contains("(not shown here)"), "{other}");
+        assert!(shown(other).contains("door-forced"), "what rings is shown to anybody");
+    }
+}
+
+#[tokio::test]
+async fn a_note_that_fits_nowhere_beside_its_record_is_refused_at_the_door() {
+    let served = served(Limits::STATED).await;
+    for (n, expected) in [(480, "422"), (400, "202")] {
+        let body = wish(served.at, "Ana", &"\u{1f6a8}".repeat(n)).await;
+        assert_eq!(code(&post(served.at, &own(served.at), &body).await), expected);
+    }
 }

@@ -1,13 +1,17 @@
-//! The asking side of the control socket: `picket status` and `picket export`. Takes no export for whole whose last line
-//! does not say so.
+//! The asking side of the control socket. Takes no part of a bundle for whole whose last line does not say so.
 
-use super::{Command, LastLine, PapersLine, SLOW, SOCKET, lines};
-use crate::journal::bundle::{Papers, Part};
+use super::{Command, Demand, Erased, LastLine, SLOW, SOCKET, ends};
+use crate::journal::bundle::{Papers, Range, Wanted};
+use crate::journal::seal::Written;
 use picket_core::status::Status;
 use picket_record::encode::LINE_MAX;
+use picket_record::kind::Kind;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::io;
 use std::path::{Path, PathBuf};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -15,6 +19,10 @@ use tokio::time::timeout;
 const CHUNK: usize = 64 * 1024;
 /// Longest line that is waited for; the agent sends none that is longer than a record.
 const HELD_MAX: usize = 16 * LINE_MAX;
+/// Longest answer of one line: a status, or the papers with every version of a root document.
+const ANSWER_MAX: u64 = 16 << 20;
+/// The journal checks a file that broke before it writes.
+const STATED_IN: Duration = Duration::from_secs(120);
 
 /// Why there is no answer, or not the whole of it.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +39,12 @@ pub enum Unanswered {
     #[error("the agent says: {0}")]
     Told(String),
     /// The stream ended without its last line.
-    #[error("the agent stopped in the middle of the export, or did not wait for this program")]
+    #[error("the agent stopped in the middle of its answer, or did not wait for this program")]
     Cut,
     /// The last line contradicts what came before it.
-    #[error("the agent sent {told} records and {came} came")]
+    #[error("the agent sent {told} lines and {came} came")]
     Count {
-        /// Records, as the last line says.
+        /// Lines, as the last one says.
         told: u64,
         /// Lines that came.
         came: u64,
@@ -45,59 +53,60 @@ pub enum Unanswered {
 
 /// Asks for the status.
 pub async fn status(runtime: &Path) -> Result<Status, Unanswered> {
-    let nobody = |source| Unanswered::Nobody { socket: runtime.join(SOCKET), source };
-    let asked = async {
-        let mut stream = ask_agent(runtime, Command::Status).await?;
-        let mut text = String::new();
-        timeout(SLOW, stream.read_to_string(&mut text)).await??;
-        serde_json::from_str(text.trim()).map_err(io::Error::other)
-    };
-    asked.await.map_err(nobody)
+    one(runtime, &Command::Status, SLOW).await
 }
 
-/// Asks for the records: papers at once, lines as they are taken.
-pub async fn records(runtime: &Path) -> Result<(Papers, Records), Unanswered> {
+/// Has personal data erased.
+pub async fn erase(runtime: &Path, demand: Demand) -> Result<Erased, Unanswered> {
+    one(runtime, &Command::Erase(demand), 2 * SLOW).await
+}
+
+/// Asks what a bundle of some records holds beside its lines.
+pub async fn papers(runtime: &Path, range: Range) -> Result<Papers, Unanswered> {
+    one(runtime, &Command::Papers(range), SLOW).await
+}
+
+/// Has a record written about an export or a backup. A disk that is busy may take its time.
+pub async fn state(runtime: &Path, kind: Kind, data: Map<String, Value>) -> Result<Written, Unanswered> {
+    one(runtime, &Command::State { kind: kind.as_str().to_owned(), data }, STATED_IN).await
+}
+
+/// Asks for lines, which are taken one piece at a time.
+pub async fn lines(runtime: &Path, wanted: Wanted) -> Result<Lines, Unanswered> {
+    let stream = ask_agent(runtime, &Command::Lines(wanted)).await;
+    let stream = stream.map_err(|source| Unanswered::Nobody { socket: runtime.join(SOCKET), source })?;
+    Ok(Lines { stream: BufReader::new(stream), held: Vec::new(), came: 0, last: None })
+}
+
+/// An answer of one line.
+async fn one<T: DeserializeOwned>(runtime: &Path, command: &Command, limit: Duration) -> Result<T, Unanswered> {
     let nobody = |source| Unanswered::Nobody { socket: runtime.join(SOCKET), source };
-    let mut head = String::new();
+    let mut text = String::new();
     let asked = async {
-        let mut stream = BufReader::new(ask_agent(runtime, Command::Export).await?);
-        timeout(SLOW, stream.read_line(&mut head)).await??;
-        Ok(stream)
+        let mut stream = ask_agent(runtime, command).await?.take(ANSWER_MAX);
+        timeout(limit, stream.read_to_string(&mut text)).await?
     };
-    let stream = asked.await.map_err(nobody)?;
-    if !head.ends_with('\n') {
+    asked.await.map_err(nobody)?;
+    if !text.ends_with('\n') {
         return Err(Unanswered::Cut);
     }
-    if let Ok(LastLine::Failed { error }) = serde_json::from_str(head.trim()) {
+    if let Ok(LastLine::Failed { error }) = serde_json::from_str(text.trim()) {
         return Err(Unanswered::Told(error));
     }
-    let papers: PapersLine = serde_json::from_str(head.trim()).map_err(|error| nobody(io::Error::other(error)))?;
-    let PapersLine { receipts, acceptance, identity } = papers;
-    Ok((Papers { receipts, acceptance, identity }, Records { stream, held: Vec::new(), came: 0 }))
+    serde_json::from_str(text.trim()).map_err(|error| nobody(io::Error::other(error)))
 }
 
-/// Asks for another part of an export.
-pub async fn part(runtime: &Path, part: Part) -> Result<Records, Unanswered> {
-    let command = match part {
-        Part::Records => Command::Export,
-        Part::Branches => Command::Branches,
-        Part::Summaries => Command::Summaries,
-    };
-    let stream = ask_agent(runtime, command).await;
-    let stream = stream.map_err(|source| Unanswered::Nobody { socket: runtime.join(SOCKET), source })?;
-    Ok(Records { stream: BufReader::new(stream), held: Vec::new(), came: 0 })
-}
-
-/// Record lines on their way.
+/// Lines on their way.
 #[derive(Debug)]
-pub struct Records {
+pub struct Lines {
     stream: BufReader<UnixStream>,
     /// The last line that came, whole or not: only what follows tells a record from the end.
     held: Vec<u8>,
     came: u64,
+    last: Option<u64>,
 }
 
-impl Records {
+impl Lines {
     /// Some whole lines; `None` once all are there.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Unanswered> {
         loop {
@@ -112,7 +121,7 @@ impl Records {
             if let Some(at) = before_last {
                 let rest = self.held.split_off(at + 1);
                 let whole = std::mem::replace(&mut self.held, rest);
-                self.came += lines(&whole);
+                self.came += ends(&whole);
                 return Ok(Some(whole));
             }
             if self.held.len() > HELD_MAX {
@@ -121,20 +130,28 @@ impl Records {
         }
     }
 
-    fn end(&self) -> Result<(), Unanswered> {
+    /// Number of the last line, once all are there.
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    fn end(&mut self) -> Result<(), Unanswered> {
         let last = self.held.strip_suffix(b"\n").and_then(|line| serde_json::from_slice(line).ok());
         match last {
-            Some(LastLine::Whole { records, .. }) if records == self.came => Ok(()),
-            Some(LastLine::Whole { records, .. }) => Err(Unanswered::Count { told: records, came: self.came }),
+            Some(LastLine::Whole { lines, last }) if lines == self.came => {
+                self.last = Some(last);
+                Ok(())
+            }
+            Some(LastLine::Whole { lines, .. }) => Err(Unanswered::Count { told: lines, came: self.came }),
             Some(LastLine::Failed { error }) => Err(Unanswered::Told(error)),
             None => Err(Unanswered::Cut),
         }
     }
 }
 
-async fn ask_agent(runtime: &Path, command: Command) -> io::Result<UnixStream> {
+async fn ask_agent(runtime: &Path, command: &Command) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(runtime.join(SOCKET)).await?;
-    let mut line = serde_json::to_string(&command)?;
+    let mut line = serde_json::to_string(command)?;
     line.push('\n');
     stream.write_all(line.as_bytes()).await?;
     Ok(stream)

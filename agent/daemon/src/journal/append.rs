@@ -3,11 +3,12 @@
 use super::own_words::own_words;
 use super::prune::PRUNE_WRITES;
 use super::store::Store;
-use super::{Fault, Journal, Stored, memory};
+use super::{Entropy, Fault, Journal, Stored, memory, personal};
 use picket_core::memory::Stated;
 use picket_record::body::{Body, When};
 use picket_record::chain::{Opening, Sealer, TailState};
 use picket_record::kind::{Kind, Severity};
+use picket_record::personal::Personal;
 use serde_json::json;
 use std::borrow::Cow;
 
@@ -37,16 +38,19 @@ impl Journal {
         }
         let urgent = stored?;
         self.receipts.written();
+        if bodies.iter().any(|body| body.kind == Kind::PersonalErased) {
+            self.store.cut_log();
+        }
         Ok(Stored { head: self.sealer.head().seq, urgent, fill_permille: self.store.fill_permille() })
     }
 
     fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {
-        let Self { store, sealer, receipts, .. } = self;
+        let Self { store, sealer, receipts, entropy, .. } = self;
         store.transaction(|| {
             receipts.write(store)?;
             let mut urgent = Vec::new();
             for body in bodies {
-                let seq = insert(store, sealer, body)?;
+                let seq = insert(store, sealer, entropy, body)?;
                 if Stated::of(body).goes_first() {
                     store.run("INSERT INTO urgent(seq) VALUES(?1)", [seq], "cannot mark a record urgent")?;
                     urgent.push(seq);
@@ -104,14 +108,18 @@ impl Journal {
     }
 }
 
-fn insert(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
-    let body = match body.kind {
-        Kind::Snapshot => {
+fn insert(store: &Store, sealer: &mut Sealer, entropy: &mut Entropy, body: &Body) -> Result<u64, Fault> {
+    let opening = personal::salted(body, entropy);
+    let body = match (&opening, body.kind) {
+        (Some(opening), _) => {
+            Cow::Owned(Body { personal: Some(Personal::Committed(opening.commitment())), ..body.clone() })
+        }
+        (None, Kind::Snapshot) => {
             let mut whole = body.clone();
             whole.data.extend(memory::snapshot(store)?);
             Cow::Owned(whole)
         }
-        _ => Cow::Borrowed(body),
+        (None, _) => Cow::Borrowed(body),
     };
     let (sealed, stated) = match sealer.seal(&body) {
         Ok(sealed) => (sealed, body),
@@ -127,6 +135,12 @@ fn insert(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault>
     let values = (sealed.seq, &sealed.line);
     store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a record")?;
     memory::apply(store, sealed.seq, Stated::of(&stated))?;
+    if let Some(opening) = opening.filter(|_| stated.personal.is_some()) {
+        personal::keep(store, sealed.seq, &opening)?;
+    }
+    if stated.kind == Kind::PersonalErased {
+        personal::erase(store, sealed.seq, &stated.data)?;
+    }
     if stated.kind == Kind::SummaryDay {
         super::summaries::mark(store, sealed.seq)?;
     }

@@ -94,7 +94,9 @@ impl Journal {
             let doing = "cannot store an epoch behind a receipt";
             store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", (open.seq, &open.line), doing)?;
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", (sealer.head().ep, open.seq), doing)?;
-            say_all_again(store, &mut sealer, when)
+            say_all_again(store, &mut sealer, when)?;
+            let erased = super::personal::left_behind(store, (first, own.seq), when)?;
+            erased.map_or(Ok(()), |body| super::prune::write(store, &mut sealer, &body).map(drop))
         });
         let rebased = Rebased {
             tail: tail_state.as_str().to_owned(),

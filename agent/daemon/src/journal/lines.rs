@@ -15,6 +15,18 @@ impl Store {
         text: &mut Vec<u8>,
         doing: &'static str,
     ) -> Result<Option<u64>, Fault> {
+        self.take_lines_with(sql, values, text, doing, |_, _| ())
+    }
+
+    /// The same, and behind each line what `beside` adds to it.
+    pub(super) fn take_lines_with(
+        &self,
+        sql: &str,
+        values: impl Params,
+        text: &mut Vec<u8>,
+        doing: &'static str,
+        beside: impl Fn(u64, &mut Vec<u8>),
+    ) -> Result<Option<u64>, Fault> {
         let fault = |source| self.disk(doing, source);
         let mut statement = self.db.prepare_cached(sql).map_err(fault)?;
         let mut rows = statement.query(values).map_err(fault)?;
@@ -26,7 +38,9 @@ impl Store {
             }
             text.extend_from_slice(line);
             text.push(b'\n');
-            through = Some(row.get(0).map_err(fault)?);
+            let seq = row.get(0).map_err(fault)?;
+            beside(seq, text);
+            through = Some(seq);
         }
         Ok(through)
     }

@@ -226,6 +226,16 @@ pub(super) fn forget_declared(store: &Store) -> Result<(), Fault> {
     store.run("DELETE FROM meta WHERE key = ?1", [DECLARED], doing).map(drop)
 }
 
+/// The same where one of those records, or what it declares, is behind the last record.
+pub(super) fn cut_behind(store: &Store, head: u64) -> Result<(), Fault> {
+    let sql = "SELECT max(last) FROM lost";
+    let last: Option<u64> = store.row(sql, [], "cannot read what was declared", |row| row.get(0))?.flatten();
+    if last.is_some_and(|last| last > head) || !declared_after(store, head)?.is_empty() {
+        forget_declared(store)?;
+    }
+    Ok(())
+}
+
 /// Rising ranges, those that touch as one.
 fn joined(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();

@@ -165,6 +165,9 @@ fn index(store: &Store, seq: u64, ep: u64, stated: Stated<'_>) -> Result<(), Fau
     if stated.kind == Kind::SummaryDay {
         super::summaries::mark(store, seq)?;
     }
+    if stated.kind == Kind::PersonalErased {
+        super::personal::erase(store, seq, stated.data)?;
+    }
     if stated.goes_first() {
         let sql = "INSERT OR IGNORE INTO urgent(seq) SELECT ?1
                    WHERE ?1 > coalesce((SELECT upto FROM receipt ORDER BY n DESC LIMIT 1), 0)";

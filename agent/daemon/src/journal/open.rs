@@ -7,6 +7,7 @@ use super::receipts::Receipts;
 use super::store::Store;
 use super::tail::{check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
+use picket_core::sensitivity::Sensitivity;
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
@@ -167,7 +168,9 @@ impl Journal {
             leaves: super::branch::Leaves::default(),
             last_command: 0,
             retention: super::retention::Retention::of_settings(place.retention_days),
+            sensitivity: Sensitivity::default(),
             told_of_rows: false,
+            root_file: place.root.clone(),
         };
         journal.first_words(when, behind.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
@@ -201,11 +204,13 @@ impl Journal {
             "cannot read the urgent records",
             |row| row.get(0),
         )?;
+        let rows = super::memory::rows(&self.store)?;
         Ok(Recovered {
             head: self.sealer.head().seq,
             receipted,
             urgent,
-            rows: super::memory::rows(&self.store)?,
+            personal: super::personal::of_rows(&self.store, &rows)?,
+            rows,
             fill_permille: self.store.fill_permille(),
             tail: tail.to_owned(),
             order: self.order_in_force().unwrap_or_else(|fault| {
@@ -222,7 +227,13 @@ impl Journal {
 
 /// A sound file and its head, or the new file that took the place of a damaged one.
 fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+    let log = super::log::damaged(&place.file)?;
     let store = salvage::open(&place.file, place.budget_bytes)?;
+    if let Some(found) = log {
+        let mut noted = salvage::untold(&store)?;
+        noted.push(found);
+        salvage::note(&store, &noted)?;
+    }
     let fault = match checked(&store, credentials, damage) {
         Ok(head) => return Ok((store, head)),
         Err(fault) => fault,
@@ -246,9 +257,18 @@ fn checked(store: &Store, credentials: &mut Credentials, damage: &mut Damage) ->
     Receipts::load(store, credentials)?;
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
+    store.transaction(|| cut_behind(store, head.seq))?;
     StateCheck::run(store, head.seq, damage)?;
     small_tables(store)?;
     Ok(head)
+}
+
+/// What stands beside records that are gone goes: their numbers are given again.
+fn cut_behind(store: &Store, head: u64) -> Result<(), Fault> {
+    super::summaries::unmark(store, head + 1)?;
+    super::personal::forget(store, (head + 1, i64::MAX.unsigned_abs()))?;
+    super::lost::cut_behind(store, head)?;
+    store.run("DELETE FROM urgent WHERE seq > ?1", [head], "cannot take back urgent marks").map(drop)
 }
 
 /// A start that does not check the whole file meets damage of what it needs here, where a new file can take its place.
@@ -260,6 +280,7 @@ fn small_tables(store: &Store) -> Result<(), Fault> {
         "SELECT max(pos) FROM branch_open",
         "SELECT max(first) FROM lost",
         "SELECT max(seq) FROM summary",
+        "SELECT max(seq) FROM personal",
     ] {
         store.row(newest, [], "cannot read a table", |row| row.get::<_, Option<u64>>(0))?;
     }

@@ -66,6 +66,15 @@ impl Journal {
             .map(|(order, _)| order))
     }
 
+    /// That order as received.
+    pub(super) fn order_line(&self) -> Result<Option<String>, Fault> {
+        if self.order_in_force()?.is_none() {
+            return Ok(None);
+        }
+        let Some(link) = self.order_row()?.and_then(|row| row.1) else { return Ok(None) };
+        Ok(self.kept(&order_name(&link))?.map(|(_, _, line)| line))
+    }
+
     /// The text of the register of an order that is in force.
     pub fn ordered_register(&self, order: &Order) -> Result<Option<String>, Fault> {
         let Some(register) = &order.register else { return Ok(None) };

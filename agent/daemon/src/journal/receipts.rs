@@ -100,6 +100,11 @@ impl Receipts {
         self.unwritten.as_ref().map_or(Ok(()), |(receipt, line)| write(store, receipt, line))
     }
 
+    /// Number, last record and line of the newest receipt, while it is not written.
+    pub(super) fn newest(&self) -> Option<(u64, u64, &str)> {
+        self.unwritten.as_ref().map(|(receipt, line)| (receipt.n, receipt.upto, line.as_str()))
+    }
+
     /// Whether the newest receipt is not written yet.
     pub(super) fn waits(&self) -> bool {
         self.unwritten.is_some()
@@ -114,6 +119,15 @@ impl Receipts {
 }
 
 impl Journal {
+    /// The newest receipt as received, if there is one.
+    pub fn newest_receipt_line(&self) -> Result<Option<String>, Fault> {
+        if let Some((_, _, line)) = self.receipts.newest() {
+            return Ok(Some(line.to_owned()));
+        }
+        let sql = "SELECT line FROM receipt ORDER BY n DESC LIMIT 1";
+        self.store.row(sql, [], "cannot read the receipts", |row| row.get(0))
+    }
+
     /// Number of the newest receipt known, 0 for none.
     pub fn newest_receipt(&self) -> u64 {
         self.receipts.n

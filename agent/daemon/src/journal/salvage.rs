@@ -19,7 +19,7 @@ const NOTED_MAX: usize = 64;
 const SEQ_MAX: i64 = (1 << 53) - 1;
 
 /// What is carried over; epochs, urgent marks and state follow from the records.
-const KEPT: [(&str, &str, usize); 10] = [
+const KEPT: [(&str, &str, usize); 11] = [
     ("meta", "key, value", 2),
     ("receipt", "n, upto, day, line", 4),
     ("document", "name, file, digest, body", 4),
@@ -29,6 +29,7 @@ const KEPT: [(&str, &str, usize); 10] = [
     ("branch_open", "pos", 1),
     ("lost", "first, last", 2),
     ("summary", "seq, line", 2),
+    ("personal", "seq, salt, text", 3),
     ("record", "seq, line", 2),
 ];
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 /// Oldest SQLite without the WAL-reset bug (sqlite.org, 3.51.3 release notes, 2026-03-13).
 const SQLITE_MIN: i32 = 3_051_003;
 /// Version of the layout in `user_version`.
-const LAYOUT: i64 = 3;
-/// The layout before, which is upgraded where it lies.
-const LAYOUT_BEFORE: i64 = 2;
+const LAYOUT: i64 = 4;
+/// The oldest layout that is upgraded where it lies.
+const LAYOUT_OLDEST: i64 = 2;
 /// No agent writes a layout from here on: such a number is a bit that turned over.
 const LAYOUT_END: i64 = 1_000;
 /// Bytes of a database page: SQLite's default, and the block of the file systems we meet.
@@ -44,9 +44,17 @@ const TABLES_3: &str = "
     CREATE TABLE lost(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 ";
 
+/// What layout 4 adds to layout 3.
+const TABLES_4: &str = "
+    CREATE TABLE personal(seq INTEGER PRIMARY KEY, salt BLOB NOT NULL, text TEXT NOT NULL);
+";
+
+/// Tables of the oldest layout that is upgraded, and what each one behind it adds.
+const LAYOUTS: [&str; 3] = [TABLES, TABLES_3, TABLES_4];
+
 /// Whether a version is that of an agent before or after this one.
 fn is_another(version: i64) -> bool {
-    (1..LAYOUT_END).contains(&version) && version != LAYOUT && version != LAYOUT_BEFORE
+    (1..LAYOUT_OLDEST).contains(&version) || (LAYOUT + 1..LAYOUT_END).contains(&version)
 }
 
 /// The one connection.
@@ -137,12 +145,15 @@ impl Store {
     fn layout(&self) -> Result<(), Fault> {
         let found: i64 = self.pragma("user_version")?.parse().unwrap_or(-1);
         let schema = self.schema(&self.db)?;
-        let (before, ours) = (self.schema_of(TABLES)?, self.schema_of(&format!("{TABLES}{TABLES_3}"))?);
+        let known = (1..=LAYOUTS.len()).map(|n| self.schema_of(&LAYOUTS[..n].concat()));
+        let known = known.collect::<Result<Vec<_>, Fault>>()?;
+        let is = known.iter().position(|tables| *tables == schema);
+        let named = usize::try_from(found - LAYOUT_OLDEST).ok();
         match found {
-            LAYOUT if schema == ours => Ok(()),
-            0 if schema.is_empty() => self.lay_out(TABLES),
-            LAYOUT_BEFORE if schema == before => self.lay_out(""),
-            other if is_another(other) && schema != ours && schema != before => {
+            0 if schema.is_empty() => self.lay_out(&LAYOUTS),
+            LAYOUT if is.is_some() && is == named => Ok(()),
+            _ if is.is_some() && is == named => self.lay_out(&LAYOUTS[is.map_or(0, |is| is + 1)..]),
+            other if is_another(other) && is.is_none() => {
                 let text = format!(
                     "journal {}: layout {other} is not {LAYOUT}; use the agent that wrote it",
                     self.file.display()
@@ -157,9 +168,9 @@ impl Store {
         }
     }
 
-    /// Makes the tables that a file lacks beyond those.
-    fn lay_out(&self, tables: &str) -> Result<(), Fault> {
-        let sql = format!("BEGIN IMMEDIATE;{tables}{TABLES_3}PRAGMA user_version={LAYOUT};COMMIT;");
+    /// Makes the tables that a file lacks.
+    fn lay_out(&self, tables: &[&str]) -> Result<(), Fault> {
+        let sql = format!("BEGIN IMMEDIATE;{}PRAGMA user_version={LAYOUT};COMMIT;", tables.concat());
         self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
     }
 
@@ -259,6 +270,20 @@ impl Store {
             let _ = self.run("ROLLBACK", [], "cannot roll back");
         }
         done
+    }
+
+    /// Folds the write-ahead log back and cuts it: it holds pages as they were. Done as far as it can be; what is
+    /// committed does not depend on it.
+    pub(super) fn cut_log(&self) {
+        let done = self.row("PRAGMA wal_checkpoint(TRUNCATE)", [], "cannot cut the log", |row| row.get::<_, i64>(0));
+        if !matches!(done, Ok(Some(0))) {
+            tracing::warn!("what was erased may stand in the log of the journal for a while");
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn by_hand(&self, sql: &str) {
+        self.db.execute_batch(sql).expect("a test's own statement");
     }
 
     #[cfg(test)]

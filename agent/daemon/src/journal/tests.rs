@@ -6,10 +6,12 @@ mod export;
 mod faults;
 mod large;
 mod life;
+mod log;
 mod lost;
 mod marks;
 mod mending;
 mod orders;
+mod personal;
 mod pruning;
 mod random;
 mod receipts;
@@ -74,6 +76,16 @@ impl Site {
 
     fn start(&mut self) -> (Journal, Recovered) {
         self.try_start().unwrap()
+    }
+
+    /// What a power cut leaves beside an open journal: its files as they are.
+    fn cut(&self) -> Self {
+        let cut = Self::new();
+        for name in self.names() {
+            std::fs::copy(self.folder.path().join(&name), cut.folder.path().join(&name)).unwrap();
+        }
+        // Its keys are not those of the life before.
+        Self { starts: self.starts + 100, ..cut }
     }
 
     /// By hand, while the agent is off.

@@ -1,6 +1,5 @@
 //! The journal's own thread: it blocks on the disk so that nothing else has to.
 
-use super::bundle::{Papers, Part};
 use super::{Fault, Journal, ReceiptFault};
 use crate::settings::{self, RegisterText};
 use picket_core::register::Register;
@@ -84,17 +83,22 @@ pub fn serve(
                 journal.retain(days, &authority);
                 None
             }
-            Request::Slice { part, after, reply } => {
-                let _ = reply.send(slice(&journal, part, after).map_err(|fault| told(&fault)));
+            Request::Slice { wanted, reply } => {
+                let _ = reply.send(journal.bundle_lines(wanted).map_err(|fault| told(&fault)));
                 None
             }
-            Request::Papers { reply } => {
-                let papers = journal.receipt_lines().map(|receipts| Papers {
-                    receipts,
-                    acceptance: format!("{}\n", journal.acceptance_line()),
-                    identity: journal.identity_text(),
-                });
-                let _ = reply.send(papers.map_err(|fault| told(&fault)));
+            Request::Personal { records, reply } => {
+                let _ = reply.send(journal.personal_in(&records).map_err(|fault| told(&fault)));
+                None
+            }
+            Request::Papers { range, reply } => {
+                let _ = reply.send(journal.papers(range).map_err(|fault| told(&fault)));
+                None
+            }
+            Request::State { when, kind, data, reply } => {
+                mending.send_if_modified(|mends| replaced(mends, journal.to_be_mended()));
+                let _ = reply.send(journal.state(&when, kind, data).map_err(|fault| told(&fault)));
+                mending.send_if_modified(|mends| replaced(mends, None));
                 None
             }
         };
@@ -150,15 +154,6 @@ impl Space {
             }
         };
         Some(Input::Space { free_mib })
-    }
-}
-
-fn slice(journal: &Journal, part: Part, after: Option<u64>) -> Result<Option<Slice>, Fault> {
-    match (part, after) {
-        (Part::Records, Some(after)) => journal.next_slice(after),
-        (Part::Records, None) => journal.slice(journal.export_from()?),
-        (Part::Branches, after) => journal.branch_lines(after.unwrap_or(0), false),
-        (Part::Summaries, after) => journal.summary_lines(after.unwrap_or(0)),
     }
 }
 

@@ -105,6 +105,7 @@ fn loaded(intent: Intent, manifest: Manifest, source: &Source, profiles: &Profil
         devices,
         limits: gateway.limits,
         manifest: manifest.rows,
+        sensitivity: gateway.sensitivity,
     };
     Loaded {
         plan,

@@ -108,6 +108,7 @@ codes! {
     OpenConsole = 801, Warning, "the guards' page can be reached from other machines";
     ClearPassword = 802, Warning, "a password travels a network unencrypted";
     UnsynchronisedClock = 803, Warning, "dates are judged by a clock that nobody sets";
+    Loosened = 804, Error, "a label or ceiling looser than the default that is not named as such";
 }
 
 impl Code {

@@ -1,14 +1,16 @@
-//! The tables of `agent.toml` about the gateway itself: site, clock, journal, identity, central, console, control, limits.
+//! The tables of `agent.toml` about the gateway itself: site, clock, journal, identity, central, console, control,
+//! sensitivity, limits.
 
 use super::codes::Code;
 use super::endpoint;
 use super::reader::Section;
 use super::source::Source;
-use super::{Findings, secrets};
+use super::{Findings, secrets, sensitivity};
 use crate::broker::Endpoint;
 use crate::clock::ClockPolicy;
 use crate::{console, journal};
 use picket_core::plan::Limits;
+use picket_core::sensitivity::Sensitivity;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -17,8 +19,19 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 /// Every top-level key of `agent.toml`.
-pub(super) const KEYS: &[&str] =
-    &["site", "clock", "journal", "identity", "central", "console", "control", "limits", "line", "device"];
+pub(super) const KEYS: &[&str] = &[
+    "site",
+    "clock",
+    "journal",
+    "identity",
+    "central",
+    "console",
+    "control",
+    "sensitivity",
+    "limits",
+    "line",
+    "device",
+];
 
 const MIB: u64 = 1 << 20;
 
@@ -32,6 +45,7 @@ pub(super) struct Gateway {
     pub(super) console: Option<console::Address>,
     pub(super) runtime: PathBuf,
     pub(super) limits: Limits,
+    pub(super) sensitivity: Sensitivity,
 }
 
 /// A table of the file, or an empty one where it is absent: then every key takes its default.
@@ -76,8 +90,10 @@ pub(super) fn read<'a>(
     let console = if tables.has("console") { console_address(&tables, findings) } else { None };
     let runtime = control(&tables, findings);
     let limits = limits(&tables, findings);
+    let labels = tables.found.get("sensitivity").cloned();
+    let sensitivity = labels.map(|table| sensitivity::read(source, table, findings)).unwrap_or_default();
     let (site, gateway) = names?;
-    Some(Gateway { site, gateway, clock, journal, central, console, runtime, limits })
+    Some(Gateway { site, gateway, clock, journal, central, console, runtime, limits, sensitivity })
 }
 
 fn site(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<(String, String)> {

@@ -1,6 +1,7 @@
 //! The manifest: the `records.exported` record that names every other file by size and digest.
 
 use super::{BundleCheck, Part, Seal};
+use crate::acceptance::Acceptance;
 use crate::chain::{Contradiction, Epochs, Head, Parsed, Summary, verify};
 use crate::encode::{Link, Name, base64url};
 use crate::kind::Kind;
@@ -29,6 +30,24 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Reads a record of a kind that stands by itself, behind the opening of its epoch: the two lines of a `BACKUP.jws`.
+    /// With it the link of the record. Refused where it is not of this gateway and identity.
+    pub fn verify(text: &str, accepted: &Acceptance, kind: Kind) -> Result<(Self, Link), Refusal> {
+        let mut epochs = Epochs::new(accepted.gw.clone(), accepted.identity.clone()).at_site(accepted.site.clone());
+        let mut found = None;
+        for line in text.lines() {
+            let record = Parsed::read(line)?;
+            if let Some(opened) = verify(&record, &epochs)? {
+                epochs.admit(&opened)?;
+            } else if record.kind == kind && found.is_none() {
+                found = Some((Self::read(&record)?, record.link));
+            } else {
+                return Err(Refusal::Field { field: "kind", expected: "one record about files" });
+            }
+        }
+        found.ok_or(Refusal::Missing { field: "files" })
+    }
+
     /// From a verified record.
     fn read(record: &Parsed<'_>) -> Result<Self, Refusal> {
         let data = record.data();
@@ -96,6 +115,10 @@ impl Digests {
                 self.files.insert(part.file(), (size, hash.finalize().into()));
             }
         }
+    }
+
+    pub(super) fn has(&self, part: Part) -> bool {
+        self.files.contains_key(part.file())
     }
 
     pub(super) fn stranger(&mut self, name: &str) {

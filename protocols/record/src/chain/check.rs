@@ -45,7 +45,9 @@ pub struct Summary {
     pub last: u64,
     /// Receipts whose record is in the file and is the one they name.
     pub receipted: u64,
-    /// Personal data that open what their record commits to.
+    /// Records that commit to personal data.
+    pub committed: u64,
+    /// Personal data that open what their record commits to: of the other such records they were erased, or kept back.
     pub disclosed: u64,
     /// The file ends inside an epoch that is not closed, as that of a running gateway does.
     pub running: bool,
@@ -352,6 +354,7 @@ impl ChainCheck {
         if self.kept.get(&seq).is_some_and(|link| *link != record.link) {
             return Err(Contradiction::Summary { seq });
         }
+        self.summary.committed += u64::from(record.personal.is_some());
         if let Some(commitment) = self.commitments.remove(&seq) {
             if record.personal != Some(commitment) {
                 return Err(Contradiction::Disclosure { seq });

@@ -6,6 +6,7 @@ use super::Head;
 use crate::body::{About, Body, Mode, When};
 use crate::encode::{PAYLOAD_MAX, base64url_onto};
 use crate::json::INTEGER_MAX;
+use crate::personal::Personal;
 use crate::wall;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -58,6 +59,9 @@ pub enum BodyRefusal {
     /// A drill without a name.
     #[error("the drill has no name")]
     Unnamed,
+    /// Personal data that nobody drew a salt for.
+    #[error("the personal data were not kept beside the record: a record states a salted hash of them alone")]
+    Unsalted,
     /// `epoch.open` is made by `Sealer::open` alone.
     #[error("an epoch is opened by the identity key, never by the key of an epoch")]
     Opening,
@@ -78,7 +82,8 @@ pub(super) fn write_payload(out: &mut Vec<u8>, prefix: &str, head: Head, body: &
         out.extend_from_slice(br#","dev_ts":"#);
         write_bounded(out, "dev_ts", time, DEVICE_TIME_MAX)?;
     }
-    if let Some(commitment) = &body.personal {
+    if let Some(personal) = &body.personal {
+        let Personal::Committed(commitment) = personal else { return Err(BodyRefusal::Unsalted) };
         let mut text = String::with_capacity(52);
         text.push_str(r#","pii":""#);
         base64url_onto(commitment, &mut text);

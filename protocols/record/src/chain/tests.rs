@@ -3,6 +3,7 @@ use crate::body::{Body, ClockQuality, ClockSource, Drill, Mode, When};
 use crate::encode::Name;
 use crate::keys::IdentityKey;
 use crate::kind::Severity;
+use crate::personal::{Personal, PersonalText};
 use crate::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -271,11 +272,13 @@ fn a_record_of_a_drill_names_it_and_no_other_record_does() {
 fn personal_data_is_in_the_chain_as_a_salted_hash_alone() {
     let (mut sealer, _) = genesis();
     let opening = crate::personal::Disclosure { salt: [5; 16], text: r#"{"by":"N. Adeyemi"}"#.into() };
-    let personal = Some(opening.commitment());
-    let act = Body { personal, ..body(Kind::ActAcknowledged, json!({"alarm": "a"})) };
+    let about = |personal| Body { personal, ..body(Kind::ActAcknowledged, json!({"alarm": "a"})) };
+    let said = PersonalText::of(&[("by", "N. Adeyemi")]).unwrap();
+    assert_eq!(sealer.seal(&about(Some(Personal::Said(said)))), Err(BodyRefusal::Unsalted));
+    let act = about(Some(Personal::Committed(opening.commitment())));
     let line = sealer.seal(&act).unwrap().line;
     let record = Parsed::read(&line).unwrap();
-    assert_eq!(record.personal, personal);
+    assert_eq!(record.personal, Some(opening.commitment()));
     let text = crate::encode::base64url(&opening.commitment());
     assert!(record.payload().contains(&format!(r#""sev":0,"pii":"{text}","data":{{"#)), "{}", record.payload());
     assert!(!record.payload().contains("Adeyemi"));

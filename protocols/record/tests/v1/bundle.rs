@@ -10,7 +10,7 @@ use picket_record::enrolment::Request;
 use picket_record::keys::{AcceptKey, IdentityKey, OrderKey, PublicKey, ReceiptKey, RootKey};
 use picket_record::kind::{Kind, Severity};
 use picket_record::order::{Order, Register, Window};
-use picket_record::personal::{Disclosure, sidecar};
+use picket_record::personal::{Disclosure, Personal, sidecar};
 use picket_record::receipt::{Receipt, State};
 use picket_record::root::Root;
 use serde_json::{Value, json};
@@ -189,7 +189,7 @@ impl Life {
         self.add(Kind::SummaryDay, json!({"day": "2025-11-22"}));
         self.add(Kind::EpochClose, json!({"reason": "stop"}));
         self.open(self.head(), TailState::Clean, None);
-        let personal = Some(disclosure().commitment());
+        let personal = Some(Personal::Committed(disclosure().commitment()));
         let act = self.seal(Kind::ActAcknowledged, json!({"alarm": "door-1/forced"}), |body| Body { personal, ..body });
         self.all.insert(act.seq, act);
         let auth = order(2, order(1, story::acceptance().link).link).link;

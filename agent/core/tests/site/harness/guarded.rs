@@ -5,6 +5,7 @@ use picket_core::plan::{
     Binding, Delays, Device, DeviceSpeech, Driver, Limits, Line, ManifestRow, Plan, ReadingsPolicy,
 };
 use picket_core::register::rows;
+use picket_core::sensitivity::Sensitivity;
 use picket_device::profile::{Coding, IdentityCoding, IdentityField, IdentityPoint, ModbusSpeech, Point, Table};
 use picket_device::quantity::Signal;
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub(crate) fn plan() -> Plan {
         lines: vec![line("gate", Driver::ModbusTcp), line("yard", Driver::Mqtt), line("desk", Driver::Serial)],
         devices: vec![module(), camera(), reader()],
         limits: Limits::default(),
+        sensitivity: Sensitivity::default(),
         manifest: vec![ManifestRow { unit: "CSQU3054383".into(), seal: "AB123456".into(), reader: String::new() }],
     }
 }

@@ -6,6 +6,7 @@ use picket_core::wire::{Input, Past, StateRow};
 use picket_record::body::Body;
 use picket_record::kind::Severity;
 use picket_record::order::Order;
+use picket_record::personal::Personal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub(crate) struct Journal {
     pub(crate) records: Vec<Body>,
     pub(crate) rows: BTreeMap<String, StateRow>,
+    /// What stands beside records.
+    pub(crate) personal: BTreeMap<u64, String>,
     pub(crate) head: u64,
     pub(crate) fill_permille: u16,
     pub(crate) open: Option<(u64, Arc<Vec<Body>>)>,
@@ -30,6 +33,9 @@ impl Journal {
         for body in bodies.iter() {
             self.head += 1;
             urgent.extend((body.severity >= Severity::Security).then_some(self.head));
+            if let Some(Personal::Said(text)) = &body.personal {
+                self.personal.insert(self.head, text.as_str().to_owned());
+            }
             for change in memory::changes(Stated::of(body)) {
                 match change {
                     Change::Again(row) => drop(self.rows.insert(row.key.clone(), row)),

@@ -60,6 +60,36 @@ fn two_swapped_records_at_the_end_are_both_set_aside() {
 }
 
 #[test]
+fn a_last_record_that_nobody_signed_is_set_aside() {
+    let mut site = written(5);
+    // The signature of the record before it: canonical, of the right key, and over something else.
+    site.by_hand(
+        "UPDATE record SET line = rtrim(line, replace(line, '.', '')) ||
+         (SELECT substr(b.line, length(rtrim(b.line, replace(b.line, '.', ''))) + 1) FROM record b WHERE b.seq = 7)
+         WHERE seq = 8",
+    );
+    let (journal, _) = site.start();
+    assert_eq!((&found(&journal)[0]["from"], count(&journal, "quarantine")), (&json!(8), 1));
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
+fn a_last_record_that_follows_another_one_than_lies_there_is_set_aside() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let before = journal.sealer.head();
+    let other = journal.sealer.seal(&raised("door/B")).unwrap();
+    journal.sealer.rewind(before);
+    journal.append(&[beat(), beat()]).unwrap();
+    drop(journal);
+    let values = (other.seq, &other.line);
+    Connection::open(site.file()).unwrap().execute("UPDATE record SET line = ?2 WHERE seq = ?1", values).unwrap();
+    let (journal, _) = site.start();
+    assert_eq!((&found(&journal)[0]["from"], count(&journal, "quarantine")), (&json!(other.seq + 1), 1));
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
 fn damage_before_a_good_tail_is_told_and_no_number_is_given_again() {
     let changes = ["DELETE FROM record WHERE seq = 5", "UPDATE record SET line = CAST(x'ff41' AS TEXT) WHERE seq = 5"];
     for change in changes {

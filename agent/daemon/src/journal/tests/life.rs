@@ -26,6 +26,18 @@ fn a_stop_in_order_leaves_a_clean_tail_and_anything_else_a_crash() {
 }
 
 #[test]
+fn what_an_append_told_is_on_the_disk_before_another_word() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let stored = journal.append(&[raised("door/A"), beat()]).unwrap();
+    let links = lines(&journal);
+    let mut cut = site.cut();
+    let (left, recovered) = cut.start();
+    assert_eq!((recovered.tail.as_str(), recovered.head), ("crash", stored.head + 1));
+    assert_eq!(lines(&left)[..links.len()], links);
+}
+
+#[test]
 fn the_rows_follow_an_alarm_and_are_there_after_a_start() {
     let mut site = Site::new();
     let (mut journal, _) = site.start();

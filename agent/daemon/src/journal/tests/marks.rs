@@ -68,3 +68,27 @@ fn leaves_that_did_not_succeed_are_not_counted() {
     journal.receipt(&line, &at(9)).unwrap();
     assert_eq!(told(&mut journal).upto, 20);
 }
+
+#[test]
+fn what_stands_beside_records_that_are_gone_goes_at_a_start() {
+    use picket_record::personal::{Personal, PersonalText};
+    let personal = Some(Personal::Said(PersonalText::of(&[("by", "Ada")]).unwrap()));
+    let act = Body { personal, ..body(Kind::ActAcknowledged, Severity::Notice, json!({ "alarm": "door/A" })) };
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    receive(&mut journal, 1, 2);
+    journal.append(&[beat(), beat(), act.clone(), act.clone(), summary(2), summary(2), raised("door/A")]).unwrap();
+    journal.store.run("UPDATE record SET line = 'x' WHERE seq = 4", [], "test").unwrap();
+    let paper = Receipt { n: 2, resend: vec![(4, 4)], ..receipt(&journal, 2, 3) };
+    journal.receipt(&signed(&paper), &at(9)).unwrap();
+    assert_eq!((count(&journal, "personal"), count(&journal, "summary"), count(&journal, "lost")), (2, 2, 1));
+    drop(journal);
+    // As a page that is lost takes the last records, and nothing else.
+    site.by_hand("DELETE FROM record WHERE seq > 5");
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.head, count(&journal, "quarantine")), (7, 0));
+    assert_eq!((count(&journal, "personal"), count(&journal, "summary")), (0, 0));
+    assert_eq!(journal.declared(), Some(vec![7]), "what declared it is gone, and it is declared once more");
+    journal.append(&[act.clone(), act, raised("door/A"), raised("door/B"), summary(2), beat(), beat()]).unwrap();
+    assert_eq!((count(&journal, "personal"), misplaced(&journal)), (2, vec![]));
+}

@@ -2,10 +2,13 @@
 
 use super::Slice;
 use crate::journal::Lines;
-use crate::journal::bundle::{Papers, Part};
+use crate::journal::bundle::{Papers, Range, Wanted};
+use crate::journal::seal::Written;
 use picket_core::wire::{Batch, Lane};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
+use picket_record::kind::Kind;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -77,19 +80,37 @@ pub enum Request {
         /// Who says so, for the records that state what is disposed of.
         authority: String,
     },
-    /// Lines after a number, for an export.
+    /// Lines of a bundle.
     Slice {
-        /// Of what.
-        part: Part,
-        /// `None` = from the oldest record that a stranger can begin with.
-        after: Option<u64>,
+        /// Which.
+        wanted: Wanted,
         /// The answer.
         reply: oneshot::Sender<Result<Option<Slice>, String>>,
     },
-    /// What an export needs beside the records.
+    /// Count the records that have personal data beside them.
+    Personal {
+        /// In these ranges.
+        records: Vec<(u64, u64)>,
+        /// The answer.
+        reply: oneshot::Sender<Result<u64, String>>,
+    },
+    /// What a bundle needs beside its lines.
     Papers {
+        /// Of which records.
+        range: Range,
         /// The answer.
         reply: oneshot::Sender<Result<Papers, String>>,
+    },
+    /// Write a record that somebody waits for.
+    State {
+        /// Now.
+        when: When,
+        /// What it is.
+        kind: Kind,
+        /// What it says.
+        data: Map<String, Value>,
+        /// The record.
+        reply: oneshot::Sender<Result<Written, String>>,
     },
 }
 
