@@ -88,7 +88,9 @@ fn an_export_that_is_killed_leaves_nothing_that_looks_whole_and_the_next_one_tak
     let seal = b"{\"seq\":3,\"opened\":1,\"opening\":\"o\",\"line\":\"l\"}\n".to_vec();
     let nothing = b"{\"lines\":0,\"last\":0}\n".to_vec();
     let records = b"one\ntwo\n{\"lines\":2,\"last\":2}\n".to_vec();
-    let said = vec![PAPERS.to_vec(), records, nothing.clone(), nothing.clone(), nothing, seal];
+    let mut said = vec![PAPERS.to_vec(), records];
+    said.extend([const { b"{\"lines\":0,\"last\":0}\n" }; 4].map(|nothing| nothing.to_vec()));
+    said.push(seal);
     let agent = agent_that_says(folder.path(), said, false);
     let output = export(folder.path(), &out).output().expect("it runs");
     agent.join().expect("it answered");

@@ -4,7 +4,7 @@ use crate::bundle::Verifiers;
 use crate::installation::{ANSWER, GATEWAY, Installation};
 use crate::programs::{Broker, ask, product, told, until};
 use crate::records::{count, event, payloads, scene};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,12 +23,17 @@ fn page(site: &Installation, request: &str) -> String {
     text
 }
 
+/// The camera's alarm: on a slow machine a line may have one of its own for a moment.
+fn alarm(status: &Value) -> Option<&Value> {
+    status["alarms"].as_array()?.iter().find(|alarm| alarm["rule"] == "view-lost" && alarm["recorded"] == true)
+}
+
 /// Acknowledges the open alarm as the page's script does.
 fn acknowledge(site: &Installation) {
     let host = format!("127.0.0.1:{}", site.page());
     let shell = page(site, &format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
     let token = shell.split("name=\"picket-token\" content=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let alarm = site.status().expect("it runs")["alarms"][0].clone();
+    let alarm = alarm(&site.status().expect("it runs")).expect("it is open").clone();
     let body = json!({ "alarm": alarm["id"], "times": alarm["times"], "since_ms": alarm["since_ms"], "by": NAME,
         "note": "seen on camera", "token": token.expect("a token") });
     let body = body.to_string();
@@ -77,9 +82,9 @@ fn a_guards_name_goes_where_labels_let_it_and_is_gone_everywhere_once_it_is_eras
     let central = site.start_central();
     let agent = site.start_listening();
     site_broker.publish(&scene(7), event("2026-01-01T00:00:00.000Z", true).as_bytes(), &[]);
-    site.until("the alarm is recorded", |status| status["alarms"][0]["recorded"].as_bool().filter(|yes| *yes));
+    site.until("the alarm is recorded", |status| alarm(status).map(drop));
     acknowledge(&site);
-    site.until("it is acknowledged", |status| (status["alarms"][0]["acknowledged_by"] == NAME).then_some(()));
+    site.until("it is acknowledged", |status| alarm(status).filter(|alarm| alarm["acknowledged_by"] == NAME).map(drop));
     site.until_receipted();
     until("the central side has the name", || details(&site).contains(NAME).then_some(()));
 
@@ -98,7 +103,7 @@ fn a_guards_name_goes_where_labels_let_it_and_is_gone_everywhere_once_it_is_eras
     assert!(output.status.success(), "{}", told(&output));
     assert!(told(&output).contains("what 1 records had"), "{}", told(&output));
     site.until("the name is shown no longer", |status| {
-        (status["alarms"][0]["acknowledged_by"] == "(name not kept)").then_some(())
+        alarm(status).filter(|alarm| alarm["acknowledged_by"] == "(name not kept)").map(drop)
     });
     assert_eq!(holding(&site, NAME), Vec::<PathBuf>::new());
     site.until_receipted();
@@ -116,7 +121,7 @@ fn a_guards_name_goes_where_labels_let_it_and_is_gone_everywhere_once_it_is_eras
     assert_eq!(count(&payloads(&bundle.join("records.jws")), "personal.erased"), 1);
     let identity = Path::new(&site.identity);
     let verdict = told(&ask(&product().picket, &[Path::new("verify"), &bundle, Path::new("--identity"), identity]));
-    assert!(verdict.contains("of 1 records: 1 erased or not disclosed"), "{verdict}");
+    assert!(verdict.contains("personal data of 1 records: erased, or not disclosed here"), "{verdict}");
     let log = agent.log() + &central.log();
     assert!(log.contains("a guard acknowledges an alarm") && !log.contains(NAME), "{log}");
 

@@ -40,7 +40,7 @@ mod tests {
     use picket_record::personal::{Disclosure, read_sidecar};
 
     fn row(seq: u64, bytes: usize) -> Vec<u8> {
-        Disclosure { salt: [7; 16], text: "x".repeat(bytes) }.to_row(seq).into_bytes()
+        Disclosure { salt: [7; 16], text: format!(r#"{{"by":"{}"}}"#, "x".repeat(bytes)) }.to_row(seq).into_bytes()
     }
 
     #[test]
