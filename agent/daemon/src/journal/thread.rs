@@ -102,14 +102,20 @@ pub fn serve(
                 None
             }
         };
-        let rebased = journal.rebased().map(Input::Rebased);
-        let declared = journal.declared().map(|seqs| Input::Declared { seqs });
-        for input in rebased.into_iter().chain(declared).chain(answer).chain(looked) {
-            if inputs.blocking_send(input).is_err() {
-                return;
-            }
+        if tell(&mut journal, inputs, answer.into_iter().chain(looked)).is_err() {
+            return;
         }
     }
+}
+
+/// What happened in the journal first, then what was answered.
+fn tell(journal: &mut Journal, inputs: &mpsc::Sender<Input>, answers: impl Iterator<Item = Input>) -> Result<(), Gone> {
+    let rebased = journal.rebased().map(Input::Rebased);
+    let declared = journal.declared().map(|seqs| Input::Declared { seqs });
+    for input in rebased.into_iter().chain(declared).chain(answers) {
+        inputs.blocking_send(input).map_err(|_| Gone)?;
+    }
+    Ok(())
 }
 
 fn replaced(shown: &mut Option<u64>, next: Option<u64>) -> bool {
