@@ -1,8 +1,13 @@
 //! The directory of a central system: its name, its keys, its store. Keys are files with mode 0600 in a directory 0700.
 
+mod signers;
+
+pub(crate) use signers::{SIGNERS, Signer, numbered};
+
 use picket_record::encode::{Name, base64url, bytes32};
-use picket_record::keys::{AcceptKey, PublicKey, ReceiptKey};
+use picket_record::keys::{AcceptKey, OrderKey, PublicKey, ReceiptKey};
 use picket_record::refusal::Refusal;
+use picket_record::root::{RootRefusal, Roots};
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -13,6 +18,9 @@ pub(crate) const RECEIPT_KEY: &str = "receipt.key";
 pub(crate) const ACCEPT_KEY: &str = "accept.key";
 /// Public half of the acceptance key, to be installed on gateways.
 pub const ACCEPT_PUB: &str = "accept.pub";
+pub(crate) const ORDER_KEY: &str = "order.key";
+/// Root documents, every version, to be installed on gateways.
+pub const ROOT: &str = "root.jws";
 const STORE: &str = "central.db";
 
 /// Why the directory cannot be used.
@@ -48,6 +56,12 @@ pub enum CustodyError {
         /// Why.
         source: Refusal,
     },
+    /// A file without a key.
+    #[error("{} is empty: the power went while it was made, and no key was ever in it; remove it and make it again", path.display())]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+    },
     /// Others can read a private key.
     #[error("{} can be read by others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display())]
     Open {
@@ -55,6 +69,28 @@ pub enum CustodyError {
         path: PathBuf,
         /// Its mode.
         mode: u32,
+    },
+    /// The root documents are not what they must be.
+    #[error("{}", path.display())]
+    Documents {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: RootRefusal,
+    },
+    /// A key that the root document in force does not name: nobody would believe what it signs.
+    #[error(
+        "{} is not the key that version {ver} of the root document names; put that key there, or have a new one named: \
+         picket-central root renew --{what} --key FILE --key FILE",
+        path.display()
+    )]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// The version in force.
+        ver: u64,
+        /// What the key is for.
+        what: &'static str,
     },
     /// No randomness for keys.
     #[error("the system gives no randomness for keys")]
@@ -97,20 +133,74 @@ impl Custody {
         Name::parse(&read(&path)?).map_err(|source| CustodyError::Content { path, source })
     }
 
-    /// The key for receipts.
+    /// The key for receipts, as the root document in force names it.
     pub fn receipt_key(&self) -> Result<ReceiptKey, CustodyError> {
-        self.seed(RECEIPT_KEY).map(ReceiptKey::from_seed)
+        self.in_force(&SIGNERS[0]).map(ReceiptKey::from_seed)
     }
 
-    /// The key for acceptances.
+    /// The key for acceptances, as the root document in force names it.
     pub fn accept_key(&self) -> Result<AcceptKey, CustodyError> {
-        self.seed(ACCEPT_KEY).map(AcceptKey::from_seed)
+        self.in_force(&SIGNERS[1]).map(AcceptKey::from_seed)
+    }
+
+    /// The key for orders and commands, as the root document in force names it.
+    pub fn order_key(&self) -> Result<OrderKey, CustodyError> {
+        self.in_force(&SIGNERS[2]).map(OrderKey::from_seed)
     }
 
     /// The key that gateways get installed.
     pub fn accept_pub(&self) -> Result<PublicKey, CustodyError> {
-        let path = self.dir.join(ACCEPT_PUB);
-        PublicKey::parse(&read(&path)?).map_err(|source| CustodyError::Content { path, source })
+        Ok(self.accept_key()?.public())
+    }
+
+    /// The text of all root documents, and what they say; `None` in a directory that was made without.
+    pub fn roots(&self) -> Result<Option<(String, Roots)>, CustodyError> {
+        let path = self.path(ROOT);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(|source| CustodyError::Io { path: path.clone(), source })?,
+        };
+        let roots = Roots::verify(&text).map_err(|source| CustodyError::Documents { path, source })?;
+        Ok(Some((text, roots)))
+    }
+
+    /// Finishes what a renewal of the root documents left that was killed: every key under its own name, the one before
+    /// beside it, and the public half of the acceptance key beside that.
+    pub fn settle(&self) -> Result<(), CustodyError> {
+        if let Some((_, roots)) = self.roots()? {
+            let root = roots.in_force();
+            for signer in &SIGNERS {
+                let (path, newer) = (self.path(signer.file), self.path(&numbered(signer.file, root.ver)));
+                if !newer.exists() || (signer.public)(Self::seed_in(&newer)?) != *(signer.named)(root) {
+                    continue;
+                }
+                let kept = self.path(&format!("{}.before-{}", signer.file, root.ver));
+                let aside = if path.exists() { fs::rename(&path, kept) } else { Ok(()) };
+                let moved = aside.and_then(|()| fs::rename(&newer, &path)).and_then(|()| sync(&self.dir));
+                moved.map_err(|source| CustodyError::Io { path, source })?;
+            }
+        }
+        let (public, path) = (self.accept_pub()?.text(), self.path(ACCEPT_PUB));
+        match read(&path) {
+            Ok(text) if text == public => Ok(()),
+            _ => replace(&path, &public),
+        }
+    }
+
+    /// The seed of a key, from the file that holds what the root document in force names: under its own name, or under
+    /// that of the version where a renewal was killed before it could move it.
+    fn in_force(&self, signer: &Signer) -> Result<[u8; 32], CustodyError> {
+        let Some((_, roots)) = self.roots()? else { return self.seed(signer.file) };
+        let root = roots.in_force();
+        for file in [signer.file.to_owned(), numbered(signer.file, root.ver)] {
+            match self.seed(&file) {
+                Ok(seed) if (signer.public)(seed) == *(signer.named)(root) => return Ok(seed),
+                Ok(_) => {}
+                Err(CustodyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(CustodyError::Foreign { path: self.path(signer.file), ver: root.ver, what: signer.what })
     }
 
     /// Where the store lies.
@@ -129,13 +219,23 @@ impl Custody {
 
     /// A private key in a file that others cannot read.
     pub(crate) fn seed_in(path: &Path) -> Result<[u8; 32], CustodyError> {
+        Self::closed(path)?;
         let path = path.to_owned();
-        let mode =
-            fs::metadata(&path).map_err(|source| CustodyError::Io { path: path.clone(), source })?.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(CustodyError::Open { path, mode });
+        let text = read(&path)?;
+        if text.is_empty() {
+            return Err(CustodyError::NoKey { path });
         }
-        bytes32(&read(&path)?, "key").map_err(|source| CustodyError::Content { path, source })
+        bytes32(&text, "key").map_err(|source| CustodyError::Content { path, source })
+    }
+
+    /// Refuses a private key that others can read.
+    pub(crate) fn closed(path: &Path) -> Result<(), CustodyError> {
+        let about = fs::metadata(path).map_err(|source| CustodyError::Io { path: path.to_owned(), source })?;
+        let mode = about.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(CustodyError::Open { path: path.to_owned(), mode });
+        }
+        Ok(())
     }
 
     fn write_new(&self, file: &str, text: &str) -> Result<(), CustodyError> {
@@ -159,6 +259,20 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), CustodyError> {
         io::ErrorKind::AlreadyExists => CustodyError::Exists { path: path.to_owned() },
         _ => CustodyError::Io { path: path.to_owned(), source },
     })
+}
+
+/// Writes a file whole and durable, or leaves the one before.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), CustodyError> {
+    let fresh = path.with_extension("new");
+    let told = |source| CustodyError::Io { path: path.to_owned(), source };
+    let _ = fs::remove_file(&fresh);
+    write_new(&fresh, text.trim_end())?;
+    fs::rename(&fresh, path).map_err(told)?;
+    path.parent().map_or(Ok(()), sync).map_err(told)
+}
+
+fn sync(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
 }
 
 fn read(path: &Path) -> Result<String, CustodyError> {
@@ -205,5 +319,14 @@ mod tests {
         let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
         fs::set_permissions(dir.join(RECEIPT_KEY), fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(custody.receipt_key(), Err(CustodyError::Open { mode: 0o640, .. })));
+    }
+
+    #[test]
+    fn a_key_file_that_a_power_cut_left_empty_is_refused_as_such() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("central");
+        let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
+        fs::write(dir.join(RECEIPT_KEY), "").unwrap();
+        assert!(matches!(custody.receipt_key(), Err(CustodyError::NoKey { path }) if path == dir.join(RECEIPT_KEY)));
     }
 }

@@ -1,5 +1,8 @@
 //! Making a gateway known: tokens given out, requests approved by a person who compared the fingerprint.
 
+use crate::authority::Authority;
+use crate::certify::{Certifier, CertifyFault};
+use crate::clock::Now;
 use crate::custody::{Custody, CustodyError, random_seed};
 use crate::roots::RootFault;
 use crate::store::{Accepted, Enrolled, Issued, Store, StoreError};
@@ -76,14 +79,19 @@ pub fn is_fingerprint(asked: &Asked, typed: &str) -> bool {
     plain(typed) == plain(&asked.fingerprint)
 }
 
-/// Accepts the gateway of a request whose fingerprint was compared; the answer for it. Its token is used up with that.
-pub fn approve(
-    custody: &Custody,
-    store: &mut Store,
-    asked: &Asked,
-    by: &str,
-    now_ms: i64,
-) -> Result<String, EnrolFault> {
+/// What is handed to the installer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Root documents, acceptance, and the certificate where one was asked for and could be issued.
+    pub text: String,
+    /// Why there is no certificate although the request asks for one.
+    pub uncertified: Option<String>,
+}
+
+/// Accepts the gateway of a request whose fingerprint was compared; the answer for it. Its token is used up with that,
+/// and the same request is given the same acceptance again.
+pub fn approve(custody: &Custody, store: &mut Store, asked: &Asked, by: &str, now: Now) -> Result<Answer, EnrolFault> {
+    let now_ms = now.wall_ms;
     let (root, _) = custody.roots()?.ok_or(EnrolFault::NoRoot)?;
     let request = &asked.request;
     let (sms, unfit) = (custody.sms()?, |why: String| Err(EnrolFault::Unfit(why)));
@@ -95,6 +103,10 @@ pub fn approve(
     };
     if issued.site != request.site.as_str() || issued.gw != request.gw.as_str() {
         return unfit(format!("the token was given out for {}/{}", issued.site, issued.gw));
+    }
+    if let Some(line) = store.acceptance(&request.site, &request.gw, &request.identity)? {
+        // The answer did not arrive, or could not be written: it is the same for the same key.
+        return Ok(answer(custody, store, request, format!("{root}{line}\n"), now));
     }
     if issued.used_ms.is_some() {
         return unfit("the token was used before; give out another one, under another gateway name".into());
@@ -115,11 +127,33 @@ pub fn approve(
     let Acceptance { site, gw, identity, .. } = acceptance;
     let accepted = Accepted { site, gw, identity, link: signed.link };
     match store.enrol(&request.token, &signed.line, &accepted, now_ms)? {
-        Enrolled::Done => Ok(format!("{root}{}\n", signed.line)),
+        Enrolled::Done => Ok(answer(custody, store, request, format!("{root}{}\n", signed.line), now)),
         Enrolled::NameTaken => unfit(format!(
             "gateway {} was accepted before; its name stands for one key: give out a token for another name",
             accepted.gw
         )),
         Enrolled::TokenUsed => unfit("the token was used before".into()),
     }
+}
+
+/// What stands for an accepted gateway, with the certificate that its request asks for.
+fn answer(custody: &Custody, store: &mut Store, request: &Request, accepted: String, now: Now) -> Answer {
+    match certificate(custody, store, request, now) {
+        Ok(certificate) => Answer { text: accepted + &certificate, uncertified: None },
+        Err(fault) => Answer { text: accepted, uncertified: Some(fault.to_string()) },
+    }
+}
+
+/// The line with the certificate that a request asks for; empty where it asks for none. The gateway is accepted by then,
+/// whatever comes of this: it can ask again.
+fn certificate(custody: &Custody, store: &mut Store, request: &Request, now: Now) -> Result<String, CertifyFault> {
+    let Some(csr) = &request.csr else { return Ok(String::new()) };
+    let line = certifier(custody)?.ok_or(CertifyFault::NoAuthority)?.issue(store, &request.gw, csr, now)?;
+    Ok(line + "\n")
+}
+
+/// What certificates are issued with, if an authority was made.
+pub fn certifier(custody: &Custody) -> Result<Option<Certifier>, CertifyFault> {
+    let Some(authority) = Authority::open(custody)? else { return Ok(None) };
+    Ok(Some(Certifier { authority, key: custody.receipt_key()?, sms: custody.sms()? }))
 }

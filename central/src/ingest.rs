@@ -4,19 +4,24 @@
 //! Knows nothing of sockets. After a [`StoreError`] the machine may be ahead of the store: it must be dropped and
 //! opened again, and nothing of the failed batch acknowledged.
 
+mod answers;
+mod certificate;
 mod downlink;
+mod drills;
 mod gateway;
 mod personal;
 mod receipts;
 mod turn;
 
+pub use certificate::CERTIFICATE;
 pub use downlink::Downlink;
 pub use receipts::Outgoing;
 pub use turn::Tally;
 
+use crate::certify::Certifier;
 use crate::check::{Keyring, Round, Slice};
 use crate::clock::Now;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Accepted, Store, StoreError};
 use bytes::Bytes;
 use gateway::Gateway;
 use picket_record::encode::Name;
@@ -35,8 +40,10 @@ pub struct Ingest {
     sms: Name,
     key: ReceiptKey,
     gateways: BTreeMap<Name, Gateway>,
-    /// Text of the root documents.
-    roots: Option<String>,
+    /// Text of the root documents, and the newest version.
+    roots: Option<(String, u64)>,
+    /// Issues certificates, where an authority was made.
+    certifier: Option<Certifier>,
     /// Of the store, as it was when the revocations were read: another process writes them.
     version: Option<u64>,
 }
@@ -44,12 +51,13 @@ pub struct Ingest {
 impl Ingest {
     /// Takes up what the store holds.
     pub fn open(path: &Path, sms: Name, key: ReceiptKey) -> Result<Self, StoreError> {
-        let store = Store::open(path)?;
-        let gateways = store.read("reading the gateways", |db| {
+        let mut store = Store::open(path)?;
+        // In a transaction: rows that cannot be read any more are set aside.
+        let gateways = store.write("taking up the gateways", |db| {
             let accepted = store::all_accepted(db)?;
-            accepted.into_iter().map(|one| Ok((one.gw.clone(), Gateway::load(db, one)?))).collect()
+            accepted.into_iter().map(|one| Ok((one.gw.clone(), Gateway::load(db, one, 0)?))).collect()
         })?;
-        Ok(Self { store, sms, key, gateways, roots: None, version: None })
+        Ok(Self { store, sms, key, gateways, roots: None, certifier: None, version: None })
     }
 
     /// Takes the lines of one message of one gateway, as named by its topic, in one transaction.
@@ -67,10 +75,10 @@ impl Ingest {
 
     /// Slices with the keys that their gateways have at this moment, to be checked behind a round that may not be
     /// stored yet.
-    pub fn round(&mut self, slices: Vec<Slice>, before: Option<&Round>) -> Result<Round, StoreError> {
+    pub fn round(&mut self, slices: Vec<Slice>, before: Option<&Round>, now: Now) -> Result<Round, StoreError> {
         let mut keyed = Vec::with_capacity(slices.len());
         for slice in slices {
-            let keyring = self.keyring(&slice.gw)?;
+            let keyring = self.keyring(&slice.gw, now)?;
             keyed.push((slice, keyring));
         }
         Ok(Round::new(keyed, before))
@@ -78,9 +86,9 @@ impl Ingest {
 
     /// Stores a round in one transaction, slice after slice, and counts what each one did.
     pub fn store(&mut self, round: &Round, now: Now) -> Result<Vec<Tally>, StoreError> {
-        self.heed_revocations()?;
+        self.heed_revocations(now)?;
         for slice in round.slices() {
-            if self.know(&slice.gw)? {
+            if self.know(&slice.gw, now)? {
                 self.gateways.get_mut(slice.gw.as_str()).expect("it is known").heard(now);
             }
         }
@@ -103,7 +111,7 @@ impl Ingest {
 
     /// Keeps a message that holds no lines, with the reason, and has the gateway told.
     pub fn unreadable(&mut self, gw: &str, reason: &str, payload: &[u8], now: Now) -> Result<(), StoreError> {
-        let known = self.know(gw)?;
+        let known = self.know(gw, now)?;
         let under = if known { gw } else { UNKNOWN };
         self.store.write("keeping a refused message", |db| {
             store::quarantine(db, under, now.wall_ms, &format!("{}: {reason}", shown(gw)), payload)
@@ -117,7 +125,7 @@ impl Ingest {
 
     /// A gateway asks for the last receipt; `n` is the highest it ever had. Answered by the next [`Ingest::receipts`].
     pub fn ask(&mut self, gw: &str, n: Option<u64>, now: Now) -> Result<(), StoreError> {
-        if self.know(gw)? {
+        if self.know(gw, now)? {
             let gateway = self.gateways.get_mut(gw).expect("it is known");
             gateway.heard(now);
             gateway.asked(n);
@@ -132,7 +140,7 @@ impl Ingest {
 
     /// Finds who has missed three heartbeats, says so and keeps it. To be called once a second or so.
     pub fn listen(&mut self, now: Now) -> Result<(), StoreError> {
-        self.heed_revocations()?;
+        self.heed_revocations(now)?;
         let silent: Vec<_> =
             self.gateways.iter_mut().filter_map(|(gw, one)| Some((gw, one.falls_silent(now)?))).collect();
         if silent.is_empty() {
@@ -153,11 +161,22 @@ impl Ingest {
         self.store.write("storing receipts", |db| due.map(|gateway| gateway.receipt(db, sms, key, now)).collect())
     }
 
-    /// Takes over what other processes wrote: revocations and orders.
-    fn heed_revocations(&mut self) -> Result<(), StoreError> {
+    /// Takes over what other processes wrote: gateways accepted, revocations, orders.
+    fn heed_revocations(&mut self, now: Now) -> Result<(), StoreError> {
         let version = self.store.read("reading the version of the store", store::version)?;
         if self.version == Some(version) {
             return Ok(());
+        }
+        // Also those that never spoke: they may be missed.
+        let known = &self.gateways;
+        let mut accepted = self.store.read("reading the gateways", store::all_accepted)?;
+        accepted.retain(|one| !known.contains_key(&one.gw));
+        if !accepted.is_empty() {
+            let load = |one: Accepted, db: &Connection| Ok((one.gw.clone(), Gateway::load(db, one, now.mono_ms)?));
+            let loaded: Vec<_> = self.store.write("taking up gateways", |db| {
+                accepted.into_iter().map(|one| load(one, db)).collect::<rusqlite::Result<_>>()
+            })?;
+            self.gateways.extend(loaded);
         }
         let revoked = self.store.read("reading who is revoked", store::all_revoked)?;
         for (gw, gateway) in &mut self.gateways {
@@ -168,24 +187,16 @@ impl Ingest {
     }
 
     /// Whether a gateway is accepted. One that was accepted since the start by another process is taken up here.
-    fn know(&mut self, gw: &str) -> Result<bool, StoreError> {
+    fn know(&mut self, gw: &str, now: Now) -> Result<bool, StoreError> {
         if self.gateways.contains_key(gw) {
             return Ok(true);
         }
-        let found = self.store.read("reading a gateway", |db| match store::accepted(db, gw)? {
-            Some(accepted) => Ok(Some((accepted.gw.clone(), Gateway::load(db, accepted)?))),
-            None => Ok(None),
-        })?;
-        let known = found.is_some();
-        if known {
-            self.version = None;
-        }
-        self.gateways.extend(found);
-        Ok(known)
+        self.heed_revocations(now)?;
+        Ok(self.gateways.contains_key(gw))
     }
 
-    fn keyring(&mut self, gw: &str) -> Result<Option<Keyring>, StoreError> {
-        Ok(if self.know(gw)? { self.gateways.get(gw).map(Gateway::keyring) } else { None })
+    fn keyring(&mut self, gw: &str, now: Now) -> Result<Option<Keyring>, StoreError> {
+        Ok(if self.know(gw, now)? { self.gateways.get(gw).map(Gateway::keyring) } else { None })
     }
 }
 

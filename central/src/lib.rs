@@ -3,6 +3,8 @@
 //! [`ingest`] decides and stores, without a socket; [`link`] carries. What is absent on purpose: a page, a pager,
 //! enrolment over the network, orders.
 
+pub mod authority;
+pub mod certify;
 pub mod check;
 pub mod clock;
 pub mod custody;

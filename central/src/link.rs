@@ -36,7 +36,7 @@ impl Lane {
         }
     }
 
-    fn filters(self) -> &'static [&'static str] {
+    pub(crate) fn filters(self) -> &'static [&'static str] {
         match self {
             Self::Urgent => &["sms/v1/+/urgent", "sms/v1/+/ask"],
             Self::Record => &["sms/v1/+/record"],

@@ -1,12 +1,15 @@
 //! `picket-central`: keys, acceptance, the ingest itself, and its state at a glance. Exit codes are those of `picket`:
 //! 0 fine, 2 wrong settings or usage, 3 cannot run. No command here has findings, which would be 1.
 
+mod certifying;
 mod ordering;
+mod rooting;
 
 use clap::{Parser, Subcommand};
 use picket_central::check::Desk;
 use picket_central::clock::Clock;
 use picket_central::custody::{self, Custody, CustodyError};
+use picket_central::enrol;
 use picket_central::ingest::Ingest;
 use picket_central::link::{Lane, QUEUE, Session};
 use picket_central::settings::{Settings, SettingsError};
@@ -25,8 +28,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-/// Longest name of who decides, as in an acceptance.
-const BY_MAX: usize = 128;
 /// Largest number of a record.
 const SEQ_MAX: u64 = (1 << 53) - 1;
 /// Threads that verify signatures, on machines with more cores than one gateway's disk could ever feed.
@@ -90,9 +91,29 @@ enum Command {
         #[arg(long)]
         by: String,
     },
+    /// Close an alarm that a gateway no longer knows, because its disk was put back to an older state
+    CloseAlarm {
+        /// Directory of the central system
+        #[arg(long)]
+        dir: PathBuf,
+        /// Name of the gateway
+        #[arg(long)]
+        gateway: String,
+        /// The alarm, as `picket-central gateways --gateway` lists it
+        #[arg(long)]
+        alarm: String,
+        /// Who decides
+        #[arg(long)]
+        by: String,
+    },
     /// Root documents: what gateways believe this central system by
     #[command(subcommand)]
-    Root(ordering::RootCommand),
+    Root(rooting::RootCommand),
+    /// The authority that signs the certificates of gateways' links
+    #[command(subcommand)]
+    Authority(certifying::AuthorityCommand),
+    /// Answer a gateway's wish for a certificate that was carried here by hand
+    Certify(certifying::CertifyArguments),
     /// Give out a token for one enrolment
     Token(ordering::TokenArguments),
     /// Accept the gateway of an enrolment, once its fingerprint was compared
@@ -129,6 +150,10 @@ enum Command {
 fn main() -> ExitCode {
     // Keys, store and acceptances are their owner's alone, whoever starts this by hand.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    if let Err(why) = picket_session::memory::close() {
+        eprintln!("picket-central: {why}");
+        return ExitCode::from(3);
+    }
     let level = tracing_subscriber::filter::LevelFilter::INFO;
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).with_max_level(level).init();
@@ -138,7 +163,10 @@ fn main() -> ExitCode {
             accept(&dir, [&site, &gateway, &identity], by, &out)
         }
         Command::Revoke { dir, gateway, after, by } => revoke(&dir, &gateway, after, &by),
-        Command::Root(command) => ordering::root(&command),
+        Command::CloseAlarm { dir, gateway, alarm, by } => close_alarm(&dir, &gateway, &alarm, &by),
+        Command::Root(command) => rooting::root(&command),
+        Command::Authority(command) => certifying::authority(&command),
+        Command::Certify(arguments) => certifying::certify(&arguments),
         Command::Token(arguments) => ordering::token(&arguments),
         Command::Approve(arguments) => ordering::approve(&arguments),
         Command::Order(arguments) => ordering::order(&arguments),
@@ -212,7 +240,7 @@ fn init(dir: &Path, sms: &str) -> Result<(), Box<dyn Error>> {
     Store::open(&custody.store())?;
     custody.make_root(Clock::start().now().wall_ms)?;
     say(custody.accept_pub()?.text());
-    Ok(())
+    rooting::made(&custody, dir)
 }
 
 fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -> Result<(), Box<dyn Error>> {
@@ -220,9 +248,8 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
     let identity = PublicKey::parse(identity).map_err(|refusal| {
         Usage(format!("--identity: {refusal}; give it as `picket identity` prints it on the gateway"))
     })?;
-    if out.exists() {
-        return Err(CustodyError::Exists { path: out.to_owned() }.into());
-    }
+    ordering::absent(out)?;
+    let by = ordering::by(&by)?;
     let custody = existing(dir)?;
     let mut store = Store::open(&custody.store())?;
     if let Some(line) = store.acceptance(&site, &gw, &identity)? {
@@ -255,16 +282,27 @@ fn accept(dir: &Path, [site, gw, identity]: [&str; 3], by: String, out: &Path) -
 
 fn revoke(dir: &Path, gateway: &str, after: u64, by: &str) -> Result<(), Box<dyn Error>> {
     let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
-    if by.is_empty() || by.len() > BY_MAX || by.contains(char::is_control) || after > SEQ_MAX {
-        let why = format!("--by is a name of 1 to {BY_MAX} bytes, and --after a number below 2^53");
-        return Err(Usage(why).into());
+    let by = ordering::by(by)?;
+    if after > SEQ_MAX {
+        return Err(Usage("--after is a number below 2^53".into()).into());
     }
     if !status::gateways(&custody.store())?.iter().any(|known| known.gw == gateway) {
         return Err(
             Usage(format!("no gateway {gateway:?} was accepted here; picket-central gateways lists all")).into()
         );
     }
-    Store::open(&custody.store())?.revoke(&gw, after, by, Clock::start().now().wall_ms)?;
+    Store::open(&custody.store())?.revoke(&gw, after, &by, Clock::start().now().wall_ms)?;
+    gateways(dir, Some(gateway))
+}
+
+fn close_alarm(dir: &Path, gateway: &str, alarm: &str, by: &str) -> Result<(), Box<dyn Error>> {
+    let (custody, gw) = (existing(dir)?, name("--gateway", gateway)?);
+    let by = ordering::by(by)?;
+    if !Store::open(&custody.store())?.close_alarm(&gw, alarm, &by, Clock::start().now().wall_ms)? {
+        let all = format!("picket-central gateways --dir {} --gateway {gateway} lists them", dir.display());
+        let why = "its gateway closes it, or nobody knows it";
+        return Err(Usage(format!("no alarm {alarm:?} of {gateway} waits to be closed here: {why}; {all}")).into());
+    }
     gateways(dir, Some(gateway))
 }
 
@@ -288,10 +326,12 @@ fn gateways(dir: &Path, only: Option<&str>) -> Result<(), Box<dyn Error>> {
 fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let settings = Settings::read(config)?;
     let custody = existing(&settings.dir)?;
+    custody.settle()?;
     let sms = custody.sms()?;
     let client = settings.client.unwrap_or_else(|| sms.as_str().to_owned());
-    let roots = custody.roots()?.map(|(text, _)| text);
+    let roots = custody.roots()?;
     let ingest = Ingest::open(&custody.store(), sms, custody.receipt_key()?)?.with_roots(roots);
+    let ingest = ingest.with_certifier(enrol::certifier(&custody)?);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

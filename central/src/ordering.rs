@@ -3,13 +3,14 @@
 use crate::{Usage, existing, name, say};
 use clap::{Args, Subcommand};
 use picket_central::clock::Clock;
-use picket_central::custody::{self, Custody};
+use picket_central::custody::{self, Custody, CustodyError};
 use picket_central::enrol::{self, EnrolFault};
 use picket_central::orders::{self, OrderFault, Wanted};
-use picket_central::roots::{self, Renewal, RootFault};
 use picket_central::store::Store;
+use picket_record::acceptance::is_approver;
 use picket_record::command::Act;
 use picket_record::order::Window;
+use picket_record::shown;
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
@@ -31,41 +32,6 @@ pub(crate) struct Whom {
     /// Who decides
     #[arg(long)]
     by: String,
-}
-
-/// Root documents.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RootCommand {
-    /// Make the three root keys, the key for orders and the first root document; for a directory made without
-    Make {
-        /// Directory of the central system
-        #[arg(long)]
-        dir: PathBuf,
-    },
-    /// Make the next root document with new keys, signed by two root keys; restart `picket-central run` afterwards
-    Renew {
-        /// Directory of the central system
-        #[arg(long)]
-        dir: PathBuf,
-        /// File of a root key; twice
-        #[arg(long, required = true)]
-        key: Vec<PathBuf>,
-        /// A new key for orders: versions of orders begin anew
-        #[arg(long)]
-        order: bool,
-        /// A new key for receipts
-        #[arg(long)]
-        receipt: bool,
-        /// A new key for acceptances and tokens
-        #[arg(long)]
-        accept: bool,
-    },
-    /// Print the hash of the root document in force, to be compared on paper
-    Show {
-        /// Directory of the central system
-        #[arg(long)]
-        dir: PathBuf,
-    },
 }
 
 /// A token for one enrolment.
@@ -152,7 +118,21 @@ pub(crate) enum Asked {
     Heartbeat,
 }
 
-fn now_ms() -> i64 {
+/// A file that is to be written is not there, before anything is stored that it belongs to.
+pub(crate) fn absent(out: &Path) -> Result<(), CustodyError> {
+    match out.symlink_metadata() {
+        Ok(_) => Err(CustodyError::Exists { path: out.to_owned() }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Who decides: kept, signed and shown to others.
+pub(crate) fn by(text: &str) -> Result<String, Usage> {
+    let why = "--by is a name of 1 to 128 bytes without control or invisible characters";
+    if is_approver(text) { Ok(text.to_owned()) } else { Err(Usage(why.into())) }
+}
+
+pub(crate) fn now_ms() -> i64 {
     Clock::start().now().wall_ms
 }
 
@@ -162,42 +142,9 @@ fn open(dir: &Path) -> Result<(Custody, Store), Box<dyn Error>> {
     Ok((custody, store))
 }
 
-pub(crate) fn root(command: &RootCommand) -> Result<(), Box<dyn Error>> {
-    match command {
-        RootCommand::Make { dir } => {
-            let custody = existing(dir)?;
-            custody.make_root(now_ms())?;
-            show(&custody)?;
-            let dir = dir.display();
-            say(format!(
-                "Carry {dir}/root-2.key and {dir}/root-3.key to two other places: whoever has two of the three rules \
-                 every gateway."
-            ));
-            Ok(())
-        }
-        RootCommand::Renew { dir, key, order, receipt, accept } => {
-            let custody = existing(dir)?;
-            let renewal = Renewal { order: *order, receipt: *receipt, accept: *accept };
-            let ver = custody.renew_root(key, renewal, now_ms()).map_err(|fault| match fault {
-                RootFault::Keys { .. } => Box::<dyn Error>::from(Usage(fault.to_string())),
-                other => other.into(),
-            })?;
-            say(format!("version {ver} is in {}; restart picket-central run", dir.join(roots::ROOT).display()));
-            Ok(())
-        }
-        RootCommand::Show { dir } => show(&existing(dir)?),
-    }
-}
-
-fn show(custody: &Custody) -> Result<(), Box<dyn Error>> {
-    let (_, roots) = custody.roots()?.ok_or_else(|| Usage(EnrolFault::NoRoot.to_string()))?;
-    let hash = picket_record::encode::base64url(&roots.hash());
-    say(format!("root document {} of {}: {hash}", roots.in_force().ver, roots.in_force().sms));
-    Ok(())
-}
-
 pub(crate) fn token(arguments: &TokenArguments) -> Result<(), Box<dyn Error>> {
     let (site, gw) = (name("--site", &arguments.site)?, name("--gateway", &arguments.gateway)?);
+    absent(&arguments.out)?;
     let (custody, mut store) = open(&arguments.dir)?;
     if store.gateway(&gw)?.is_some() {
         let why = format!("gateway {gw} was accepted before; its name stands for one key: give another name");
@@ -214,12 +161,14 @@ pub(crate) fn token(arguments: &TokenArguments) -> Result<(), Box<dyn Error>> {
 }
 
 pub(crate) fn approve(arguments: &ApproveArguments) -> Result<(), Box<dyn Error>> {
+    absent(&arguments.out)?;
+    let by = by(&arguments.by)?;
     let (custody, mut store) = open(&arguments.dir)?;
     let line = std::fs::read_to_string(&arguments.request)
         .map_err(|error| Usage(format!("--request: {}: {error}", arguments.request.display())))?;
     let asked = enrol::read(&line).map_err(usage)?;
     let request = &asked.request;
-    say(format!("{}/{} ({}) asks to be accepted", request.site, request.gw, request.machine));
+    say(format!("{}/{} ({}) asks to be accepted", request.site, request.gw, shown::plain(&request.machine)));
     let typed = match &arguments.fingerprint {
         Some(typed) => typed.clone(),
         None => ask_for_fingerprint()?,
@@ -229,8 +178,12 @@ pub(crate) fn approve(arguments: &ApproveArguments) -> Result<(), Box<dyn Error>
                    gateway? else somebody put another request in its place";
         return Err(Usage(why.into()).into());
     }
-    let answer = enrol::approve(&custody, &mut store, &asked, &arguments.by, now_ms()).map_err(usage)?;
-    custody::write_new(&arguments.out, answer.trim_end())?;
+    let answer = enrol::approve(&custody, &mut store, &asked, &by, Clock::start().now());
+    let answer = answer.map_err(usage)?;
+    custody::write_new(&arguments.out, answer.text.trim_end())?;
+    if let Some(why) = answer.uncertified {
+        say(format!("without a certificate, which the gateway can ask for later: {why}"));
+    }
     say(format!("accepted; on the gateway: picket enroll --answer {}", arguments.out.display()));
     Ok(())
 }
@@ -255,7 +208,7 @@ pub(crate) fn order(arguments: &OrderArguments) -> Result<(), Box<dyn Error>> {
         settings: arguments.settings.iter().map(|text| setting(text)).collect::<Result<Map<_, _>, _>>()?,
         drills: arguments.drills.iter().map(|text| window(text)).collect::<Result<_, _>>()?,
         life_ms: arguments.days * 24 * HOUR_MS,
-        by: arguments.whom.by.clone(),
+        by: by(&arguments.whom.by)?,
     };
     let ver = orders::order(&custody, &mut store, &gw, &wanted, now_ms()).map_err(ordered)?;
     say(format!("order {ver} waits for {gw}; picket-central gateways --gateway {gw} shows when it is in force"));
@@ -270,7 +223,7 @@ pub(crate) fn command(whom: &Whom, asked: Asked) -> Result<(), Box<dyn Error>> {
         Asked::DrillEnd { id } => Act::DrillEnd { id },
         Asked::Heartbeat => Act::Heartbeat,
     };
-    let n = orders::command(&custody, &mut store, &gw, act, &whom.by, now_ms()).map_err(ordered)?;
+    let n = orders::command(&custody, &mut store, &gw, act, &by(&whom.by)?, now_ms()).map_err(ordered)?;
     say(format!("command {n} is sent to {gw} for ten minutes"));
     Ok(())
 }
@@ -281,7 +234,12 @@ fn register(file: &Path) -> Result<String, Usage> {
     if size > REGISTER_MAX {
         return Err(Usage(format!("--register: {} has {size} bytes, more than {REGISTER_MAX}", file.display())));
     }
-    std::fs::read_to_string(file).map_err(told)
+    let text = std::fs::read_to_string(file).map_err(told)?;
+    // What a gateway cannot read it refuses: whether it means something there is for the gateway to say.
+    match toml::de::DeTable::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Usage(format!("--register: {} is not TOML: {}", file.display(), error.message()))),
+    }
 }
 
 fn setting(text: &str) -> Result<(String, Value), Usage> {

@@ -3,7 +3,7 @@
 use crate::custody::{Custody, CustodyError};
 use crate::roots::RootFault;
 use crate::store::{Commanded, Ordered, Store, StoreError};
-use picket_record::command::{Act, Command};
+use picket_record::command::{Act, COMMAND_AGE_MAX_S, Command};
 use picket_record::encode::Name;
 use picket_record::order::{Order, Register, Window};
 use picket_record::refusal::Refusal;
@@ -87,13 +87,24 @@ pub fn command(
     now_ms: i64,
 ) -> Result<u64, OrderFault> {
     custody.roots()?.ok_or(OrderFault::NoRoot)?;
-    let Some(head) = store.head(gw)? else {
+    let Some((head, received_ms)) = store.head(gw)? else {
         let why = match store.gateway(gw)? {
             Some(_) => OrderFault::Gateway(format!("gateway {gw} has written no record that a command could name")),
             None => unknown(gw),
         };
         return Err(why);
     };
+    let age_s = now_ms.saturating_sub(received_ms) / 1_000;
+    if age_s > COMMAND_AGE_MAX_S as i64 {
+        let why = format!(
+            "the newest record of gateway {gw} came {} minutes ago, and a command names one of the last {}, so that no \
+             old command is ever obeyed: wait for its next record, or have it speak more often: picket-central order \
+             --set heartbeat_s=300",
+            age_s / 60,
+            COMMAND_AGE_MAX_S / 60
+        );
+        return Err(OrderFault::Gateway(why));
+    }
     let n = store.last_command(gw)? + 1;
     let command = Command { sms: custody.sms()?, gw: gw.clone(), n, seq: head.seq, on: head.link, act };
     let line = command.sign(&custody.order_key()?)?.line;

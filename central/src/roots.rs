@@ -3,16 +3,14 @@
 //! All three keys are made here and belong elsewhere: two of them are needed for a new version, so each is carried to a
 //! place of its own. Nothing that runs needs any of them.
 
-use crate::custody::{Custody, CustodyError, random_seed, write_new};
+use crate::custody::{
+    ACCEPT_KEY, Custody, CustodyError, ORDER_KEY, RECEIPT_KEY, ROOT, SIGNERS, numbered, random_seed, replace, write_new,
+};
 use picket_record::encode::base64url;
-use picket_record::keys::{AcceptKey, OrderKey, ReceiptKey, RootKey};
+use picket_record::keys::{AcceptKey, OrderKey, PublicKey, ReceiptKey, RootKey};
 use picket_record::refusal::Refusal;
-use picket_record::root::{ROOT_KEYS, ROOT_THRESHOLD, Root, RootRefusal, Roots};
-use std::path::{Path, PathBuf};
-
-const ORDER_KEY: &str = "order.key";
-/// Root documents, every version, to be installed on gateways.
-pub const ROOT: &str = "root.jws";
+use picket_record::root::{DOWN_LINES_MAX, ROOT_KEYS, ROOT_THRESHOLD, Root, Roots};
+use std::path::PathBuf;
 
 /// Why root documents are not made or not read.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +18,18 @@ pub enum RootFault {
     /// A file or key.
     #[error(transparent)]
     Custody(#[from] CustodyError),
-    /// They are not what they must be.
-    #[error("{}", path.display())]
-    Documents {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: RootRefusal,
-    },
     /// A document cannot be written.
     #[error("a root document cannot be made: {0}")]
     Unwritable(#[from] Refusal),
+    /// All versions together would be more than a gateway takes in one message. Nothing was written.
+    #[error("root.jws would have {bytes} bytes, and gateways take {DOWN_LINES_MAX}: begin a new central system")]
+    Large {
+        /// How many.
+        bytes: usize,
+    },
+    /// A root key is to be replaced, and none of the three is left out.
+    #[error("all three root keys were given, so none can be replaced: give --key for the two that stay")]
+    NoneLeft,
     /// Fewer keys than two, or keys that are not of the version in force.
     #[error("{given} of the given keys are root keys of version {ver}, two are needed: name their files with --key")]
     Keys {
@@ -50,6 +49,17 @@ pub struct Renewal {
     pub receipt: bool,
     /// A new key for acceptances and tokens.
     pub accept: bool,
+    /// A new root key in the place of the one that does not sign.
+    pub root: bool,
+}
+
+/// A version that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// Its number.
+    pub ver: u64,
+    /// File of the new root key, to be carried away.
+    pub root_key: Option<PathBuf>,
 }
 
 impl Custody {
@@ -78,29 +88,15 @@ impl Custody {
         Ok(write_new(&self.path(ROOT), text.trim_end())?)
     }
 
-    /// The key for orders and commands.
-    pub fn order_key(&self) -> Result<OrderKey, CustodyError> {
-        self.seed(ORDER_KEY).map(OrderKey::from_seed)
-    }
-
-    /// The text of all root documents, and what they say; `None` in a directory that was made without.
-    pub fn roots(&self) -> Result<Option<(String, Roots)>, RootFault> {
-        let path = self.path(ROOT);
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|source| CustodyError::Io { path: path.clone(), source })?,
-        };
-        let roots = Roots::verify(&text).map_err(|source| RootFault::Documents { path, source })?;
-        Ok(Some((text, roots)))
-    }
-
-    /// Makes the next version, signed by two root keys of the one in force. New keys are written first and take the place
-    /// of the old ones, which are kept beside them, once the documents name them.
-    pub fn renew_root(&self, keys: &[PathBuf], renewal: Renewal, now_ms: i64) -> Result<u64, RootFault> {
+    /// Makes the next version, signed by two root keys of the one in force. New keys are written first, under the number
+    /// of the version; once the documents name them, they take the place of the old ones, which are kept beside them.
+    /// Wherever this is killed, the keys that the documents name are found, and the next call goes on.
+    pub fn renew_root(&self, keys: &[PathBuf], renewal: Renewal, now_ms: i64) -> Result<Renewed, RootFault> {
         let (text, roots) = self.roots()?.ok_or_else(|| {
             let source = std::io::ErrorKind::NotFound.into();
             CustodyError::Io { path: self.path(ROOT), source }
         })?;
+        self.settle()?;
         let before = roots.in_force();
         let signers = signers(keys, before)?;
         let mut root = Root { ver: before.ver + 1, ts_ms: now_ms, ..before.clone() };
@@ -108,31 +104,55 @@ impl Custody {
         if renewal.order {
             let seed = random_seed()?;
             root.order = OrderKey::from_seed(seed).public();
-            fresh.push((ORDER_KEY, seed));
+            fresh.push((ORDER_KEY.to_owned(), seed));
         }
         if renewal.receipt {
             let seed = random_seed()?;
             root.receipt = ReceiptKey::from_seed(seed).public();
-            fresh.push((crate::custody::RECEIPT_KEY, seed));
+            fresh.push((RECEIPT_KEY.to_owned(), seed));
         }
         if renewal.accept {
             let seed = random_seed()?;
             root.accept = AcceptKey::from_seed(seed).public();
-            fresh.push((crate::custody::ACCEPT_KEY, seed));
+            fresh.push((ACCEPT_KEY.to_owned(), seed));
+        }
+        let mut root_key = None;
+        if renewal.root {
+            let stays = |key: &PublicKey| signers.iter().any(|signer| signer.public() == *key);
+            let at = root.keys.iter().position(|key| !stays(key)).ok_or(RootFault::NoneLeft)?;
+            let seed = random_seed()?;
+            root.keys[at] = RootKey::from_seed(seed).public();
+            let file = format!("root-{}.key", at + 1);
+            root_key = Some(self.path(&numbered(&file, root.ver)));
+            fresh.push((file, seed));
         }
         let next = text + &lines(&root, signers.iter())?;
-        Roots::verify(&next).map_err(|source| RootFault::Documents { path: self.path(ROOT), source })?;
+        if next.len() > DOWN_LINES_MAX {
+            return Err(RootFault::Large { bytes: next.len() });
+        }
+        Roots::verify(&next).map_err(|source| CustodyError::Documents { path: self.path(ROOT), source })?;
+        self.forget_unnamed(root.ver)?;
         for (file, seed) in &fresh {
-            write_new(&self.path(&format!("{file}.{}", root.ver)), &base64url(seed))?;
+            write_new(&self.path(&numbered(file, root.ver)), &base64url(seed))?;
         }
         replace(&self.path(ROOT), &next)?;
-        for (file, _) in &fresh {
-            let (path, newer) = (self.path(file), self.path(&format!("{file}.{}", root.ver)));
-            let kept = self.path(&format!("{file}.before-{}", root.ver));
-            let moved = std::fs::rename(&path, &kept).and_then(|()| std::fs::rename(&newer, &path));
-            moved.map_err(|source| CustodyError::Io { path, source })?;
+        self.settle()?;
+        Ok(Renewed { ver: root.ver, root_key })
+    }
+
+    /// Keys of a version that was never made: no document names them.
+    fn forget_unnamed(&self, ver: u64) -> Result<(), CustodyError> {
+        let roots = (1..=ROOT_KEYS).map(|n| format!("root-{n}.key"));
+        for file in SIGNERS.iter().map(|signer| signer.file.to_owned()).chain(roots) {
+            let path = self.path(&numbered(&file, ver));
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(CustodyError::Io { path, source });
+                }
+                _ => {}
+            }
         }
-        Ok(root.ver)
+        Ok(())
     }
 }
 
@@ -153,19 +173,6 @@ fn signers(files: &[PathBuf], before: &Root) -> Result<Vec<RootKey>, RootFault> 
 
 fn lines<'a>(root: &Root, keys: impl Iterator<Item = &'a RootKey>) -> Result<String, Refusal> {
     keys.map(|key| root.sign(key).map(|signed| signed.line + "\n")).collect()
-}
-
-/// Writes a file whole and durable, or leaves the one before.
-fn replace(path: &Path, text: &str) -> Result<(), CustodyError> {
-    let fresh = path.with_extension("new");
-    let told = |source| CustodyError::Io { path: path.to_owned(), source };
-    let _ = std::fs::remove_file(&fresh);
-    write_new(&fresh, text.trim_end())?;
-    std::fs::rename(&fresh, path).map_err(told)?;
-    match path.parent() {
-        Some(dir) => std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(told),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -191,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn no_root_document_is_made_that_no_gateway_would_take() {
+        let (_home, custody) = made();
+        let keys = [1, 2].map(|n| custody.path(&format!("root-{n}.key")));
+        let renew = |ver| custody.renew_root(&keys, Renewal::default(), ver);
+        let refused = (2..200).find_map(|ver| renew(ver).err()).unwrap();
+        assert!(matches!(refused, RootFault::Large { bytes } if bytes > DOWN_LINES_MAX), "{refused}");
+        let (text, roots) = custody.roots().unwrap().unwrap();
+        assert!(text.len() <= DOWN_LINES_MAX && roots.in_force().ver > 40, "{}", roots.in_force().ver);
+    }
+
+    #[test]
     fn two_root_keys_make_the_next_version_and_one_does_not() {
         let (_home, custody) = made();
         let key = |n: u8| custody.path(&format!("root-{n}.key"));
@@ -200,11 +218,103 @@ mod tests {
         }
         let (before, receipt) = (custody.order_key().unwrap().public(), custody.receipt_key().unwrap().public());
         let (first, _) = custody.roots().unwrap().unwrap();
-        assert_eq!(custody.renew_root(&[key(3), key(2)], renewal, 5).unwrap(), 2);
+        assert_eq!(custody.renew_root(&[key(3), key(2)], renewal, 5).unwrap(), Renewed { ver: 2, root_key: None });
         let (text, roots) = custody.roots().unwrap().unwrap();
         assert!(text.starts_with(&first), "every version is kept");
         assert_eq!(roots.in_force().order, custody.order_key().unwrap().public());
         assert_ne!(roots.in_force().order, before);
         assert_eq!(roots.in_force().receipt, receipt, "nothing else changed");
+    }
+
+    /// Every file of a directory.
+    fn files(custody: &Custody) -> std::collections::BTreeMap<String, String> {
+        let entries = std::fs::read_dir(custody.path("")).unwrap().map(|entry| entry.unwrap());
+        entries
+            .map(|entry| {
+                (entry.file_name().into_string().unwrap(), std::fs::read_to_string(entry.path()).unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// As after a kill: these files and no others.
+    fn put(custody: &Custody, wanted: &std::collections::BTreeMap<String, String>) {
+        for file in files(custody).keys() {
+            std::fs::remove_file(custody.path(file)).unwrap();
+        }
+        for (file, text) in wanted {
+            write_new(&custody.path(file), text.trim_end()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_renewal_that_is_killed_at_any_step_leaves_a_centre_that_starts_and_can_be_renewed() {
+        let (_home, custody) = made();
+        let all = Renewal { order: true, receipt: true, accept: true, root: false };
+        let keys = [custody.path("root-1.key"), custody.path("root-2.key")];
+        let before = files(&custody);
+        custody.renew_root(&keys, all, 5).unwrap();
+        let after = files(&custody);
+        assert_eq!(after["accept.pub"].trim(), custody.accept_key().unwrap().public().text());
+        assert_ne!(after["accept.pub"], before["accept.pub"]);
+        // Step by step: the new keys, the documents, then each key moved in two renames, then the public half.
+        let mut steps = vec![before.clone()];
+        let mut now = before.clone();
+        for signer in &SIGNERS {
+            now.insert(numbered(signer.file, 2), after[signer.file].clone());
+            steps.push(now.clone());
+        }
+        now.insert(ROOT.into(), after[ROOT].clone());
+        steps.push(now.clone());
+        for signer in &SIGNERS {
+            let old = now.remove(signer.file).unwrap();
+            now.insert(format!("{}.before-2", signer.file), old);
+            steps.push(now.clone());
+            let new = now.remove(&numbered(signer.file, 2)).unwrap();
+            now.insert(signer.file.into(), new);
+            steps.push(now.clone());
+        }
+        for (n, step) in steps.iter().enumerate() {
+            put(&custody, step);
+            let named = custody.roots().unwrap().unwrap().1.in_force().clone();
+            let check = |when: &str| {
+                assert_eq!(custody.receipt_key().unwrap().public(), named.receipt, "{when} step {n}");
+                assert_eq!(custody.accept_key().unwrap().public(), named.accept, "{when} step {n}");
+                assert_eq!(custody.order_key().unwrap().public(), named.order, "{when} step {n}");
+            };
+            check("killed at");
+            custody.settle().unwrap();
+            check("started after");
+            if named.ver == 2 {
+                assert_eq!(files(&custody), after, "step {n}");
+            }
+            let renewed = custody.renew_root(&keys, all, 6).unwrap();
+            assert_eq!(renewed.ver, named.ver + 1, "step {n}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_the_root_document_does_not_name_is_refused_with_what_to_do() {
+        let (_home, custody) = made();
+        let mut files = files(&custody);
+        let order = files["order.key"].clone();
+        files.insert("receipt.key".into(), order);
+        put(&custody, &files);
+        let told = custody.receipt_key().unwrap_err().to_string();
+        assert!(told.contains("receipt.key is not the key") && told.contains("root renew --receipt"), "{told}");
+    }
+
+    #[test]
+    fn a_lost_root_key_is_replaced_by_the_two_others_and_signs_nothing_any_more() {
+        let (_home, custody) = made();
+        let key = |n: u8| custody.path(&format!("root-{n}.key"));
+        let renewal = Renewal { root: true, ..Renewal::default() };
+        let every = custody.renew_root(&[key(1), key(2), key(3)], renewal, 5);
+        assert!(matches!(every, Err(RootFault::NoneLeft)));
+        let renewed = custody.renew_root(&[key(1), key(3)], renewal, 5).unwrap();
+        let new = renewed.root_key.unwrap();
+        assert_eq!(new, custody.path("root-2.key.2"));
+        let lost = custody.renew_root(&[key(2), key(3)], Renewal::default(), 6);
+        assert!(matches!(lost, Err(RootFault::Keys { given: 1, ver: 2 })));
+        assert_eq!(custody.renew_root(&[new, key(3)], Renewal::default(), 6).unwrap().ver, 3);
     }
 }

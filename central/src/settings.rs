@@ -129,7 +129,9 @@ fn login(section: &mut Section<'_, '_, '_>, folder: &Path, header: Range<usize>)
 fn password(file: &Path) -> Result<String, (String, String)> {
     use std::os::unix::fs::PermissionsExt as _;
     let shown = file.display();
-    let write = format!("write the password into it: install -m 600 /dev/stdin {shown} as the user of this program");
+    // The service's user may write nowhere in the folder of its settings, and what root writes it may not read.
+    let user = rustix::process::geteuid().as_raw();
+    let write = format!("write the password into it, as root: install -o {user} -m 600 /dev/stdin {shown}");
     let unread = |error| (format!("{shown} cannot be read: {error}"), write.clone());
     let mode = std::fs::metadata(file).map_err(unread)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {

@@ -1,8 +1,13 @@
 //! What the store says of each gateway, for a person at a terminal.
 
+mod orders;
+
 use crate::store::{self, Store, StoreError};
+use picket_record::chain::Parsed;
 use picket_record::encode::Name;
-use rusqlite::Connection;
+use picket_record::shown;
+use rusqlite::{Connection, OptionalExtension as _};
+use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -51,16 +56,42 @@ FROM rollback r WHERE r.gw=?1 ORDER BY r.seq DESC LIMIT ?2";
 
 const LOSSES: &str = "
 SELECT 'records '||l.from_seq||' to '||l.to_seq||', declared by record '||l.declared_by
+  ||coalesce((SELECT ': disposed of there before this store was restored without them' FROM record d
+      WHERE d.gw=l.gw AND d.seq=l.declared_by AND d.kind='records.disposed'), '')
   ||iif(f.n>0, '; '||f.n||' of them came all the same', '')
 FROM lost l JOIN (SELECT l2.from_seq, (SELECT count(*) FROM record r WHERE r.gw=l2.gw
   AND r.seq BETWEEN l2.from_seq AND l2.to_seq) AS n FROM lost l2 WHERE l2.gw=?1) f ON f.from_seq=l.from_seq
 WHERE l.gw=?1 ORDER BY l.from_seq DESC LIMIT ?2";
 
+const ALARMS: &str = "
+SELECT alarm_id||': severity '||sev||', raised by record '||raised_seq
+  ||coalesce(' at '||strftime('%Y-%m-%dT%H:%M:%SZ', raised_ms/1000, 'unixepoch'), '')
+  ||coalesce('; gone with record '||cleared_seq, '; holds')
+  ||coalesce('; acknowledged by record '||acked_seq, '; not acknowledged')
+  ||iif(ahead, '; its records before have not come yet', '')
+  ||coalesce('; since record '||unknown_seq||' the gateway NO LONGER KNOWS it (its disk was put back): look, and run'
+    ||' picket-central close-alarm', '')
+FROM open_alarm WHERE gw=?1 ORDER BY unknown_seq IS NULL, sev DESC, raised_seq DESC LIMIT ?2";
+
+const RECEIPTS: &str = "
+SELECT 'receipt '||n||' says that records to '||upto||' are here, state '||state||', signed at '
+  ||strftime('%Y-%m-%dT%H:%M:%SZ', ts_ms/1000, 'unixepoch')
+FROM receipt WHERE gw=?1 ORDER BY n DESC LIMIT min(?2,1)";
+
+const UNORDERED: &str = "
+SELECT 'NOT ORDERED, treated as live: '||records||' records from '||from_seq||' to '||last_seq||' say that they are of drill '
+  ||id||': '||why
+FROM unordered_drill WHERE gw=?1 ORDER BY from_seq DESC LIMIT ?2";
+
+/// Records that are looked through for the last word about a drill: some weeks.
+const LOOKED_THROUGH: u64 = 50_000;
+
 const LIFE: &str = "
 SELECT CASE WHEN stopped THEN 'stopped in order'
     WHEN silent_ms IS NOT NULL THEN 'gateway SILENT since '||strftime('%Y-%m-%dT%H:%M:%SZ', silent_ms/1000, 'unixepoch')
     ELSE 'heard' END
-  ||'; last heard '||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch')||', a heartbeat every '||every_s||' s'
+  ||iif(heard_ms=0, '; NEVER heard since it was accepted', '; last heard '
+    ||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch'))||', a heartbeat every '||every_s||' s'
 FROM life WHERE gw=?1 LIMIT ?2";
 
 const REVOKED: &str = "
@@ -71,8 +102,10 @@ FROM revoked v WHERE gw=?1 LIMIT ?2";
 
 /// Who did something, as far as it was disclosed and is not erased.
 const PERSONAL: &str = "
-SELECT 'record '||p.seq||coalesce(' ('||r.kind||')', '')||': '||coalesce(p.text, 'erased by record '||p.erased_by)
-FROM personal p LEFT JOIN record r ON r.gw=p.gw AND r.seq=p.seq WHERE p.gw=?1 ORDER BY p.seq DESC LIMIT ?2";
+SELECT 'record '||p.seq||coalesce(' ('||r.kind||')', ' ('||f.kind||', of another history)', '')
+  ||': '||coalesce(p.text, 'erased by record '||p.erased_by)
+FROM personal p LEFT JOIN record r ON r.gw=p.gw AND r.seq=p.seq AND r.link=p.link
+LEFT JOIN fork f ON f.gw=p.gw AND f.seq=p.seq AND f.link=p.link WHERE p.gw=?1 ORDER BY p.seq DESC LIMIT ?2";
 
 /// One gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +176,10 @@ pub fn table(gateways: &[GatewayStatus]) -> String {
 pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
     Store::open_to_read(path)?.read("reading the details of a gateway", |db| {
         let mut text = String::new();
+        part(&mut text, "orders and commands", orders::rows(db, gw)?);
+        part(&mut text, "receipts", rows(db, RECEIPTS, gw)?);
+        part(&mut text, "drills", drills(db, gw)?);
+        part(&mut text, "open alarms", rows(db, ALARMS, gw)?);
         part(&mut text, "missing", missing(db, gw)?);
         part(&mut text, "second histories", rows(db, BRANCHES, gw)?);
         part(&mut text, "epochs not closed", rows(db, UNCLOSED, gw)?);
@@ -156,6 +193,33 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
         part(&mut text, "refused", rows(db, refused, gw)?);
         Ok(text)
     })
+}
+
+/// The newest record of some kinds, and what it says.
+/// A line that can no longer be read says nothing.
+fn newest(db: &Connection, gw: &Name, kinds: [&str; 2]) -> rusqlite::Result<Option<(u64, String, Map<String, Value>)>> {
+    let sql = "SELECT seq,kind,line FROM record WHERE gw=?1 AND kind IN (?2,?3)
+               AND seq > (SELECT max(seq) FROM record WHERE gw=?1) - ?4 ORDER BY seq DESC LIMIT 1";
+    let found: Option<(u64, String, Vec<u8>)> = db
+        .prepare(sql)?
+        .query_row(rusqlite::params![gw.as_str(), kinds[0], kinds[1], LOOKED_THROUGH], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get_ref(2)?.as_bytes().unwrap_or_default().to_vec()))
+        })
+        .optional()?;
+    Ok(found.and_then(|(seq, kind, line)| Some((seq, kind, Parsed::read_bytes(&line).ok()?.data()))))
+}
+
+/// The drill that runs, and those that nobody ordered.
+fn drills(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {
+    let mut told = rows(db, UNORDERED, gw)?;
+    if let Some((seq, kind, data)) = newest(db, gw, ["exercise.started", "exercise.ended"])? {
+        let text = |field: &str| data.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        told.push(match kind.as_str() {
+            "exercise.started" => format!("DRILL {} RUNS since record {seq}", text("id")),
+            _ => format!("drill {} ended with record {seq}: {}", text("id"), text("why")),
+        });
+    }
+    Ok(told)
 }
 
 fn missing(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {
@@ -174,12 +238,18 @@ fn rows(db: &Connection, sql: &str, gw: &Name) -> rusqlite::Result<Vec<String>> 
     rows.collect()
 }
 
-/// Reasons quote what was received: control characters never reach the terminal.
+/// A moment in UTC, to the second.
+fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_| "?".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// Reasons quote what was received: nothing of that changes what a terminal shows around it.
 fn part(text: &mut String, title: &str, rows: Vec<String>) {
     let rows = if rows.is_empty() { vec!["none".to_owned()] } else { rows };
     writeln!(text, "\n{title}").expect("writing to a text never fails");
     for row in rows {
-        let row: String = row.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let row = shown::plain(&row);
         writeln!(text, "  {row}").expect("writing to a text never fails");
     }
 }

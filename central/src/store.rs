@@ -10,7 +10,7 @@
 //! | `branch(gw, id, from_seq, last_seq, ep, opened_seq, since_ms, why, records, beyond, contradicts, left_behind, left_ms)` | another history; `beyond` of its records were not kept; the gateway went on behind record `left_behind` |
 //! | `rollback(gw, seq, ep, tail_state, found_seq, found_fits, received_ms)` | an opening behind a receipt: the disk was restored or lost a tail, and ended with `found_seq` |
 //! | `lost(gw, from_seq, to_seq, declared_by, since_ms)` | a hole that the gateway declared in record `declared_by`; what arrives of it later is in `record` all the same |
-//! | `personal(gw, seq, salt, text, erased_by, received_ms)` | what record `seq` commits to, or by which record it was erased |
+//! | `personal(gw, seq, link, salt, text, erased_by, received_ms)` | what the record `seq` with this link commits to, in whatever history, or by which record it was erased |
 //! | `erased(gw, from_seq, to_seq, by_seq)` | what record `by_seq` erased, also of what had not come yet |
 //! | `life(gw, heard_ms, every_s, stopped, silent_ms)` | when a genuine record last came, and since when heartbeats are missed |
 //! | `revoked(gw, after_seq, approved_by, at_ms)` | records above `after_seq` are kept and not trusted; `trusted_record` has the others |
@@ -19,46 +19,59 @@
 //! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
 //! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
+//! | `certificate(gw, key, serial, until_s, made_ms, line)` | a certificate that was issued for the line of a gateway; `key` is the digest of its key |
+//! | `unordered_drill(gw, id, auth, why, from_seq, last_seq, records, since_ms)` | records that say they are of a drill which nobody ordered here; they are live |
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
-//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name |
+//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead, unknown_seq)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name; since record `unknown_seq` the gateway, put back to an older state, no longer knows it |
+//! | `closed_alarm(gw, alarm_id, raised_seq, unknown_seq, closed_by, at_ms)` | such an alarm that a person closed here |
+//! | `answered(gw, about, n, seq, reason, cause, received_ms)` | the last word of a gateway, in record `seq`, on the `order`, `command` or `root` that it took, or that it `... refused` |
 //!
 //! `record` has a rowid: lines of many gateways are appended at one end of one tree and only the small entries of the
 //! key go elsewhere. Clustered by the key, every gateway would split pages of its own and leave them half full.
 
 mod alarms;
+mod answers;
 mod branches;
+mod certificates;
+mod drills;
 mod gateways;
 mod lives;
 mod losses;
 mod orders;
 mod personal;
 mod records;
+mod refold;
 mod refused;
 
 pub(crate) use alarms::{fold, show_ahead, withdraw};
+pub(crate) use answers::{About, Answer, answers, save_answer};
 pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
     leave,
 };
+pub(crate) use certificates::{Kept as KeptCertificate, certificate, certificates_since, insert_certificate};
+pub(crate) use drills::insert_unordered_drill;
 pub use gateways::Accepted;
-pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt};
+pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
-pub(crate) use losses::{ahead_declarations, any_line_at, first_ahead, insert_lost, is_lost, named_by_next};
+pub(crate) use losses::{ahead_declarations, first_ahead, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
-pub(crate) use orders::{commands_after, newest_mark, newest_order};
-pub(crate) use personal::{Disclosed, disclose, disclosed, erase};
+pub(crate) use orders::{command_lines, commands_after, last_command, newest_mark, newest_order, order_lines};
+pub(crate) use personal::{Disclosed, disclose, disclosed, erase, is_erased};
 pub(crate) use records::{
-    Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert, link_at,
-    waiting,
+    Row, Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert,
+    link_at, set_aside, waiting,
 };
+pub(crate) use refold::fold_late;
 pub(crate) use refused::quarantine;
 
 use picket_record::chain::Head;
 use picket_record::encode::Name;
 use picket_record::keys::PublicKey;
 use picket_record::token::TokenId;
+use refold::Refold;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -72,6 +85,8 @@ const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS record(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
   sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
   PRIMARY KEY(gw, seq)) STRICT;
+CREATE INDEX IF NOT EXISTS record_alarm ON record(gw, seq)
+  WHERE kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged','snapshot');
 CREATE TABLE IF NOT EXISTS ahead(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep INTEGER NOT NULL, kind TEXT NOT NULL,
   sev INTEGER NOT NULL, eq TEXT, link BLOB NOT NULL, line TEXT NOT NULL, received_ms INTEGER NOT NULL,
   PRIMARY KEY(gw, seq)) STRICT;
@@ -88,8 +103,6 @@ CREATE TABLE IF NOT EXISTS rollback(gw TEXT NOT NULL, seq INTEGER NOT NULL, ep I
   PRIMARY KEY(gw, seq)) STRICT;
 CREATE TABLE IF NOT EXISTS lost(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL,
   declared_by INTEGER NOT NULL, since_ms INTEGER NOT NULL, PRIMARY KEY(gw, from_seq)) STRICT;
-CREATE TABLE IF NOT EXISTS personal(gw TEXT NOT NULL, seq INTEGER NOT NULL, salt BLOB, text TEXT, erased_by INTEGER,
-  received_ms INTEGER NOT NULL, PRIMARY KEY(gw, seq)) STRICT;
 CREATE TABLE IF NOT EXISTS erased(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL,
   by_seq INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS erased_gw ON erased(gw, from_seq);
@@ -115,10 +128,23 @@ CREATE TABLE IF NOT EXISTS ordered(gw TEXT NOT NULL, ver INTEGER NOT NULL, link 
   register TEXT, approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, ver)) STRICT;
 CREATE TABLE IF NOT EXISTS commanded(gw TEXT NOT NULL, n INTEGER NOT NULL, line TEXT NOT NULL,
   approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, n)) STRICT;
+CREATE TABLE IF NOT EXISTS answered(gw TEXT NOT NULL, about TEXT NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL,
+  reason TEXT NOT NULL, cause TEXT NOT NULL, received_ms INTEGER NOT NULL, PRIMARY KEY(gw, about)) STRICT;
+CREATE TABLE IF NOT EXISTS certificate(gw TEXT NOT NULL, key BLOB NOT NULL, serial BLOB NOT NULL,
+  until_s INTEGER NOT NULL, made_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, key)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
-  ahead INTEGER NOT NULL, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+  ahead INTEGER NOT NULL, unknown_seq INTEGER, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+CREATE TABLE IF NOT EXISTS unordered_drill(gw TEXT NOT NULL, id TEXT NOT NULL, auth BLOB NOT NULL, why TEXT NOT NULL,
+  from_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, records INTEGER NOT NULL, since_ms INTEGER NOT NULL,
+  PRIMARY KEY(gw, id, auth, why)) STRICT;
+CREATE TABLE IF NOT EXISTS closed_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, raised_seq INTEGER NOT NULL,
+  unknown_seq INTEGER NOT NULL, closed_by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 ";
+
+/// Columns that a store of an earlier version lacks.
+const ADDED: [(&str, &str, &str); 2] =
+    [("fork", "branch", "INTEGER NOT NULL DEFAULT 0"), ("open_alarm", "unknown_seq", "INTEGER")];
 
 /// A fault of the store. What was not committed is lost and nothing of it was acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -158,9 +184,13 @@ impl Store {
             // What is erased is written over in its page; the log and what lies below the file may still have it.
             connection.pragma_update(None, "secure_delete", "FAST")?;
             connection.execute_batch(SCHEMA)?;
-            // A store from before second histories were told apart.
-            if !connection.prepare("SELECT 1 FROM pragma_table_info('fork') WHERE name='branch'")?.exists([])? {
-                connection.execute_batch("ALTER TABLE fork ADD COLUMN branch INTEGER NOT NULL DEFAULT 0")?;
+            connection.execute_batch(personal::TABLE)?;
+            personal::tell_apart(&connection)?;
+            for (table, column, form) in ADDED {
+                let there = "SELECT 1 FROM pragma_table_info(?1) WHERE name=?2";
+                if !connection.prepare(there)?.exists([table, column])? {
+                    connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {form}"))?;
+                }
             }
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
@@ -193,7 +223,23 @@ impl Store {
 
     /// Trusts no record of a gateway after this one; an earlier one wins over a later.
     pub fn revoke(&mut self, gw: &Name, after: u64, by: &str, now_ms: i64) -> Result<(), StoreError> {
-        self.write("revoking a gateway", |db| lives::revoke(db, gw, after, by, now_ms))
+        let doing = "revoking a gateway";
+        let fault = |source| StoreError { path: self.path.clone(), doing, source };
+        let mut refold = Refold::new().map_err(fault)?;
+        let before = self.read(doing, lives::all_revoked)?.into_iter().find(|(name, _)| name == gw.as_str());
+        let after = before.map_or(after, |(_, before)| before.min(after));
+        while self.read(doing, |db| refold.step(db, gw, after))? {}
+        self.write(doing, |db| {
+            lives::revoke(db, gw, after, by, now_ms)?;
+            // What came meanwhile.
+            while refold.step(db, gw, after)? {}
+            refold.show(db, gw)
+        })
+    }
+
+    /// Closes an alarm that its gateway, put back to an older state, no longer knows; false where there is none.
+    pub fn close_alarm(&mut self, gw: &Name, alarm: &str, by: &str, now_ms: i64) -> Result<bool, StoreError> {
+        self.write("closing an alarm", |db| alarms::close_unknown(db, gw, alarm, by, now_ms))
     }
 
     /// The line of an acceptance that was given with the same values before.
@@ -236,10 +282,15 @@ impl Store {
         self.read("reading a gateway", |db| gateways::accepted(db, gw.as_str()))
     }
 
-    /// The newest record of a gateway in its place.
-    pub fn head(&self, gw: &Name) -> Result<Option<Head>, StoreError> {
+    /// Number and last second of the certificate that was issued last for a gateway.
+    pub fn last_certificate(&self, gw: &Name) -> Result<Option<([u8; 16], u64)>, StoreError> {
+        self.read("reading a certificate", |db| certificates::last_certificate(db, gw))
+    }
+
+    /// The newest record of a gateway in its place, and when it came, in milliseconds since 1970 UTC.
+    pub fn head(&self, gw: &Name) -> Result<Option<(Head, i64)>, StoreError> {
         let head = self.read("reading the newest record", |db| records::head(db, gw))?;
-        Ok(head.map(|(head, ..)| head))
+        Ok(head.map(|(head, received_ms, _)| (head, received_ms)))
     }
 
     /// The newest order for a gateway.

@@ -1,6 +1,10 @@
 //! What the commands say and how they end, as a person at a terminal meets them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
 
+use picket_central::custody::Custody;
+use picket_record::enrolment::Request;
+use picket_record::keys::IdentityKey;
+use picket_record::token::EnrolmentToken;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,6 +63,40 @@ fn an_acceptance_is_written_again_but_never_over_a_file_nor_for_another_key() {
     let other = "dSbw9Ydq3jr-SehZhthBhEtaQbfrKDBLtnt7HCLhRJc";
     refused(2, "gw-1 was accepted before, at site yard", &accept(&dir, "gw-1", other, &path("other.jws")));
     assert!(!home.path().join("other.jws").exists());
+}
+
+#[test]
+fn an_approval_whose_answer_could_not_be_written_is_given_once_more() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let (dir, token, request, answer) = (path("central"), path("token.jws"), path("request.jws"), path("answer.jws"));
+    assert_eq!(said(&["init", "--dir", &dir, "--sms", "hq"]).0, 0);
+    let give = ["token", "--dir", &dir, "--site", "yard", "--gateway", "gw-1", "--out", &token];
+    assert_eq!(said(&give).0, 0);
+    let line = std::fs::read_to_string(&token).unwrap();
+    let accept = Custody::at(Path::new(&dir)).accept_pub().unwrap();
+    let (EnrolmentToken { sms, site, gw, id, .. }, _) = EnrolmentToken::verify(line.trim(), &accept).unwrap();
+    let key = IdentityKey::from_seed([1; 32]);
+    let asked =
+        Request { sms, site, gw, token: id, identity: key.public(), machine: "box".into(), ts_ms: 0, csr: None };
+    std::fs::write(&request, asked.sign(&key).unwrap().line).unwrap();
+    let fingerprint = key.public().fingerprint();
+    let approve = |by: &str, out: &str| {
+        let who = ["--by", by, "--fingerprint", &fingerprint, "--out", out];
+        said(&[&["approve", "--dir", &dir, "--request", &request], &who[..]].concat())
+    };
+    let (code, told) = approve("N.\u{202e}N.", &answer);
+    assert!(code == 2 && told.contains("--by is a name"), "{told}");
+    let (code, told) = approve("N. N.", &request);
+    assert!(code == 2 && told.contains("never overwritten"), "{told}");
+    let (code, told) = approve("N. N.", &path("missing/answer.jws"));
+    assert!(code == 3 && told.contains("missing/answer.jws"), "{told}");
+    assert_eq!(approve("N. N.", &answer), (0, String::new()));
+    assert_eq!(
+        std::fs::read_to_string(&answer).unwrap().lines().count(),
+        3,
+        "two lines of root documents, the acceptance"
+    );
 }
 
 #[test]

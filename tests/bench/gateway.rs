@@ -138,6 +138,7 @@ impl Gateway {
              [clock]\naccept_unsynchronised = true\n\
              [journal]\nfile = \"journal.db\"\n{BUDGET}\n\
              [identity]\nkey = \"identity.key\"\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\
+             root = \"root.jws\"\n\
              [central]\nbroker = \"mqtt://127.0.0.1:{broker}\"\n\
              [control]\nruntime = {:?}\n",
             self.runtime.path().display()

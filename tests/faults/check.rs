@@ -6,7 +6,7 @@ use picket::journal::{Journal, told};
 use picket_core::memory::{Change, Stated, changes};
 use picket_core::time::Chance;
 use picket_core::wire::Recovered;
-use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, Verdict, verify};
+use picket_record::chain::{Closed, Epochs, Head, OpenedEpoch, Parsed, Verdict, verify};
 use picket_record::encode::Link;
 use picket_record::kind::Kind;
 use rusqlite::Connection;
@@ -146,7 +146,7 @@ impl Checker {
         };
         let origin = scene::origin();
         let mut epochs = Epochs::new(origin.gw, scene::identity()).at_site(origin.site);
-        let mut before: Option<(Head, bool)> = None;
+        let mut before: Option<(Head, Option<Closed>)> = None;
         for line in lines {
             let step = self.step(line, &mut epochs, before, &mut walk);
             match step {
@@ -164,9 +164,9 @@ impl Checker {
         &mut self,
         line: &[u8],
         epochs: &mut Epochs,
-        before: Option<(Head, bool)>,
+        before: Option<(Head, Option<Closed>)>,
         walk: &mut Walk,
-    ) -> Result<(Head, bool), String> {
+    ) -> Result<(Head, Option<Closed>), String> {
         let record = Parsed::read_bytes(line).map_err(|refusal| format!("a line is unreadable: {refusal}"))?;
         let seq = record.seq;
         let opened = match self.verified.get(line) {
@@ -186,7 +186,7 @@ impl Checker {
             epochs.admit(&opened).map_err(|refusal| format!("record {seq}: {refusal}"))?;
         }
         if let Some((head, closed)) = before {
-            let verdict = head.place_after(closed, &record, |_| None);
+            let verdict = head.place_after(closed.as_ref(), &record, |_| None);
             if verdict != Verdict::Next {
                 walk.damaged.push(format!("record {seq} after record {}: {verdict:?}", head.seq));
             }
@@ -212,7 +212,7 @@ impl Checker {
             _ => {}
         }
         fold(&mut walk.rows, &record, &data);
-        Ok((Head::after(&record), record.kind == Kind::EpochClose))
+        Ok((Head::after(&record), Closed::by(&record)))
     }
 }
 

@@ -14,7 +14,7 @@ use picket_core::time::Chance;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const PAGE: usize = 4_096;
+const PAGE: usize = picket::journal::PAGE_BYTES as usize;
 /// A frame of the log: 24 bytes of header and a page (sqlite.org, "WAL-mode File Format").
 const FRAME: usize = 24 + PAGE;
 const LOG_HEADER: usize = 32;

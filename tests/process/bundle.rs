@@ -261,7 +261,12 @@ fn changed_bundles(out: &Path) -> Vec<PathBuf> {
                 2 => other[at].truncate(lines[at].len() - 1),
                 3 => other[at].push('='),
                 4 if at + 1 < lines.len() => other.swap(at, at + 1),
-                _ => other[at] = format!("{}A{}", &lines[at][..40], &lines[at][40..]),
+                _ => {
+                    let mut bytes = lines[at].as_bytes().to_vec();
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 1;
+                    other[at] = String::from_utf8(bytes).expect("still ASCII");
+                }
             }
             let folder = out.join(format!("{file}-{at}"));
             fs::create_dir(&folder).expect("made");
@@ -295,8 +300,8 @@ fn every_verifier_accepts_the_frozen_bundle_and_refuses_every_change_to_it() {
     assert!(words.iter().all(|list| *list == words[0]), "{words:?}");
 
     let changed = changed_bundles(folder.path());
-    // The shell checks each key with arithmetic of its own, so it gets a sample.
-    let few: Vec<PathBuf> = changed.iter().step_by(12).cloned().collect();
+    // The shell checks each key with arithmetic of its own, so it gets a sample, of every kind of change in its turn.
+    let few: Vec<PathBuf> = changed.iter().step_by(13).cloned().collect();
     for (output, n) in [
         (verifiers.python(&changed), changed.len()),
         (verifiers.node(&changed), changed.len()),
@@ -306,6 +311,12 @@ fn every_verifier_accepts_the_frozen_bundle_and_refuses_every_change_to_it() {
     }
 }
 
+/// Nothing in it moves a cursor or turns a line around.
+fn is_plain(said: &str) -> bool {
+    let moves = |c: char| c != '\n' && (c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c));
+    !said.contains(moves)
+}
+
 #[test]
 fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -313,23 +324,33 @@ fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
     let output = ran(Command::new(python()).arg(verifier("make_bundle.py")).arg(&made));
     assert!(output.status.success(), "{}", told(&output));
     let verifiers = Verifiers { identity: told(&output).trim().to_owned() };
-    let good = [made.join("good")];
-    for output in [verifiers.picket(&good[0]), verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)]
-    {
+    let good = [made.join("good"), made.join("rollback")];
+    let shipped = good.each_ref().map(|bundle| verifiers.picket(bundle));
+    let others = [verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)];
+    for output in shipped.into_iter().chain(others) {
         assert!(output.status.success(), "{}", told(&output));
+        assert!(is_plain(&told(&output)), "{:?}", told(&output));
     }
     let expected = fs::read_to_string(made.join("expected.tsv")).expect("the words");
-    let rules: Vec<&str> = expected.lines().filter_map(|row| row.split('\t').next()).collect();
-    let bundles: Vec<PathBuf> = rules.iter().map(|rule| made.join(rule)).collect();
-    for (rule, bundle) in rules.iter().zip(&bundles) {
+    let mutants: Vec<(&str, &str)> = expected.lines().filter_map(|row| row.split_once('\t')).collect();
+    let bundles: Vec<PathBuf> = mutants.iter().map(|(mutant, _)| made.join(mutant)).collect();
+    for ((mutant, word), bundle) in mutants.iter().zip(&bundles) {
         let said = told(&verifiers.picket(bundle));
-        assert!(said.contains(&format!("[{rule}]")), "{rule}: {said}");
+        assert!(said.contains(&format!("[{word}]")), "{mutant}: {said}");
+        assert!(is_plain(&said), "{mutant}: {said:?}");
     }
-    for output in [verifiers.python(&bundles), verifiers.node(&bundles)] {
+    // The shell checks each key with arithmetic of its own, so it gets what its own reader of orders decides.
+    let few = mutants.iter().position(|(mutant, word)| mutant != word).expect("orders that are wrong");
+    for (output, read) in [
+        (verifiers.python(&bundles), &mutants[..]),
+        (verifiers.node(&bundles), &mutants[..]),
+        (verifiers.openssl(&bundles[few..]), &mutants[few..]),
+    ] {
         let said = told(&output);
-        assert_eq!(said.matches("verdict: refused").count(), rules.len(), "{said}");
-        for (rule, part) in rules.iter().zip(said.split("== ").skip(1)) {
-            assert!(part.contains(&format!(": {rule}: ")), "{rule}: {part}");
+        assert_eq!(said.matches("verdict: refused").count(), read.len(), "{said}");
+        assert!(is_plain(&said), "{said:?}");
+        for ((mutant, word), part) in read.iter().zip(said.split("== ").skip(1)) {
+            assert!(part.contains(&format!(": {word}: ")), "{mutant}: {part}");
         }
     }
 }

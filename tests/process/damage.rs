@@ -69,3 +69,19 @@ fn a_second_agent_at_the_same_journal_refuses_and_names_the_file() {
     first.must_run();
     assert!(site.status().is_some(), "the first one no longer answers");
 }
+
+#[test]
+fn a_journal_whose_volume_is_not_mounted_is_begun_anew_and_that_is_said_everywhere() {
+    let broker = Broker::start();
+    let site = Installation::make(broker.port, broker.port);
+    let agent = site.start();
+    assert_eq!(site.status().expect("it answers")["journal"]["anew"], false, "a first start misses nothing");
+    assert!(agent.terminate(Duration::from_secs(60)).success());
+    fs::rename(site.journal(), site.path("elsewhere.db")).expect("moved");
+    let agent = site.start();
+    assert_eq!(site.status().expect("it answers")["journal"]["anew"], true);
+    assert!(agent.log().contains("is its volume mounted?"), "{}", agent.log());
+    assert!(agent.terminate(Duration::from_secs(60)).success());
+    let _agent = site.start();
+    assert_eq!(site.status().expect("it answers")["journal"]["anew"], false, "said until the next start");
+}

@@ -86,7 +86,6 @@ fn an_export_that_is_killed_leaves_nothing_that_looks_whole_and_the_next_one_tak
     assert!(!said.contains("verdict           verified"), "{said}");
 
     let seal = b"{\"seq\":3,\"opened\":1,\"opening\":\"o\",\"line\":\"l\"}\n".to_vec();
-    let nothing = b"{\"lines\":0,\"last\":0}\n".to_vec();
     let records = b"one\ntwo\n{\"lines\":2,\"last\":2}\n".to_vec();
     let mut said = vec![PAPERS.to_vec(), records];
     said.extend([const { b"{\"lines\":0,\"last\":0}\n" }; 4].map(|nothing| nothing.to_vec()));

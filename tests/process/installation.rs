@@ -72,7 +72,8 @@ impl Installation {
         format!(
             "[site]\nname = \"yard\"\ngateway = \"{GATEWAY}\"\n\n[clock]\naccept_unsynchronised = true\n\n\
              [journal]\nfile = \"{root}/state/journal.db\"\nbudget_mib = 64\n\n\
-             [identity]\nkey = \"{root}/identity.key\"\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\n\
+             [identity]\nkey = \"{root}/identity.key\"\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\
+             root = \"root.jws\"\n\n\
              [central]\nbroker = \"mqtt://127.0.0.1:{central_broker}\"\n\n[console]\nlisten = \"127.0.0.1:{page}\"\n\n\
              [control]\nruntime = \"{root}/run\"\n\n[limits]\nheartbeat_s = 10\n\n\
              [[line]]\nname = \"site\"\nkind = \"mqtt\"\nbroker = \"mqtt://127.0.0.1:{site_broker}\"\n\n{}{}",
@@ -118,9 +119,18 @@ impl Installation {
 
     /// The agent in a working folder, where the kernel may write cores of any size.
     pub(crate) fn spawn_without_core_limit(&self, log: &str, folder: &Path) -> Program {
+        self.without_core_limit(&product().picket, &self.settings(), log, folder)
+    }
+
+    /// The central side, likewise.
+    pub(crate) fn spawn_central_without_core_limit(&self, folder: &Path) -> Program {
+        self.without_core_limit(&product().central, &self.path("central.toml"), "central.log", folder)
+    }
+
+    fn without_core_limit(&self, program: &Path, settings: &Path, log: &str, folder: &Path) -> Program {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(&product().picket);
-        command.arg("run").arg("--config").arg(self.settings()).current_dir(folder);
+        command.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(program);
+        command.arg("run").arg("--config").arg(settings).current_dir(folder);
         Program::start(&mut command, &self.path(log))
     }
 

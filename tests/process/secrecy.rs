@@ -44,6 +44,19 @@ fn an_agent_that_is_aborted_leaves_no_core() {
 }
 
 #[test]
+fn a_central_side_that_is_aborted_leaves_no_core() {
+    let (site_broker, central_broker) = (Broker::start(), Broker::start());
+    let site = Installation::make(site_broker.port, central_broker.port);
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = aborted(folder.path(), "kill -ABRT $$");
+    assert!(here.core_dumped(), "this machine writes no cores, so nothing is shown: {here}");
+    let central = site.spawn_central_without_core_limit(folder.path());
+    until("it runs", || central.log().contains("subscribed").then_some(()));
+    let ended = central.abort();
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(ABRT), false));
+}
+
+#[test]
 fn the_identity_key_is_in_its_file_and_nowhere_else() {
     let (site_broker, central_broker) = (Broker::start(), Broker::start());
     let site = Installation::make(site_broker.port, central_broker.port);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const READER: &str = "protocols/record/tests/attackers.rs";
 const FORKS: &str = "central/tests/ingest/forks.rs";
 const TRUST: &str = "central/tests/ingest/trust.rs";
-const INGEST: &str = "central/tests/ingest/main.rs";
+const RECEIPTS: &str = "central/tests/ingest/receipts.rs";
 const LOSSES: &str = "central/tests/ingest/losses.rs";
 const BRANCHES: &str = "agent/daemon/src/journal/tests/branches.rs";
 const DAYS: &str = "tests/scenarios/site_days/main.rs";
@@ -59,7 +59,7 @@ const ATTACKS: [Row; 9] = [
         &[
             (READER, "an_insider_who_deletes_the_newest_records_contradicts_the_receipts_of_the_gateway"),
             (FORKS, "an_insider_who_deletes_the_newest_records_is_seen_by_the_gateway_and_healed_by_it"),
-            (INGEST, "a_store_restored_from_a_backup_says_less_and_is_healed"),
+            (RECEIPTS, "a_store_restored_from_a_backup_says_less_and_is_healed"),
             (LOSSES, "a_store_restored_under_a_running_sender_is_brought_forward_by_its_question_and_healed"),
         ],
     ),

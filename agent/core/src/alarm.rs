@@ -36,6 +36,8 @@ pub enum Rule {
     Silent,
     /// The orders of the central side are stale; they stay in force.
     OrderStale,
+    /// The certificate of the central link is near its end, past it, or refused.
+    Certificate,
 }
 
 impl Rule {
@@ -52,6 +54,7 @@ impl Rule {
         Rule::SealMismatch,
         Rule::Silent,
         Rule::OrderStale,
+        Rule::Certificate,
     ];
 
     /// The word in records and on the page.
@@ -68,6 +71,7 @@ impl Rule {
             Rule::SealMismatch => "seal-mismatch",
             Rule::Silent => "silent",
             Rule::OrderStale => "order-stale",
+            Rule::Certificate => "certificate",
         }
     }
 
@@ -82,7 +86,12 @@ impl Rule {
             Rule::DoorForced | Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::SealMismatch => {
                 Severity::Security
             }
-            Rule::DoorHeld | Rule::MainsLost | Rule::Silent | Rule::DeviceFault | Rule::OrderStale => Severity::Fault,
+            Rule::DoorHeld
+            | Rule::MainsLost
+            | Rule::Silent
+            | Rule::DeviceFault
+            | Rule::OrderStale
+            | Rule::Certificate => Severity::Fault,
             Rule::BatteryLow => Severity::Notice,
         }
     }
@@ -253,7 +262,11 @@ impl Alarms {
             draft: NOT_DRAFTED,
             seq: None,
         });
-        let repeats = rule == Rule::SealMismatch && alarm.facts != facts;
+        // From near its end to past it is news about a certificate, whoever has acknowledged the first. It happens once;
+        // what a broker says may turn to and fro.
+        let expired = |facts: &Facts| facts.get("why").is_some_and(|why| why == "expired");
+        let turned = rule == Rule::Certificate && expired(&facts) && !expired(&alarm.facts);
+        let repeats = turned || rule == Rule::SealMismatch && alarm.facts != facts;
         if alarm.active && !repeats {
             return None;
         }

@@ -3,6 +3,7 @@
 
 use crate::statement::Commit;
 use crate::time::{Now, s};
+use crate::wire::StateRow;
 use picket_record::body::Body;
 use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
@@ -31,6 +32,11 @@ const RETRY_US: u64 = s(1);
 /// Most kinds and pieces of equipment that a gap names; the rest are in its sums.
 const NAMED_IN_GAP: usize = 16;
 
+/// Key of the row that says how many events of each severity were ever dropped.
+pub const ROW: &str = "dropped";
+/// The field of a gap that says so.
+pub const TOTALS: &str = "total_by_sev";
+
 /// The queue in front of the journal.
 #[derive(Debug)]
 pub struct Drafts {
@@ -46,7 +52,8 @@ pub struct Drafts {
     gap: Gap,
     /// The next gap record is stated from here on.
     gap_from: u64,
-    dropped_total: u64,
+    /// Ever, by severity.
+    dropped: [u64; 5],
 }
 
 #[derive(Debug)]
@@ -88,15 +95,25 @@ impl Drafts {
             fill_permille,
             gap: Gap::default(),
             gap_from: 0,
-            dropped_total: 0,
+            dropped: [0; 5],
         }
+    }
+
+    /// With what was dropped before this start, as the last gap stated it.
+    pub fn recover(mut self, rows: &[StateRow]) -> Self {
+        let row = rows.iter().find(|row| row.key == ROW);
+        if let Some(dropped) = row.and_then(|row| serde_json::from_str(&row.body).ok()) {
+            self.dropped = dropped;
+        }
+        self
     }
 
     /// Takes a draft. Its number, or `None` where it was dropped and counted.
     pub fn push(&mut self, now: &Now, body: Body, commit: Commit) -> Option<u64> {
         if !self.admits(&body, commit) {
             self.gap.count(now, &body);
-            self.dropped_total += 1;
+            let ever = &mut self.dropped[body.severity as usize];
+            *ever = ever.saturating_add(1);
             return None;
         }
         match commit {
@@ -225,9 +242,14 @@ impl Drafts {
         self.waiting.len() as u64 + self.open.as_ref().map_or(0, |open| open.bodies.len() as u64)
     }
 
-    /// Events dropped since start.
+    /// Events dropped ever.
     pub fn dropped(&self) -> u64 {
-        self.dropped_total
+        self.dropped.iter().sum()
+    }
+
+    /// The same by severity.
+    pub fn dropped_by_severity(&self) -> [u64; 5] {
+        self.dropped
     }
 
     /// Share of the journal's budget in use.
@@ -242,7 +264,7 @@ impl Drafts {
         }
         self.gap_from = now.mono_us + GAP_PAUSE_US;
         let gap = std::mem::take(&mut self.gap);
-        let data = gap.data(self.dropped_total);
+        let data = gap.data(self.dropped);
         let body = Body::new(now.when(), Kind::GapDropped, Severity::Fault, data);
         self.waiting.push_back(Draft { body, commit: Commit::Now, joined: false });
         self.now_waiting += 1;
@@ -270,6 +292,7 @@ fn is_vital(kind: Kind) -> bool {
             | Kind::RegisterApplied
             | Kind::SettingsApplied
             | Kind::OrderApplied
+            | Kind::RootApplied
             | Kind::ExerciseStarted
             | Kind::ExerciseEnded
     )
@@ -291,10 +314,11 @@ impl Gap {
         }
     }
 
-    fn data(self, total: u64) -> Map<String, Value> {
+    fn data(self, ever: [u64; 5]) -> Map<String, Value> {
         let json = json!({
             "n": self.count,
-            "total": total,
+            "total": ever.iter().sum::<u64>(),
+            (TOTALS): ever,
             "by_sev": self.by_severity,
             "by_kind": self.by_kind,
             "eqs": self.equipment,

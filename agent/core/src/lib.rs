@@ -6,10 +6,12 @@
 
 pub mod alarm;
 pub mod bus;
+pub mod certificate;
 pub mod confirm;
 pub mod contact;
 pub mod drafts;
 pub mod erasure;
+pub mod health;
 mod label;
 pub mod memory;
 pub mod nonconformity;

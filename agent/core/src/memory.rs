@@ -6,7 +6,7 @@
 use crate::wire::StateRow;
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
-use picket_record::kind::{Kind, Severity};
+use picket_record::kind::Kind;
 use picket_record::personal::{Commitment, Personal};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -83,13 +83,6 @@ impl<'a> Stated<'a> {
         })
     }
 
-    /// Whether it goes to the central side ahead of the backlog: what is of severity 3 and up, and what declares a loss,
-    /// because that is what the backlog is held up by.
-    pub fn goes_first(&self) -> bool {
-        let declares = self.kind == Kind::JournalRecovered && self.data.contains_key("lost");
-        declares || self.severity >= Severity::Security as u64
-    }
-
     fn text(&self, field: &str) -> &'a str {
         self.data.get(field).and_then(Value::as_str).unwrap_or_default()
     }
@@ -120,8 +113,13 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             vec![Change::Drop { key: format!("nonconformity/{}", stated.text("nonconformity")) }]
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
+        Kind::GapDropped => {
+            let ever = stated.data.get(crate::drafts::TOTALS);
+            ever.map(|ever| put(crate::drafts::ROW.into(), ever)).into_iter().collect()
+        }
         Kind::RegisterApplied => vec![put("register".into(), &Value::Object(stated.data.clone()))],
         Kind::OrderApplied => vec![put("order".into(), &Value::Object(stated.data.clone()))],
+        Kind::RootApplied => vec![put("root".into(), &Value::Object(stated.data.clone()))],
         Kind::ExerciseStarted => {
             let row = json!({ "id": stated.data.get("id"), "auth": stated.data.get("auth") });
             [put("drill".into(), &row)].into_iter().chain(commanded(stated)).collect()
@@ -135,7 +133,7 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         }
         Kind::Snapshot => kept_rows(stated),
         // The record of the gateway is the last one of a summary.
-        Kind::SummaryDay if stated.equipment.is_none() => {
+        Kind::SummaryDay if stated.equipment.is_none() && stated.data.get(crate::summary::VOID).is_none() => {
             let to = stated.data.get("to").and_then(Value::as_u64).unwrap_or(0);
             vec![put(crate::summary::ROW.into(), &json!({ "to": to }))]
         }
@@ -213,6 +211,9 @@ pub const KEPT: &str = "kept";
 
 /// The field of the first `snapshot` behind a branch that was left: what it and those behind it say is all that holds.
 pub const ANEW: &str = "anew";
+
+/// The field of every `snapshot` that belongs to such a statement of all rows: `[which, of how many]`.
+pub const PART: &str = "part";
 
 fn kept_rows(stated: Stated<'_>) -> Vec<Change> {
     let kept = stated.data.get(KEPT).and_then(Value::as_object);

@@ -37,8 +37,12 @@ pub struct Orders {
     in_force: Option<InForce>,
     inbox: Inbox,
     waiting: VecDeque<String>,
+    /// Waits for the text of its register. Whatever else comes down is looked at meanwhile.
+    held: Option<Box<Held>>,
     /// With the journal.
     open: Option<Open>,
+    /// Version of the root document in force, 0 for none.
+    root: u64,
     /// A version above the one in force, and when a receipt named it first.
     named: Option<(u64, u64)>,
     drill: Option<Drill>,
@@ -50,6 +54,8 @@ pub struct Orders {
 #[derive(Debug, Clone)]
 struct InForce {
     ver: u64,
+    /// Not known of what was in force before the start: the journal knows it by then.
+    link: Option<Link>,
     exp_ms: i64,
     windows: Vec<Window>,
 }
@@ -58,10 +64,16 @@ struct InForce {
 enum Open {
     /// Lines are verified.
     Check,
-    /// A verified order waits for the text of its register.
-    Text(Box<(Order, Link, String)>),
-    /// It is kept beside the journal, so that the record that puts it into force finds it there.
-    Keep(Box<(Order, Link)>),
+    /// An order is kept beside the journal, so that the record that puts it into force finds it there.
+    Keep(Box<Held>),
+}
+
+/// A verified order that is to come into force.
+#[derive(Debug)]
+struct Held {
+    order: Order,
+    link: Link,
+    line: String,
 }
 
 /// What the site does with an order.
@@ -86,13 +98,15 @@ pub enum Commanded {
 
 impl Orders {
     /// From the order in force as the journal kept it. A drill that ran before is over: see [`ended_by_start`].
-    pub fn recover(order: Option<&Order>) -> (Self, Settings) {
+    pub fn recover(order: Option<&Order>, root: u64) -> (Self, Settings) {
         let settings = order.and_then(|order| Settings::read(&order.settings).ok()).unwrap_or_default();
         let orders = Self {
-            in_force: order.map(InForce::of),
+            in_force: order.map(|order| InForce::of(order, None)),
             inbox: Inbox::default(),
             waiting: VecDeque::new(),
+            held: None,
             open: None,
+            root,
             named: None,
             drill: None,
             refused: 0,
@@ -106,6 +120,16 @@ impl Orders {
         self.in_force.as_ref().map_or(0, |order| order.ver)
     }
 
+    /// When the order in force ends, in milliseconds since 1970 UTC.
+    pub fn ends_ms(&self) -> Option<i64> {
+        self.in_force.as_ref().map(|order| order.exp_ms)
+    }
+
+    /// Version of the root document in force, 0 for none.
+    pub fn root(&self) -> u64 {
+        self.root
+    }
+
     /// The drill that runs.
     pub fn drill(&self) -> Option<&Drill> {
         self.drill.as_ref()
@@ -115,12 +139,18 @@ impl Orders {
     pub fn heard(&mut self, content_type: Option<&str>, payload: Vec<u8>) -> Result<Option<Output>, String> {
         match read(content_type, payload)? {
             Downlink::Lines(text) => {
-                let same = self.waiting.contains(&text);
+                let held = self.held.as_ref().is_some_and(|held| held.line == text);
+                let same = held || self.waiting.contains(&text);
                 if !same && self.waiting.len() < WAITING_MAX {
                     self.waiting.push_back(text);
                 }
             }
-            Downlink::Part(part) => self.inbox.take(part)?,
+            Downlink::Part(part) => {
+                // While lines are looked at, the order that names this text may be among them.
+                let judging = self.open.is_some() || !self.waiting.is_empty();
+                let wanted = self.held.as_ref().filter(|_| !judging).and_then(|held| held.order.register);
+                self.inbox.take(part, wanted.map(|register| register.sha256))?;
+            }
         }
         Ok(self.next())
     }
@@ -129,40 +159,49 @@ impl Orders {
     pub fn link_lost(&mut self) {
         self.inbox = Inbox::default();
         self.waiting.clear();
-        if matches!(self.open, Some(Open::Text(_))) {
-            self.open = None;
-        }
+        self.held = None;
     }
 
+    /// A message that is nothing: recorded, and whatever is under way goes on.
+    pub fn misheard(&mut self, now: &Now, cause: &str) -> Vec<Commanded> {
+        self.refuse(now, "message", 0, "message", cause)
+    }
+
+    /// What the journal is asked next: one thing at a time, an order that is whole first.
     fn next(&mut self) -> Option<Output> {
-        match self.open.take() {
-            None => {
-                let text = self.waiting.pop_front()?;
-                self.open = Some(Open::Check);
-                Some(Output::CheckOrder { text })
-            }
-            Some(Open::Text(held)) => self.with_text(*held),
-            Some(busy) => {
-                self.open = Some(busy);
-                None
-            }
+        if self.open.is_some() {
+            return None;
         }
+        if let Some(output) = self.whole() {
+            return Some(output);
+        }
+        let text = self.waiting.pop_front()?;
+        self.open = Some(Open::Check);
+        Some(Output::CheckOrder { text })
     }
 
-    /// Hands a verified order on once the text of its register is whole.
-    fn with_text(&mut self, (order, link, line): (Order, Link, String)) -> Option<Output> {
-        let register = match &order.register {
+    /// Hands the verified order on once the text of its register is whole.
+    fn whole(&mut self) -> Option<Output> {
+        let register = match &self.held.as_ref()?.order.register {
             None => None,
-            Some(wanted) => match self.inbox.whole(wanted) {
-                Some(text) => Some(text),
-                None => {
-                    self.open = Some(Open::Text(Box::new((order, link, line))));
-                    return None;
-                }
-            },
+            Some(wanted) => Some(self.inbox.whole(wanted)?),
         };
-        self.open = Some(Open::Keep(Box::new((order, link))));
-        Some(Output::KeepOrder { line, link, register })
+        let held = self.held.take()?;
+        let output = Output::KeepOrder { line: held.line.clone(), link: held.link, register };
+        self.open = Some(Open::Keep(held));
+        Some(output)
+    }
+
+    /// Takes a verified order, unless a newer one is held already.
+    fn hold(&mut self, order: Order, link: Link, line: String) -> Result<(), String> {
+        match &self.held {
+            Some(held) if held.order.ver > order.ver || held.link == link => Ok(()),
+            Some(held) if held.order.ver == order.ver => Err(format!("another order has version {} too", order.ver)),
+            Some(_) | None => {
+                self.held = Some(Box::new(Held { order, link, line }));
+                Ok(())
+            }
+        }
     }
 
     /// The journal's side looked at lines: what to record or to do, and what it is asked next.
@@ -176,50 +215,86 @@ impl Orders {
             self.open = None;
         }
         let said = match checked {
-            Checked::Order { order, link, judgement, line } => match self.admits(&order, judgement, trusted_ms) {
-                Ok(true) => {
-                    let next = self.with_text((*order, link, line));
-                    return (Vec::new(), next);
+            Checked::Order { order, link, judgement, line } => {
+                let ver = order.ver;
+                match self.admits(&order, &link, judgement, trusted_ms) {
+                    Ok(true) => match self.hold(*order, link, line) {
+                        Ok(()) => Vec::new(),
+                        Err(cause) => self.refuse(now, "order", ver, "order-twice", &cause),
+                    },
+                    Ok(false) => Vec::new(),
+                    Err((reason, cause)) => self.refuse(now, "order", ver, reason, &cause),
                 }
-                Ok(false) => Vec::new(),
-                Err(cause) => self.refuse(now, "order", order.ver, "settings", &cause),
-            },
+            }
             Checked::Command { command, link } => self.command(now, trusted_ms, &command, &link),
-            Checked::Root { .. } => Vec::new(),
+            Checked::Root { ver, hash } => self.rooted(ver, &hash),
+            Checked::Known => Vec::new(),
             Checked::Refused { what, n, reason, cause } => self.refuse(now, what, n, reason, &cause),
         };
         (said, self.next())
     }
 
     /// Whether a verified order is to come into force; `false` where it is already.
-    fn admits(&self, order: &Order, judgement: Judgement, trusted_ms: Option<i64>) -> Result<bool, String> {
-        if judgement == Judgement::Next && trusted_ms.is_some_and(|ms| order.is_over(ms)) {
-            return Err("it had ended before it came".into());
+    fn admits(
+        &self,
+        order: &Order,
+        link: &Link,
+        judgement: Judgement,
+        trusted_ms: Option<i64>,
+    ) -> Result<bool, (&'static str, String)> {
+        // The record that puts it into force may be on its way to the journal still.
+        let same = self.in_force.as_ref().is_some_and(|in_force| in_force.link == Some(*link));
+        if same || judgement == Judgement::Same {
+            return Ok(false);
         }
-        Settings::read(&order.settings)?;
+        if trusted_ms.is_some_and(|ms| order.is_over(ms)) {
+            return Err(("order-over", "it had ended before it came".into()));
+        }
+        Settings::read(&order.settings).map_err(|cause| ("settings", cause))?;
         if order.register.as_ref().is_some_and(|register| register.bytes > REGISTER_MAX as u64) {
-            return Err(format!("its register has more than the {REGISTER_MAX} bytes that one may have"));
+            let cause = format!("its register has more than the {REGISTER_MAX} bytes that one may have");
+            return Err(("register", cause));
         }
-        Ok(judgement == Judgement::Next)
+        Ok(true)
     }
 
-    /// The order is kept, and its register was read; or it was not.
+    /// A root document came into force, or is. What was verified under another one is looked at anew.
+    fn rooted(&mut self, ver: u64, hash: &Link) -> Vec<Commanded> {
+        if ver <= self.root {
+            return Vec::new();
+        }
+        self.root = ver;
+        self.held = None;
+        vec![Commanded::Say(root_applied(ver, hash))]
+    }
+
+    /// The order with this link is kept, and its register was read; or it was not. An answer about another order is none.
     pub fn kept(
         &mut self,
         now: &Now,
+        link: &Link,
         result: Result<Option<Register>, String>,
     ) -> (Result<Applied, Vec<Commanded>>, Option<Output>) {
-        let Some(Open::Keep(held)) = self.open.take() else { return (Err(Vec::new()), self.next()) };
-        let (order, link) = *held;
+        let held = match self.open.take() {
+            Some(Open::Keep(held)) if held.link == *link => held,
+            other => {
+                self.open = other;
+                return (Err(Vec::new()), self.next());
+            }
+        };
+        let Held { order, link, .. } = *held;
         let done = match result {
-            Ok(register) => Ok(self.apply(&order, &link, register)),
+            Ok(register) => Ok(self.apply(now, &order, &link, register)),
             Err(cause) => Err(self.refuse(now, "order", order.ver, "register", &cause)),
         };
         (done, self.next())
     }
 
-    fn apply(&mut self, order: &Order, link: &Link, register: Option<Register>) -> Applied {
-        self.in_force = Some(InForce::of(order));
+    fn apply(&mut self, now: &Now, order: &Order, link: &Link, register: Option<Register>) -> Applied {
+        self.in_force = Some(InForce::of(order, Some(*link)));
+        if let Some(drill) = &mut self.drill {
+            drill.ordered(now, order);
+        }
         self.named = self.named.filter(|(ver, _)| *ver > order.ver);
         let mut data = json!({
             "ver": order.ver,
@@ -286,8 +361,8 @@ impl Orders {
 
     /// Time passed: the end of a drill that was not ended by a command.
     pub fn timeout(&mut self, now: &Now) -> Option<Statement> {
-        let over = self.drill.as_ref().is_some_and(|drill| now.mono_us >= drill.until_us);
-        if over { self.end_drill(now, "time") } else { None }
+        let why = self.drill.as_ref().and_then(|drill| drill.over(now))?;
+        self.end_drill(now, why)
     }
 
     /// When [`Orders::timeout`] wants to be called.
@@ -320,9 +395,14 @@ const DRILL: &str = "drill";
 const CAUSE_MAX: usize = 500;
 
 impl InForce {
-    fn of(order: &Order) -> Self {
-        Self { ver: order.ver, exp_ms: order.exp_ms, windows: order.drills.clone() }
+    fn of(order: &Order, link: Option<Link>) -> Self {
+        Self { ver: order.ver, link, exp_ms: order.exp_ms, windows: order.drills.clone() }
     }
+}
+
+/// States a root document that is in force from here on.
+pub fn root_applied(ver: u64, hash: &Link) -> Statement {
+    Statement::new(Kind::RootApplied, Severity::Notice, json!({ "ver": ver, "hash": base64url(hash) }))
 }
 
 /// The row of a drill that ran when the agent ended: it is over with the start, so that none outlives its watchers.

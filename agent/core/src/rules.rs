@@ -334,7 +334,8 @@ pub(crate) fn signal_of(rule: Rule) -> Option<Signal> {
         Rule::BatteryLow => Signal::BatteryLow,
         Rule::ViewLost => Signal::ViewLost,
         Rule::DeviceFault => Signal::Fault,
-        Rule::DoorForced | Rule::DoorHeld | Rule::SealMismatch | Rule::Silent | Rule::OrderStale => return None,
+        Rule::DoorForced | Rule::DoorHeld | Rule::SealMismatch | Rule::Silent => return None,
+        Rule::OrderStale | Rule::Certificate => return None,
     })
 }
 

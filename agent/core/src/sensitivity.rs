@@ -4,6 +4,7 @@
 //! is what stands beside it and what is shown of it: personal data on the wire and in an export, and names, facts and
 //! values on the page, in `picket status` and in the log. That something rings is never withheld from anybody.
 
+use crate::alarm::Rule;
 use crate::status::Status;
 use picket_record::kind::Kind;
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ impl Label {
         match kind {
             K::LogGenesis | K::EpochOpen | K::EpochClose | K::IdNext => Self::Open,
             K::Heartbeat | K::GapDropped | K::ClockStep | K::JournalRecovered => Self::Internal,
-            K::RegisterApplied | K::SettingsApplied | K::OrderApplied => Self::Internal,
+            K::RegisterApplied | K::SettingsApplied | K::OrderApplied | K::RootApplied => Self::Internal,
             K::RecordsDisposed | K::RecordsRestored | K::PersonalErased => Self::Internal,
             K::ExerciseStarted | K::ExerciseEnded | K::ActStarted | K::ActStopped => Self::Internal,
             K::Readings | K::SealChecked | K::SummaryDay => Self::Internal,
@@ -53,7 +54,7 @@ impl Label {
             K::Snapshot => Self::Restricted,
             K::AlarmRaised | K::AlarmCleared | K::AlarmClosed | K::SealMismatch => Self::Restricted,
             K::NonconformityOpened | K::NonconformityClosed => Self::Restricted,
-            K::HealthLine | K::HealthInput | K::HealthCentral => Self::Restricted,
+            K::HealthLine | K::HealthInput | K::HealthCentral | K::HealthCertificate => Self::Restricted,
             K::ReceiptBad | K::RegisterRejected | K::OrderRejected => Self::Restricted,
             K::ActAcknowledged => Self::Personal,
         }
@@ -139,8 +140,9 @@ impl Status {
         let lets = |kind| sensitivity.lets(channel, kind);
         let mut shown = self.clone();
         for alarm in &mut shown.alarms {
-            let seal = alarm.rule == crate::alarm::Rule::SealMismatch.as_str();
-            if !lets(Kind::AlarmRaised) || (seal && !lets(Kind::SealMismatch)) {
+            let about = |rule: Rule, kind| alarm.rule != rule.as_str() || lets(kind);
+            let seal = about(Rule::SealMismatch, Kind::SealMismatch);
+            if !lets(Kind::AlarmRaised) || !seal || !about(Rule::Certificate, Kind::HealthCertificate) {
                 withhold(alarm.facts.values_mut());
             }
             if !lets(Kind::ActAcknowledged) {
@@ -155,6 +157,9 @@ impl Status {
         }
         if !lets(Kind::HealthLine) {
             shown.lines.iter_mut().for_each(|line| withhold(&mut line.fault));
+        }
+        if !lets(Kind::HealthCertificate) {
+            withhold(shown.certificate.iter_mut().map(|certificate| &mut certificate.why));
         }
         shown
     }

@@ -2,10 +2,12 @@
 
 use crate::alarm::Alarms;
 use crate::bus::Bus;
+use crate::certificate::Watch;
 use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
 use crate::erasure;
+use crate::health::Health;
 use crate::nonconformity::Nonconformities;
 use crate::orders::{self, Orders};
 use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
@@ -22,6 +24,7 @@ use crate::uplink::Uplink;
 use crate::wire::{Input, Output, Recovered};
 use std::collections::{BTreeMap, VecDeque};
 
+mod certificate;
 mod conclude;
 mod hear;
 mod order;
@@ -69,27 +72,32 @@ pub struct Site {
     steps: Steps,
     summaries: Summaries,
     orders: Orders,
+    certificate: Watch,
     /// Settings that the order in force gives.
     ordered: orders::Settings,
     /// The draft of an order whose retention is not in force yet.
     retains_with: Option<u64>,
     central_clock: Option<order::CentralClock>,
     tally: routine::Tally,
+    health: Health,
     erasure: erasure::Stated,
     outputs: VecDeque<Output>,
     asks: u64,
     revision: u64,
     register_refused: Option<String>,
     store_fault: Option<String>,
+    /// As in [`Recovered`].
+    anew: bool,
     stopping: Option<stop::Stopping>,
 }
 
 impl Site {
     /// A site that has not asked anything yet; its first outputs are due at once.
     pub fn new(now: &Now, start: Start) -> Self {
-        let Start { plan, register, register_refused, recovered, seed, version } = start;
+        let Start { plan, register, register_refused, mut recovered, seed, version } = start;
+        let urgent = std::mem::take(&mut recovered.urgent);
         let mut chance = Chance::new(seed);
-        let (orders, ordered) = Orders::recover(recovered.order.as_ref());
+        let (orders, ordered) = Orders::recover(recovered.order.as_ref(), recovered.root.map_or(0, |(ver, _)| ver));
         let own = EquipmentId::gateway(&plan.gateway);
         let (register, register_changed) = routine::renumbered(register, &recovered.rows);
         let buses = plan.lines.iter().enumerate().filter_map(|(index, line)| {
@@ -108,26 +116,31 @@ impl Site {
             readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),
             seals: Seals::new(plan.manifest.clone()),
             confirms: Confirms::default(),
-            drafts: Drafts::new(recovered.fill_permille),
-            uplink: Uplink::new(recovered.head, recovered.receipted, recovered.urgent).with_branch(recovered.branch),
+            drafts: Drafts::new(recovered.fill_permille).recover(&recovered.rows),
+            uplink: Uplink::new(recovered.head, recovered.receipted, urgent)
+                .with_branch(recovered.branch)
+                .with_receipt(recovered.receipt),
             checks: Checks::default(),
-            steps: Steps::new(now),
+            steps: Steps::new(now, recovered.clock.as_ref()),
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
             orders,
+            certificate: Watch::default(),
             ordered,
             retains_with: None,
             central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
+            health: Health::new(now),
             erasure: erasure::Stated::default(),
             outputs: VecDeque::new(),
             asks: 0,
             revision: 1,
             register_refused,
             store_fault: None,
+            anew: recovered.anew,
             stopping: None,
             plan,
         };
-        site.started(now, version, &recovered.tail, &recovered.rows, register_changed);
+        site.started(now, version, &recovered, register_changed);
         if site.ordered.retention_days.is_some() {
             site.retain();
         }
@@ -183,7 +196,8 @@ impl Site {
             }
             // No answer to a check for certain: the link too refuses receipts.
             Input::ReceiptRefused { cause } => self.receipt_refused(now, &cause),
-            Input::Space { free_mib } => self.tally.free_mib = free_mib,
+            Input::ReceiptBehind => self.receipt_behind(now),
+            Input::Measured(vitals) => self.health.measured(now, vitals),
             Input::LookedBack { after, through, oldest, past } => {
                 for group in self.summaries.looked_back(now, (after, through), oldest, &past) {
                     self.drafts.begin_group();
@@ -192,8 +206,10 @@ impl Site {
                 }
             }
             Input::OrderHeard { content_type, payload } => self.order_heard(now, content_type.as_deref(), payload),
+            Input::OrderMisheard { cause } => self.order_misheard(now, &cause),
             Input::OrderChecked(checked) => self.order_checked(now, checked),
-            Input::OrderKept(result) => self.order_kept(now, result),
+            Input::OrderKept { link, result } => self.order_kept(now, &link, result),
+            Input::Certificate(certificate) => self.certificate_told(now, certificate),
             Input::Act(act) => self.act(now, &act),
             Input::Stop => self.stop(now),
         }
@@ -284,6 +300,7 @@ impl Site {
     fn drive(&mut self, now: &Now) {
         self.ask_due(now);
         self.stop_step(now);
+        self.health.queued(self.drafts.not_stored());
         if self.stopping == Some(stop::Stopping::Done) {
             return;
         }

@@ -25,7 +25,7 @@ pub struct Standings {
     verdicts: BTreeMap<EquipmentId, Verdict>,
     mismatched: BTreeMap<EquipmentId, Vec<(&'static str, String, String)>>,
     unlisted: Unlisted,
-    /// Latest trusted wall time, which judges when the clock cannot.
+    /// Wall time when it was trusted last, which judges when the clock cannot.
     floor_ms: Option<i64>,
     next_us: u64,
     /// The nonconformities of the start were settled.
@@ -100,7 +100,7 @@ impl Standings {
         &self.register
     }
 
-    /// Latest trusted wall time.
+    /// Wall time when it was trusted last.
     pub fn floor_ms(&self) -> Option<i64> {
         self.floor_ms
     }
@@ -127,7 +127,7 @@ impl Standings {
 
     /// Judges everything again; statements for nonconformities that open or close by it.
     pub fn recheck(&mut self, now: &Now, book: &mut Nonconformities) -> Vec<Statement> {
-        self.floor_ms = now.judged_ms().max(self.floor_ms);
+        self.floor_ms = now.judged_ms().or(self.floor_ms);
         let judged = now.judged_ms().or(self.floor_ms);
         let mut statements = Vec::new();
         for id in self.ids() {

@@ -1,5 +1,7 @@
 //! What people see: one snapshot of everything, made on demand, for the page, `picket status` and tests.
 
+use crate::certificate::Certificate;
+use crate::health::Numbers;
 use crate::wire::Occurrence;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +24,20 @@ pub struct Status {
     pub register_refused: Option<String>,
     /// Link to the central side.
     pub link: LinkStatus,
+    /// The certificate of that link, where it has one.
+    #[serde(default)]
+    pub certificate: Option<Certificate>,
     /// The journal.
     pub journal: JournalStatus,
+    /// How machine and process do.
+    #[serde(default)]
+    pub health: Option<Numbers>,
+    /// The order in force.
+    #[serde(default)]
+    pub order: OrderStatus,
+    /// The drill that runs.
+    #[serde(default)]
+    pub drill: Option<DrillStatus>,
     /// Open alarms: those that nobody has acknowledged, then the worst, then the newest first.
     pub alarms: Vec<AlarmStatus>,
     /// Open nonconformities, oldest first.
@@ -57,6 +71,28 @@ pub struct LinkStatus {
     pub left: Option<LeftStatus>,
 }
 
+/// The order of the central side that is in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderStatus {
+    /// Its version, 0 for none.
+    pub ver: u64,
+    /// When it ends.
+    pub exp_ms: Option<i64>,
+    /// Why it is stale, if it is: it stays in force.
+    pub stale: Option<String>,
+}
+
+/// A drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillStatus {
+    /// Its name.
+    pub id: String,
+    /// Equipment that takes part: what it tells is marked, and rings as ever.
+    pub equipment: Vec<String>,
+    /// Seconds that it still lasts at most.
+    pub left_s: u64,
+}
+
 /// A branch that was left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftStatus {
@@ -79,7 +115,7 @@ pub struct JournalStatus {
     pub head: u64,
     /// Events not yet stored.
     pub not_stored: u64,
-    /// Events dropped since start, counted in signed gaps.
+    /// Events dropped ever, counted in signed gaps.
     pub dropped: u64,
     /// Share of the budget in use, in thousandths.
     pub fill_permille: u16,
@@ -88,6 +124,9 @@ pub struct JournalStatus {
     pub free_mib: Option<u64>,
     /// Why storing fails now.
     pub fault: Option<String>,
+    /// With this start a new one was begun although this gateway had one: its volume is not mounted, or it is lost.
+    #[serde(default)]
+    pub anew: bool,
     /// The record that states the last erasure of personal data since the start.
     #[serde(default)]
     pub erased: Option<u64>,

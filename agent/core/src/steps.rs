@@ -5,6 +5,7 @@
 
 use crate::statement::Statement;
 use crate::time::{Now, s};
+use picket_record::body::When;
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 
@@ -23,6 +24,13 @@ pub struct Eras {
 }
 
 impl Eras {
+    /// Goes on from an era, if that is later: the one of this start.
+    pub fn resume(&mut self, era: u32) {
+        self.count = self.count.max(era);
+    }
+}
+
+impl Eras {
     /// The era of a reading: boot clock in microseconds, wall clock in milliseconds since 1970 UTC, set or not.
     pub fn read(&mut self, mono_us: u64, wall_ms: i64) -> u32 {
         let offset = offset_ms(mono_us, wall_ms);
@@ -31,6 +39,40 @@ impl Eras {
             self.count = self.count.saturating_add(1);
         }
         self.count
+    }
+}
+
+/// What a record says of the clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastClock {
+    /// Kernel boot id.
+    pub boot: String,
+    /// CLOCK_BOOTTIME in microseconds.
+    pub mono_us: u64,
+    /// Milliseconds since 1970 UTC; `None` where the clock was never set.
+    pub wall_ms: Option<i64>,
+    /// Era.
+    pub era: u32,
+}
+
+impl LastClock {
+    /// The era of a start behind this record: no era comes twice. Another boot begins one, because nothing tells what the
+    /// clock did in between; so does a step that the boot clock shows.
+    pub fn era_at(&self, start: &When) -> u32 {
+        let same = self.boot == *start.boot && !self.stepped(start.mono_us, start.wall_ms);
+        self.era.saturating_add(u32::from(!same)).max(start.clock.era)
+    }
+
+    /// Whether the clock was stepped between this record and a moment of the same boot.
+    fn stepped(&self, mono_us: u64, wall_ms: Option<i64>) -> bool {
+        match (self.offset_ms(), wall_ms.map(|wall_ms| offset_ms(mono_us, wall_ms))) {
+            (Some(before), Some(after)) => after.saturating_sub(before).saturating_abs() > STEP_MS,
+            (before, after) => before.is_some() != after.is_some(),
+        }
+    }
+
+    fn offset_ms(&self) -> Option<i64> {
+        self.wall_ms.map(|wall_ms| offset_ms(self.mono_us, wall_ms))
     }
 }
 
@@ -54,9 +96,11 @@ struct Untold {
 }
 
 impl Steps {
-    /// Steps after this moment are told.
-    pub(crate) fn new(now: &Now) -> Self {
-        Self { era: now.quality.era, offset_ms: offset(now), untold: None, from_us: 0 }
+    /// Steps after this moment are told, and one while nothing ran: since the last record, where that is of this boot.
+    pub(crate) fn new(now: &Now, last: Option<&LastClock>) -> Self {
+        let missed = last.filter(|last| last.boot == *now.boot && last.stepped(now.mono_us, now.utc_ms));
+        let untold = missed.map(|last| Untold { steps: 1, offset_ms: last.offset_ms() });
+        Self { era: now.quality.era, offset_ms: offset(now), untold, from_us: 0 }
     }
 
     /// What is to be recorded at this moment: how far the clock went since it was last told, in how many steps.
@@ -141,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_step_is_told_once_with_how_far_and_from_where() {
-        let mut steps = Steps::new(&at(0));
+        let mut steps = Steps::new(&at(0), None);
         assert_eq!(told(&mut steps, &at(s(1))), None);
         let now = off(s(2), -3_600_000, 1);
         let data = told(&mut steps, &now).unwrap();
@@ -152,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_first_setting_of_a_clock_is_a_step_from_nowhere() {
-        let mut steps = Steps::new(&Now { utc_ms: None, ..at(0) });
+        let mut steps = Steps::new(&Now { utc_ms: None, ..at(0) }, None);
         let data = told(&mut steps, &off(s(1), 0, 1)).unwrap();
         assert_eq!((&data["before_ms"], &data["delta_ms"]), (&Value::Null, &Value::Null));
         assert_eq!(data["after_ms"], json!(at(s(1)).utc_ms));
@@ -160,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_every_second_is_told_once_a_minute_with_the_number_of_steps() {
-        let mut steps = Steps::new(&at(0));
+        let mut steps = Steps::new(&at(0), None);
         let all: Vec<_> = (1..=180_u32)
             .filter_map(|second| told(&mut steps, &off(s(second.into()), i64::from(second) * 1_000, second)))
             .collect();
@@ -168,5 +212,40 @@ mod tests {
         assert_eq!(counts, [1, 60, 60]);
         assert_eq!(all[1]["delta_ms"], json!(60_000));
         assert_eq!(steps.deadline(), Some(s(181)), "the rest is told in its turn");
+    }
+
+    fn last(boot: &str, mono_us: u64, wall_ms: Option<i64>, era: u32) -> LastClock {
+        LastClock { boot: boot.into(), mono_us, wall_ms, era }
+    }
+
+    #[test]
+    fn an_era_goes_on_over_a_restart_and_begins_anew_with_a_boot_or_a_step() {
+        let now = at(s(100));
+        let before = last(&now.boot, s(40), at(s(40)).utc_ms, 7);
+        assert_eq!(before.era_at(&now.when()), 7);
+        assert_eq!(before.era_at(&off(s(100), 500, 0).when()), 7);
+        assert_eq!(before.era_at(&off(s(100), 501, 0).when()), 8);
+        assert_eq!(before.era_at(&Now { utc_ms: None, ..at(s(100)) }.when()), 8);
+        assert_eq!(last("another boot", s(40), at(s(40)).utc_ms, 7).era_at(&now.when()), 8);
+        let mut eras = Eras::default();
+        eras.resume(8);
+        assert_eq!((eras.read(0, 0), eras.read(0, 501)), (8, 9));
+    }
+
+    #[test]
+    fn a_step_while_nothing_ran_is_told_with_the_first_look() {
+        let now = off(s(100), -3_600_000, 8);
+        let mut steps = Steps::new(&now, Some(&last(&now.boot, s(40), at(s(40)).utc_ms, 7)));
+        let data = told(&mut steps, &now).unwrap();
+        assert_eq!((&data["delta_ms"], &data["era"], &data["steps"]), (&json!(-3_600_000), &json!(8), &json!(1)));
+        assert_eq!((&data["before_ms"], told(&mut steps, &now)), (&json!(at(s(100)).utc_ms), None));
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_clock_of_another_boot_or_one_that_went_on() {
+        for last in [last("another boot", s(40), Some(0), 7), last(&at(0).boot, s(40), at(s(40)).utc_ms, 7)] {
+            let mut steps = Steps::new(&at(s(100)), Some(&last));
+            assert_eq!(told(&mut steps, &at(s(101))), None);
+        }
     }
 }

@@ -8,7 +8,7 @@ mod count;
 
 use crate::statement::Statement;
 use crate::time::{Now, ms, s};
-use crate::wire::{Past, StateRow};
+use crate::wire::{Past, Rebased, StateRow};
 use count::Counts;
 use picket_record::kind::{Kind, Severity};
 use picket_record::wall;
@@ -46,18 +46,11 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Key of the row that says how far the last summary went.
 pub const ROW: &str = "summary";
-
-/// The row with a number no higher than this: where the journal goes on behind it, what follows is not summed up.
-pub fn went_back(body: &str, to: u64) -> String {
-    let Ok(mut row) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
-    match row.get("to").and_then(Value::as_u64).filter(|said| *said > to) {
-        Some(_) => {
-            row["to"] = to.into();
-            row.to_string()
-        }
-        None => body.to_owned(),
-    }
-}
+/// The field of a summary that names the record which the chain had gone on behind when it was counted; none where it had
+/// not since the start.
+pub const BEHIND: &str = "behind";
+/// The field of a summary that counts records of a branch that was left before it was stored: they are counted anew.
+pub const VOID: &str = "void";
 
 /// Sums up days.
 #[derive(Debug)]
@@ -69,6 +62,8 @@ pub struct Summaries {
     head: u64,
     fill_permille: u16,
     open: Span,
+    /// The record that the chain last went on behind since the start.
+    behind: Option<u64>,
     /// A look back is open, from this number on.
     asked: Option<u64>,
     next_us: u64,
@@ -78,6 +73,10 @@ pub struct Summaries {
 #[derive(Debug, Default)]
 struct Span {
     records: u64,
+    /// Numbers within it whose records are not here.
+    missing: u64,
+    /// As in [`Summaries`].
+    behind: Option<u64>,
     /// First and last day since 1970, by a synchronised clock; `None` where there was none.
     days: Option<(i64, i64)>,
     /// Records in a row without a day, the last one included.
@@ -96,7 +95,8 @@ impl Summaries {
         let body = row.and_then(|row| serde_json::from_str::<Value>(&row.body).ok());
         let said = body.and_then(|body| body.get("to").and_then(Value::as_u64)).unwrap_or(0).min(head);
         let next_us = now.mono_us + START_US;
-        Self { said, folded: said, head, fill_permille: 0, open: Span::default(), asked: None, next_us }
+        let open = Span::default();
+        Self { said, folded: said, head, fill_permille: 0, open, behind: None, asked: None, next_us }
     }
 
     /// Records up to `head` are stored.
@@ -105,12 +105,15 @@ impl Summaries {
         self.fill_permille = fill_permille;
     }
 
-    /// The journal goes on behind this number: records after it are no longer in their place, and new ones take their
-    /// numbers. What was counted of them happened all the same.
-    pub fn went_back(&mut self, to: u64) {
-        self.folded = self.folded.min(to);
-        self.said = self.said.min(to);
+    /// The chain goes on behind a record of the central side. What is not summed up in the chain that stays is counted
+    /// anew: what was counted may be of the branch that was left, whose numbers are given again. Summaries that wait to be
+    /// stored do not name this record, and the journal marks them void.
+    pub fn went_back(&mut self, now: &Now, rebased: &Rebased) {
+        (self.said, self.folded, self.head) = (rebased.summed_up, rebased.summed_up, rebased.head);
+        self.behind = Some(rebased.upto);
+        self.open = Span { behind: self.behind, ..Span::default() };
         self.asked = None;
+        self.next_us = now.mono_us + PAUSE_US;
     }
 
     /// The number behind which the journal shall look back, if it is time.
@@ -142,9 +145,11 @@ impl Summaries {
             if self.open.ends_before(record) {
                 groups.push(self.close());
             }
+            self.open.missing += record.seq - self.folded - 1;
             self.open.take(record);
             self.folded = record.seq;
         }
+        self.open.missing += through.saturating_sub(self.folded);
         self.folded = self.folded.max(through);
         let wanted = self.fill_permille >= PART_FROM_PERMILLE && self.said < oldest.saturating_add(PART_AHEAD);
         if wanted && self.open.records >= PART_MIN {
@@ -162,7 +167,8 @@ impl Summaries {
     fn close(&mut self) -> Vec<Statement> {
         let (from, to) = (self.said + 1, self.folded);
         self.said = to;
-        std::mem::take(&mut self.open).statements(from, to)
+        let next = Span { behind: self.behind, ..Span::default() };
+        std::mem::replace(&mut self.open, next).statements(from, to)
     }
 }
 
@@ -217,6 +223,12 @@ impl Span {
         }
         place.insert("from".into(), from.into());
         place.insert("to".into(), to.into());
+        if self.missing > 0 {
+            place.insert("missing".into(), self.missing.into());
+        }
+        if let Some(behind) = self.behind {
+            place.insert(BEHIND.into(), behind.into());
+        }
         let with = |counts: Counts| {
             let mut data = place.clone();
             data.extend(counts.data());

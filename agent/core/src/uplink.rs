@@ -6,6 +6,7 @@ use crate::time::{Now, s};
 use crate::wire::{BATCH_BYTES, Batch, Rebased, Receipted};
 use branch::Branch;
 use flights::{Flight, Flights};
+use picket_record::encode::Link;
 use picket_record::receipt::State;
 use std::collections::VecDeque;
 use urgent::Urgent;
@@ -44,7 +45,13 @@ pub struct Uplink {
     cause: Option<String>,
     head: u64,
     receipted: u64,
+    /// Records behind `receipted` and up to this cannot be sent any more.
+    gone: u64,
     receipt_ms: Option<i64>,
+    /// Number and link of the newest receipt.
+    receipt: Option<(u64, Link)>,
+    /// Times that a session began.
+    links: u64,
     /// How the last receipt sees the chain.
     state: Option<State>,
     receipt_us: u64,
@@ -76,7 +83,10 @@ impl Uplink {
             cause: None,
             head,
             receipted,
+            gone: 0,
             receipt_ms: None,
+            receipt: None,
+            links: 0,
             state: None,
             receipt_us: 0,
             listen_until: None,
@@ -98,12 +108,28 @@ impl Uplink {
         Self { branch: Branch::of(branch), ..self }
     }
 
+    /// With the newest receipt that the journal holds.
+    pub fn with_receipt(self, receipt: Option<(u64, Link)>) -> Self {
+        Self { receipt, ..self }
+    }
+
+    /// Number and link of the newest receipt that was verified.
+    pub fn last_receipt(&self) -> Option<(u64, Link)> {
+        self.receipt
+    }
+
+    /// Times that the link was made since the start.
+    pub fn links(&self) -> u64 {
+        self.links
+    }
+
     /// The chain goes on behind a receipt: what was sent or asked for of the branch that was left says nothing here.
     pub fn rebased(&mut self, now: &Now, rebased: &Rebased) {
         self.stale += self.under_way();
         self.flights = Flights::default();
         self.urgent.left();
-        (self.head, self.receipted, self.reached) = (rebased.head, rebased.upto, rebased.upto);
+        (self.head, self.receipted, self.gone) = (rebased.head, rebased.upto, 0);
+        self.reached = rebased.upto;
         self.have.clear();
         self.forget_sent(now);
         self.branch = Branch::of(rebased.branch);
@@ -124,6 +150,7 @@ impl Uplink {
     /// The link stands; everything without a receipt counts as not sent, and waits for what the central side says.
     pub fn up(&mut self, now: &Now, session: u32) {
         self.session = Some(session);
+        self.links += 1;
         self.since_ms = now.utc_ms;
         self.cause = None;
         self.paused_until = 0;
@@ -148,8 +175,13 @@ impl Uplink {
         self.stale = 0;
     }
 
+    /// What is to be sent begins behind this.
+    fn floor(&self) -> u64 {
+        self.receipted.max(self.gone.min(self.head))
+    }
+
     fn forget_sent(&mut self, now: &Now) {
-        self.sent = self.receipted;
+        self.sent = self.floor();
         self.flights.unreceipted_none();
         self.urgent.sent_none();
         self.resend.clear();
@@ -170,8 +202,9 @@ impl Uplink {
 
     /// A verified receipt.
     pub fn receipted(&mut self, now: &Now, receipted: Receipted) {
-        let Receipted { state, upto, have, resend, .. } = receipted;
+        let Receipted { state, upto, have, resend, mark, gone, .. } = receipted;
         self.state = Some(state);
+        self.receipt = Some(mark);
         self.listen_until = None;
         let upto = upto.min(self.head);
         // A receipt that went back means that the central side was restored from a backup: what it lacks goes again.
@@ -183,13 +216,13 @@ impl Uplink {
         if upto != self.receipted {
             self.receipt_us = now.mono_us;
         }
-        self.receipted = upto;
-        self.sent = self.sent.max(upto);
+        (self.receipted, self.gone) = (upto, gone);
+        self.sent = self.sent.max(self.floor());
         self.flights.receipted(upto);
         self.branch.receipted(upto);
         self.receipt_ms = now.utc_ms;
         self.urgent.receipted(upto);
-        let last = self.head.min(upto + WINDOW);
+        let last = self.head.min(self.floor() + WINDOW);
         let mut resend: Vec<(u64, u64)> = resend.into_iter().map(|(from, to)| (from.max(1), to.min(last))).collect();
         resend.retain(|(from, to)| from <= to);
         resend.sort_unstable();
@@ -238,7 +271,7 @@ impl Uplink {
                 (from, cut)
             }
             None if self.flights.bytes() + BATCH_BYTES as u64 > WINDOW_BYTES => return None,
-            None => (self.sent + 1, self.head.min(self.sent + BATCH).min(self.receipted + WINDOW)),
+            None => (self.sent + 1, self.head.min(self.sent + BATCH).min(self.floor() + WINDOW)),
         };
         (from <= to).then(|| {
             self.flights.read(Flight { from, to, through: to, bytes: 0, again: again.is_some() });
@@ -253,7 +286,7 @@ impl Uplink {
     }
 
     fn stuck_at(&self) -> Option<u64> {
-        let waits = self.sent > self.receipted && self.flights.is_empty();
+        let waits = self.sent > self.floor() && self.flights.is_empty();
         waits.then(|| self.receipt_us + RESEND_AFTER_US)
     }
 
@@ -291,7 +324,7 @@ impl Uplink {
     /// Records without a receipt.
     pub fn waiting(&self) -> u64 {
         let ahead: u64 = self.have.iter().map(|(from, to)| to - from + 1).sum();
-        (self.head - self.receipted.min(self.head)).saturating_sub(ahead)
+        (self.head - self.floor().min(self.head)).saturating_sub(ahead)
     }
 
     /// For the page.

@@ -1,20 +1,25 @@
 //! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
 
+use crate::certificate::Certificate;
 use crate::erasure::Erasure;
+use crate::health::Vitals;
 use crate::plan::LineId;
 use crate::register::Register;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
 use picket_record::chain::Parsed;
-use picket_record::command::Command;
 use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
-use picket_record::order::{Judgement, Order};
 use picket_record::receipt::State;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod checked;
+mod recovered;
+
+pub use checked::Checked;
+pub use recovered::Recovered;
 
 /// What carriers bring.
 #[derive(Debug, Clone)]
@@ -95,7 +100,7 @@ pub enum Input {
         /// The line as received.
         line: String,
     },
-    /// These records declare losses, and have no receipt: all that do. They go ahead of everything.
+    /// These records say what is lost or gone, and have no receipt: all that do. They go ahead of everything.
     Declared {
         /// Their numbers, rising.
         seqs: Vec<u64>,
@@ -109,11 +114,11 @@ pub enum Input {
         /// Why.
         cause: String,
     },
-    /// The file system of the journal was looked at; at most once a minute.
-    Space {
-        /// What an unprivileged process may still write, in MiB; `None` where that is not known.
-        free_mib: Option<u64>,
-    },
+    /// A genuine receipt counts lower than the newest one: it was overtaken, or the central side was restored from a
+    /// backup and does not know how far it had counted.
+    ReceiptBehind,
+    /// Machine and process were looked at; at most once a minute.
+    Measured(Vitals),
     /// The journal looked back.
     LookedBack {
         /// [`Output::LookBack::after`].
@@ -132,10 +137,22 @@ pub enum Input {
         /// Its payload.
         payload: Vec<u8>,
     },
+    /// Something on the topic of orders could not be read at all: why, in words.
+    OrderMisheard {
+        /// Why.
+        cause: String,
+    },
     /// The journal's side looked at the lines of [`Output::CheckOrder`].
     OrderChecked(Checked),
     /// An order is kept and its register was read, or why not.
-    OrderKept(Result<Option<Register>, String>),
+    OrderKept {
+        /// Link of the order.
+        link: Link,
+        /// The register that it brings; or why it is not kept.
+        result: Result<Option<Register>, String>,
+    },
+    /// The certificate of the central link is so.
+    Certificate(Certificate),
     /// A guard acted on the page.
     Act(Act),
     /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].
@@ -296,45 +313,6 @@ pub enum Output {
     Stopped,
 }
 
-/// What lines that came down are.
-#[derive(Debug, Clone)]
-pub enum Checked {
-    /// A verified order that may come into force, or is.
-    Order {
-        /// What it says.
-        order: Box<Order>,
-        /// Its link.
-        link: Link,
-        /// What it is to this gateway.
-        judgement: Judgement,
-        /// As received.
-        line: String,
-    },
-    /// A verified command, bound to a record of this journal.
-    Command {
-        /// What it says.
-        command: Box<Command>,
-        /// Its link.
-        link: Link,
-    },
-    /// A root document came into force, or is.
-    Root {
-        /// Its version.
-        ver: u64,
-    },
-    /// Nothing follows from it but a record.
-    Refused {
-        /// `order`, `command`, `root`, or `lines` where it is none of them.
-        what: &'static str,
-        /// Its version or number, 0 where it has none that can be believed.
-        n: u64,
-        /// The word for the rule that was broken.
-        reason: &'static str,
-        /// For people.
-        cause: String,
-    },
-}
-
 /// A stored record, as a summary counts it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Past {
@@ -446,6 +424,10 @@ pub struct Receipted {
     pub ts_ms: i64,
     /// Newest order that it has for this gateway, 0 for none.
     pub order: u64,
+    /// Its number and link.
+    pub mark: (u64, Link),
+    /// Records behind `upto` and up to this were disposed of: they cannot be sent. 0 where the next one is here.
+    pub gone: u64,
 }
 
 /// The journal left its branch: the central side holds another history of this gateway, and the chain goes on behind it.
@@ -463,29 +445,8 @@ pub struct Rebased {
     pub left: u64,
     /// Positions to be sent, first and last.
     pub branch: Option<(u64, u64)>,
-}
-
-/// What the journal recovered at start: the agent's memory.
-#[derive(Debug, Clone, Default)]
-pub struct Recovered {
-    /// Number of the last record, the `epoch.open` of this start included.
-    pub head: u64,
-    /// Everything up to here has a receipt.
-    pub receipted: u64,
-    /// Records of severity 3 and up beyond `receipted`.
-    pub urgent: Vec<u64>,
-    /// State rows, by key.
-    pub rows: Vec<StateRow>,
-    /// Personal data that rows lead to, by the number of the record that said the row first.
-    pub personal: BTreeMap<u64, String>,
-    /// Share of the budget in use, in thousandths.
-    pub fill_permille: u16,
-    /// How the last run ended, as `epoch.open` states it.
-    pub tail: String,
-    /// The order in force.
-    pub order: Option<Order>,
-    /// Positions of what was left (see [`Rebased`]) that the central side may not have: first and last.
-    pub branch: Option<(u64, u64)>,
+    /// Records up to here are summed up in the chain that goes on; those behind it are to be counted anew.
+    pub summed_up: u64,
 }
 
 /// One row of the agent's memory.

@@ -36,6 +36,9 @@ pub enum BrokerFault {
     /// TLS, and what to do about it.
     #[error("{0}")]
     Tls(String),
+    /// The broker refuses the certificate that is shown, and what to do about it.
+    #[error("{0}")]
+    Refused(String),
     /// The connection broke.
     #[error("connection to the broker lost")]
     Closed,
@@ -149,8 +152,8 @@ impl Connection {
 
     fn lost(&self, error: &io::Error) -> BrokerFault {
         tracing::debug!(%error, "connection to the broker broke");
-        let told = self.tls.as_ref().and_then(|tls| tls.told(error, &self.host));
-        told.map_or(BrokerFault::Closed, BrokerFault::Tls)
+        let told = self.tls.as_ref().and_then(|tls| Some(of_tls(tls, error, tls.told(error, &self.host)?)));
+        told.unwrap_or(BrokerFault::Closed)
     }
 
     /// Where writing fails the reason may lie there to be read.
@@ -183,7 +186,11 @@ async fn connect(endpoint: &Endpoint, patience: Duration) -> Result<Box<dyn Stre
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => {
             let told = tls.told_of_handshake(&error, host);
-            Err(told.map_or(BrokerFault::Unreachable(error), BrokerFault::Tls))
+            Err(told.map(|words| of_tls(tls, &error, words)).unwrap_or(BrokerFault::Unreachable(error)))
         }
     }
+}
+
+fn of_tls(tls: &Papers, error: &io::Error, words: String) -> BrokerFault {
+    if tls.is_refused(error) { BrokerFault::Refused(words) } else { BrokerFault::Tls(words) }
 }

@@ -4,13 +4,14 @@
 //! `core::uplink`. A PUBACK frees nothing; receipts do.
 
 use crate::broker::{BrokerFault, Connection, Endpoint};
+use crate::certificate::{self, Ends, News, Outfit};
 use crate::journal::thread::Parcel;
 use picket_core::time::{Backoff, Chance};
 use picket_core::wire::{Input, Lane};
 use picket_session::{Answer, Ears, Event, Keeps, Message, Payload, Terms, Unsent};
 use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 /// Half-open links are seen after twice this (reliability R9).
@@ -23,9 +24,9 @@ const IN_FLIGHT: u16 = 8;
 const WAITING: usize = 32;
 /// Receipts and orders not yet acknowledged, told to the broker.
 const RECEIPTS: u16 = 16;
-/// Largest packet that is read: a receipt is a few hundred bytes, a part of a register 64 KiB, and twenty versions of a
-/// root document no more. What is larger is thrown away as it comes.
-const PACKET_MAX: usize = 128 * 1024;
+/// Largest packet that is read: a receipt is a few hundred bytes, a part of a register 64 KiB, and a root document at most
+/// so much; topic and properties take the rest. What is larger is thrown away as it comes.
+const PACKET_MAX: usize = picket_record::root::DOWN_LINES_MAX + 8 * 1024;
 /// What was thrown away is told at most so often: whoever may publish on the topic may do it all day.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A session that stood for this long was not broken: the pauses start over.
@@ -39,9 +40,36 @@ pub struct Link {
     inputs: mpsc::Sender<Input>,
     session: u32,
     thrown: Thrown,
+    /// On the topic of orders: one topic's flood hides nothing of the other's.
+    misordered: Thrown,
+    /// Whoever keeps the certificate, where somebody does.
+    keeper: Option<Ends>,
+    /// Edition of what was connected with.
+    edition: u64,
+    /// Number of the wish that was sent last.
+    wished: u64,
 }
 
-/// Messages on the receipt topic that were too large to be receipts.
+/// Why a session ended.
+struct Ended {
+    cause: String,
+    /// The broker refuses our certificate.
+    refused: bool,
+}
+
+impl From<String> for Ended {
+    fn from(cause: String) -> Self {
+        Self { cause, refused: false }
+    }
+}
+
+impl From<BrokerFault> for Ended {
+    fn from(fault: BrokerFault) -> Self {
+        Self { refused: matches!(fault, BrokerFault::Refused(_)), cause: fault.to_string() }
+    }
+}
+
+/// Messages that were too large to be what their topic is for, or damaged.
 #[derive(Debug, Default)]
 struct Thrown {
     count: u64,
@@ -52,7 +80,14 @@ struct Thrown {
 impl Link {
     /// A link that is not connected yet.
     pub fn new(endpoint: Endpoint, gateway: String, inputs: mpsc::Sender<Input>) -> Self {
-        Self { endpoint, gateway, inputs, session: 0, thrown: Thrown::default() }
+        let (thrown, misordered) = Default::default();
+        Self { endpoint, gateway, inputs, session: 0, thrown, misordered, keeper: None, edition: 0, wished: 0 }
+    }
+
+    /// Connects with what the keeper of the certificate gives out, and tells it how that went.
+    pub fn kept_by(mut self, keeper: Ends) -> Self {
+        self.keeper = Some(keeper);
+        self
     }
 
     /// Connects, carries, and connects again, until the channel is closed.
@@ -61,7 +96,11 @@ impl Link {
         let mut chance = Chance::new(seed);
         loop {
             let started = Instant::now();
-            let Err(cause) = self.session(&mut parcels).await else { return };
+            self.dress();
+            let Err(Ended { cause, refused }) = self.session(&mut parcels).await else { return };
+            if refused {
+                self.news(News::Refused { edition: self.edition, cause: cause.clone() });
+            }
             tracing::info!(cause, "the central link is down");
             if self.inputs.send(Input::LinkDown { cause }).await.is_err() {
                 return;
@@ -76,8 +115,23 @@ impl Link {
         }
     }
 
+    /// Takes over what is to be connected with.
+    fn dress(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            let Outfit { endpoint, edition, .. } = keeper.outfit.borrow_and_update().clone();
+            (self.endpoint, self.edition) = (endpoint, edition);
+        }
+    }
+
+    /// What finds no room is said again, or comes again when it is asked for.
+    fn news(&self, news: News) {
+        if let Some(keeper) = &self.keeper {
+            let _ = keeper.news.try_send(news);
+        }
+    }
+
     /// One session, from CONNECT to its loss. `Ok` when the agent stops.
-    async fn session(&mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), String> {
+    async fn session(&mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), Ended> {
         let connection = tokio::select! {
             connected = self.connect() => connected?,
             () = discard(parcels) => return Ok(()),
@@ -86,22 +140,11 @@ impl Link {
         let session = self.session;
         tracing::info!(session, "the central link is up");
         self.inputs.send(Input::LinkUp { session }).await.map_err(|_| "stopping".to_owned())?;
+        self.wished = 0;
         let (flights, waiting, told) = Default::default();
-        Conversation { link: self, connection, flights, waiting, told }.carry(parcels).await
-    }
-
-    fn terms(&self) -> Terms {
-        Terms {
-            client_id: self.gateway.clone(),
-            login: self.endpoint.login.clone(),
-            keeps: Keeps::Nothing,
-            filters: vec![self.topic("receipt"), self.topic("order")],
-            keep_alive_s: KEEP_ALIVE_S,
-            unacknowledged_max: RECEIPTS,
-            inflight_max: IN_FLIGHT,
-            packet_max: PACKET_MAX,
-            patience: PATIENCE,
-        }
+        let mut conversation = Conversation { link: self, connection, flights, waiting, told };
+        conversation.wish();
+        conversation.carry(parcels).await
     }
 
     fn topic(&self, end: &str) -> String {
@@ -109,21 +152,47 @@ impl Link {
     }
 
     /// Until the subscription stands.
-    async fn connect(&self) -> Result<Connection, String> {
-        let told = |fault: BrokerFault| fault.to_string();
-        let mut connection = Connection::open(&self.endpoint, self.terms()).await.map_err(told)?;
+    async fn connect(&self) -> Result<Connection, Ended> {
+        let terms = terms(&self.endpoint, &self.gateway, self.gateway.clone());
+        let mut connection = Connection::open(&self.endpoint, terms).await?;
         loop {
-            match connection.next(Ears::Open).await.map_err(told)? {
+            match connection.next(Ears::Open).await? {
                 Event::Subscribed { refused } if refused.is_empty() => return Ok(connection),
                 Event::Subscribed { .. } => {
                     let (receipts, orders) = (self.topic("receipt"), self.topic("order"));
-                    return Err(format!("the broker refuses {receipts} or {orders}: check its rights"));
+                    return Err(format!("the broker refuses {receipts} or {orders}: check its rights").into());
                 }
                 // Nothing was asked for yet; the last receipt comes again when it is asked for.
                 Event::Message(Message { owed, .. }) => owed.into_iter().for_each(|id| connection.acknowledge(id)),
                 Event::Opened { .. } | Event::Answered { .. } => {}
             }
         }
+    }
+}
+
+/// What a session with the central side's broker asks for.
+pub(crate) fn terms(endpoint: &Endpoint, gateway: &str, client_id: String) -> Terms {
+    Terms {
+        client_id,
+        login: endpoint.login.clone(),
+        keeps: Keeps::Nothing,
+        filters: vec![format!("sms/v1/{gateway}/receipt"), format!("sms/v1/{gateway}/order")],
+        keep_alive_s: KEEP_ALIVE_S,
+        unacknowledged_max: RECEIPTS,
+        inflight_max: IN_FLIGHT,
+        packet_max: PACKET_MAX,
+        patience: PATIENCE,
+    }
+}
+
+/// When the keeper has something new; never without one.
+async fn changed(outfit: Option<&mut watch::Receiver<Outfit>>) {
+    let changed = match outfit {
+        Some(outfit) => outfit.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -160,7 +229,7 @@ struct Conversation<'a> {
 
 impl Conversation<'_> {
     /// Every wait of the selection may be cancelled; what follows a wait never is.
-    async fn carry(mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), String> {
+    async fn carry(mut self, parcels: &mut mpsc::Receiver<Parcel>) -> Result<(), Ended> {
         let inputs = self.link.inputs.clone();
         loop {
             let ears = if self.told.is_empty() { Ears::Open } else { Ears::Shut };
@@ -177,9 +246,15 @@ impl Conversation<'_> {
                     Err(fault) => {
                         let oddities = self.connection.oddities();
                         tracing::debug!(?oddities, "what the broker did against the protocol in this session");
-                        return Err(fault.to_string());
+                        return Err(fault.into());
                     }
                 },
+                () = changed(self.link.keeper.as_mut().map(|keeper| &mut keeper.outfit)) => {
+                    if self.wish() {
+                        self.connection.close().await;
+                        return Err("it connects anew with other papers".to_owned().into());
+                    }
+                }
                 room = inputs.reserve(), if !self.told.is_empty() => {
                     let room = room.map_err(|_| "stopping".to_owned())?;
                     if let Some(input) = self.told.pop_front() {
@@ -188,6 +263,27 @@ impl Conversation<'_> {
                 }
             }
             self.send_waiting();
+        }
+    }
+
+    /// Has a wish sent that was not sent in this session; whether there are other papers than those that it connected
+    /// with.
+    fn wish(&mut self) -> bool {
+        let Some(keeper) = &mut self.link.keeper else { return false };
+        let Outfit { edition, wish, .. } = keeper.outfit.borrow_and_update().clone();
+        if let Some((n, line)) = wish.filter(|(n, _)| *n != self.link.wished) {
+            self.link.wished = n;
+            let (content_type, payload) = (certificate::CONTENT_TYPE, line.into_bytes());
+            self.put(Load { lane: None, through: 0, content_type, payload });
+        }
+        edition != self.link.edition
+    }
+
+    fn put(&mut self, load: Load) {
+        if self.waiting.len() < WAITING {
+            self.waiting.push_back(load);
+        } else {
+            self.failed(&load, "too much waits for the broker".to_owned());
         }
     }
 
@@ -212,11 +308,7 @@ impl Conversation<'_> {
             // For a session that is gone.
             Parcel::Batch { .. } | Parcel::Ask { .. } => return,
         };
-        if self.waiting.len() < WAITING {
-            self.waiting.push_back(load);
-        } else {
-            self.failed(&load, "too much waits for the broker".to_owned());
-        }
+        self.put(load);
     }
 
     fn send_waiting(&mut self) {
@@ -286,12 +378,24 @@ impl Conversation<'_> {
             self.connection.acknowledge(id);
         }
         let input = match message.payload {
+            Payload::Whole(bytes) if message.content_type.as_deref() == Some(certificate::CONTENT_TYPE) => {
+                self.link.news(News::Answer(bytes.to_vec()));
+                None
+            }
             Payload::Whole(bytes) => {
                 Some(Input::OrderHeard { content_type: message.content_type, payload: bytes.to_vec() })
             }
-            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => {
+                self.link.misordered.one("order", bytes).map(|cause| Input::OrderMisheard { cause })
+            }
         };
         self.told.extend(input);
+    }
+
+    /// The text of a receipt; the centre has answered over what the broker took.
+    fn receipted<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, std::str::Utf8Error> {
+        self.link.news(News::Receipt { edition: self.link.edition });
+        std::str::from_utf8(bytes)
     }
 
     fn receipt(&mut self, message: Message) {
@@ -299,11 +403,13 @@ impl Conversation<'_> {
             self.connection.acknowledge(id);
         }
         let input = match message.payload {
-            Payload::Whole(bytes) => Some(match std::str::from_utf8(&bytes) {
+            Payload::Whole(bytes) => Some(match self.receipted(&bytes) {
                 Ok(line) => Input::ReceiptHeard { line: line.trim().to_owned() },
                 Err(_) => Input::ReceiptRefused { cause: "a receipt that is not text".into() },
             }),
-            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => self.link.thrown.one(bytes),
+            Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => {
+                self.link.thrown.one("receipt", bytes).map(|cause| Input::ReceiptRefused { cause })
+            }
         };
         self.told.extend(input);
     }
@@ -311,16 +417,16 @@ impl Conversation<'_> {
 
 impl Thrown {
     /// Counts one more; gives what is to be told of them, if it is time.
-    fn one(&mut self, bytes: usize) -> Option<Input> {
+    fn one(&mut self, topic: &str, bytes: usize) -> Option<String> {
         self.count += 1;
         if self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY) {
             return None;
         }
         let new = self.count - self.told;
-        let cause = format!("{new} messages that can be no receipt were thrown away, the last of {bytes} bytes");
-        tracing::warn!(cause, in_all = self.count, "who may publish on the receipt topic?");
+        let cause = format!("{new} messages that can be no {topic} were thrown away, the last of {bytes} bytes");
+        tracing::warn!(cause, in_all = self.count, "who may publish on the {topic} topic?");
         (self.told, self.told_at) = (self.count, Some(Instant::now()));
-        Some(Input::ReceiptRefused { cause })
+        Some(cause)
     }
 }
 

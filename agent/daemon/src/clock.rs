@@ -75,6 +75,12 @@ impl Clock {
         Now { mono_us, utc_ms, trusted, quality: self.quality, boot: Arc::clone(&self.boot) }
     }
 
+    /// Goes on from an era of the journal, if that is later: no era comes twice.
+    pub fn resume(&mut self, era: u32) {
+        self.eras.resume(era);
+        self.quality.era = self.quality.era.max(era);
+    }
+
     fn look(&mut self, wall_ms: i64) {
         let synced = fs::metadata(SYNC_MARK).and_then(|mark| mark.modified()).ok();
         let since = synced.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
@@ -95,11 +101,21 @@ impl Clock {
 /// 1970, before every certificate.
 const RELEASED_S: u64 = 1_793_491_200;
 
-/// What certificates are judged by. `known_ms` is past for certain, such as the time of a signed receipt; 0 = nothing is
-/// known.
-pub fn certificates(known_ms: i64) -> Time {
-    let known_s = u64::try_from(known_ms / 1_000).unwrap_or(0);
-    Time::new(RELEASED_S.max(known_s), || micros(clock_gettime(ClockId::Realtime)) / 1_000_000)
+/// CLOCK_BOOTTIME in microseconds, to measure how long something takes.
+pub fn mono_us() -> u64 {
+    micros(clock_gettime(ClockId::Boottime))
+}
+
+/// Processor time of this process since it began, in microseconds.
+pub fn cpu_us() -> u64 {
+    micros(clock_gettime(ClockId::ProcessCPUTime))
+}
+
+/// What certificates are judged by. `told_ms` is what another clock said, such as the time of a signed receipt; 0 =
+/// nothing is known.
+pub fn certificates(told_ms: i64) -> Time {
+    let told_s = u64::try_from(told_ms / 1_000).unwrap_or(0);
+    Time::new(RELEASED_S, || micros(clock_gettime(ClockId::Realtime)) / 1_000_000).told(told_s)
 }
 
 fn micros(time: Timespec) -> u64 {

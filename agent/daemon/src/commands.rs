@@ -2,7 +2,6 @@
 
 use crate::{ended, log, refuse, say};
 use picket::settings;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,6 +10,7 @@ mod enroll;
 mod erase;
 mod export;
 mod progress;
+mod renew;
 mod show;
 mod verify;
 
@@ -18,6 +18,7 @@ pub(crate) use backup::{Backup, Restore, backup, restore};
 pub(crate) use enroll::enroll;
 pub(crate) use erase::erase;
 pub(crate) use export::{Export, export};
+pub(crate) use renew::renew;
 pub(crate) use show::status;
 pub(crate) use verify::{Verify, verify};
 
@@ -86,18 +87,6 @@ pub(crate) fn identity(file: &Path) -> ExitCode {
 
 /// Whether a key was made. An existing file is never touched.
 fn make_identity(file: &Path) -> std::io::Result<bool> {
-    use std::os::unix::fs::OpenOptionsExt;
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let mut key = match made {
-        Ok(key) => key,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
-        Err(error) => return Err(error),
-    };
     let seed = picket::supervise::random();
-    writeln!(key, "{}", picket_record::encode::base64url(&seed))?;
-    key.sync_all()?;
-    Ok(true)
+    picket::secrecy::make(file, &format!("{}\n", picket_record::encode::base64url(&seed)))
 }

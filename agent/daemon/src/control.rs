@@ -5,15 +5,17 @@
 mod client;
 mod erase;
 
-pub use client::{Lines, Unanswered, erase, lines, papers, state, status};
+pub use client::{Lines, Unanswered, certified, erase, lines, papers, renew, state, status};
 pub use erase::{Demand, Desk, Erased};
 
+use crate::certificate::Asked;
 use crate::journal::bundle::{Range, Wanted};
 use crate::journal::seal::Written;
 use crate::journal::thread::Request;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use picket_core::sensitivity::Channel;
 use picket_core::status::Status;
+use picket_record::encode::LINE_MAX;
 use picket_record::kind::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -23,19 +25,25 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 /// Name of the socket in the runtime folder.
 pub const SOCKET: &str = "control.sock";
-/// Longest request line: the data of a record, and what is around it.
+/// Longest request line: the data of a record or a signed line, and what is around it.
 const REQUEST_MAX: u64 = 16 * 1_024;
+const _: () = assert!(LINE_MAX as u64 + 1_024 <= REQUEST_MAX);
+/// The keeper of the certificate may be in the middle of a test connection.
+const KEEPER: Duration = Duration::from_secs(60);
 /// A client that does not take its answer for so long is dropped.
 const SLOW: Duration = Duration::from_secs(10);
 /// Clients at a time: an installer who looks at the status while an export and a backup run, never a crowd.
 const CLIENTS: usize = 4;
 /// Statements on their way to the clock: one of each client.
 pub const STATEMENTS: usize = CLIENTS;
+/// Wishes on their way to the keeper of the certificate: one of each client.
+pub const ASKS: usize = CLIENTS;
 
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +64,10 @@ pub enum Command {
     },
     /// Erase personal data: one line says what came of it.
     Erase(Demand),
+    /// Another certificate for the central link; the wish for it.
+    Renew,
+    /// A certificate that was carried here by hand.
+    Certificate(String),
 }
 
 /// A record that a client asks for, on its way to whoever holds the clock.
@@ -80,6 +92,8 @@ pub struct Answering {
     pub clock: mpsc::Sender<Statement>,
     /// Takes what is to be erased, and knows what a status may show.
     pub desk: Desk,
+    /// Keeps the certificate of the central link; closed where nobody does.
+    pub keeper: mpsc::Sender<Asked>,
 }
 
 /// Makes the socket, 0600; one that a killed agent left is removed. Between its making and its mode the umask of the
@@ -143,9 +157,33 @@ async fn answer(stream: UnixStream, answering: &Answering) -> io::Result<()> {
             let erased = erase::erase(demand, answering).await;
             line(&mut write, &erased).await?;
         }
+        Ok(Command::Renew) => {
+            let (reply, said) = oneshot::channel();
+            told(&mut write, kept(&answering.keeper, Asked::Renew { reply }, said).await).await?;
+        }
+        Ok(Command::Certificate(answer)) => {
+            let (reply, said) = oneshot::channel();
+            told(&mut write, kept(&answering.keeper, Asked::Answer { line: answer, reply }, said).await).await?;
+        }
         Err(_) => timeout(SLOW, write.write_all(b"{\"error\":\"unknown command\"}\n")).await??,
     }
     timeout(SLOW, write.shutdown()).await?
+}
+
+/// What the keeper of the certificate says.
+async fn kept(
+    keeper: &mpsc::Sender<Asked>,
+    asked: Asked,
+    said: oneshot::Receiver<Result<String, String>>,
+) -> Result<String, String> {
+    const NOBODY: &str = "the central link has no certificate here: [central] is without tls = true";
+    const BUSY: &str = "a test connection takes its time; ask again";
+    keeper.try_send(asked).map_err(|refused| match refused {
+        TrySendError::Full(_) => BUSY,
+        TrySendError::Closed(_) => NOBODY,
+    })?;
+    let said = timeout(KEEPER, said).await.map_err(|_| BUSY)?;
+    said.map_err(|_| NOBODY)?
 }
 
 /// Only what is made of records is stated on request: nothing about the site comes in through this socket.

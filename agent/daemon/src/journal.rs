@@ -17,6 +17,7 @@ mod branch;
 pub mod bundle;
 mod damage;
 mod document;
+mod gone;
 mod lines;
 mod log;
 mod look_back;
@@ -44,6 +45,7 @@ pub mod thread;
 pub use open::identity;
 pub use read::Lines;
 pub use receipts::ReceiptFault;
+pub use store::PAGE_BYTES;
 pub use thread::told;
 
 use picket_core::sensitivity::Sensitivity;
@@ -51,6 +53,7 @@ use picket_record::chain::{Origin, Sealer};
 use picket_record::encode::Link;
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::root::Roots;
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -135,6 +138,15 @@ pub enum Fault {
     /// Keys and acceptance do not belong together, or the journal is another gateway's.
     #[error("{0}")]
     Refused(String),
+    /// A file without a key: the power went while it was made.
+    #[error(
+        "{file} is empty: no key was ever in it, and nothing was signed by one; run: rm {file} && picket identity {file}, \
+         and have the gateway accepted with the key that it prints"
+    )]
+    NoKey {
+        /// Which file.
+        file: PathBuf,
+    },
     /// The budget is used up.
     #[error(
         "journal is full: {used} of {budget} bytes are in use; is the link to the centre down? else raise budget_mib \
@@ -160,6 +172,8 @@ pub struct Journal {
     leaves: branch::Leaves,
     /// Number of the newest command that was verified.
     last_command: u64,
+    /// Links of those that were taken since the start, the newest first.
+    commands: VecDeque<Link>,
     retention: retention::Retention,
     /// Records that declare a loss and have no receipt.
     declared: Vec<u64>,

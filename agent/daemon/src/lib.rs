@@ -2,8 +2,10 @@
 //!
 //! A library beside the binary so that the deterministic simulation drives the real journal, and tests the real lines.
 
+mod begun;
 pub mod broker;
 pub mod central;
+pub mod certificate;
 pub mod clock;
 pub mod console;
 pub mod control;
@@ -15,4 +17,5 @@ pub mod secrecy;
 pub mod settings;
 pub mod supervise;
 pub mod think;
+pub mod vitals;
 pub mod watchdog;

@@ -86,6 +86,18 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "request.jws")]
         out: PathBuf,
     },
+    /// Have the running agent renew the certificate of the central link now.
+    Renew {
+        /// Folder of the control socket of the running agent.
+        #[arg(long, value_name = "DIR", default_value = "/run/picket")]
+        runtime: PathBuf,
+        /// Write the wish to a file too, for a link that is down: it is carried to the centre by hand.
+        #[arg(long, value_name = "FILE", conflicts_with = "answer")]
+        out: Option<PathBuf>,
+        /// Answer of the centre that was carried here by hand.
+        #[arg(long, value_name = "FILE")]
+        answer: Option<PathBuf>,
+    },
     /// Print the gateway's public identity key; makes the key file if it is missing.
     Identity {
         /// Key file.
@@ -112,6 +124,7 @@ fn main() -> ExitCode {
         Command::Enroll { config, token, answer, out } => {
             commands::enroll(&config, token.as_deref(), answer.as_deref(), &out)
         }
+        Command::Renew { runtime, out, answer } => commands::renew(&runtime, out.as_deref(), answer.as_deref()),
         Command::Identity { file } => commands::identity(&file),
     }
 }

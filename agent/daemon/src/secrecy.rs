@@ -2,16 +2,38 @@
 //! their owner alone, and a word where memory may go to swap.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// From here on the kernel writes no core of this process and lets no other of its user attach to it (PR_SET_DUMPABLE,
-/// prctl(2)): the key of an epoch lives in memory alone.
-pub fn close_memory() -> Result<(), String> {
-    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|error| format!("the kernel does not close this process to others: {error}"))
+pub use picket_session::memory::close as close_memory;
+
+/// Makes a file that holds a secret, whole and durable or not at all; false where there is one, which is never touched.
+pub fn make(file: &Path, text: &str) -> std::io::Result<bool> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    if fs::symlink_metadata(file).is_ok() {
+        return Ok(false);
+    }
+    let mut fresh = file.as_os_str().to_owned();
+    fresh.push(".new");
+    // What a power cut left of one was never used.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    // A link never takes the place of another file.
+    let linked = fs::hard_link(&fresh, file);
+    fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        linked => linked?,
+    }
+    fs::File::open(folder)?.sync_all()?;
+    Ok(true)
 }
 
 /// Why memory of this process may reach a disk, if it may.
@@ -70,6 +92,20 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         tighten(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_secret_is_made_once_whole_and_for_its_owner_alone_and_what_a_power_cut_left_is_no_obstacle() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys/identity.key");
+        fs::create_dir(folder.path().join("keys")).unwrap();
+        fs::write(folder.path().join("keys/identity.key.new"), "").unwrap();
+        assert!(make(&file, "secret\n").unwrap());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "secret\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!make(&file, "another\n").unwrap());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "secret\n");
+        assert_eq!(fs::read_dir(folder.path().join("keys")).unwrap().count(), 1, "nothing is left beside it");
     }
 
     /// Lines of proc(5) and cgroups(7).

@@ -30,7 +30,7 @@ pub use diagnose::{Finding, Findings};
 use crate::broker::Endpoint;
 use crate::clock::ClockPolicy;
 use crate::line::Carrier;
-use crate::{console, journal};
+use crate::{certificate, console, journal};
 use picket_core::plan::Plan;
 use picket_core::register::Register;
 use serde_json::json;
@@ -50,6 +50,8 @@ pub struct Loaded {
     pub journal: journal::Place,
     /// The central side, if there is one.
     pub central: Option<Endpoint>,
+    /// Where the certificate of the central link comes from, where that has TLS.
+    pub certificate: Option<certificate::Source>,
     /// The guards' page, if it is on.
     pub console: Option<console::Address>,
     /// Folder for the control socket.

@@ -1,5 +1,6 @@
 //! Starts every owner, waits for the first that ends, and stops the rest in order. The only place that spawns.
 
+use crate::certificate::{Around, Keeper, Ours};
 use crate::evidence::restore;
 use crate::journal::thread::{self, Request};
 use crate::journal::{Journal, told};
@@ -7,13 +8,14 @@ use crate::line::Carrier;
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
 use crate::watchdog::{Callee, Mending};
-use crate::{central, clock, console, control, line, secrecy};
+use crate::{begun, central, clock, console, control, line, secrecy};
 use picket_core::plan::LineId;
 use picket_core::register::Register;
 use picket_core::site::{Site, Start};
 use picket_core::wire::{Input, Recovered};
+use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
-use picket_record::receipt::Receipt;
+use picket_record::encode::Name;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,25 +83,33 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         register => register,
     };
     let credentials = loaded.journal.credentials(&site_name, &gateway).map_err(|fault| told(&fault))?;
-    let (receipt_key, name) = (credentials.receipt_key.clone(), credentials.origin.gw.clone());
+    let accepted = Acceptance::claims(credentials.acceptance_line.trim());
+    let (accepted, _) = accepted.map_err(|refusal| format!("the acceptance: {refusal}"))?;
+    let ours = (accepted.sms, accepted.gw);
     // A page that cannot be served is refused before anything is written.
     let page = match loaded.console.clone() {
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
         None => None,
     };
-    for suffix in ["", "-wal"] {
-        let mut name = loaded.journal.file.clone().into_os_string();
-        name.push(suffix);
-        secrecy::tighten(Path::new(&name))?;
+    close_to_others(&loaded.journal.file)?;
+    let anew = begun::is_missing(&loaded.journal);
+    if anew {
+        let file = loaded.journal.file.display();
+        tracing::error!(
+            "{file} is not there, and this gateway had a journal: is its volume mounted? A new one is begun, which the \
+             central side is told (`reset`). To go on with the old one: stop the agent, mount it, start the agent"
+        );
     }
     let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
-    let (journal, mut recovered) = opened.map_err(|fault| told(&fault))?;
+    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let mut recovered = Recovered { anew, ..recovered };
+    begun::note(&loaded.journal);
+    clock.resume(recovered.clock.as_ref().map_or(0, |last| last.era_at(&now.when())));
+    let now = clock.now();
     let sensitivity = loaded.plan.sensitivity.clone();
     let mut journal = journal.labelled(sensitivity.clone());
     recovered.head = tell_archives(&mut journal, &loaded.journal.file, &now.when()).unwrap_or(recovered.head);
-    judge_certificates(&mut loaded, &journal, |line| {
-        Receipt::verify(line, &receipt_key, &name).ok().map(|(receipt, _)| receipt.ts_ms)
-    });
+    judge_certificates(&mut loaded, journal.receipt_ms());
     let (register, refused) = register_in_force(&journal, &recovered, register)?;
     // Behind the journal's lock: another agent's socket is not taken away.
     let control = control::bind(&loaded.runtime)
@@ -113,14 +123,24 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let mending = owners.journal(journal, asked, inputs.clone(), parcels);
     let lines = owners.lines(&loaded, &inputs, seed);
     let quiet = quiet(&loaded);
+    let (ask_keeper, asked_of_keeper) = mpsc::channel(control::ASKS);
+    let mut asked_of_keeper = Some(asked_of_keeper);
     if let Some(endpoint) = loaded.central.clone() {
-        let link = central::Link::new(endpoint, gateway.clone(), inputs.clone());
+        let mut link = central::Link::new(endpoint.clone(), gateway.clone(), inputs.clone());
+        if let (Some(source), Some(asked)) = (&loaded.certificate, asked_of_keeper.take()) {
+            let around = Around { asked, journal: requests.downgrade(), inputs: inputs.clone() };
+            let (keeper, ends) = Keeper::new(source, endpoint, keeps_for(ours, &loaded, seed), around)?;
+            link = link.kept_by(ends);
+            owners.keeper(keeper);
+        }
         owners.carriers.spawn_local(async move {
             link.run(carried, seed).await;
             "the central link"
         });
     }
 
+    // Where nobody keeps a certificate, whoever asks for one is told so.
+    drop(asked_of_keeper);
     let start = Start { plan: loaded.plan, register, register_refused: refused, recovered, seed, version: VERSION };
     let site = Site::new(&now, start);
     let (status, shown) = watch::channel(Arc::new(site.status(&now)));
@@ -138,6 +158,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
             journal: requests.clone(),
             clock: clock_of,
             desk: control::Desk::new(inputs.clone(), sensitivity),
+            keeper: ask_keeper,
         };
         async move {
             control::serve(control, answering).await;
@@ -149,6 +170,15 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// Nobody else reads the journal, whoever made its files.
+fn close_to_others(journal: &Path) -> Result<(), String> {
+    ["", "-wal"].into_iter().try_for_each(|suffix| {
+        let mut name = journal.to_owned().into_os_string();
+        name.push(suffix);
+        secrecy::tighten(Path::new(&name))
+    })
 }
 
 /// States archives of other gateways that were restored here since the last start; the head behind that. Whoever guards
@@ -166,18 +196,20 @@ fn tell_archives(journal: &mut Journal, file: &Path, when: &When) -> Option<u64>
     head
 }
 
-/// Links judge certificates by a time that is not before the newest receipt: that much is past for certain, whatever a
-/// board without a battery believes.
-fn judge_certificates(loaded: &mut Loaded, journal: &Journal, stated_ms: impl Fn(&str) -> Option<i64>) {
-    let line = journal.newest_receipt_line().ok().flatten();
-    let newest_ms = line.as_deref().and_then(stated_ms).unwrap_or(0);
+/// Links judge certificates by a time that is not before the newest receipt, whatever a board without a battery believes.
+fn judge_certificates(loaded: &mut Loaded, newest_ms: Option<i64>) {
     let brokers = loaded.carriers.iter_mut().filter_map(|carrier| match carrier {
         Carrier::Mqtt(session) => Some(&mut session.broker),
         Carrier::ModbusTcp(_) | Carrier::ModbusRtu(_) | Carrier::SealReader(..) => None,
     });
     for tls in brokers.chain(&mut loaded.central).filter_map(|broker| broker.tls.as_mut()) {
-        tls.time = clock::certificates(newest_ms);
+        tls.time = clock::certificates(newest_ms.unwrap_or(0));
     }
+}
+
+/// Whom the certificate of the link is for.
+fn keeps_for((sms, gw): (Name, Name), loaded: &Loaded, seed: u64) -> Ours {
+    Ours { sms, gw, identity: loaded.journal.identity.clone(), clock: loaded.clock, seed }
 }
 
 /// The carriers that are called to prove that they live.
@@ -274,6 +306,15 @@ impl Owners {
         let (mending, seen) = watch::channel(None);
         self.threads.push(std::thread::spawn(move || thread::serve(journal, asked, &inputs, &parcels, &mending)));
         seen
+    }
+
+    /// The keeper of the certificate waits for the disk and for a broker: neither may keep the site waiting.
+    fn keeper(&mut self, keeper: Keeper) {
+        self.threads.push(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("a second runtime starts where the first one did");
+            runtime.block_on(keeper.run());
+        }));
     }
 
     fn lines(&mut self, loaded: &Loaded, inputs: &mpsc::Sender<Input>, seed: u64) -> Vec<mpsc::Sender<line::Order>> {

@@ -46,6 +46,8 @@ pub struct Thinker {
     status: watch::Sender<Arc<Status>>,
     shown: (u64, u64),
     watchdog: Watchdog,
+    /// The longest that a moment was missed by since it was told last, in microseconds.
+    late_us: u64,
     statements: mpsc::Receiver<Statement>,
     /// An owner no longer takes anything: it has ended, and so must the process.
     gone: bool,
@@ -61,7 +63,7 @@ impl Thinker {
         statements: mpsc::Receiver<Statement>,
     ) -> Self {
         let watchdog = Watchdog::new(carriers.quiet.iter().copied(), carriers.mending.clone());
-        Self { site, clock, carriers, status, shown: (0, 0), watchdog, statements, gone: false }
+        Self { site, clock, carriers, status, shown: (0, 0), watchdog, late_us: 0, statements, gone: false }
     }
 
     /// Thinks until the site has stopped in order (`true`) or its inputs are gone.
@@ -90,6 +92,8 @@ impl Thinker {
                 },
                 Some(statement) = self.statements.recv() => self.state(statement),
                 () = sleep_until(Instant::now() + wait) => {
+                    let late_us = self.clock.now().mono_us.saturating_sub(next);
+                    self.late_us = self.late_us.max(late_us);
                     let now = self.clock.now();
                     self.site.timeout(&now);
                 }
@@ -122,8 +126,11 @@ impl Thinker {
         }
     }
 
-    fn accept(&mut self, now: &Now, input: Input) {
+    fn accept(&mut self, now: &Now, mut input: Input) {
         self.watchdog.answered(&input);
+        if let Input::Measured(vitals) = &mut input {
+            vitals.late_ms = Some(std::mem::take(&mut self.late_us) / 1_000);
+        }
         if let Input::Act(act) = &input {
             self.log(act);
         }
@@ -181,11 +188,17 @@ impl Thinker {
 
     /// A journal without room refuses it, and the central side sends it once more.
     fn order_request(&mut self, now: &Now, request: Request) {
-        let keeps = matches!(request, Request::KeepOrder { .. });
+        let kept = match &request {
+            Request::KeepOrder { link, .. } => Some(*link),
+            _ => None,
+        };
         if let Err(NoRoom) = offer(&self.carriers.journal, request) {
             let cause = "the journal does not answer".to_owned();
             let refused = Checked::Refused { what: "lines", n: 0, reason: "disk", cause: cause.clone() };
-            let answer = if keeps { Input::OrderKept(Err(cause)) } else { Input::OrderChecked(refused) };
+            let answer = match kept {
+                Some(link) => Input::OrderKept { link, result: Err(cause) },
+                None => Input::OrderChecked(refused),
+            };
             self.site.handle(now, answer);
         }
     }

@@ -2,19 +2,15 @@
 //! gateway's own records say that it took effect; a gateway that is silent is sent nothing.
 
 use super::Ingest;
-use super::gateway::Gateway;
+use super::answers::Down;
 use crate::clock::Now;
 use crate::store::{self, Ordered, StoreError};
-use picket_record::chain::Parsed;
 use picket_record::command::COMMAND_AGE_MAX_S;
-use picket_record::encode::{Link, Name, base64url};
-use picket_record::kind::Kind;
+use picket_record::encode::{Name, base64url};
+use picket_record::root::Roots;
 use rusqlite::Connection;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// What did not take effect is sent again after so long.
-const AGAIN_MS: u64 = 30_000;
 /// Bytes of a register in one message: well below what a gateway takes.
 const PART_BYTES: usize = 64 * 1024;
 /// Signed lines, as records travel up.
@@ -33,98 +29,68 @@ pub struct Downlink {
     pub payload: Vec<u8>,
 }
 
-/// What one gateway has of what was ordered.
-#[derive(Debug, Default)]
-pub(super) struct Down {
-    /// Version and link of the newest order.
-    newest: Option<(u64, Link)>,
-    /// Version that its records say is in force.
-    in_force: u64,
-    /// Number of the newest command that its records answer.
-    answered: u64,
-    next_ms: u64,
-}
-
-impl Down {
-    /// What receipts say of it.
-    pub(super) fn newest(&self) -> Option<(u64, Link)> {
-        self.newest
-    }
-
-    /// A genuine record of the gateway.
-    pub(super) fn seen(&mut self, record: &Parsed<'_>) {
-        let field = match record.kind {
-            Kind::OrderApplied => "ver",
-            Kind::Heartbeat => "order",
-            Kind::ExerciseStarted | Kind::ExerciseEnded | Kind::OrderRejected => "command",
-            _ => return,
-        };
-        let data = record.data();
-        let number = |field: &str| data.get(field).and_then(Value::as_u64);
-        if let Some(n) = number(field).filter(|_| field != "command") {
-            self.in_force = n;
-        }
-        self.answered = self.answered.max(number("command").unwrap_or(0));
-    }
-}
-
 impl Ingest {
-    /// Root documents that gateways are sent before an order where there is more than the first version.
-    pub fn with_roots(mut self, text: Option<String>) -> Self {
-        self.roots = text;
+    /// Root documents, text and meaning: gateways are sent them where there is more than the first version, when they
+    /// ask, and until their records name the newest one.
+    pub fn with_roots(mut self, roots: Option<(String, Roots)>) -> Self {
+        self.roots = roots.map(|(text, roots)| (text, roots.in_force().ver));
         self
     }
 
-    /// Another process wrote: what is newest is read again, and sent without waiting.
+    /// Another process wrote: what is newest is read again.
     pub(super) fn heed_orders(&mut self) -> Result<(), StoreError> {
         for (gw, gateway) in &mut self.gateways {
-            let newest = self.store.read("reading an order", |db| store::newest_mark(db, gw))?;
-            if newest != gateway.down.newest {
-                gateway.down.newest = newest;
-            }
-            gateway.down.next_ms = 0;
+            let (newest, commanded) = self
+                .store
+                .read("reading an order", |db| Ok((store::newest_mark(db, gw)?, store::last_command(db, gw)?)))?;
+            gateway.down.heed(newest, commanded);
+            gateway.drills =
+                self.store.read("reading what was ordered of drills", |db| super::drills::ordered(db, gw))?;
         }
         Ok(())
     }
 
-    /// Messages that are due. To be called once a second or so.
+    /// Messages that are due. To be called once a second or so, and after a gateway asked, before it is answered: a
+    /// receipt may be signed by a key that only the newest root document names.
     pub fn downlinks(&mut self, now: Now) -> Result<Vec<Downlink>, StoreError> {
-        self.heed_revocations()?;
+        self.heed_revocations(now)?;
         let mut all = Vec::new();
         for (gw, gateway) in &mut self.gateways {
-            if gateway.is_listening(now) && gateway.revoked_after.is_none() && now.mono_ms >= gateway.down.next_ms {
-                gateway.down.next_ms = now.mono_ms + AGAIN_MS;
-                let roots = self.roots.as_deref();
-                all.extend(self.store.read("reading what was ordered", |db| due(db, gw, gateway, roots, now))?);
+            if !gateway.is_listening(now) || gateway.revoked_after.is_some() {
+                continue;
             }
+            let down = &mut gateway.down;
+            let messages = if down.is_due(now.mono_ms) {
+                let found = self.store.read("reading what was ordered", |db| due(db, gw, down, now))?;
+                down.looked(now.mono_ms, !found.is_empty());
+                found
+            } else {
+                Vec::new()
+            };
+            let roots = self.roots.as_ref().filter(|(_, ver)| down.wants_root(*ver, !messages.is_empty(), now.mono_ms));
+            all.extend(roots.map(|(text, _)| lines(gw, text)));
+            all.extend(messages);
         }
         Ok(all)
     }
 }
 
-fn due(
-    db: &Connection,
-    gw: &Name,
-    gateway: &Gateway,
-    roots: Option<&str>,
-    now: Now,
-) -> rusqlite::Result<Vec<Downlink>> {
-    let lines = |text: &str| Downlink { gw: gw.clone(), content_type: LINES, payload: text.as_bytes().to_vec() };
+fn lines(gw: &Name, text: &str) -> Downlink {
+    Downlink { gw: gw.clone(), content_type: LINES, payload: text.as_bytes().to_vec() }
+}
+
+/// The order and the commands that did not take effect.
+fn due(db: &Connection, gw: &Name, down: &Down, now: Now) -> rusqlite::Result<Vec<Downlink>> {
     let mut messages = Vec::new();
-    let down = &gateway.down;
-    let order = match down.newest.filter(|(ver, _)| *ver != down.in_force) {
-        Some(_) => store::newest_order(db, gw)?,
-        None => None,
-    };
+    let order = if down.wants_order() { store::newest_order(db, gw)? } else { None };
     if let Some(Ordered { line, register, .. }) = order {
-        messages.push(lines(&line));
+        messages.push(lines(gw, &line));
         messages.extend(register.iter().flat_map(|text| parts(gw, text)));
     }
-    let since_ms = now.wall_ms.saturating_sub(COMMAND_AGE_MAX_S as i64 * 1_000);
-    let commands = store::commands_after(db, gw, down.answered, since_ms)?;
-    messages.extend(commands.iter().map(|command| lines(&command.line)));
-    if let Some(roots) = roots.filter(|_| !messages.is_empty()) {
-        messages.insert(0, lines(roots));
+    if let Some(answered) = down.wants_commands() {
+        let since_ms = now.wall_ms.saturating_sub(COMMAND_AGE_MAX_S as i64 * 1_000);
+        let commands = store::commands_after(db, gw, answered, since_ms)?;
+        messages.extend(commands.iter().map(|command| lines(gw, &command.line)));
     }
     Ok(messages)
 }

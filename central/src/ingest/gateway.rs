@@ -1,13 +1,18 @@
 //! One gateway as the machine sees it: its keys, its chain, and what is to be said to it.
 
-use super::downlink::Down;
-use crate::check::{HeldKey, Keyring, Proof};
+mod holes;
+mod keys;
+mod life;
+
+pub(super) use keys::Signed;
+
+use super::answers::Down;
+use crate::check::HeldKey;
 use crate::clock::Now;
-use crate::store::{self, Accepted, Life};
-use picket_record::chain::{Epochs, Head, OpenedEpoch, Parsed, verify};
+use crate::store::{self, Accepted, Life, Table};
+use picket_record::chain::{Closed, Epochs, Head, Parsed};
+use picket_record::drill::Drills;
 use picket_record::encode::{Link, link};
-use picket_record::kind::Kind;
-use picket_record::refusal::Refusal;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,29 +37,9 @@ pub(super) const ASK_AGAIN_MS: u64 = 5000;
 const SILENT_MS: u64 = 60_000;
 /// How far a gateway can move the count of receipts when it asks: it says so unsigned.
 const JUMP_MAX: u64 = 1_000_000;
-/// Openings before their turn whose keys are held, the newest: a gateway may lose its tail and open an epoch again.
-const CANDIDATES_MAX: usize = 64;
-/// Of these for one epoch: a line that claims it costs as many signatures.
-const RIVALS_MAX: usize = 4;
 
-/// Holes that are declared by records that wait: eight declarations as long as they can be.
-const DECLARED_MAX: usize = 256;
-/// Heartbeats that a gateway may miss (records.md, "Writing").
-const MISSED: u64 = 3;
-/// Where no heartbeat states another interval.
-const HEARTBEAT_S: u64 = 60;
-/// Longest interval that is believed: a gateway that says more is missed after three days.
-const HEARTBEAT_MAX_S: u64 = 86_400;
-
-/// Who signed a record.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
-pub(super) enum Signed {
-    /// The key of the chain, or of an opening that may come into it.
-    Chain(Option<OpenedEpoch>),
-    /// The key of another history.
-    Branch(u64),
-}
+/// Receipts between two looks at old ones.
+const PRUNE_EVERY: u64 = 64;
 
 /// What has happened since the last receipt.
 #[derive(Debug, Default)]
@@ -94,15 +79,25 @@ pub(super) struct Gateway {
     left: Option<(u64, u64)>,
     /// Holes declared by records that wait: first, last, declared by.
     pub(super) declared: Vec<(u64, u64, u64)>,
+    /// Some declared holes did not fit, and are read again.
+    pub(super) declared_more: bool,
+    /// Where the chain ended when they were read again.
+    declared_at: u64,
     pub(super) down: Down,
+    /// What was ordered of drills.
+    pub(super) drills: Drills,
     /// Trusted up to this record.
     pub(super) revoked_after: Option<u64>,
     pub(super) life: Option<Life>,
     /// When a genuine record last came, or since when one could have.
     life_mono_ms: u64,
+    /// Its word on the count of receipts was believed since this program is connected.
+    jumped: bool,
+    /// Receipts until old ones are let go.
+    prune_in: u64,
     pub(super) head: Head,
-    /// The last record is `epoch.close`.
-    pub(super) closed: bool,
+    /// What the last record says where it is `epoch.close`.
+    pub(super) closed: Option<Closed>,
     pub(super) head_received_ms: i64,
     /// Records that wait before their turn.
     pub(super) ahead: u64,
@@ -119,17 +114,18 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    pub(super) fn load(db: &Connection, accepted: Accepted) -> rusqlite::Result<Self> {
+    /// `now_ms` is the moment from which it could be heard.
+    pub(super) fn load(db: &Connection, accepted: Accepted, now_ms: u64) -> rusqlite::Result<Self> {
         let mut epochs = Epochs::new(accepted.gw.clone(), accepted.identity.clone()).at_site(accepted.site.clone());
         let (head, head_received_ms, closed) =
-            store::head(db, &accepted.gw)?.unwrap_or((Head::genesis(accepted.link), 0, false));
+            store::head(db, &accepted.gw)?.unwrap_or((Head::genesis(accepted.link), 0, None));
         for (ep, key) in store::epochs(db, &accepted.gw, head.seq)? {
             epochs.restore(ep, key);
         }
         let last =
             store::last_receipt(db, &accepted.gw)?.map_or((0, accepted.link), |last| (last.n, line_link(&last.line)));
         let mut gateway = Self {
-            ahead: store::ahead_count(db, &accepted.gw)?,
+            ahead: 0,
             accepted,
             epochs: Arc::new(epochs),
             candidates: Vec::new(),
@@ -138,10 +134,15 @@ impl Gateway {
             forked: false,
             left: None,
             down: Down::default(),
+            drills: Drills::default(),
             declared: Vec::new(),
+            declared_more: false,
+            declared_at: 0,
             revoked_after: None,
             life: None,
-            life_mono_ms: 0,
+            life_mono_ms: now_ms,
+            jumped: false,
+            prune_in: 0,
             head,
             closed,
             head_received_ms,
@@ -160,77 +161,27 @@ impl Gateway {
     /// What stands beside the chain.
     fn take_up(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let gw = self.accepted.gw.clone();
-        self.forks = store::fork_count(db, &gw)?;
         self.forked = store::is_forked(db, &gw)?;
         self.left = store::last_rollback(db, &gw)?;
         self.life = store::life(db, &gw)?;
-        for line in store::ahead_openings(db, &gw)? {
-            let record = Parsed::read(&line).expect("it was read before it was stored");
-            if let Some(opened) = self.opened(&record) {
-                self.hold(&opened);
+        self.drills = super::drills::ordered(db, &gw)?;
+        self.down = Down::recover(&store::answers(db, &gw)?);
+        for row in store::ahead_openings(db, &gw)? {
+            match row.record(&gw) {
+                Ok(record) => self.opened(&record).iter().for_each(|opened| self.hold(opened)),
+                Err(why) => store::set_aside(db, Table::Ahead, &gw, &row, &why)?,
             }
         }
-        for (line, branch) in store::fork_openings(db, &gw)? {
-            let record = Parsed::read(&line).expect("it was read before it was stored");
-            if let Some(opened) = self.opened(&record) {
-                self.hold_branch(&opened, branch);
+        for (row, branch) in store::fork_openings(db, &gw)? {
+            match row.record(&gw) {
+                Ok(record) => self.opened(&record).iter().for_each(|opened| self.hold_branch(opened, branch)),
+                Err(why) => store::set_aside(db, Table::Fork, &gw, &row, &why)?,
             }
         }
-        for line in store::ahead_declarations(db, &gw)? {
-            self.declare(&Parsed::read(&line).expect("it was read before it was stored"));
-        }
+        self.redeclare(db)?;
+        self.forks = store::fork_count(db, &gw)?;
+        self.ahead = store::ahead_count(db, &gw)?;
         Ok(())
-    }
-
-    /// The keys of this moment, for threads that verify ahead.
-    pub(super) fn keyring(&self) -> Keyring {
-        Keyring {
-            chain: Arc::clone(&self.epochs),
-            held: self.candidates.iter().chain(&self.branches).cloned().collect(),
-        }
-    }
-
-    /// Who signed a record: the key of its epoch in the chain, of an opening before it whose turn has not come, or of an
-    /// opening of another history. What was found out before is believed as far as it speaks of a key that counts.
-    pub(super) fn verify(&self, record: &Parsed<'_>, proof: &Proof) -> Result<Signed, Refusal> {
-        if let Proof::Final(result) = proof {
-            return (**result).clone().map(|opened| Signed::Chain(Some(opened)));
-        }
-        let in_chain = match (self.epochs.key(record.ep), proof) {
-            (Some(key), Proof::By(by)) if *key == **by => Ok(None),
-            (Some(key), Proof::NotBy(by)) if *key == **by => Err(Refusal::Signature { by: "epoch" }),
-            _ => verify(record, &self.epochs),
-        };
-        let refused = match in_chain {
-            Ok(opened) => return Ok(Signed::Chain(opened)),
-            Err(refused) => refused,
-        };
-        // Not by any key held: the opening that it belongs to is missing, or nobody of this gateway signed it.
-        match refused {
-            Refusal::UnknownEpoch { .. } if fitting(&self.candidates, record, proof).is_some() => {
-                Ok(Signed::Chain(None))
-            }
-            Refusal::UnknownEpoch { .. } | Refusal::Signature { by: "epoch" } => {
-                let branch = fitting(&self.branches, record, proof).and_then(|held| held.branch);
-                branch.map_or(Err(refused), |branch| Ok(Signed::Branch(branch)))
-            }
-            other => Err(other),
-        }
-    }
-
-    /// Holds the key of an opening until the chain reaches it.
-    pub(super) fn hold(&mut self, opened: &OpenedEpoch) {
-        hold(&mut self.candidates, HeldKey::new(opened, None, &self.epochs));
-    }
-
-    /// Holds the key of an opening of another history.
-    pub(super) fn hold_branch(&mut self, opened: &OpenedEpoch, branch: u64) {
-        hold(&mut self.branches, HeldKey::new(opened, Some(branch), &self.epochs));
-    }
-
-    /// Whether the chain has a key for an epoch.
-    pub(super) fn has_epoch(&self, ep: u64) -> bool {
-        self.epochs.key(ep).is_some()
     }
 
     /// The record behind which the gateway left the history that a record of this epoch belongs to.
@@ -245,25 +196,6 @@ impl Gateway {
         self.candidates.retain(|one| one.ep >= record.ep);
     }
 
-    /// Keeps in mind what a record that waits declares as lost.
-    pub(super) fn declare(&mut self, record: &Parsed<'_>) {
-        for (from, to) in record.lost() {
-            if to > self.head.seq && self.declared.len() < DECLARED_MAX {
-                self.declared.push((from, to, record.seq));
-            }
-        }
-    }
-
-    /// Who declares these numbers as lost, if somebody does for every one of them.
-    pub(super) fn declared_by(&self, from: u64, to: u64) -> Option<u64> {
-        let (mut at, mut by) = (from, None);
-        while at <= to {
-            let hole = self.declared.iter().filter(|(a, b, _)| *a <= at && at <= *b).max_by_key(|(_, b, _)| *b)?;
-            (at, by) = (hole.1 + 1, Some(hole.2));
-        }
-        by
-    }
-
     /// Whether the record of this number is acted on.
     pub(super) fn is_trusted(&self, seq: u64) -> bool {
         self.revoked_after.is_none_or(|after| seq <= after)
@@ -275,65 +207,6 @@ impl Gateway {
         self.revoked_after = after;
     }
 
-    /// A genuine record that was not here before: the gateway lives.
-    pub(super) fn lives(&mut self, record: &Parsed<'_>, now: Now) {
-        let before = self.life;
-        let every_s = match record.kind {
-            Kind::Heartbeat => stated_interval(record).or(before.map(|life| life.every_s)),
-            _ => before.map(|life| life.every_s),
-        };
-        let stopped = match record.kind {
-            Kind::ActStopped => true,
-            Kind::ActStarted | Kind::EpochOpen | Kind::Heartbeat => false,
-            _ => before.is_some_and(|life| life.stopped),
-        };
-        if let Some(since) = before.and_then(|life| life.silent_ms) {
-            tracing::info!(gw = %self.accepted.gw, since, "gateway is heard again");
-        }
-        let every_s = every_s.unwrap_or(HEARTBEAT_S);
-        self.life = Some(Life { heard_ms: now.wall_ms, every_s, stopped, silent_ms: None });
-        self.life_mono_ms = now.mono_ms;
-    }
-
-    /// Three heartbeats are missed: says so once.
-    pub(super) fn falls_silent(&mut self, now: Now) -> Option<Life> {
-        let life = self.life.as_mut().filter(|life| !life.stopped && life.silent_ms.is_none())?;
-        if now.mono_ms.saturating_sub(self.life_mono_ms) <= MISSED * life.every_s * 1000 {
-            return None;
-        }
-        life.silent_ms = Some(now.wall_ms);
-        tracing::warn!(gw = %self.accepted.gw, every_s = life.every_s, "gateway silent: three heartbeats missed");
-        Some(*life)
-    }
-
-    /// The chain names this opening: its key counts from here.
-    pub(super) fn admit(&mut self, opened: &OpenedEpoch) {
-        Arc::make_mut(&mut self.epochs).restore(opened.ep(), opened.key().clone());
-    }
-
-    /// Whether a record is by the key that the chain has for its epoch.
-    pub(super) fn is_of_chain(&self, record: &Parsed<'_>) -> bool {
-        matches!(verify(record, &self.epochs), Ok(None))
-    }
-
-    /// What the opening says, if this record is a genuine one.
-    pub(super) fn opened(&self, record: &Parsed<'_>) -> Option<OpenedEpoch> {
-        verify(record, &self.epochs).ok().flatten()
-    }
-
-    /// The chain reached an opening. True if another one of its epoch had been held, whose records may wait.
-    pub(super) fn settle(&mut self, opened: &OpenedEpoch) -> bool {
-        let ep = opened.ep();
-        let contested = self.candidates.iter().any(|one| one.ep == ep && one.key != *opened.key());
-        self.candidates.retain(|one| one.ep > ep);
-        contested
-    }
-
-    /// The opening under this number does not belong to the chain.
-    pub(super) fn let_go(&mut self, seq: u64) {
-        self.candidates.retain(|one| one.seq != seq);
-    }
-
     pub(super) fn heard(&mut self, now: Now) {
         self.heard_ms = Some(now.mono_ms);
         self.pending.traffic = true;
@@ -343,17 +216,21 @@ impl Gateway {
     pub(super) fn repeat(&mut self, now: Now) {
         // What it sent meanwhile is still at the broker.
         self.life_mono_ms = now.mono_ms;
+        self.jumped = false;
         self.pending.traffic |= self.is_listening(now);
     }
 
     /// The gateway waits for a receipt, and refuses one below the highest it knows: after this store was restored from
     /// a backup, the count goes on after that, and leaves one number out. The receipt before is not here, and the next
-    /// one must not seem to name it.
+    /// one must not seem to name it. It asks unsigned: one jump is believed for each connection of this program, and a
+    /// store is not restored under a running one.
     pub(super) fn asked(&mut self, n: Option<u64>) {
         self.pending.at_once = true;
+        self.down.asked();
         let known = n.unwrap_or(0).min(self.last.0.saturating_add(JUMP_MAX));
-        if known > self.last.0 {
+        if known > self.last.0 && !self.jumped {
             self.last.0 = known + 1;
+            self.jumped = true;
         }
     }
 
@@ -361,7 +238,7 @@ impl Gateway {
         self.pending.moved.0 += 1;
         self.pending.moved.1 += record.line.len() as u64;
         self.head = Head::after(record);
-        self.closed = record.kind == Kind::EpochClose;
+        self.closed = Closed::by(record);
         self.head_received_ms = received_ms;
         let passed = self.head.seq;
         self.declared.retain(|(_, to, _)| *to > passed);
@@ -391,39 +268,16 @@ impl Gateway {
         self.pending = Pending::default();
     }
 
+    /// Whether it is time to let go of old receipts: looking at all of them costs too much each time.
+    pub(super) fn prunes(&mut self) -> bool {
+        let now = self.prune_in == 0;
+        self.prune_in = if now { PRUNE_EVERY } else { self.prune_in - 1 };
+        now
+    }
+
     pub(super) fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
-}
-
-/// Time between heartbeats as one states it, in seconds.
-fn stated_interval(record: &Parsed<'_>) -> Option<u64> {
-    record.data().get("every_s").and_then(serde_json::Value::as_u64).map(|every| every.clamp(1, HEARTBEAT_MAX_S))
-}
-
-/// The held key that signed a record: the one that was found out before, or the first that verifies.
-fn fitting<'a>(held: &'a [Arc<HeldKey>], record: &Parsed<'_>, proof: &Proof) -> Option<&'a HeldKey> {
-    let found = |one: &HeldKey| match proof {
-        Proof::By(by) => one.key == **by,
-        Proof::None | Proof::Final(_) | Proof::NotBy(_) => false,
-    };
-    let mut fit = held.iter().map(|one| &**one).filter(|one| one.fits(record));
-    fit.clone().find(|one| found(one)).or_else(|| fit.find(|one| verify(record, &one.keys).is_ok()))
-}
-
-/// Holds a key once; the oldest gives way, first one of the same epoch.
-fn hold(held: &mut Vec<Arc<HeldKey>>, new: HeldKey) {
-    if held.iter().any(|one| one.seq == new.seq && one.ep == new.ep && one.key == new.key) {
-        return;
-    }
-    let mut rivals = held.iter().enumerate().filter(|(_, one)| one.ep == new.ep).map(|(index, _)| index);
-    let eldest = rivals.next();
-    if eldest.is_some() && 1 + rivals.count() >= RIVALS_MAX {
-        held.remove(eldest.unwrap_or(0));
-    } else if held.len() >= CANDIDATES_MAX {
-        held.remove(0);
-    }
-    held.push(Arc::new(new));
 }
 
 /// Link of a line that this program signed.

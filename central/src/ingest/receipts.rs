@@ -51,6 +51,9 @@ impl Gateway {
         };
         let signed = receipt.sign(key);
         store::insert_receipt(db, &gw, (n, receipt.upto, receipt.state, now.wall_ms), &signed.line)?;
+        if self.prunes() {
+            store::prune_receipts(db, &gw)?;
+        }
         self.sent(n, signed.link, now);
         Ok(Outgoing { gw, line: signed.line })
     }

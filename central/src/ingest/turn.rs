@@ -1,21 +1,20 @@
 //! The lines of one message of one gateway, inside one transaction.
 
+mod disclosures;
+mod histories;
+
 use super::gateway::{Gateway, Signed};
-use super::personal::{Disclosure, erased};
+use super::personal::erased;
 use crate::check::Proof;
 use crate::clock::Now;
-use crate::store::{self, Disclosed, Keeping, Kept, Rollback, Table};
+use crate::store::{self, Row, Table};
 use picket_record::chain::{Head, OpenedEpoch, Parsed, TailState, Verdict};
-use picket_record::encode::bytes32;
 use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use rusqlite::{Connection, Result};
-use serde_json::Value;
 
 /// Records that may wait before their turn, for each gateway: twice the window that a gateway may have open.
 const AHEAD_MAX: u64 = 16_384;
-/// Records of other histories kept for each gateway; a gateway that goes on in a wrong history repeats itself.
-const FORK_MAX: u64 = 10_000;
 
 /// Counts of what one message did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +81,7 @@ impl<'a> Turn<'a> {
         let head = self.gateway.head;
         let passed = record.seq <= head.seq;
         let known = if passed { store::link_at(self.db, Table::Record, &record.gw, record.seq)? } else { None };
-        match head.place_after(self.gateway.closed, record, |_| known) {
+        match head.place_after(self.gateway.closed.as_ref(), record, |_| known) {
             Verdict::Next => {
                 self.gateway.pending.at_once |= is_urgent(record);
                 self.gateway.lives(record, self.now);
@@ -109,22 +108,20 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// A record that only the key of another history verifies: part of that, wherever it stands.
-    fn of_branch(&mut self, record: &Parsed<'_>, branch: u64) -> Result<()> {
-        self.fork(record, None, Some(branch), "its epoch was opened in another history")
-    }
-
     fn accept(&mut self, record: &Parsed<'_>, opened: Option<OpenedEpoch>, received_ms: i64) -> Result<()> {
         store::insert(self.db, Table::Record, record, received_ms)?;
         if self.gateway.is_trusted(record.seq) {
             store::fold(self.db, record)?;
+            for answer in self.gateway.down.seen(record) {
+                store::save_answer(self.db, &record.gw, &answer, received_ms)?;
+            }
         }
         if self.gateway.forks > 0 && store::forget_fork(self.db, &record.gw, record.seq, &record.link)? {
             self.gateway.forks -= 1;
         }
+        self.gateway.doubt_drill(self.db, record, self.now)?;
         let before = self.gateway.head;
         self.gateway.advance(record, received_ms, self.now);
-        self.gateway.down.seen(record);
         self.tally.stored += 1;
         if record.kind == Kind::PersonalErased {
             for range in erased(record) {
@@ -136,40 +133,14 @@ impl<'a> Turn<'a> {
         if record.tail_state().is_some_and(TailState::leaves_a_branch) { self.left(record, before) } else { Ok(()) }
     }
 
-    /// The gateway's disk was restored or lost a tail, or it was told to go on here: what is of another history and of
-    /// an epoch before this one was left, what waits of it too.
-    fn left(&mut self, record: &Parsed<'_>, before: Head) -> Result<()> {
-        let gw = record.gw.clone();
-        let data = record.data();
-        let tail = data.get("tail");
-        let found = tail.and_then(|tail| tail.get("seq")).and_then(Value::as_u64);
-        let hash =
-            tail.and_then(|tail| tail.get("hash")).and_then(Value::as_str).and_then(|text| bytes32(text, "hash").ok());
-        let fits = match (found, hash) {
-            (Some(0), _) | (None, _) | (_, None) => None,
-            (Some(seq), Some(hash)) if seq <= before.seq => {
-                store::link_at(self.db, Table::Record, &gw, seq)?.map(|link| link == hash)
-            }
-            (Some(_), Some(_)) => Some(false),
-        };
-        let rollback = Rollback {
-            seq: record.seq,
-            ep: record.ep,
-            tail_state: record.tail_state().map_or("", TailState::as_str),
-            found: found.map(|seq| (seq, fits)),
-            received_ms: self.now.wall_ms,
-        };
-        store::insert_rollback(self.db, &gw, &rollback)?;
-        store::leave(self.db, &gw, before.seq, self.now.wall_ms)?;
-        self.gateway.leave(record);
-        tracing::warn!(%gw, found, behind = before.seq, "the disk of the gateway was restored or lost a tail");
-        for (line, _) in store::ahead_before(self.db, &gw, record.ep)? {
-            let waiting = Parsed::read(&line).expect("it was read before it was stored");
-            store::delete_ahead(self.db, &gw, waiting.seq)?;
-            store::withdraw(self.db, &gw, waiting.seq)?;
-            self.gateway.ahead -= 1;
-            let opened = self.gateway.opened(&waiting);
-            self.fork(&waiting, opened.as_ref(), None, "it waited, and the gateway went on without it")?;
+    /// A row that waited cannot be read any more: it is asked for again.
+    fn spoiled(&mut self, row: &Row, why: &str) -> Result<()> {
+        store::set_aside(self.db, Table::Ahead, &self.gateway.accepted.gw, row, why)?;
+        self.tally.refused += 1;
+        self.gateway.ahead -= 1;
+        self.gateway.let_go(row.seq);
+        if row.seq == self.gateway.head.seq + 1 {
+            self.gateway.pending.again = Some(row.seq);
         }
         Ok(())
     }
@@ -187,6 +158,9 @@ impl<'a> Turn<'a> {
         }
         store::insert(self.db, Table::Record, record, self.now.wall_ms)?;
         self.tally.found += 1;
+        if self.gateway.is_trusted(record.seq) {
+            store::fold_late(self.db, record)?;
+        }
         if let Some(opened) = opened.filter(|opened| !self.gateway.has_epoch(opened.ep())) {
             self.gateway.admit(&opened);
             store::insert_epoch(self.db, gw, opened.ep(), opened.key(), opened.seq())?;
@@ -204,13 +178,19 @@ impl<'a> Turn<'a> {
         if !self.gateway.settle(opened) {
             return Ok(());
         }
-        for line in store::ahead_of_epoch(self.db, &gw, opened.ep())? {
-            let record = Parsed::read(&line).expect("it was read before it was stored");
+        for row in store::ahead_of_epoch(self.db, &gw, opened.ep())? {
+            let record = match row.record(&gw) {
+                Ok(record) => record,
+                Err(why) => {
+                    self.spoiled(&row, &why)?;
+                    continue;
+                }
+            };
             if !self.gateway.is_of_chain(&record) {
                 store::delete_ahead(self.db, &gw, record.seq)?;
                 store::withdraw(self.db, &gw, record.seq)?;
                 self.gateway.ahead -= 1;
-                self.refuse(&"it is of an epoch that was opened again elsewhere", line.as_bytes())?;
+                self.refuse(&"it is of an epoch that was opened again elsewhere", row.line())?;
             }
         }
         Ok(())
@@ -227,16 +207,17 @@ impl<'a> Turn<'a> {
                 }
                 return Ok(());
             };
+            let record = match waiting.record(&gw) {
+                Ok(record) => record,
+                Err(why) => {
+                    self.spoiled(&waiting, &why)?;
+                    continue;
+                }
+            };
             store::delete_ahead(self.db, &gw, seq)?;
             self.gateway.ahead -= 1;
-            let record = Parsed::read(&waiting.line).expect("it was read before it was stored");
-            match self.gateway.head.place_after(self.gateway.closed, &record, |_| None) {
-                Verdict::Break(why) => {
-                    store::withdraw(self.db, &gw, seq)?;
-                    self.gateway.let_go(seq);
-                    self.gateway.pending.again = Some(seq);
-                    return self.refuse(&why, waiting.line.as_bytes());
-                }
+            match self.gateway.head.place_after(self.gateway.closed.as_ref(), &record, |_| None) {
+                Verdict::Break(why) => return self.broke_off(&record, &why.to_string()),
                 Verdict::Next => {
                     let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(&record) } else { None };
                     self.accept(&record, opened, waiting.received_ms)?;
@@ -249,20 +230,42 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
+    /// A genuine record waited for a chain that went another way: part of another history, and what stands under its
+    /// number is asked for. The key of an epoch signs one history alone; one of an epoch that has passed is what a
+    /// gateway sent before it lost its tail.
+    fn broke_off(&mut self, record: &Parsed<'_>, why: &str) -> Result<()> {
+        store::withdraw(self.db, &record.gw, record.seq)?;
+        self.gateway.let_go(record.seq);
+        self.gateway.pending.again = Some(record.seq);
+        let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(record) } else { None };
+        if record.ep >= self.gateway.head.ep {
+            return self.fork(record, opened.as_ref(), None, why);
+        }
+        self.beside(record, opened.as_ref(), None, why, false).map(drop)
+    }
+
     /// Goes over a hole that the gateway declared as lost for good, once the record behind it is there: what that one
     /// names stands for the link of the last record of the hole.
     fn cross(&mut self) -> Result<bool> {
-        if self.gateway.declared.is_empty() {
+        if self.gateway.declared.is_empty() && !self.gateway.may_redeclare() {
             return Ok(false);
         }
         let gw = self.gateway.accepted.gw.clone();
-        let (head, closed) = (self.gateway.head, self.gateway.closed);
+        let (head, closed) = (self.gateway.head, self.gateway.closed.is_some());
         let Some(next) = store::first_ahead(self.db, &gw)?.filter(|next| *next > head.seq + 1) else {
             return Ok(false);
         };
-        let Some(by) = self.gateway.declared_by(head.seq + 1, next - 1) else { return Ok(false) };
+        let mut by = self.gateway.declared_by(head.seq + 1, next - 1);
+        if by.is_none() && self.gateway.may_redeclare() {
+            self.gateway.redeclare(self.db)?;
+            by = self.gateway.declared_by(head.seq + 1, next - 1);
+        }
+        let Some(by) = by else { return Ok(false) };
         let Some(waiting) = store::waiting(self.db, &gw, next)? else { return Ok(false) };
-        let record = Parsed::read(&waiting.line).expect("it was read before it was stored");
+        let record = match waiting.record(&gw) {
+            Ok(record) => record,
+            Err(why) => return self.spoiled(&waiting, &why).map(|()| true),
+        };
         let opens = record.kind == Kind::EpochOpen;
         let fits = if opens {
             record.ep > head.ep
@@ -276,7 +279,7 @@ impl<'a> Turn<'a> {
         tracing::warn!(%gw, from = head.seq + 1, to = next - 1, by, "records that the gateway declared as lost");
         let ep = if opens { record.ep - 1 } else { head.ep };
         self.gateway.head = Head { ep, seq: next - 1, link: record.prev };
-        self.gateway.closed = false;
+        self.gateway.closed = None;
         Ok(true)
     }
 
@@ -285,6 +288,7 @@ impl<'a> Turn<'a> {
         match store::link_at(self.db, Table::Ahead, &record.gw, record.seq)? {
             Some(link) if link == record.link => {
                 self.tally.duplicates += 1;
+                self.gateway.declare(record);
                 return Ok(());
             }
             // Which of the two belongs to the chain is known when it comes so far: nobody has to go back for it.
@@ -308,72 +312,6 @@ impl<'a> Turn<'a> {
         self.tally.ahead += 1;
         self.gateway.declare(record);
         if self.gateway.declared.is_empty() { Ok(()) } else { self.heal() }
-    }
-
-    /// A genuine record of another history. Said to the gateway until it goes on with the first one, unless it is of one
-    /// that it left already.
-    fn fork(&mut self, record: &Parsed<'_>, opened: Option<&OpenedEpoch>, of: Option<u64>, why: &str) -> Result<()> {
-        let contradicts = self.gateway.left_behind(record.ep).is_none();
-        if self.beside(record, opened, of, why, contradicts)? && contradicts {
-            self.gateway.pending.fork = true;
-            self.gateway.forked = true;
-        }
-        Ok(())
-    }
-
-    /// Keeps a record of another history; true if it was not there before.
-    fn beside(
-        &mut self,
-        record: &Parsed<'_>,
-        opened: Option<&OpenedEpoch>,
-        of: Option<u64>,
-        why: &str,
-        contradicts: bool,
-    ) -> Result<bool> {
-        self.tally.forks += 1;
-        let room = self.gateway.forks < FORK_MAX;
-        let left_behind = self.gateway.left_behind(record.ep);
-        let keeping = Keeping { received_ms: self.now.wall_ms, of, why, room, left_behind, contradicts };
-        let branch = match store::keep(self.db, record, keeping)? {
-            Kept::Known => return Ok(false),
-            Kept::New { branch } => branch,
-        };
-        self.gateway.forks += u64::from(room);
-        if let Some(opened) = opened {
-            self.gateway.hold_branch(opened, branch);
-        }
-        Ok(true)
-    }
-
-    /// A line that discloses what a record commits to. It is not kept where it does not fit: nobody could erase it.
-    fn personal(&mut self, line: &[u8]) -> Result<()> {
-        let gw = self.gateway.accepted.gw.clone();
-        let disclosure = match Disclosure::read(line) {
-            Ok(disclosure) => disclosure,
-            Err(why) => return self.refuse(&why, b"{}"),
-        };
-        let seq = disclosure.seq;
-        let shown = format!("{{\"pii\":{seq}}}");
-        match store::disclosed(self.db, &gw, seq)? {
-            Some(Disclosed::Kept) => {
-                self.tally.duplicates += 1;
-                return Ok(());
-            }
-            Some(Disclosed::Erased) => {
-                return self.quarantine(&"personal data that was erased came again", shown.as_bytes());
-            }
-            None => {}
-        }
-        let Some(stored) = store::any_line_at(self.db, &gw, seq)? else {
-            return self.quarantine(&"personal data for a record that is not here", shown.as_bytes());
-        };
-        let record = Parsed::read(&stored).expect("it was read before it was stored");
-        if !disclosure.opens(record.payload()) {
-            return self.refuse(&"personal data that the record does not commit to", shown.as_bytes());
-        }
-        store::disclose(self.db, &gw, seq, &disclosure.salt, &disclosure.text, self.now.wall_ms)?;
-        self.tally.personal += 1;
-        Ok(())
     }
 
     fn refuse(&mut self, reason: &dyn std::fmt::Display, line: &[u8]) -> Result<()> {

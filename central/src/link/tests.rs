@@ -111,7 +111,13 @@ async fn a_broker_that_sends_more_than_is_acknowledged_waits() {
     for _ in 0..32 {
         open.push(message(&mut heard).await);
     }
-    assert!(timeout(Duration::from_millis(50), heard.recv()).await.is_err(), "32 are not acknowledged");
+    // The session has taken so many turns meanwhile that it would have read on.
+    let (speaker, _) = &open[0];
+    for n in 1..=64_u16 {
+        assert!(speaker.publish("sms/v1/g/receipt".into(), None, vec![b'x']));
+        assert_eq!(packet(&mut broker).await.1[18..20], n.to_be_bytes());
+    }
+    assert!(heard.try_recv().is_err(), "32 are not acknowledged");
     let (mouth, first) = open.remove(0);
     mouth.acknowledge(first.owed.unwrap());
     assert_eq!(message(&mut heard).await.1.owed, Some(33));

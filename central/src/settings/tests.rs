@@ -1,6 +1,9 @@
 use super::*;
+use crate::link::Lane;
+use crate::work::{ORDERS, RECEIPTS};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 /// Settings in a folder of their own, beside a password file with this mode.
 fn read(text: &str, mode: u32) -> Result<Settings, String> {
@@ -55,7 +58,32 @@ fn a_password_that_others_may_read_is_refused() {
     let told = read(text, 0o640).unwrap_err();
     assert!(told.contains("central.toml:5: password has mode 0640") && told.contains("chmod 600"), "{told}");
     let none = read(&text.replace("\"password\"", "\"nothing\""), 0o600).unwrap_err();
-    assert!(none.contains("install -m 600 /dev/stdin nothing"), "{none}");
+    assert!(none.contains("as root: install -o "), "{none}");
     let written = read(&text.replace("password_file = \"password\"", "password = \"x\""), 0o600).unwrap_err();
     assert!(written.contains("name that in password_file"), "{written}");
+}
+
+#[test]
+fn the_remedy_for_a_missing_password_is_a_command_that_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("central.toml");
+    fs::write(&file, "dir = \"x\"\n[broker]\nhost = \"h\"\nuser = \"u\"\npassword_file = \"password\"\n").unwrap();
+    let told = Settings::read(&file).unwrap_err().to_string();
+    let (_, command) = told.split_once("as root: ").unwrap();
+    let ended = Command::new("sh").arg("-c").arg(format!("printf 'geheim\\n' | {{ {command}; }}")).status().unwrap();
+    assert!(ended.success(), "{command}");
+    let login = Settings::read(&file).unwrap().broker.login.unwrap();
+    assert_eq!((login.user.as_str(), login.password.as_str()), ("u", "geheim"));
+}
+
+#[test]
+fn the_shipped_example_names_every_topic_that_an_access_list_must_grant() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/central.toml")).unwrap();
+    let text = text.replace("\n# ", " ");
+    let (_, list) = text.split_once("access list must let this program read ").unwrap();
+    let (reads, list) = list.split_once(", and write ").unwrap();
+    let (writes, _) = list.split_once(". ").unwrap();
+    let read: Vec<_> = [Lane::Urgent, Lane::Record].iter().flat_map(|lane| lane.filters()).copied().collect();
+    assert_eq!(reads.replace(" and ", ", ").split(", ").collect::<Vec<_>>(), read);
+    assert_eq!(writes, [RECEIPTS, ORDERS].map(|end| format!("sms/v1/+/{end}")).join(" and "));
 }

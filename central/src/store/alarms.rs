@@ -3,6 +3,10 @@
 //! An alarm that comes before its turn is shown at once in a row of its own, marked `ahead`, beside an older alarm of
 //! this name; when the chain reaches its record, the mark goes. Every step compares numbers, so that an older record never
 //! undoes a newer one and each counts once.
+//!
+//! A gateway whose disk was put back says its whole state again behind the opening that goes on (`snapshot` with `part`,
+//! the first with `anew`): what that says holds. An alarm that it does not name stays, marked with the number of that
+//! record: the gateway no longer knows it, so a person closes it here.
 
 use picket_record::chain::Parsed;
 use picket_record::encode::Name;
@@ -15,6 +19,7 @@ pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
     let sql = match record.kind {
         Kind::AlarmRaised => return raise(db, record, false),
         Kind::AlarmCleared => return clear(db, record),
+        Kind::Snapshot => return say_anew(db, record),
         Kind::ActAcknowledged => {
             "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3"
         }
@@ -57,7 +62,8 @@ fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
     let sql = "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead)
                VALUES(?1,?2,?3,?4,?5,?6,?7,NULL,NULL,?8)
                ON CONFLICT(gw,alarm_id,ahead) DO UPDATE SET rule=excluded.rule, eq=excluded.eq, sev=excluded.sev,
-                 raised_seq=excluded.raised_seq, raised_ms=excluded.raised_ms, cleared_seq=NULL, acked_seq=NULL
+                 raised_seq=excluded.raised_seq, raised_ms=excluded.raised_ms, cleared_seq=NULL, acked_seq=NULL,
+                 unknown_seq=NULL
                WHERE excluded.raised_seq>=raised_seq";
     db.prepare_cached(sql)?.execute(params![
         record.gw.as_str(),
@@ -74,6 +80,61 @@ fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
             .execute(params![record.gw.as_str(), alarm, record.seq])?;
     }
     Ok(())
+}
+
+/// Follows a part of what a gateway says anew: rows of alarms, then what guards did about them.
+fn say_anew(db: &Connection, record: &Parsed<'_>) -> Result<()> {
+    let data = record.data();
+    let (gw, seq) = (record.gw.as_str(), record.seq);
+    if data.get("anew") == Some(&Value::Bool(true)) {
+        let sql = "UPDATE open_alarm SET unknown_seq=?2 WHERE gw=?1 AND ahead=0 AND raised_seq<?2";
+        db.prepare_cached(sql)?.execute(params![gw, seq])?;
+    }
+    // Rows that pruning says again are known here.
+    let kept = data.get("part").and_then(|_| data.get("kept")).and_then(Value::as_object);
+    let rows = || kept.into_iter().flatten();
+    for (id, said) in rows().filter_map(|(key, said)| Some((key.strip_prefix("alarm/")?, said))) {
+        let body = said.get(1).and_then(Value::as_str).and_then(|body| serde_json::from_str(body).ok());
+        if let Some(Value::Object(row)) = body {
+            hold(db, record, id, &row)?;
+        }
+    }
+    let sql = "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND unknown_seq IS NULL";
+    for id in rows().filter_map(|(key, _)| key.strip_prefix("ack/")) {
+        db.prepare_cached(sql)?.execute(params![gw, id, seq])?;
+    }
+    Ok(())
+}
+
+/// An alarm is open as its gateway says.
+fn hold(db: &Connection, record: &Parsed<'_>, id: &str, row: &Map<String, Value>) -> Result<()> {
+    let active = row.get("active") != Some(&Value::Bool(false));
+    let sql = "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead)
+               VALUES(?1,?2,?3,?4,?5,?6,?7,iif(?8,NULL,?6),NULL,0)
+               ON CONFLICT(gw,alarm_id,ahead) DO UPDATE SET rule=excluded.rule, eq=excluded.eq, sev=excluded.sev,
+                 cleared_seq=excluded.cleared_seq, acked_seq=NULL, unknown_seq=NULL";
+    db.prepare_cached(sql)?.execute(params![
+        record.gw.as_str(),
+        id,
+        text(row, "rule"),
+        text(row, "eq"),
+        row.get("sev").and_then(Value::as_u64).filter(|sev| *sev <= 4).unwrap_or(4),
+        record.seq,
+        row.get("since_ms").and_then(Value::as_i64),
+        active
+    ])?;
+    Ok(())
+}
+
+/// A person closes an alarm that its gateway no longer knows; false where there is none.
+pub(crate) fn close_unknown(db: &Connection, gw: &Name, id: &str, by: &str, now_ms: i64) -> Result<bool> {
+    let sql = "INSERT INTO closed_alarm(gw,alarm_id,raised_seq,unknown_seq,closed_by,at_ms)
+               SELECT gw,alarm_id,raised_seq,unknown_seq,?3,?4 FROM open_alarm
+               WHERE gw=?1 AND alarm_id=?2 AND unknown_seq IS NOT NULL";
+    let found = db.prepare_cached(sql)?.execute(params![gw.as_str(), id, by, now_ms])? > 0;
+    db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND unknown_seq IS NOT NULL")?
+        .execute(params![gw.as_str(), id])?;
+    Ok(found)
 }
 
 fn text<'a>(data: &'a Map<String, Value>, field: &str) -> Option<&'a str> {

@@ -1,6 +1,6 @@
 //! Rows of `fork`, `branch` and `rollback`: histories beside the one in `record`, and where the gateway left them.
 
-use super::records::{Table, insert};
+use super::records::{Row, Table, insert};
 use picket_record::chain::Parsed;
 use picket_record::encode::{Link, Name};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -135,11 +135,11 @@ pub(crate) fn leave(db: &Connection, gw: &Name, behind: u64, now_ms: i64) -> Res
 }
 
 /// The openings of second histories, each with its history, the newest last.
-pub(crate) fn fork_openings(db: &Connection, gw: &Name) -> Result<Vec<(String, u64)>> {
-    let sql = "SELECT line,branch FROM (SELECT line,branch,rowid AS row FROM fork
+pub(crate) fn fork_openings(db: &Connection, gw: &Name) -> Result<Vec<(Row, u64)>> {
+    let sql = "SELECT seq,link,line,received_ms,branch FROM (SELECT *,rowid AS row FROM fork
                WHERE gw=?1 AND kind='epoch.open' ORDER BY rowid DESC LIMIT ?2) ORDER BY row";
     let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map(params![gw.as_str(), OPENINGS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map(params![gw.as_str(), OPENINGS_MAX], |row| Ok((Row::read(row)?, row.get(4)?)))?;
     rows.collect()
 }
 
@@ -177,8 +177,9 @@ pub(crate) fn last_rollback(db: &Connection, gw: &Name) -> Result<Option<(u64, u
 }
 
 /// What waits of epochs before this one.
-pub(crate) fn ahead_before(db: &Connection, gw: &Name, ep: u64) -> Result<Vec<(String, i64)>> {
-    let mut statement = db.prepare_cached("SELECT line,received_ms FROM ahead WHERE gw=?1 AND ep<?2 ORDER BY seq")?;
-    let rows = statement.query_map(params![gw.as_str(), ep], |row| Ok((row.get(0)?, row.get(1)?)))?;
+pub(crate) fn ahead_before(db: &Connection, gw: &Name, ep: u64) -> Result<Vec<Row>> {
+    let sql = "SELECT seq,link,line,received_ms FROM ahead WHERE gw=?1 AND ep<?2 ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![gw.as_str(), ep], Row::read)?;
     rows.collect()
 }

@@ -83,7 +83,7 @@ pub(crate) fn epochs(db: &Connection, gw: &Name, upto: u64) -> Result<Vec<(u64, 
     rows.collect()
 }
 
-/// Keeps a receipt, and lets go of an old one that is not the newest of its day.
+/// Keeps a receipt.
 pub(crate) fn insert_receipt(
     db: &Connection,
     gw: &Name,
@@ -92,11 +92,17 @@ pub(crate) fn insert_receipt(
 ) -> Result<()> {
     db.prepare_cached("INSERT INTO receipt(gw,n,upto,state,ts_ms,line) VALUES(?1,?2,?3,?4,?5,?6)")?
         .execute(params![gw.as_str(), n, upto, state.as_str(), ts_ms, line])?;
-    if n > RECEIPTS_KEPT {
-        let sql = "DELETE FROM receipt WHERE gw=?1 AND n=?2
-                   AND ts_ms/?3 = (SELECT ts_ms/?3 FROM receipt WHERE gw=?1 AND n=?2+1)";
-        db.prepare_cached(sql)?.execute(params![gw.as_str(), n - RECEIPTS_KEPT, DAY_MS])?;
-    }
+    Ok(())
+}
+
+/// Lets go of receipts before the last thousand that are not the newest of their day. Numbers may be left out, so that
+/// rows are counted.
+pub(crate) fn prune_receipts(db: &Connection, gw: &Name) -> Result<()> {
+    let sql = "DELETE FROM receipt WHERE gw=?1
+               AND n<=(SELECT n FROM receipt WHERE gw=?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)
+               AND ts_ms/?3=(SELECT next.ts_ms/?3 FROM receipt next WHERE next.gw=?1 AND next.n>receipt.n
+                             ORDER BY next.n LIMIT 1)";
+    db.prepare_cached(sql)?.execute(params![gw.as_str(), RECEIPTS_KEPT, DAY_MS])?;
     Ok(())
 }
 

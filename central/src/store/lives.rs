@@ -1,14 +1,12 @@
 //! Rows of `life` and `revoked`: whether a gateway is heard, and whether it is trusted.
 
-use super::alarms;
-use picket_record::chain::Parsed;
 use picket_record::encode::Name;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 /// How a gateway is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Life {
-    /// When its newest genuine record came.
+    /// When its newest genuine record came; 0 if none ever did.
     pub(crate) heard_ms: i64,
     /// Time between its heartbeats, as they state it.
     pub(crate) every_s: u64,
@@ -44,20 +42,11 @@ pub(crate) fn version(db: &Connection) -> Result<u64> {
     db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
-/// Trusts nothing after a record any more, and lets alarms stand as they stood then. An earlier record wins.
+/// Trusts nothing after a record any more; an earlier record wins.
 pub(crate) fn revoke(db: &Connection, gw: &Name, after: u64, by: &str, now_ms: i64) -> Result<()> {
     let sql = "INSERT INTO revoked(gw,after_seq,approved_by,at_ms) VALUES(?1,?2,?3,?4)
                ON CONFLICT(gw) DO UPDATE SET after_seq=excluded.after_seq, approved_by=excluded.approved_by,
                  at_ms=excluded.at_ms WHERE excluded.after_seq<after_seq";
     db.execute(sql, params![gw.as_str(), after, by, now_ms])?;
-    db.execute("DELETE FROM open_alarm WHERE gw=?1", [gw.as_str()])?;
-    let sql = "SELECT line FROM record WHERE gw=?1 AND seq<=?2 AND (kind LIKE 'alarm.%' OR kind='act.acknowledged')
-               ORDER BY seq";
-    let mut statement = db.prepare(sql)?;
-    let mut rows = statement.query(params![gw.as_str(), after])?;
-    while let Some(row) = rows.next()? {
-        let line: String = row.get(0)?;
-        alarms::fold(db, &Parsed::read(&line).expect("it was read before it was stored"))?;
-    }
     Ok(())
 }

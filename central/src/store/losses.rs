@@ -1,8 +1,11 @@
 //! Rows of `lost`: numbers that a gateway declared as gone for good, and that the chain went over.
 
-use picket_record::chain::Parsed;
+use super::records::{Row, Table, set_aside};
 use picket_record::encode::{Link, Name};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+/// Records of other histories that are looked at under one number.
+const RIVALS_MAX: u64 = 16;
 
 pub(crate) fn insert_lost(db: &Connection, gw: &Name, (from, to): (u64, u64), by: u64, now_ms: i64) -> Result<()> {
     db.prepare_cached("INSERT INTO lost(gw,from_seq,to_seq,declared_by,since_ms) VALUES(?1,?2,?3,?4,?5)")?
@@ -17,20 +20,22 @@ pub(crate) fn is_lost(db: &Connection, gw: &Name, seq: u64) -> Result<bool> {
     Ok(to.is_some_and(|to| seq <= to))
 }
 
-/// The link that the record after this number names, where that record is stored.
+/// The link that the record after this number names, where that record is stored and can be read.
 pub(crate) fn named_by_next(db: &Connection, gw: &Name, seq: u64) -> Result<Option<Link>> {
-    let line = line_at(db, gw, seq + 1)?;
-    Ok(line.map(|line| Parsed::read(&line).expect("it was read before it was stored").prev))
+    let Some(row) = at(db, Table::Record, gw, seq + 1, 1)?.pop() else { return Ok(None) };
+    match row.record(gw) {
+        Ok(record) => Ok(Some(record.prev)),
+        Err(why) => set_aside(db, Table::Record, gw, &row, &why).map(|()| None),
+    }
 }
 
-/// The record stored under a number, in its place, before its turn, or of another history.
-pub(crate) fn any_line_at(db: &Connection, gw: &Name, seq: u64) -> Result<Option<String>> {
-    if let Some(line) = line_at(db, gw, seq)? {
-        return Ok(Some(line));
-    }
-    db.prepare_cached("SELECT line FROM ahead WHERE gw=?1 AND seq=?2")?
-        .query_row(params![gw.as_str(), seq], |row| row.get(0))
-        .optional()
+/// What is stored under a number: in its place, before its turn, or of other histories, of which the first few are
+/// enough.
+pub(crate) fn stored_at(db: &Connection, gw: &Name, seq: u64) -> Result<Vec<Row>> {
+    let mut found = at(db, Table::Record, gw, seq, 1)?;
+    found.extend(at(db, Table::Ahead, gw, seq, 1)?);
+    found.extend(at(db, Table::Fork, gw, seq, RIVALS_MAX)?);
+    Ok(found)
 }
 
 /// The lowest number that waits.
@@ -39,15 +44,21 @@ pub(crate) fn first_ahead(db: &Connection, gw: &Name) -> Result<Option<u64>> {
 }
 
 /// The declarations that wait.
-pub(crate) fn ahead_declarations(db: &Connection, gw: &Name) -> Result<Vec<String>> {
-    let sql = "SELECT line FROM ahead WHERE gw=?1 AND kind='journal.recovered' ORDER BY seq";
+pub(crate) fn ahead_declarations(db: &Connection, gw: &Name) -> Result<Vec<Row>> {
+    let sql = "SELECT seq,link,line,received_ms FROM ahead
+               WHERE gw=?1 AND kind IN ('journal.recovered','records.disposed') ORDER BY seq";
     let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map([gw.as_str()], |row| row.get(0))?;
+    let rows = statement.query_map([gw.as_str()], Row::read)?;
     rows.collect()
 }
 
-fn line_at(db: &Connection, gw: &Name, seq: u64) -> Result<Option<String>> {
-    db.prepare_cached("SELECT line FROM record WHERE gw=?1 AND seq=?2")?
-        .query_row(params![gw.as_str(), seq], |row| row.get(0))
-        .optional()
+fn at(db: &Connection, table: Table, gw: &Name, seq: u64, limit: u64) -> Result<Vec<Row>> {
+    let sql = match table {
+        Table::Record => "SELECT seq,link,line,received_ms FROM record WHERE gw=?1 AND seq=?2 LIMIT ?3",
+        Table::Ahead => "SELECT seq,link,line,received_ms FROM ahead WHERE gw=?1 AND seq=?2 LIMIT ?3",
+        Table::Fork => "SELECT seq,link,line,received_ms FROM fork WHERE gw=?1 AND seq=?2 LIMIT ?3",
+    };
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![gw.as_str(), seq, limit], Row::read)?;
+    rows.collect()
 }

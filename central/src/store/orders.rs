@@ -109,3 +109,23 @@ pub(crate) fn last_command(db: &Connection, gw: &Name) -> Result<u64> {
     db.prepare_cached("SELECT coalesce(max(n),0) FROM commanded WHERE gw=?1")?
         .query_row([gw.as_str()], |row| row.get(0))
 }
+
+/// Orders and commands of a gateway that a record of a drill is held against, the newest: a drill that is as old as
+/// all of these is no longer known here.
+const DRILLS_KNOWN: u64 = 4_096;
+
+/// The newest orders to a gateway.
+pub(crate) fn order_lines(db: &Connection, gw: &Name) -> Result<Vec<String>> {
+    lines(db, "SELECT line FROM ordered WHERE gw=?1 ORDER BY ver DESC LIMIT ?2", gw)
+}
+
+/// The newest commands to a gateway.
+pub(crate) fn command_lines(db: &Connection, gw: &Name) -> Result<Vec<String>> {
+    lines(db, "SELECT line FROM commanded WHERE gw=?1 ORDER BY n DESC LIMIT ?2", gw)
+}
+
+fn lines(db: &Connection, sql: &str, gw: &Name) -> Result<Vec<String>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![gw.as_str(), DRILLS_KNOWN], |row| row.get(0))?;
+    rows.collect()
+}

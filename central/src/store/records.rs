@@ -1,6 +1,8 @@
 //! Rows of `record`, `ahead` and `fork`.
 
-use picket_record::chain::{Head, Parsed};
+use super::alarms::withdraw;
+use super::refused::quarantine;
+use picket_record::chain::{Closed, Head, Parsed};
 use picket_record::encode::{Link, Name};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
@@ -15,10 +17,60 @@ pub(crate) enum Table {
     Fork,
 }
 
-/// A record that waits in `ahead`.
-pub(crate) struct Waiting {
-    pub(crate) line: String,
+/// A stored record as the disk gives it back. What a disk holds can rot, and another version of this program may have
+/// written it: nothing of it is believed before [`Row::record`].
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) seq: u64,
+    link: Vec<u8>,
+    line: Vec<u8>,
     pub(crate) received_ms: i64,
+}
+
+impl Row {
+    /// From the columns `seq`, `link`, `line` and `received_ms`, the first ones of a query.
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        let bytes = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_bytes().unwrap_or_default().to_vec());
+        Ok(Self { seq: row.get(0)?, link: bytes(1)?, line: bytes(2)?, received_ms: row.get(3)? })
+    }
+
+    /// The record, if it is still the one that was stored under this number.
+    pub(crate) fn record(&self, gw: &Name) -> std::result::Result<Parsed<'_>, String> {
+        let record = Parsed::read_bytes(&self.line)
+            .map_err(|refusal| format!("record {} can no longer be read from this store: {refusal}", self.seq))?;
+        if record.gw != *gw || record.seq != self.seq || record.link[..] != self.link[..] {
+            return Err(format!("record {} is no longer the one that was stored under this number", self.seq));
+        }
+        Ok(record)
+    }
+
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
+    }
+}
+
+/// A row that cannot be read any more goes into quarantine, out of the way of what follows.
+pub(crate) fn set_aside(db: &Connection, table: Table, gw: &Name, row: &Row, why: &str) -> Result<()> {
+    tracing::error!(%gw, seq = row.seq, why, "a row of the store is damaged, or of a newer program");
+    quarantine(db, gw.as_str(), row.received_ms, why, &row.line)?;
+    match table {
+        // It is part of the chain: it stays where it is, for whoever can read it.
+        Table::Record => Ok(()),
+        Table::Ahead => {
+            delete_ahead(db, gw, row.seq)?;
+            withdraw(db, gw, row.seq)
+        }
+        Table::Fork => {
+            let sql = "DELETE FROM fork WHERE gw=?1 AND seq=?2 AND link=?3 RETURNING branch";
+            let branch: Option<u64> = db
+                .prepare_cached(sql)?
+                .query_row(params![gw.as_str(), row.seq, row.link], |row| row.get(0))
+                .optional()?;
+            db.prepare_cached("UPDATE branch SET records=records-1, beyond=beyond+1 WHERE gw=?1 AND id=?2")?
+                .execute(params![gw.as_str(), branch])?;
+            Ok(())
+        }
+    }
 }
 
 /// Stores a record. A row that is there already in `ahead` or `fork` stays.
@@ -61,34 +113,38 @@ pub(crate) fn link_at(db: &Connection, table: Table, gw: &Name, seq: u64) -> Res
 }
 
 /// The last record in its place, when it was received, and whether it closes its epoch.
-pub(crate) fn head(db: &Connection, gw: &Name) -> Result<Option<(Head, i64, bool)>> {
+pub(crate) fn head(db: &Connection, gw: &Name) -> Result<Option<(Head, i64, Option<Closed>)>> {
     db.prepare_cached(
-        "SELECT ep,seq,link,received_ms,kind='epoch.close' FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1",
+        "SELECT ep,seq,link,received_ms,CASE kind WHEN 'epoch.close' THEN line END FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1",
     )?
     .query_row([gw.as_str()], |row| {
-        Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link: row.get(2)? }, row.get(3)?, row.get(4)?))
+        let close = row.get_ref(4)?.as_bytes().unwrap_or_default();
+        let closed = Parsed::read_bytes(close).ok().and_then(|record| Closed::by(&record));
+        Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link: row.get(2)? }, row.get(3)?, closed))
     })
     .optional()
 }
 
 /// The record that waits under a number.
-pub(crate) fn waiting(db: &Connection, gw: &Name, seq: u64) -> Result<Option<Waiting>> {
-    db.prepare_cached("SELECT line,received_ms FROM ahead WHERE gw=?1 AND seq=?2")?
-        .query_row(params![gw.as_str(), seq], |row| Ok(Waiting { line: row.get(0)?, received_ms: row.get(1)? }))
+pub(crate) fn waiting(db: &Connection, gw: &Name, seq: u64) -> Result<Option<Row>> {
+    db.prepare_cached("SELECT seq,link,line,received_ms FROM ahead WHERE gw=?1 AND seq=?2")?
+        .query_row(params![gw.as_str(), seq], Row::read)
         .optional()
 }
 
 /// The openings that wait.
-pub(crate) fn ahead_openings(db: &Connection, gw: &Name) -> Result<Vec<String>> {
-    let mut statement = db.prepare_cached("SELECT line FROM ahead WHERE gw=?1 AND kind='epoch.open' ORDER BY seq")?;
-    let rows = statement.query_map([gw.as_str()], |row| row.get(0))?;
+pub(crate) fn ahead_openings(db: &Connection, gw: &Name) -> Result<Vec<Row>> {
+    let sql = "SELECT seq,link,line,received_ms FROM ahead WHERE gw=?1 AND kind='epoch.open' ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([gw.as_str()], Row::read)?;
     rows.collect()
 }
 
 /// What waits of one epoch.
-pub(crate) fn ahead_of_epoch(db: &Connection, gw: &Name, ep: u64) -> Result<Vec<String>> {
-    let mut statement = db.prepare_cached("SELECT line FROM ahead WHERE gw=?1 AND ep=?2 ORDER BY seq")?;
-    let rows = statement.query_map(params![gw.as_str(), ep], |row| row.get(0))?;
+pub(crate) fn ahead_of_epoch(db: &Connection, gw: &Name, ep: u64) -> Result<Vec<Row>> {
+    let sql = "SELECT seq,link,line,received_ms FROM ahead WHERE gw=?1 AND ep=?2 ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![gw.as_str(), ep], Row::read)?;
     rows.collect()
 }
 

@@ -192,13 +192,17 @@ fn an_insider_who_deletes_the_newest_records_is_seen_by_the_gateway_and_healed_b
 #[test]
 fn an_opening_that_was_taken_for_another_history_and_is_of_the_chain_is_no_longer_listed() {
     let mut scene = Scene::new();
-    scene.fill(3);
+    scene.fill(4);
     scene.send(1..=3, 0);
-    let (mut stale, opening) = open(8, head(&scene, 3, 1), TailState::Crash);
-    let early = [stale.seal(&beat()).unwrap(), stale.seal(&raised("early")).unwrap()];
-    send(&mut scene, &[opening.clone(), early[1].clone()], 10);
+    let (_, stray) = open(8, Head { ep: 1, seq: 4, link: [7; 32] }, TailState::Crash);
+    let (_, own) = history(9, head(&scene, 4, 1), TailState::Crash, 1);
+    assert_eq!(send(&mut scene, &[stray], 10).ahead, 1);
+    assert_eq!(send(&mut scene, &own[..1], 20).forks, 1, "another one waits under its number");
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM branch"), 1);
+    assert_eq!(scene.send([4], 30), Tally { stored: 1, refused: 1, ..Tally::default() });
+    assert_eq!(send(&mut scene, &own, 40).stored, 2);
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM branch"), 0);
-    assert_eq!(send(&mut scene, &early, 20).stored, 2);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM fork"), 0);
 }
 
 #[test]

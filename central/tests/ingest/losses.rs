@@ -98,6 +98,67 @@ fn what_turns_up_of_a_declared_hole_is_evidence_if_it_fits_and_else_another_hist
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM record"), 12);
 }
 
+#[test]
+fn more_holes_than_are_held_are_crossed_one_after_the_other() {
+    let mut scene = Scene::new();
+    scene.fill(600);
+    let holes: Vec<(u64, u64)> = (1..=299).map(|n| (2 * n, 2 * n)).collect();
+    // The farthest first, so that the nearest ones come when there is no more room.
+    for part in holes.chunks(32).rev() {
+        scene.seal(&recovered(part));
+    }
+    let all = scene.sent.len();
+    scene.send([1], 0);
+    scene.send((3..=599).step_by(2).chain([600]), 10);
+    scene.send(601..=all, 20);
+    let (receipt, _) = scene.receipt(2_000).unwrap();
+    assert_eq!((receipt.upto, receipt.state), (all as u64, State::Ok));
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM lost"), 299);
+}
+
+#[test]
+fn what_a_history_declared_that_was_left_is_not_crossed() {
+    let mut scene = Scene::new();
+    scene.fill(4);
+    scene.send(1..=4, 0);
+    // A history that goes on behind record 4, loses 6 and 7 and says so; only what it says about that comes here.
+    let head = scene.sealer.head();
+    scene.fill(7);
+    let declared = scene.seal(&recovered(&[(6, 7)])) + 1;
+    scene.send([declared], 10);
+    // The disk is restored: the gateway goes on behind 4.
+    let (sealer, opening) = open(8, head, TailState::Rollback);
+    scene.sealer = sealer;
+    scene.sent.truncate(4);
+    scene.sent.push(opening);
+    scene.fill(9);
+    scene.send([5], 20);
+    scene.send([8, 9], 30);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM lost"), 0);
+    assert_eq!(scene.send([6, 7], 40).stored, 4);
+}
+
+#[test]
+fn alarms_that_turn_up_in_a_hole_are_shown_and_ended_as_what_followed_says() {
+    let mut scene = Scene::new();
+    scene.seal(&raised("closed-in-hole"));
+    scene.seal(&raised("closed-behind"));
+    scene.fill(4);
+    scene.seal(&about_alarm(Kind::AlarmClosed, "closed-in-hole"));
+    scene.seal(&raised("open"));
+    scene.seal(&raised("closed-later"));
+    scene.seal(&recovered(&[(5, 7)]));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "closed-later"));
+    scene.seal(&about_alarm(Kind::AlarmCleared, "open"));
+    let names = "SELECT coalesce(group_concat(alarm_id),'') FROM (SELECT * FROM open_alarm ORDER BY alarm_id)";
+    scene.send(1..=4, 0);
+    scene.send(8..=10, 10);
+    assert_eq!(scene.ask_store::<String>(names), "closed-behind,closed-in-hole", "as far as anybody knows");
+    assert_eq!(scene.send([5, 6, 7], 20).found, 3);
+    assert_eq!(scene.ask_store::<String>(names), "closed-behind,open");
+    assert_eq!(scene.ask_store::<Option<u64>>("SELECT cleared_seq FROM open_alarm WHERE alarm_id='open'"), Some(10));
+}
+
 /// A journal with its window, as far as a central side can tell.
 struct Sender {
     newest: u64,

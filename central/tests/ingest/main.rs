@@ -1,22 +1,26 @@
 //! The ingest without a socket, on a real SQLite file.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
 
+mod alarms;
 mod attacks;
 mod drain;
+mod drills;
 mod forks;
 mod losses;
 mod ordering;
+mod put_back;
+mod receipts;
+mod rot;
 mod scene;
 mod trust;
 
-use picket_central::ingest::{Ingest, Tally};
+use picket_central::ingest::Tally;
 use picket_central::status;
 use picket_central::store::{Accepted, Store};
 use picket_record::chain::{Head, Parsed, TailState};
-use picket_record::kind::{Kind, Severity};
+use picket_record::kind::Kind;
 use picket_record::receipt::State;
 use scene::*;
-use serde_json::json;
 
 #[test]
 fn records_in_order_are_stored_and_receipted() {
@@ -28,21 +32,6 @@ fn records_in_order_are_stored_and_receipted() {
     assert_eq!((receipt.n, receipt.prev, receipt.upto, receipt.head), (1, scene.acceptance, 5, head));
     assert_eq!((receipt.ep, receipt.state, receipt.have, receipt.resend), (1, State::Ok, vec![], vec![]));
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM record WHERE gw='gate-7' AND line LIKE 'ey%'"), 5);
-}
-
-#[test]
-fn a_routine_receipt_waits_a_second_and_an_alarm_does_not() {
-    let mut scene = Scene::new();
-    scene.fill(3);
-    scene.send(1..=1, 0);
-    assert!(scene.receipt(0).is_some(), "an opening is receipted at once");
-    scene.send(2..=3, 10);
-    assert!(scene.receipt(900).is_none());
-    assert!(scene.receipt(1000).is_some());
-    assert!(scene.receipt(9000).is_none(), "nothing was heard since");
-    scene.seal(&raised("a"));
-    scene.send(4..=4, 9000);
-    assert!(scene.receipt(9000).is_some());
 }
 
 #[test]
@@ -73,68 +62,6 @@ fn records_ahead_wait_are_asked_for_and_take_their_place() {
     let (healed, _) = scene.receipt(8000).unwrap();
     assert_eq!((healed.upto, healed.state, healed.have), (9, State::Ok, vec![]));
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM ahead"), 0);
-}
-
-#[test]
-fn an_alarm_with_its_opening_is_shown_before_the_backlog_and_folded_once() {
-    let mut scene = Scene::new();
-    scene.fill(3);
-    scene.send(1..=1, 0);
-    scene.receipt(0).unwrap();
-    scene.seal(&about_alarm(Kind::EpochClose, "-"));
-    let (sealer, opening) = open(3, scene.sealer.head(), TailState::Rotate);
-    scene.sealer = sealer;
-    scene.sent.push(opening);
-    let alarm = scene.seal(&raised("a1")) + 1;
-    assert_eq!(scene.send([5, alarm], 100), Tally { ahead: 2, ..Tally::default() });
-    assert_eq!(scene.ask_store::<u64>("SELECT ahead FROM open_alarm WHERE alarm_id='a1'"), 1);
-    let (receipt, _) = scene.receipt(100).unwrap();
-    assert_eq!((receipt.upto, receipt.have, receipt.resend), (1, vec![(5, 6)], vec![]), "the backlog is on its way");
-    scene.send(2..=6, 200);
-    assert_eq!(scene.ask_store::<u64>("SELECT ahead FROM open_alarm WHERE alarm_id='a1'"), 0);
-    assert_eq!(scene.ask_store::<i64>("SELECT received_ms FROM record WHERE seq=6"), at(100).wall_ms);
-    scene.seal(&about_alarm(Kind::AlarmClosed, "a1"));
-    scene.send([7, 6], 300);
-    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
-}
-
-#[test]
-fn alarms_are_folded_in_the_order_of_their_numbers() {
-    let mut scene = Scene::new();
-    scene.seal(&raised("a"));
-    scene.seal(&about_alarm(Kind::AlarmCleared, "a"));
-    scene.seal(&about_alarm(Kind::ActAcknowledged, "a"));
-    scene.seal(&about_alarm(Kind::AlarmClosed, "a"));
-    scene.seal(&raised("a"));
-    // The second alarm overtakes the whole life of the first.
-    scene.send([1, 6], 0);
-    scene.send(2..=4, 10);
-    assert_eq!(scene.ask_store::<u64>("SELECT raised_seq FROM open_alarm WHERE cleared_seq IS NULL"), 6);
-    scene.send(5..=5, 20);
-    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm WHERE raised_seq=6 AND ahead=0"), 1);
-}
-
-#[test]
-fn an_acknowledgement_that_the_gateway_took_back_is_taken_back_here() {
-    let mut scene = Scene::new();
-    let acked = "SELECT acked_seq FROM open_alarm WHERE alarm_id='a'";
-    scene.seal(&raised("a"));
-    scene.seal(&about_alarm(Kind::ActAcknowledged, "a"));
-    // Trusted equipment: the acknowledgement stays.
-    scene.seal(&body(Kind::AlarmCleared, Severity::Info, json!({"alarm": "a", "guard_must_close": false})));
-    scene.send(1..=4, 0);
-    assert_eq!(scene.ask_store::<Option<u64>>(acked), Some(3));
-    // Raised anew, it was seen by no guard yet.
-    scene.seal(&raised("a"));
-    scene.send([5], 10);
-    assert_eq!(scene.ask_store::<Option<u64>>(acked), None);
-    scene.seal(&about_alarm(Kind::ActAcknowledged, "a"));
-    scene.seal(&body(Kind::AlarmCleared, Severity::Info, json!({"alarm": "a", "guard_must_close": true})));
-    scene.send([6], 20);
-    assert_eq!(scene.ask_store::<Option<u64>>(acked), Some(6));
-    scene.send([7], 30);
-    assert_eq!(scene.ask_store::<Option<u64>>(acked), None);
-    assert_eq!(scene.ask_store::<Option<u64>>("SELECT cleared_seq FROM open_alarm WHERE alarm_id='a'"), Some(7));
 }
 
 #[test]
@@ -185,7 +112,7 @@ fn a_record_that_cannot_continue_the_chain_is_kept_beside_it() {
 }
 
 #[test]
-fn a_waiting_record_that_breaks_the_chain_is_taken_back() {
+fn a_waiting_record_that_breaks_the_chain_is_taken_back_and_kept_as_another_history() {
     let mut scene = Scene::new();
     scene.fill(2);
     let head = scene.sealer.head();
@@ -195,10 +122,36 @@ fn a_waiting_record_that_breaks_the_chain_is_taken_back() {
     scene.seal(&about_alarm(Kind::Snapshot, "-"));
     scene.send([1, 2, other], 0);
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 1);
-    assert_eq!(scene.send([5], 10), Tally { stored: 1, refused: 1, ..Tally::default() });
+    assert_eq!(scene.send([5], 10), Tally { stored: 1, forks: 1, ..Tally::default() });
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
     let (receipt, _) = scene.receipt(60).unwrap();
-    assert_eq!((receipt.state, receipt.resend), (State::Bad, vec![(4, 4)]), "what really stood there is asked for");
+    assert_eq!((receipt.state, receipt.resend), (State::Fork, vec![(4, 4)]), "what really stood there is asked for");
+    assert_eq!(receipt.rebase, Some((3, scene.sent[4].link)));
+    assert_eq!(scene.ask_store::<u64>("SELECT seq FROM fork"), 4);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM quarantine"), 0);
+}
+
+#[test]
+fn what_waited_of_an_epoch_that_has_passed_is_kept_and_contradicts_nothing() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    let head = scene.sealer.head();
+    scene.fill(5);
+    let lost = scene.seal(&raised("lost")) + 1;
+    scene.send([1, 2, 3, lost], 0);
+    // The disk lost what it had said was stored: the next start goes on behind record 3.
+    let (sealer, opening) = open(7, head, TailState::Crash);
+    (scene.sealer, scene.sent[3]) = (sealer, opening);
+    for at in [4, 5, 6] {
+        let sealed = scene.sealer.seal(&beat()).unwrap();
+        if at < 6 { scene.sent[at] = sealed } else { scene.sent.push(sealed) }
+    }
+    let tally = scene.send([4, 5], 10);
+    assert_eq!((tally.stored, tally.forks, tally.refused), (2, 1, 0));
+    let (receipt, _) = scene.receipt(60).unwrap();
+    assert_eq!((receipt.upto, receipt.resend, receipt.rebase), (5, vec![(6, 6)], None));
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
+    assert_eq!(scene.send([6, 7], 100).stored, 2);
 }
 
 #[test]
@@ -243,53 +196,6 @@ fn a_gateway_never_accepted_gets_no_receipt_until_it_is() {
     let tally = scene.ingest.batch("gate-8", &[line.as_bytes()], at(6000)).unwrap();
     assert_eq!(tally.refused, 1, "the record names gate-7");
     assert_eq!(scene.ingest.receipts(at(6000)).unwrap()[0].gw, name("gate-8"));
-}
-
-#[test]
-fn receipts_form_a_chain_over_a_restart_in_the_middle() {
-    let mut scene = Scene::new();
-    scene.fill(6);
-    scene.send([1, 2, 5], 0);
-    let (first, link) = scene.receipt(0).unwrap();
-    scene.reopen();
-    scene.send([3, 4, 6], 10_000);
-    let (second, _) = scene.receipt(10_000).unwrap();
-    assert_eq!((first.n, second.n, second.prev), (1, 2, link));
-    assert_eq!((second.upto, second.head, second.state), (6, scene.sent[5].link, State::Ok));
-}
-
-#[test]
-fn who_asks_is_answered_at_once() {
-    let mut scene = Scene::new();
-    scene.ingest.ask(GW, None, at(0)).unwrap();
-    let (receipt, _) = scene.receipt(0).unwrap();
-    assert_eq!((receipt.n, receipt.upto, receipt.head), (1, 0, scene.acceptance));
-    scene.ingest.ask("gate-9", None, at(0)).unwrap();
-    assert_eq!(scene.receipt(500), None);
-}
-
-#[test]
-fn a_store_restored_from_a_backup_says_less_and_is_healed() {
-    let mut scene = Scene::new();
-    scene.fill(8);
-    scene.send(1..=3, 0);
-    scene.receipt(0).unwrap();
-    let backup = scene.home.path().join("backup.db");
-    let db = rusqlite::Connection::open(scene.path()).unwrap();
-    db.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
-    drop(db);
-    scene.send(4..=8, 10);
-    let (newest, _) = scene.receipt(2000).unwrap();
-    assert_eq!((newest.n, newest.upto), (2, 8));
-    scene.ingest = Ingest::open(&backup, name("sms"), key()).unwrap();
-    scene.ingest.ask(GW, Some(2), at(9000)).unwrap();
-    let (lower, _) = scene.receipt(9000).unwrap();
-    assert_eq!(
-        (lower.n, lower.upto, lower.head),
-        (4, 3, scene.sent[2].link),
-        "a receipt that is not here is not named"
-    );
-    assert_eq!(scene.send(4..=8, 9100).stored, 5);
 }
 
 #[test]
@@ -396,22 +302,6 @@ fn an_epoch_opened_again_after_its_tail_was_lost_goes_on() {
         assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 0);
         assert_eq!(scene.ask_store::<u64>("SELECT open_seq FROM epoch WHERE ep=2"), 9);
     }
-}
-
-#[test]
-fn an_alarm_taken_back_leaves_the_older_one_of_its_name() {
-    let mut scene = Scene::new();
-    scene.seal(&raised("a"));
-    let head = scene.sealer.head();
-    scene.seal(&beat());
-    let stray = scene.seal(&raised("a")) + 1;
-    scene.sealer.rewind(head);
-    let other = scene.seal(&about_alarm(Kind::Snapshot, "-")) + 1;
-    scene.send([1, 2, stray], 0);
-    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 2);
-    scene.send([other], 10);
-    assert_eq!(scene.ask_store::<u64>("SELECT raised_seq FROM open_alarm WHERE ahead=0"), 2);
-    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM open_alarm"), 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::scene::*;
 use picket_central::ingest::Tally;
 use picket_central::status;
-use picket_central::store::Store;
+use picket_central::store::{Accepted, Store};
 use picket_record::body::Body;
 use picket_record::chain::{Head, Sealed, TailState};
 use picket_record::encode::base64url;
@@ -34,6 +34,26 @@ fn three_missed_heartbeats_are_a_finding_by_the_interval_that_the_gateway_states
     scene.ingest.listen(at(40_000)).unwrap();
     assert!(state(&scene).ends_with(", SILENT"));
     scene.send([3], 50_000);
+    assert!(!state(&scene).contains("SILENT"));
+}
+
+#[test]
+fn a_gateway_that_never_spoke_is_missed_from_its_acceptance_on() {
+    let mut scene = Scene::new();
+    scene.ingest.listen(at(180_000)).unwrap();
+    assert!(!state(&scene).contains("SILENT"));
+    // Another one, accepted while this runs.
+    let accepted = Accepted { site: name("harbour"), gw: name("gate-8"), identity: identity().public(), link: [1; 32] };
+    Store::open(&scene.path()).unwrap().accept("line", &accepted).unwrap();
+    scene.ingest.listen(at(180_001)).unwrap();
+    assert!(state(&scene).ends_with(", SILENT"), "{}", state(&scene));
+    let other = |scene: &Scene| status::gateways(&scene.path()).unwrap()[1].state.clone();
+    assert!(!other(&scene).contains("SILENT"));
+    scene.ingest.listen(at(360_002)).unwrap();
+    assert!(other(&scene).contains("SILENT"));
+    let details = status::details(&scene.path(), &name("gate-8")).unwrap();
+    assert!(details.contains("NEVER heard since it was accepted"), "{details}");
+    scene.send([1], 400_000);
     assert!(!state(&scene).contains("SILENT"));
 }
 
@@ -130,6 +150,63 @@ fn personal_data_is_kept_beside_its_record_and_erased_by_a_later_one() {
         1
     );
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM quarantine WHERE line LIKE '%Adeyemi%'"), 0);
+}
+
+#[test]
+fn personal_data_of_a_record_of_another_history_is_kept_with_it() {
+    let mut scene = Scene::new();
+    let record = committed(&mut scene);
+    let head = Head { ep: 0, seq: 1, link: scene.sent[0].link };
+    let (_, first) = open(8, Head { ep: 1, ..head }, TailState::Crash);
+    scene.ingest.batch(GW, &[scene.sent[0].line.as_bytes(), first.line.as_bytes()], at(0)).unwrap();
+    let line = opening(2, SALT, TEXT);
+    let tally = scene.ingest.batch(GW, &[record.line.as_bytes(), line.as_bytes()], at(10)).unwrap();
+    assert_eq!(tally, Tally { forks: 1, personal: 1, ..Tally::default() });
+}
+
+#[test]
+fn what_two_histories_disclose_under_one_number_is_kept_for_each() {
+    const OTHER: &str = r#"{"by":"B. Okafor"}"#;
+    let commits = |text: &str| {
+        let commitment = Sha256::new().chain_update(SALT).chain_update(text).finalize().into();
+        let personal = Some(Personal::Committed(commitment));
+        Body { personal, ..about_alarm(Kind::ActAcknowledged, "a") }
+    };
+    let mut scene = Scene::new();
+    let (mut sealer, first) = open(8, Head { ep: 1, seq: 1, link: scene.sent[0].link }, TailState::Crash);
+    let chain = [scene.sent[0].clone(), first, sealer.seal(&commits(OTHER)).unwrap()];
+    scene.fill(2);
+    scene.seal(&commits(TEXT));
+    let lines: Vec<&[u8]> = chain.iter().chain(&scene.sent[1..]).map(|sealed| sealed.line.as_bytes()).collect();
+    let tally = scene.ingest.batch(GW, &lines, at(0)).unwrap();
+    assert_eq!(tally, Tally { stored: 3, forks: 2, ..Tally::default() });
+    let lines = [opening(3, SALT, TEXT), opening(3, SALT, OTHER), opening(3, SALT, TEXT)];
+    let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+    let tally = scene.ingest.batch(GW, &lines, at(10)).unwrap();
+    assert_eq!(tally, Tally { personal: 2, duplicates: 1, ..Tally::default() });
+    let details = status::details(&scene.path(), &name(GW)).unwrap();
+    assert!(details.contains(&format!("record 3 (act.acknowledged): {OTHER}")), "{details}");
+    assert!(details.contains(&format!("record 3 (act.acknowledged, of another history): {TEXT}")), "{details}");
+}
+
+#[test]
+fn a_store_from_before_histories_had_personal_data_of_their_own_is_taken_over() {
+    let mut scene = Scene::new();
+    let record = committed(&mut scene);
+    let line = opening(2, SALT, TEXT);
+    let lines = [scene.sent[0].line.as_bytes(), record.line.as_bytes(), line.as_bytes()];
+    assert_eq!(scene.ingest.batch(GW, &lines, at(0)).unwrap().personal, 1);
+    let before = "CREATE TABLE before(gw TEXT NOT NULL, seq INTEGER NOT NULL, salt BLOB, text TEXT, erased_by INTEGER,
+          received_ms INTEGER NOT NULL, PRIMARY KEY(gw, seq)) STRICT;
+        INSERT INTO before SELECT gw,seq,salt,text,erased_by,received_ms FROM personal;
+        DROP TABLE personal;
+        ALTER TABLE before RENAME TO personal;";
+    rusqlite::Connection::open(scene.path()).unwrap().execute_batch(before).unwrap();
+    scene.reopen();
+    let details = status::details(&scene.path(), &name(GW)).unwrap();
+    assert!(details.contains(&format!("record 2 (act.acknowledged): {TEXT}")), "{details}");
+    let tally = scene.ingest.batch(GW, &[line.as_bytes()], at(10)).unwrap();
+    assert_eq!(tally, Tally { duplicates: 1, ..Tally::default() });
 }
 
 #[test]

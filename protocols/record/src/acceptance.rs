@@ -4,10 +4,16 @@ use crate::encode::{Header, Link, Name, Signed, Token, assemble};
 use crate::json::Members;
 use crate::keys::{AcceptKey, PublicKey};
 use crate::refusal::Refusal;
+use crate::shown;
 use crate::wall;
 
 /// Longest name of an approver, in bytes.
 const BY_MAX: usize = 128;
+
+/// Whether a text can be the name of who approved something: 1 to 128 bytes, every character seen as itself.
+pub fn is_approver(by: &str) -> bool {
+    (1..=BY_MAX).contains(&by.len()) && shown::is_plain(by)
+}
 
 /// What an acceptance says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +37,7 @@ pub struct Acceptance {
 impl Acceptance {
     /// Signs. Refuses a moment that cannot be written and a name that is too long.
     pub fn sign(&self, key: &AcceptKey) -> Result<Signed, Refusal> {
-        let refused = Refusal::Field { field: "by", expected: "a name of 1 to 128 bytes" };
-        if self.by.is_empty() || self.by.len() > BY_MAX {
-            return Err(refused);
-        }
+        self.bounded()?;
         let ts = wall::to_text(self.ts_ms).ok_or(Refusal::Field { field: "ts", expected: "in the years 0 to 9999" })?;
         let payload = format!(
             r#"{{"v":1,"sms":"{}","site":"{}","gw":"{}","identity":"{}","receipt_key":"{}","ts":"{ts}","by":{}}}"#,
@@ -67,7 +70,7 @@ impl Acceptance {
 
     fn from_members(sms: Name, members: &Members<'_>) -> Result<Self, Refusal> {
         let ts = wall::from_text(&members.text("ts")?);
-        Ok(Self {
+        let acceptance = Self {
             sms,
             site: Name::parse(&members.text("site")?)?,
             gw: Name::parse(&members.text("gw")?)?,
@@ -75,7 +78,17 @@ impl Acceptance {
             receipt_key: PublicKey::parse(&members.text("receipt_key")?)?,
             ts_ms: ts.ok_or(Refusal::Field { field: "ts", expected: "a UTC time with milliseconds" })?,
             by: members.text("by")?.into_owned(),
-        })
+        };
+        acceptance.bounded()?;
+        Ok(acceptance)
+    }
+
+    fn bounded(&self) -> Result<(), Refusal> {
+        if is_approver(&self.by) {
+            return Ok(());
+        }
+        let expected = "a name of 1 to 128 bytes without control or invisible characters";
+        Err(Refusal::Field { field: "by", expected })
     }
 }
 
@@ -107,7 +120,9 @@ mod tests {
 
     #[test]
     fn an_acceptance_names_who_approved() {
-        let nobody = Acceptance { by: String::new(), ..acceptance() };
-        assert!(nobody.sign(&AcceptKey::from_seed([3; 32])).is_err());
+        for by in ["", "N. N.\u{1b}[2J", "N.\u{202e}.N"] {
+            let nobody = Acceptance { by: by.into(), ..acceptance() };
+            assert!(nobody.sign(&AcceptKey::from_seed([3; 32])).is_err(), "{by:?}");
+        }
     }
 }

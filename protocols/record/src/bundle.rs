@@ -188,8 +188,12 @@ impl BundleCheck {
             let what = Contradiction::Unverifiable { file: part.file(), without: Part::Root.file() };
             self.contradicts(part, None, what);
         }
-        if part == Part::Records {
-            self.chain();
+        match part {
+            Part::Records => {
+                self.chain();
+            }
+            Part::Branches => self.chain().branches_begin(),
+            _ => {}
         }
     }
 
@@ -310,7 +314,7 @@ impl BundleCheck {
     /// The walk over the records, with everything that was read before them.
     fn chain(&mut self) -> &mut ChainCheck {
         let Self { trust, acceptance, chain, held, .. } = self;
-        chain.get_or_insert_with(|| {
+        let check = chain.get_or_insert_with(|| {
             let own = acceptance.as_ref().map(|(acceptance, _)| acceptance.identity.clone());
             // Without both every record is refused, as one by an unknown key must be.
             let identity = trust.identity.clone().or(own).unwrap_or_else(nobody);
@@ -318,11 +322,13 @@ impl BundleCheck {
             if let Some((acceptance, link)) = acceptance.clone() {
                 check.accepted(acceptance, link);
             }
-            for (seq, link) in held.drain(..) {
-                check.expect_kept(seq, link);
-            }
             check
-        })
+        });
+        // The walk may have begun with the receipts, before the summaries were read.
+        for (seq, link) in held.drain(..) {
+            check.expect_kept(seq, link);
+        }
+        check
     }
 
     fn identity(&self) -> Option<PublicKey> {

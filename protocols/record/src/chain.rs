@@ -21,6 +21,7 @@ pub use verify::{Epochs, OpenedEpoch, verify};
 
 use crate::encode::Link;
 use crate::kind::Kind;
+use serde_json::{Map, Value};
 
 /// An epoch ends after this many records at the latest, or after 24 hours, whichever comes first.
 pub const EPOCH_RECORDS_MAX: u64 = 65_536;
@@ -69,13 +70,21 @@ impl Head {
     }
 
     /// As [`Head::place`], for a chain of which it is known whether `epoch.close` was its last record: only the opening
-    /// of the next epoch may follow one.
-    pub fn place_after(&self, closed: bool, record: &Parsed<'_>, known: impl FnOnce(u64) -> Option<Link>) -> Verdict {
-        match self.place(record, known) {
-            Verdict::Next if closed && record.kind != Kind::EpochOpen => {
-                Verdict::Break(Break::Closed { seq: record.seq, ep: record.ep })
-            }
-            verdict => verdict,
+    /// of the next epoch may follow one, and only under the key that it names, if it names one. An opening behind a
+    /// receipt goes on elsewhere and is bound by nothing here.
+    pub fn place_after(
+        &self,
+        closed: Option<&Closed>,
+        record: &Parsed<'_>,
+        known: impl FnOnce(u64) -> Option<Link>,
+    ) -> Verdict {
+        let verdict = self.place(record, known);
+        let (Verdict::Next, Some(closed)) = (verdict, closed) else { return verdict };
+        let leaves = record.tail_state().is_some_and(TailState::leaves_a_branch);
+        match record.kind {
+            Kind::EpochOpen if leaves || closed.allows(record) => Verdict::Next,
+            Kind::EpochOpen => Verdict::Break(Break::Key { seq: record.seq, ep: record.ep }),
+            _ => Verdict::Break(Break::Closed { seq: record.seq, ep: record.ep }),
         }
     }
 
@@ -84,6 +93,35 @@ impl Head {
         Self { ep: record.ep, seq: record.seq, link: record.link }
     }
 }
+
+/// How an epoch ended in order, as its last record says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Closed {
+    /// Key of the next epoch, where the same process goes on.
+    next_epk: Option<String>,
+}
+
+impl Closed {
+    /// What an `epoch.close` says; `None` for any other record.
+    pub fn by(record: &Parsed<'_>) -> Option<Self> {
+        let named = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (record.kind == Kind::EpochClose).then(|| Self { next_epk: record.data().get(NEXT_EPK).map(named) })
+    }
+
+    /// Whether the close names the key of the next epoch: then the opening was stored with it.
+    pub fn names_a_key(&self) -> bool {
+        self.next_epk.is_some()
+    }
+
+    /// Whether an opening has the key that the close names, if it names one.
+    pub(crate) fn allows(&self, opening: &Parsed<'_>) -> bool {
+        let epk = |data: &Map<String, Value>| data.get("epk").and_then(Value::as_str).map(str::to_owned);
+        self.next_epk.as_ref().is_none_or(|named| epk(&opening.data()).as_ref() == Some(named))
+    }
+}
+
+/// Member of `epoch.close` that names the key of the next epoch, base64url.
+pub const NEXT_EPK: &str = "next_epk";
 
 /// Where a verified record stands to a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +163,14 @@ pub enum Break {
     /// Its epoch has ended.
     #[error("record {seq} follows the close of epoch {ep}")]
     Closed {
+        /// Its number.
+        seq: u64,
+        /// The epoch.
+        ep: u64,
+    },
+    /// The epoch before was closed for one under another key.
+    #[error("record {seq} opens epoch {ep} under another key than the close of the epoch before names")]
+    Key {
         /// Its number.
         seq: u64,
         /// The epoch.

@@ -82,10 +82,19 @@ impl Command {
     /// Reads and verifies under the key for orders. Says nothing about whether it may be acted on: [`Command::judged`]
     /// does.
     pub fn verify(line: &str, key: &PublicKey) -> Result<(Self, Link), Refusal> {
+        Self::read(line, Some((key, "order")))
+    }
+
+    /// What a command says, for who signed it.
+    pub fn claims(line: &str) -> Result<(Self, Link), Refusal> {
+        Self::read(line, None)
+    }
+
+    fn read(line: &str, key: Option<(&PublicKey, &'static str)>) -> Result<(Self, Link), Refusal> {
         Token::of_central(
             line,
             |sms| Header::Command { sms },
-            Some((key, "order")),
+            key,
             |sms, members| {
                 members.in_order(&["v", "sms", "aud", "n", "seq", "on", "body"])?;
                 let body = members.value("body").ok_or(Refusal::Missing { field: "body" })?;

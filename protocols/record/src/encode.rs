@@ -102,6 +102,10 @@ pub(crate) enum Header<'a> {
     Order { sms: &'a Name },
     /// A command to a gateway.
     Command { sms: &'a Name },
+    /// A gateway's wish for a certificate, under its identity key.
+    Wanted { gw: &'a Name },
+    /// Certificates for a gateway, under the key of receipts.
+    Issued { sms: &'a Name },
 }
 
 impl Header<'_> {
@@ -117,6 +121,8 @@ impl Header<'_> {
             Header::Request { gw } => (format!("{gw}#id"), "enrol+jws"),
             Header::Order { sms } => (format!("{sms}#order"), "order+jws"),
             Header::Command { sms } => (format!("{sms}#order"), "command+jws"),
+            Header::Wanted { gw } => (format!("{gw}#id"), "csr+jws"),
+            Header::Issued { sms } => (format!("{sms}#receipt"), "certificate+jws"),
         };
         base64url(format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"{typ}"}}"#).as_bytes())
     }
@@ -244,6 +250,8 @@ mod tests {
             (Header::Request { gw: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#id","typ":"enrol+jws"}"#),
             (Header::Order { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#order","typ":"order+jws"}"#),
             (Header::Command { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#order","typ":"command+jws"}"#),
+            (Header::Wanted { gw: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#id","typ":"csr+jws"}"#),
+            (Header::Issued { sms: &gw }, r#"{"alg":"EdDSA","kid":"gate-7#receipt","typ":"certificate+jws"}"#),
             (
                 Header::Root { sms: &gw, key: &key },
                 r#"{"alg":"EdDSA","kid":"gate-7#root:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","typ":"root+jws"}"#,

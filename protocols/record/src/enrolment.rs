@@ -4,6 +4,7 @@ use crate::encode::{Header, Link, Name, Signed, Token, assemble, base64url, from
 use crate::json::Members;
 use crate::keys::{IdentityKey, PublicKey};
 use crate::refusal::Refusal;
+use crate::shown;
 use crate::token::{TokenId, token_id};
 use crate::wall;
 
@@ -85,8 +86,9 @@ impl Request {
     }
 
     fn bounded(&self) -> Result<(), Refusal> {
-        if !(1..=MACHINE_MAX).contains(&self.machine.len()) {
-            return Err(Refusal::Field { field: "machine", expected: "a text of 1 to 128 bytes" });
+        if !(1..=MACHINE_MAX).contains(&self.machine.len()) || !shown::is_plain(&self.machine) {
+            let expected = "a text of 1 to 128 bytes without control or invisible characters";
+            return Err(Refusal::Field { field: "machine", expected });
         }
         if self.csr.as_ref().is_some_and(|csr| csr.len() > CSR_MAX) {
             return Err(Refusal::Field { field: "csr", expected: "at most 2048 bytes" });
@@ -143,5 +145,14 @@ mod tests {
             assert!(matches!(Request::verify(&line), Err(Refusal::Place { .. })), "{changed}");
         }
         assert!(Request { machine: String::new(), ..request() }.sign(&key).is_err());
+        // A second line that looks like one of the program that shows it.
+        let told = request().sign(&key).unwrap().line;
+        let payload = String::from_utf8(from_base64url(told.split('.').nth(1).unwrap(), "payload").unwrap()).unwrap();
+        for unseen in ["\\nfingerprint ABCD", "\\u001b[2J", "\u{202e}"] {
+            let changed = payload.replacen("Raspberry", unseen, 1);
+            let header = Header::Request { gw: &gw }.encoded();
+            let line = assemble(&header, changed.as_bytes(), |input| key.sign(input)).line;
+            assert!(matches!(Request::verify(&line), Err(Refusal::Field { field: "machine", .. })), "{changed}");
+        }
     }
 }

@@ -90,6 +90,8 @@ kinds! {
     PersonalErased = "personal.erased",
     /// An order of the central system came into force.
     OrderApplied = "order.applied",
+    /// A version of the root document came into force.
+    RootApplied = "root.applied",
     /// An order or command was refused; what was in force stays.
     OrderRejected = "order.rejected",
     /// What one day brought to each piece of equipment; kept when the records of the day are disposed of.
@@ -119,6 +121,8 @@ kinds! {
     /// The central side sees the chain of this gateway in another way: as it should be, forked, with refused lines, or
     /// as one that is no longer trusted.
     HealthCentral = "health.central",
+    /// The certificate of the central link: good, being renewed, near its end, expired.
+    HealthCertificate = "health.certificate",
     /// A guard acknowledged an alarm.
     ActAcknowledged = "act.acknowledged",
     /// The agent started.

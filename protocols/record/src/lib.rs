@@ -7,8 +7,10 @@
 pub mod acceptance;
 pub mod body;
 pub mod bundle;
+pub mod certificate;
 pub mod chain;
 pub mod command;
+pub mod drill;
 pub mod encode;
 pub mod enrolment;
 pub mod json;
@@ -19,5 +21,6 @@ pub mod personal;
 pub mod receipt;
 pub mod refusal;
 pub mod root;
+pub mod shown;
 pub mod token;
 pub mod wall;

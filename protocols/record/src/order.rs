@@ -7,7 +7,7 @@ use crate::encode::{Header, Link, Name, Signed, Token, assemble, base64url, byte
 use crate::json::{INTEGER_MAX, Members};
 use crate::keys::{OrderKey, PublicKey};
 use crate::refusal::Refusal;
-use crate::root::Root;
+use crate::root::Roots;
 use crate::wall;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -87,20 +87,29 @@ impl Order {
         Token::of_central(line, |sms| Header::Order { sms }, Some((key, "order")), Self::from_members)
     }
 
+    /// What an order says, for who signed it.
+    pub fn claims(line: &str) -> Result<(Self, Link), Refusal> {
+        Token::of_central(line, |sms| Header::Order { sms }, None, Self::from_members)
+    }
+
     /// Whether it has ended, by a clock that the reader trusts.
     pub fn is_over(&self, trusted_ms: i64) -> bool {
         trusted_ms >= self.exp_ms
     }
 
-    /// Whether a verified order may follow what is in force. `root` is the version of the root document in force, whose
-    /// order key this order was verified with.
-    pub fn judged(&self, link: &Link, root: &Root, gw: &Name, last: &InForce) -> Result<Judgement, OrderRefusal> {
+    /// Whether an order may follow what is in force. It was verified with the order key of the newest of `roots`, which the
+    /// version that it names must have too: whoever reads it later verifies it with that one's.
+    pub fn judged(&self, link: &Link, roots: &Roots, gw: &Name, last: &InForce) -> Result<Judgement, OrderRefusal> {
+        let root = roots.in_force();
         if self.gw != *gw || self.sms != root.sms {
             let (found, expected) = (format!("{}/{}", self.sms, self.gw), format!("{}/{gw}", root.sms));
             return Err(OrderRefusal::Stranger { found, expected });
         }
         if self.root > root.ver {
             return Err(OrderRefusal::RootFirst { needed: self.root, known: root.ver });
+        }
+        if roots.version(self.root).is_none_or(|named| named.order != root.order) {
+            return Err(OrderRefusal::RootPast { named: self.root, known: root.ver });
         }
         if self.ver < root.order_floor {
             return Err(OrderRefusal::BelowFloor { ver: self.ver, floor: root.order_floor });
@@ -284,6 +293,16 @@ pub enum OrderRefusal {
         /// In force here.
         known: u64,
     },
+    /// It names a version of the root document whose order key is not the one in force.
+    #[error(
+        "the order names version {named} of the root document, whose key for orders is not that of version {known}"
+    )]
+    RootPast {
+        /// Named in the order.
+        named: u64,
+        /// In force here.
+        known: u64,
+    },
     /// Below the lowest version that the root document allows.
     #[error("the order has version {ver}, the root document allows {floor} and higher")]
     BelowFloor {
@@ -319,7 +338,7 @@ impl OrderRefusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Stranger { .. } => "stranger",
-            Self::RootFirst { .. } => "order-root",
+            Self::RootFirst { .. } | Self::RootPast { .. } => "order-root",
             Self::BelowFloor { .. } => "order-floor",
             Self::Twice { .. } => "order-twice",
             Self::Back { .. } => "order-back",

@@ -16,6 +16,8 @@ pub const ROOT_KEYS: usize = 3;
 pub const ROOT_THRESHOLD: usize = 2;
 /// Most versions in a `root.jws`: one a year for as long as anybody keeps records.
 pub const ROOT_VERSIONS_MAX: usize = 64;
+/// Most bytes of lines in one message to a gateway, and so of a `root.jws` that it takes: some fifty renewals.
+pub const DOWN_LINES_MAX: usize = 120 * 1024;
 /// Most lines of one version: all keys of its own and all of the version before.
 const LINES_MAX: usize = 2 * ROOT_KEYS;
 
@@ -217,6 +219,13 @@ impl Roots {
             versions.push((root, link(first.payload)));
         }
         if versions.is_empty() { Err(RootRefusal::Empty) } else { Ok(Self { versions }) }
+    }
+
+    /// Whether a text names our first version at its beginning: whatever does not is another system's, and nothing of it
+    /// needs to be verified.
+    pub fn begins(&self, text: &str) -> bool {
+        let first = text.split('\n').next().and_then(|line| Token::split(line).ok());
+        first.is_some_and(|token| self.versions.first().is_some_and(|(_, known)| *known == link(token.payload)))
     }
 
     /// The newest version: the keys in force.

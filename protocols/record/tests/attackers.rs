@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene must fail")]
 
 use picket_record::body::{Body, ClockQuality, ClockSource, When};
-use picket_record::chain::{ChainCheck, Found, Head, Loss, Opening, Origin, Sealer, Summary, TailState};
+use picket_record::chain::{ChainCheck, Found, Head, Loss, NEXT_EPK, Opening, Origin, Sealer, Summary, TailState};
 use picket_record::encode::{Link, Name};
-use picket_record::keys::IdentityKey;
+use picket_record::keys::{EpochKey, IdentityKey};
 use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::{Receipt, State};
 use serde_json::json;
@@ -181,6 +181,52 @@ fn a_loss_is_declared_by_the_journal_alone_and_only_as_far_as_it_says() {
     damaged.insert(2, "more".into());
     damaged.insert(2, "lines than numbers".into());
     assert_eq!(reasons(&read(&damaged, &[])), ["not-three-parts"; 3]);
+}
+
+/// Closes the epoch under the key from `seed`, which has `n` heartbeats, and names the key from `next`.
+fn closed_for(mut chain: Chain, seed: u8, n: u64, told: &str, next: u8) -> Chain {
+    let opened = Chain {
+        lines: chain.lines[..chain.lines.len() - n as usize - 1].to_vec(),
+        links: chain.links[..chain.links.len() - n as usize - 1].to_vec(),
+        ep: chain.ep - 1,
+    };
+    let origin = Origin { site: Name::parse("s").unwrap(), gw: Name::parse("g").unwrap() };
+    let state = if opened.lines.is_empty() { TailState::Genesis } else { TailState::Rotate };
+    let opening = Opening { tail_state: state, found: None, last_receipt: None, version: "1".into() };
+    let identity = IdentityKey::from_seed([1; 32]);
+    let (mut sealer, open) = Sealer::open(&origin, &identity, [seed; 32], opened.head(), &opening, &when()).unwrap();
+    assert_eq!(open.line, chain.lines[opened.lines.len()], "the same epoch");
+    let body =
+        |kind, data: serde_json::Value| Body::new(when(), kind, Severity::Info, data.as_object().unwrap().clone());
+    for _ in 0..n {
+        sealer.seal(&body(Kind::Heartbeat, json!({ "told": told }))).unwrap();
+    }
+    let next = EpochKey::from_seed([next; 32]).public().text();
+    let close = sealer.seal(&body(Kind::EpochClose, json!({ "why": "rotate", (NEXT_EPK): next }))).unwrap();
+    chain.add(close.line, close.link);
+    chain
+}
+
+#[test]
+fn a_thief_who_rewrites_an_epoch_that_was_rotated_to_in_process_is_detected() {
+    let chain = Chain::default().epoch(2, TailState::Genesis, 3, "truth");
+    let chain = closed_for(chain, 2, 3, "truth", 3);
+    let truth = chain.clone().epoch(3, TailState::Rotate, 3, "truth");
+    assert_eq!(read(&truth.lines, &[]).contradictions, 0);
+    for state in [TailState::Rotate, TailState::Clean, TailState::Crash] {
+        let lie = chain.clone().epoch(9, state, 3, "lie");
+        assert_eq!(reasons(&read(&lie.lines, &[])), ["break-key"], "{state:?}");
+    }
+    // The one exemption, for a journal that was put back to this point, is never silent.
+    let elsewhere = read(&chain.clone().epoch(9, TailState::Rollback, 3, "?").lines, &[]);
+    assert!(matches!(elsewhere.losses[..], [Loss::Branch { seq: 6, proved: false, .. }]), "{:?}", elsewhere.losses);
+    // Without the close it is an epoch that was not closed; where the close has a receipt, that is missed.
+    let mut cut = chain.clone();
+    cut.lines.pop();
+    cut.links.pop();
+    let cut = cut.epoch(9, TailState::Crash, 3, "lie");
+    assert_eq!(read(&cut.lines, &[]).losses, [Loss::Unclosed { ep: 1, last: 4 }]);
+    assert_eq!(reasons(&read(&cut.lines, &[chain.receipt(1, 5)])), ["receipt-head"]);
 }
 
 #[test]

@@ -127,18 +127,51 @@ fn reencoded(line: &str) -> String {
     }
 }
 
+/// What nothing but the signed manifest shows: papers that are missing or there twice, the end of the records, and line 4
+/// of them, which is what is left of a record that is declared as lost. No change to the text of another line is here.
+const SILENT: [&str; 19] = [
+    "enrol.jws 1 dropped",
+    "enrol.jws 1 repeated",
+    "receipts.jws 1 dropped",
+    "receipts.jws 2 dropped",
+    "receipts.jws 3 dropped",
+    "receipts.jws 4 dropped",
+    "receipts.jws 5 dropped",
+    "summaries.jws 2 dropped",
+    "orders.jws 1 dropped",
+    "orders.jws 2 dropped",
+    "orders.jws 3 dropped",
+    "records.jws 4 dropped",
+    "records.jws 4 repeated",
+    "records.jws 4 re-encoded",
+    "records.jws 4 truncated",
+    "records.jws 18 dropped",
+    "branches.jws 1 dropped",
+    "branches.jws 1 repeated",
+    "branches.jws 2 repeated",
+];
+
 #[test]
-fn a_change_to_the_records_is_refused_without_a_manifest_too() {
+fn a_change_to_a_signed_line_is_refused_without_a_manifest_too() {
     let good = unsealed(&frozen());
-    let n = text(&good, Part::Records).lines().count();
-    for at in 0..n {
-        let dropped = with(&good, Part::Records, |lines| drop(lines.remove(at)));
-        let repeated = with(&good, Part::Records, |lines| lines.insert(at, lines[at].clone()));
-        // The unreadable line is what is left of a record that is declared as lost; nothing names record 27.
-        let silent = at == 3 || at + 1 == n;
-        assert_eq!(judged(&dropped, Seal::Waived).is_verified(), silent, "dropped {at}");
-        assert_eq!(judged(&repeated, Seal::Waived).is_verified(), at == 3, "repeated {at}");
+    let mut silent = Vec::new();
+    for part in Part::ALL.into_iter().filter(|part| part.file().ends_with(".jws") && *part != Part::Manifest) {
+        let n = text(&good, part).lines().count();
+        for at in 0..n {
+            let changes = [
+                ("dropped", with(&good, part, |lines| drop(lines.remove(at)))),
+                ("repeated", with(&good, part, |lines| lines.insert(at, lines[at].clone()))),
+                ("re-encoded", with(&good, part, |lines| lines[at] = reencoded(&lines[at]))),
+                ("truncated", with(&good, part, |lines| lines[at] = lines[at][..lines[at].len() - 1].to_owned())),
+            ];
+            for (change, changed) in changes {
+                if judged(&changed, Seal::Waived).is_verified() {
+                    silent.push(format!("{} {} {change}", part.file(), at + 1));
+                }
+            }
+        }
     }
+    assert_eq!(silent, SILENT);
 }
 
 #[test]

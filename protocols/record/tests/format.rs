@@ -1,6 +1,7 @@
 //! FORMAT.md says what the code does: kinds, limits, headers, words.
 
 use picket_record::bundle::{Part, WHOLE_MAX};
+use picket_record::certificate::{CERTIFICATE_MAX, CHAIN_MAX};
 use picket_record::chain::{DRILL_ID_MAX, EPOCH_RECORDS_MAX, LISTED_MAX, TailState, WITNESSES_MAX};
 use picket_record::command::{COMMAND_AGE_MAX_S, DRILL_MAX_S};
 use picket_record::encode::{LINE_MAX, PAYLOAD_MAX};
@@ -10,7 +11,7 @@ use picket_record::kind::Kind;
 use picket_record::order::{DRILL_EQUIPMENT_MAX, DRILLS_MAX, ORDER_TEXT_MAX, SETTINGS_MAX};
 use picket_record::personal::{OPENINGS_MAX, PERSONAL_MAX, SALT_BYTES};
 use picket_record::receipt::RANGES_MAX;
-use picket_record::root::{ROOT_KEYS, ROOT_THRESHOLD, ROOT_VERSIONS_MAX};
+use picket_record::root::{DOWN_LINES_MAX, ROOT_KEYS, ROOT_THRESHOLD, ROOT_VERSIONS_MAX};
 use picket_record::token::TOKEN_LIFE_MAX_MS;
 
 const FORMAT: &str = include_str!("../FORMAT.md");
@@ -31,7 +32,7 @@ fn every_kind_stands_in_the_format() {
 
 #[test]
 fn every_limit_stands_in_the_format_with_its_number() {
-    let limits: [(&str, u64); 24] = [
+    let limits: [(&str, u64); 27] = [
         ("LINE_MAX", LINE_MAX as u64),
         ("PAYLOAD_MAX", PAYLOAD_MAX as u64),
         ("DEPTH_MAX", DEPTH_MAX as u64),
@@ -43,9 +44,12 @@ fn every_limit_stands_in_the_format_with_its_number() {
         ("TOKEN_LIFE_MAX_MS", TOKEN_LIFE_MAX_MS as u64),
         ("MACHINE_MAX", MACHINE_MAX as u64),
         ("CSR_MAX", CSR_MAX as u64),
+        ("CHAIN_MAX", CHAIN_MAX as u64),
+        ("CERTIFICATE_MAX", CERTIFICATE_MAX as u64),
         ("ROOT_KEYS", ROOT_KEYS as u64),
         ("ROOT_THRESHOLD", ROOT_THRESHOLD as u64),
         ("ROOT_VERSIONS_MAX", ROOT_VERSIONS_MAX as u64),
+        ("DOWN_LINES_MAX", DOWN_LINES_MAX as u64),
         ("SETTINGS_MAX", SETTINGS_MAX as u64),
         ("ORDER_TEXT_MAX", ORDER_TEXT_MAX as u64),
         ("DRILLS_MAX", DRILLS_MAX as u64),
@@ -69,7 +73,8 @@ fn every_header_file_and_state_stands_in_the_format() {
     let kids = ["<gw>#<ep>", "<gw>#id", "<gw>#id", "<sms>#receipt", "<sms>#accept", "<sms>#accept", "<sms>#root:<key>"];
     let typs = ["rec", "open", "enrol", "receipt", "accept", "token", "root"];
     let orders = [("<sms>#order", "order"), ("<sms>#order", "command")];
-    for (kid, typ) in kids.into_iter().zip(typs).chain(orders) {
+    let certificates = [("<gw>#id", "csr"), ("<sms>#receipt", "certificate")];
+    for (kid, typ) in kids.into_iter().zip(typs).chain(orders).chain(certificates) {
         let header = format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"{typ}+jws"}}"#);
         assert!(FORMAT.contains(&header), "{header}");
     }

@@ -3,7 +3,7 @@
 
     make_bundle.py FOLDER
 
-Writes FOLDER/good, FOLDER/<mutant>... and FOLDER/expected.tsv (mutant, reason word); prints the identity. Every mutant
+Writes FOLDER/good, FOLDER/rollback (good too), FOLDER/<mutant>... and FOLDER/expected.tsv (mutant, reason word); prints the identity. Every mutant
 is signed and sealed as if nothing were wrong, so that the broken rule alone speaks against it.
 """
 import base64
@@ -53,18 +53,21 @@ class Bundle:
     def __init__(self, broken=""):
         self.broken, self.lines, self.links = broken, [], {}
         self.seq, self.ep, self.prev, self.second = 0, 0, None, 0
-        self.files = {}
+        self.files, self.branch, self.keys = {}, [], {}
 
     def broke(self, rule):
         return self.broken == rule
 
-    def record(self, kind, data=None, sev=0, mode="live", **fields):
+    def record(self, kind, data=None, sev=0, mode="live", key=None, **fields):
         self.seq += 2 if self.broke("missing") and self.seq == 3 else 1
         self.second += 1
         opens = kind == "epoch.open"
         if opens:
             self.ep += 2 if self.broke("break-epoch") and self.ep else 1
         prev = b64(b"\1" * 32) if self.broke("break-prev") and self.seq == 4 else self.prev
+        if self.broke("tail") and opens and self.ep == 2:
+            prev = b64(b"\1" * 32)
+            data = data | {"tail_state": "rollback", "tail": {"seq": self.seq - 1, "hash": b64(b"\2" * 32)}}
         payload = {"v": 1, "site": self.SITE, "gw": self.GW, "ep": self.ep, "seq": self.seq, "prev": prev,
                    "boot": "4c1e6b0a-2222-4444-8888-0123456789ab", "mono_us": 5_000_000 + self.second,
                    "wall": None if self.seq == 2 else moment(self.second),
@@ -73,7 +76,7 @@ class Bundle:
             payload["drill"] = fields.pop("drill")
         payload |= {"kind": kind, "sev": sev} | fields
         if opens:
-            key = f"epoch {self.ep}"
+            key = key or self.keys.get(self.ep, f"epoch {self.ep}")
             statement = f"pop1|{self.GW}|{self.ep}|{prev}".encode()
             pop = private("somebody" if self.broke("possession") and self.ep == 2 else key).sign(statement)
             data = {"epk": public(key), "pop": b64(pop), "tail": {"seq": self.seq - 1, "hash": self.prev}} | data
@@ -85,12 +88,13 @@ class Bundle:
         return line
 
     def changed(self, payload, opens):
-        kid, typ, key = (f"{self.GW}#id", "open", "identity") if opens else (f"{self.GW}#{self.ep}", "rec", f"epoch {self.ep}")
+        kid, typ, key = (f"{self.GW}#id", "open", "identity") if opens else (
+            f"{self.GW}#{self.ep}", "rec", self.keys.get(self.ep, f"epoch {self.ep}"))
         header = None
         if self.seq == 5:
             text = compact(payload)
             swaps = {"payload-number": ('"sev":0', '"sev":0.0'), "payload-duplicate-key": ('"sev":0', '"sev":0,"sev":0'),
-                     "version": ('"v":1', '"v":2'), "kind": ("heartbeat", "heartbeats"), "name": ('"gw-42"', '"gw_42"'),
+                     "version": ('"v":1', '"v":2'), "kind": ("heartbeat", "heart\\u001b]0;beats"), "name": ('"gw-42"', '"gw_42"'),
                      "field-missing": ('"boot"', '"boo"'), "field": ('"live"', '"alive"'),
                      "payload-syntax": ('"sev":0', '"sev":0,'), "stranger": ('"south-dock"', '"north-dock"')}
             if self.broken in swaps:
@@ -102,11 +106,13 @@ class Bundle:
         return Line(kid, typ, payload, key, header)
 
     def receipt(self, n, upto, prev):
+        sms = "another" if self.broke("system") and n == 2 else self.SMS
         head = b64(b"\2" * 32) if self.broke("receipt-head") and n == 2 else self.links[upto]
         prev = b64(b"\3" * 32) if self.broke("receipt-chain") and n == 2 else prev
-        payload = {"v": 1, "sms": self.SMS, "gw": self.GW, "n": n, "prev": prev, "upto": upto, "head": head,
+        head = b64(b"\7" * 32) if n == 3 else head
+        payload = {"v": 1, "sms": sms, "gw": self.GW, "n": n, "prev": prev, "upto": upto, "head": head,
                    "ep": self.ep, "received": moment(30), "ts": moment(31), "state": "ok", "have": [], "resend": []}
-        return Line(f"{self.SMS}#receipt", "receipt", payload, "receipt")
+        return Line(f"{sms}#receipt", "receipt", payload, "receipt")
 
     def root(self):
         payload = {"v": 1, "sms": self.SMS, "ver": 2 if self.broke("root-version") else 1, "ts": moment(0),
@@ -122,7 +128,44 @@ class Bundle:
                    "drills": [{"id": "march", "from": moment(2), "to": moment(3), "equipment": ["DOOR 1"]}]}
         if self.broke("field-place"):
             payload["sudo"] = True
+        if self.broken in ORDERED:
+            payload = {name: payload[name] for name in list(payload)[:8]} | ORDERED[self.broken]
         return Line(f"{self.SMS}#order", "order", payload, "order")
+
+    def command(self, n):
+        start = {"do": "drill.start", "id": "march", "for_s": 600, "equipment": ["DOOR 1"]}
+        body = ASKED.get(self.broken, [start, {"do": "drill.end", "id": "march"}, {"do": "heartbeat"}][n - 1])
+        payload = {"v": 1, "sms": self.SMS, "aud": self.GW, "n": n, "seq": 2, "on": self.links[2], "body": body}
+        return Line(f"{self.SMS}#order", "command", payload, "order")
+
+    def another_opening(self):
+        """Of the epoch that runs, with another key."""
+        self.ep -= 1
+        self.record("epoch.open", {"tail_state": "rotate", "version": "py"}, key="epoch of somebody")
+
+    def put_back(self):
+        """The disk is put back to record 7, writes 8 to 10 once more, and then meets the receipt for record 9."""
+        stood, shown = self.links[9], self.lines[:7]
+        self.seq, self.ep, self.prev, self.keys = 7, 1, self.links[7], {2: "epoch of the branch"}
+        self.record("epoch.open", {"tail_state": "clean", "version": "py"})
+        self.record("heartbeat", {"again": 1})
+        self.record("heartbeat", {"again": 2})
+        self.branch = self.lines[9:]
+        tail, self.links[9] = {"seq": 10, "hash": self.prev}, stood
+        self.seq, self.prev, self.lines = 9, stood, shown
+        self.record("epoch.open", {"tail_state": "rollback", "tail": tail, "version": "py"})
+        self.record("heartbeat", {"on": 1})
+        if self.broke("rollback-hole"):
+            del self.branch[1]
+
+    def summaries(self, first):
+        """Record 5 as the summary of a day, which the records show as something else."""
+        other = Bundle()
+        other.prev = first
+        other.record("epoch.open", {"tail_state": "genesis", "version": "py"})
+        other.seq = 4
+        other.record("summary.day", {"day": "2026-03-01", "from": 1, "to": 4})
+        return other.lines
 
     def build(self):
         accept = {"v": 1, "sms": self.SMS, "site": self.SITE, "gw": self.GW, "identity": public("identity"),
@@ -137,27 +180,42 @@ class Bundle:
         self.record("alarm.raised", {"alarm": "door"}, 3, "drill", drill={"id": "march", "auth": second.link})
         self.record("act.acknowledged", {"alarm": "door"}, pii=b64(hashlib.sha256(salt + text.encode()).digest()))
         self.record("heartbeat", {"by_sev": [1, 0, 0, 1, 0], "nested": {"deep": [1, -2]}, "escaped": "\u2028 \" \\ é"})
-        self.record("gap.dropped", {"n": 3, "reason": "disk_full"}, 2)
-        self.record("epoch.close", {"why": "rotate"})
+        # Nothing of it may reach a terminal as it is.
+        self.record("gap.dropped", {"n": 3, "reason": "disk\x1b[2J full\u202e\u2028\x9b"}, 2)
+        self.record("epoch.close", {"why": "rotate", "next_epk": public("somebody" if self.broke("break-key") else "epoch 2")})
         if self.broke("break-closed"):
             self.record("heartbeat", {"late": 1})
         self.record("epoch.open", {"tail_state": "rotate", "version": "py"})
+        if self.broke("epoch-taken"):
+            self.another_opening()
         equipment = {"eq": "SENSOR 1", "reg": 3, "standing": {"st": "good"},
                      "src": {"drv": "modbus-tcp", "raw": b64(b"\6" * 32), "identity": "reported"}, "dev_ts": "10:00"}
         self.record("readings", {"dev": "s1", "p": {"t": {"v": 215, "e": -1, "u": "Cel"}}}, **equipment)
         last = self.seq
+        if self.broken.startswith("rollback"):
+            self.put_back()
         first = self.receipt(1, 5 if self.broken != "missing" else 3, accept.link)
         receipts = [first, self.receipt(2, last, first.link)]
+        if self.broke("receipts-differ"):
+            receipts.append(self.receipt(3, last, receipts[1].link))
         disclosed = text.replace("Zoë", "Ana") if self.broke("disclosure") else text
         sidecar = {"v": 1, "openings": [{"seq": 5 if self.broke("missing") else 4, "salt": b64(salt), "text": disclosed}]}
         self.put("root.jws", self.root())
         self.put("enrol.jws", [accept])
         self.put("receipts.jws", receipts)
-        self.put("orders.jws", [order, second])
-        self.put("records.jws", self.lines)
+        self.put("orders.jws", [order, second] + [self.command(n) for n in (1, 2, 3)])
+        beginning = 1 if self.broke("start") else 0
+        again = self.lines[4:5] if self.broke("backwards") else []
+        self.put("records.jws", self.lines[beginning:] + again)
+        if self.broke("summary"):
+            self.put("summaries.jws", self.summaries(accept.link))
+        if self.broke("unverifiable"):
+            del self.files["root.jws"]
         self.files["sidecar.json"] = compact(sidecar).encode()
         self.files["REPORT.txt"] = "Nine records.\n".encode()
-        self.seal(last)
+        if self.branch:
+            self.put("branches.jws", self.branch)
+        self.seal(self.seq)
         return self
 
     def put(self, name, lines):
@@ -185,7 +243,30 @@ class Bundle:
 MUTANTS = ["missing", "break-epoch", "break-prev", "break-closed", "possession", "payload-number",
            "payload-duplicate-key", "payload-syntax", "version", "kind", "name", "field-missing", "field", "stranger",
            "header", "signature", "receipt-head", "receipt-chain", "acceptance", "root-version", "root-threshold",
-           "root-signer", "field-place", "order-chain", "disclosure", "file", "range", "misplaced", "unsealed"]
+           "root-signer", "field-place", "order-chain", "disclosure", "file", "range", "misplaced", "unsealed", "start",
+           "backwards", "tail", "break-key", "receipts-differ", "epoch-taken", "summary", "system", "unverifiable"]
+# What stands behind `root` in both orders, and the body of every command: each is refused as a [field].
+MARCH = {"id": "march", "from": moment(2), "to": moment(3), "equipment": ["DOOR 1"]}
+ORDERED = {
+    "order-register-more": {"register": {"sha256": b64(b"\1" * 32), "bytes": 1, "name": "x"}},
+    "order-register-size": {"register": {"sha256": b64(b"\1" * 32), "bytes": -1}},
+    "order-settings-many": {"settings": {f"s{n}": n for n in range(65)}},
+    "order-settings-nested": {"settings": {"zone": ["Europe"]}},
+    "order-settings-long": {"settings": {"zone": "x" * 257}},
+    "order-drills-many": {"drills": [MARCH] * 17},
+    "order-drill-backwards": {"drills": [MARCH | {"to": moment(1)}]},
+    "order-drill-unnamed": {"drills": [MARCH | {"id": ""}]},
+    "order-drill-more": {"drills": [MARCH | {"why": "x"}]},
+    "order-drill-equipment": {"drills": [MARCH | {"equipment": ["x"] * 65}]},
+}
+ASKED = {
+    "command-unknown": {"do": "open"},
+    "command-more": {"do": "heartbeat", "id": "march"},
+    "command-long": {"do": "drill.start", "id": "march", "for_s": 28801, "equipment": []},
+    "command-no-time": {"do": "drill.start", "id": "march", "for_s": 0, "equipment": []},
+    "command-no-equipment": {"do": "drill.start", "id": "march", "for_s": 600},
+    "command-unnamed": {"do": "drill.end", "id": "x" * 65},
+}
 
 
 def main():
@@ -194,9 +275,11 @@ def main():
         return 2
     folder = Path(sys.argv[1])
     Bundle().build().write(folder / "good")
-    for rule in MUTANTS:
-        Bundle(rule).build().write(folder / rule)
-    (folder / "expected.tsv").write_text("".join(f"{rule}\t{rule}\n" for rule in MUTANTS))
+    Bundle("rollback").build().write(folder / "rollback")
+    mutants = {rule: rule for rule in MUTANTS} | {"rollback-hole": "tail"} | dict.fromkeys([*ORDERED, *ASKED], "field")
+    for mutant in mutants:
+        Bundle(mutant).build().write(folder / mutant)
+    (folder / "expected.tsv").write_text("".join(f"{mutant}\t{word}\n" for mutant, word in mutants.items()))
     print(public("identity"))
     return 0
 

@@ -189,6 +189,15 @@ function text_of(path, most, least,    v) {
   if (!R && (length(v) > most || length(v) < least)) refuse("field")
   return v
 }
+# Characters that change what a person sees around them, as UTF-8; a NUL where this awk can hold one.
+function shown(path,    v) {
+  v = text_of(path, 128, 1)
+  if (R) return v
+  if (v ~ /[\001-\037\177]|\302[\200-\237\255]|\330\234|\341\240\216|\342\200[\213-\217\250-\256]/) refuse("field")
+  if (v ~ /\342\201[\240-\257]|\357\273\277|\357\277[\271-\273]|\360\235\205[\263-\272]|\363\240[\200-\201]/) refuse("field")
+  if (CHR[0] != "" && index(v, CHR[0])) refuse("field")
+  return v
+}
 function count(path, least,    v) {
   v = is(path, "n")
   if (!R && v + 0 < least + 0) refuse("field")
@@ -282,7 +291,13 @@ function record(    gw, ep, mode, opens, i, v, tail, p) {
     p = ".data.lost[" i "]"
     v = v (i ? "," : "") VALUE[p "[0]"] ":" VALUE[p "[1]"]
   }
-  row(v); row(number_or_dash(".data.from")); row(number_or_dash(".data.to")); row(plain(VALUE[".data.why"])); row(files())
+  row(v); row(number_or_dash(".data.from")); row(number_or_dash(".data.to")); row(plain(VALUE[".data.why"]))
+  v = VALUE[".data.next_epk"]
+  if (!(".data.next_epk" in TYPE)) v = "-"; else if (TYPE[".data.next_epk"] != "s" || v !~ /^[A-Za-z0-9_-]+$/) v = "!"
+  row(v)
+  p = ".data.branch"
+  v = TYPE[p] == "a" && SIZE[p] == 2 ? number_or_dash(p "[0]") " " number_or_dash(p "[1]") : ""
+  row(v ~ /^[0-9]+ [0-9]+$/ ? v : ""); row(files())
 }
 function files(    i, n, p, k, out) {
   if (TYPE[".data.files"] != "o") return "!field"
@@ -320,7 +335,7 @@ function enrol(    is_request, sms, gw) {
   sms = name(".sms"); gw = name(".gw"); name(".site")
   if (is_request) carries(gw "#id", "enrol"); else carries(sms "#accept", "accept")
   key_of(".identity"); moment(".ts")
-  if (is_request) { b64(".token", 16); text_of(".machine", 128, 1) } else { key_of(".receipt_key"); text_of(".by", 128, 1) }
+  if (is_request) { b64(".token", 16); shown(".machine") } else { key_of(".receipt_key"); shown(".by") }
   row(is_request ? "request" : "acceptance"); row(sms); row(gw); row(VALUE[".site"]); row(VALUE[".identity"])
   row(VALUE[".receipt_key"])
 }
@@ -340,6 +355,47 @@ function root(    i, list, k) {
   row(BODY); row(VALUE[".sms"]); row(VALUE[".ver"]); row(list); row(VALUE[".accept"]); row(VALUE[".receipt"])
   row(VALUE[".order"]); row(k)
 }
+function has_text(path, most) { return TYPE[path] == "s" && VALUE[path] != "" && length(VALUE[path]) <= most }
+function is_equipment(path,    i) {
+  if (TYPE[path] != "a" || SIZE[path] > 64) return 0
+  for (i = 0; i < SIZE[path]; i++) if (!has_text(path "[" i "]", 256)) return 0
+  return 1
+}
+function is_act(    act) {
+  act = TYPE[".body.do"] == "s" ? VALUE[".body.do"] : ""
+  if (act == "heartbeat") return SIZE[".body"] == 1
+  if (!has_text(".body.id", 64)) return 0
+  if (act == "drill.end") return SIZE[".body"] == 2
+  return act == "drill.start" && SIZE[".body"] == 4 && TYPE[".body.for_s"] == "n" && VALUE[".body.for_s"] + 0 >= 1 && \
+    VALUE[".body.for_s"] + 0 <= 28800 && is_equipment(".body.equipment")
+}
+function is_drill(p,    at_first, at_last) {
+  if (TYPE[p] != "o" || SIZE[p] != 4 || !has_text(p ".id", 64) || !is_equipment(p ".equipment")) return 0
+  if (TYPE[p ".from"] != "s" || TYPE[p ".to"] != "s") return 0
+  at_first = VALUE[p ".from"]; at_last = VALUE[p ".to"]
+  return is_moment(at_first) && is_moment(at_last) && at_first < at_last
+}
+function ordered(    i, k, t, p) {
+  p = ".register"
+  if (p in TYPE) {
+    if (TYPE[p] != "o" || SIZE[p] != 2 || TYPE[p ".sha256"] != "s" || TYPE[p ".bytes"] != "n") refuse("field")
+    else { b64(p ".sha256", 32); count(p ".bytes", 0) }
+  }
+  p = ".settings"
+  if (p in TYPE) {
+    if (TYPE[p] != "o" || SIZE[p] > 64) refuse("field")
+    for (i = 0; i < SIZE[p]; i++) {
+      k = p "." KEYS[p, i]
+      t = TYPE[k]
+      if (t != "n" && t != "b" && !(t == "s" && length(VALUE[k]) <= 256)) refuse("field")
+    }
+  }
+  p = ".drills"
+  if (p in TYPE) {
+    if (TYPE[p] != "a" || SIZE[p] > 16) refuse("field")
+    for (i = 0; i < SIZE[p]; i++) if (!is_drill(p "[" i "]")) refuse("field")
+  }
+}
 function order(    command, sms) {
   version()
   command = ".body" in TYPE
@@ -347,10 +403,11 @@ function order(    command, sms) {
   carries(sms "#order", command ? "command" : "order")
   in_order(command ? "v sms aud n seq on body" : "v sms aud ver prev iat exp root register settings drills")
   name(".aud")
-  if (command) { count(".n", 0); count(".seq", 0); b64(".on", 32); is(".body", "o") }
+  if (command) { count(".n", 0); count(".seq", 0); b64(".on", 32); is(".body", "o"); if (!R && !is_act()) refuse("field") }
   else {
     count(".ver", 1); b64(".prev", 32); count(".root", 0); moment(".iat"); moment(".exp")
     if (!R && VALUE[".iat"] >= VALUE[".exp"]) refuse("field")
+    ordered()
   }
   row(command ? "command" : "order"); row(sms); row(VALUE[".aud"]); row(command ? VALUE[".n"] : VALUE[".ver"])
   row(VALUE[".prev"]); row(VALUE[".root"])
@@ -405,9 +462,9 @@ BEGIN {
   CHR[0] = CHR[1]
   n = split("log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad " \
     "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored " \
-    "personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings " \
+    "personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended id.next readings " \
     "alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input " \
-    "health.central act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
+    "health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
   for (i = 1; i <= n; i++) KIND[list[i]] = 1
 }
 as == "sidecar" { J0 = J0 $0 "\n"; next }

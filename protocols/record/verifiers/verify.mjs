@@ -26,11 +26,12 @@ async function load() {
   }
 }
 
-const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20;
+const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20, SHOWN = 300;
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
-  receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored
-  personal.erased order.applied order.rejected summary.day exercise.started exercise.ended id.next readings alarm.raised
-  alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central
+  receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up
+  records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended
+  id.next readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line
+  health.input health.central health.certificate
   act.acknowledged act.started act.stopped seal.checked seal.mismatch`.split(/\s+/));
 
 class Refused extends Error {
@@ -234,6 +235,10 @@ function field(payload, name, good) {
 }
 const text = (p, name, most = PAYLOAD_MAX, least = 0) =>
   field(p, name, (value) => isText(value) && bytesOf(value) >= least && bytesOf(value) <= most);
+// Characters that change what a person sees around them.
+const UNSEEN = new RegExp("[\\u{0}-\\u{1f}\\u{7f}-\\u{9f}\\u{ad}\\u{61c}\\u{180e}\\u{200b}-\\u{200f}\\u{2028}-\\u{202e}" +
+  "\\u{2060}-\\u{206f}\\u{feff}\\u{fff9}-\\u{fffb}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e007f}]", "u");
+const shown = (p, name) => need(!UNSEEN.test(text(p, name, 128, 1)), "field", `the field ${name}`);
 const count = (p, name, least = 0) => field(p, name, (value) => isCount(value) && value >= least);
 const moment = (p, name) => field(p, name, isMoment);
 const link = (p, name, size = 32) => encode(decode(field(p, name, isText), size));
@@ -257,6 +262,24 @@ const isRising = (pairs) => {
     last = good ? pair[1] : Infinity;
     return good;
   });
+};
+
+const isNamed = (value, most) => isText(value) && bytesOf(value) >= 1 && bytesOf(value) <= most;
+const hasOnly = (map, names) => isObject(map) && map.size === names.length && names.every((name) => map.has(name));
+const areEquipment = (list) => Array.isArray(list) && list.length <= 64 && list.every((id) => isNamed(id, 256));
+const isRegister = (map) => hasOnly(map, ["sha256", "bytes"]) && isText(map.get("sha256")) && isCount(map.get("bytes"));
+const isSetting = (value) => ["number", "boolean"].includes(typeof value) || (isText(value) && bytesOf(value) <= 256);
+const areSettings = (map) => isObject(map) && map.size <= 64 && [...map.values()].every(isSetting);
+const isDrill = (map) => hasOnly(map, ["id", "from", "to", "equipment"]) && isNamed(map.get("id"), 64) &&
+  isMoment(map.get("from")) && isMoment(map.get("to")) && map.get("from") < map.get("to") && areEquipment(map.get("equipment"));
+const areDrills = (list) => Array.isArray(list) && list.length <= 16 && list.every(isDrill);
+const ACTS = { "drill.start": ["do", "id", "for_s", "equipment"], "drill.end": ["do", "id"], heartbeat: ["do"] };
+const isAct = (map) => {
+  const act = isObject(map) && map.get("do");
+  if (!isText(act) || !Object.hasOwn(ACTS, act) || !hasOnly(map, ACTS[act])) return false;
+  const lasts = (n) => isCount(n) && n >= 1 && n <= 28800;
+  return (act === "heartbeat" || isNamed(map.get("id"), 64)) &&
+    (act !== "drill.start" || (lasts(map.get("for_s")) && areEquipment(map.get("equipment"))));
 };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -366,6 +389,9 @@ class Epochs {
   }
 }
 
+// What a bundle says moves no cursor and turns no line around: it is shown as it is or not at all.
+const clean = (text) => String(text).slice(0, SHOWN).replace(/(?! )[\p{C}\p{Z}]/gu, "?");
+
 class Report {
   counts = new Map();
   losses = [];
@@ -375,11 +401,11 @@ class Report {
     this.counts.set(what, (this.counts.get(what) ?? 0) + n);
   }
   loss(word, sentence) {
-    this.losses.push(`${word}: ${sentence}`);
+    this.losses.push(`${word}: ${clean(sentence)}`);
   }
   contradiction(file, line, word, sentence = word) {
     this.total++;
-    if (this.found.length < LISTED) this.found.push(`${file}${line ? ` line ${line}` : ""}: ${word}: ${sentence}`);
+    if (this.found.length < LISTED) this.found.push(`${file}${line ? ` line ${line}` : ""}: ${word}: ${clean(sentence)}`);
   }
   get ok() {
     return this.total === 0 && (this.counts.get("records") ?? 0) > 0;
@@ -415,6 +441,7 @@ class Chain {
   head = null;
   denied = null;
   closed = true;
+  nextKey = undefined;
   number = 0;
   first = 0;
   last = 0;
@@ -422,7 +449,12 @@ class Chain {
   holes = [];
   lost = [];
   disposed = [];
+  left = [];
+  // Openings by the last record of the branch that each names; what branches hold; whether there is such a file.
   tails = [];
+  met = new Set();
+  numbers = [];
+  branches = false;
   constructor(report, identity, accepted) {
     Object.assign(this, { report, identity, accepted });
   }
@@ -492,6 +524,10 @@ class Chain {
     need(record.ep === head.ep + opens || (record.leaves && record.ep > head.ep), "break-epoch");
     need(prev === head.link, "break-prev", `record ${seq} does not name the one before it`);
     need(record.opens || !this.closed, "break-closed");
+    if (this.nextKey !== undefined && record.data.get("epk") !== this.nextKey) {
+      need(record.leaves, "break-key", `record ${seq} opens another epoch than the one before names`);
+      this.report.loss("branch", `record ${seq} goes on elsewhere`);
+    }
   }
   behind(record) {
     const known = this.receipts.get(record.seq - 1);
@@ -499,10 +535,13 @@ class Chain {
   }
   leave(record, head) {
     const { seq, tail } = record;
-    const moved = tail && tail.seq >= seq && head.seq + 1 === seq;
+    const moved = tail && tail.seq > head.seq;
     need(tail && (moved || (tail.seq === head.seq && tail.link === head.link)), "tail", `record ${seq}`);
     need(record.ep > head.ep, "break-epoch");
-    if (moved) this.tails.push(`${tail.seq} ${tail.link}`);
+    if (moved) {
+      need(this.tails.length < LISTED, "too-many");
+      this.tails.push({ tail, before: head.seq, seq, line: this.number });
+    }
     const proof = this.receipts.get(seq - 1)?.head === record.prev ? "a receipt shows it" : "no receipt here shows it";
     if (head.seq + 1 < seq) {
       this.report.loss("rollback", `records ${head.seq + 1} to ${seq - 1} are with the central system (${proof})`);
@@ -548,6 +587,10 @@ class Chain {
         }
       }
     } else if (kind === "records.disposed") {
+      const branch = data.get("branch");
+      if (Array.isArray(branch) && branch.length === 2 && branch.every(isCount) && branch[0] <= branch[1]) {
+        this.left.push(branch);
+      }
       const [a, b] = [data.get("from"), data.get("to")];
       if (isCount(a) && isCount(b) && 1 <= a && a <= b && b < seq) {
         this.disposed.push([a, b]);
@@ -557,7 +600,26 @@ class Chain {
     if (!this.head) this.first = seq;
     this.last = seq;
     this.closed = kind === "epoch.close";
+    this.nextKey = this.closed ? data.get("next_epk") : undefined;
     this.head = { seq, ep: record.ep, link: record.link };
+  }
+  // A record of a branch.
+  leftBehind(record) {
+    this.met.add(`${record.seq} ${record.link}`);
+    this.numbers.push([record.seq, record.seq]);
+    const { tail } = record;
+    if (record.leaves && tail && tail.seq + 1 < record.seq) this.numbers.push([tail.seq + 1, record.seq - 1]);
+  }
+  settleBranches() {
+    const known = [...this.numbers, ...this.lost, ...this.left];
+    for (const { tail, before, seq, line } of this.tails) {
+      const disposed = this.left.some(([a, b]) => a <= tail.seq && tail.seq <= b);
+      const gap = before + 1 < seq;
+      const there = this.met.has(`${tail.seq} ${tail.link}`) || disposed || !(gap || this.branches);
+      if (!there || (gap && rest(before + 1, tail.seq, known).length)) {
+        this.complain(line, "tail", `the branch that record ${seq} names is not here`);
+      }
+    }
   }
   finish() {
     this.deny(null);
@@ -637,13 +699,13 @@ class Bundle {
   manifest = null;
   orderLast = null;
   commandLast = 0;
-  branchLinks = new Set();
   constructor(folder, options) {
     Object.assign(this, { folder, ...options });
   }
   async check() {
     const names = readdirSync(this.folder);
     await this.whole("root.jws", async (bytes) => {
+      need(bytes.length <= WHOLE_MAX, "too-many");
       this.roots = await rootsOf(bytes);
       need(!this.root || this.roots.some(({ hash }) => hash === this.root), "root-unknown");
     });
@@ -661,7 +723,10 @@ class Bundle {
     this.days = own();
     this.dayLast = 0;
     await this.each("summaries.jws", (line) => this.day(line));
-    await this.whole("sidecar.json", (bytes) => this.sidecar(bytes));
+    await this.whole("sidecar.json", (bytes) => {
+      need(bytes.length <= WHOLE_MAX, "too-many");
+      this.sidecar(bytes);
+    });
     await this.each("orders.jws", (line) => this.order(line));
     await this.each("records.jws", (line) => this.chain.line(line));
     this.chain.finish();
@@ -670,10 +735,9 @@ class Bundle {
       if (other && other !== key) this.report.contradiction("summaries.jws", null, "epoch-taken");
     }
     this.branch = own();
+    this.chain.branches = names.includes("branches.jws");
     await this.each("branches.jws", (line) => this.left(line));
-    if (names.includes("branches.jws") && !this.chain.tails.every((tail) => this.branchLinks.has(tail))) {
-      this.report.contradiction("branches.jws", null, "tail", "the last record of the branch is not here");
-    }
+    this.chain.settleBranches();
     this.sealing = this.chain.epochs?.copy() ?? own();
     await this.each("MANIFEST.jws", (line) => this.exported(line));
     await this.whole("REPORT.txt", () => {});
@@ -712,8 +776,11 @@ class Bundle {
     const known = (key) => need(!this.identity || this.identity === key, "acceptance");
     if (!p.has("by")) {
       inOrder(p, ["v", "sms", "site", "gw", "token", "identity", "machine", "ts", "csr"]);
+      nameOf(p, "sms"), nameOf(p, "site"), link(p, "token", 16), text(p, "machine", 128, 1), moment(p, "ts");
+      need(!p.has("csr") || decode(field(p, "csr", isText)).length <= 2048, "field", "csr");
       token.carries(`${nameOf(p, "gw")}#id`, "enrol");
       const key = await keyOf(field(p, "identity", isText));
+      shown(p, "machine");
       need(await signedBy(key, token), "signature");
       return known(key);
     }
@@ -723,7 +790,7 @@ class Bundle {
     accepted.identity = await keyOf(field(p, "identity", isText));
     accepted.receipt = await keyOf(field(p, "receipt_key", isText));
     moment(p, "ts");
-    text(p, "by", 128, 1);
+    shown(p, "by");
     if (this.roots) {
       need(await firstSigner(this.roots.map((root) => root.accept), token), "signature");
       need(this.roots.at(-1).sms === sms, "system");
@@ -768,7 +835,6 @@ class Bundle {
     if (!record.opens) this.report.count("days");
   }
   sidecar(bytes) {
-    need(bytes.length <= WHOLE_MAX, "too-many");
     let whole;
     try {
       whole = JSON.parse(decodeText(bytes, "field"));
@@ -801,13 +867,16 @@ class Bundle {
     need(this.roots.at(-1).sms === sms, "system");
     if (isCommand) {
       const n = count(p, "n"), last = this.commandLast;
-      count(p, "seq"), link(p, "on"), field(p, "body", isObject);
+      count(p, "seq"), link(p, "on"), field(p, "body", isAct);
       this.commandLast = n;
       this.report.count("orders");
       return need(n > last, "order-chain");
     }
     const ver = count(p, "ver", 1), prev = link(p, "prev"), root = count(p, "root"), before = this.orderLast;
     need(moment(p, "iat") < moment(p, "exp"), "field", "exp");
+    if (p.has("register")) decode(field(p, "register", isRegister).get("sha256"), 32);
+    if (p.has("settings")) field(p, "settings", areSettings);
+    if (p.has("drills")) field(p, "drills", areDrills);
     need(this.roots.find((known) => known.ver === root)?.order === key, "signature");
     this.report.count("orders");
     this.orderLast = { key, ver, link: token.link };
@@ -819,7 +888,7 @@ class Bundle {
     need(this.branch, "unknown-epoch");
     const known = record.opens || this.branch.keys.has(record.ep) || !this.chain.epochs;
     await (known ? this.branch : this.chain.epochs).verify(record);
-    this.branchLinks.add(`${record.seq} ${record.link}`);
+    this.chain.leftBehind(record);
     if (!(this.branchLast?.seq === record.seq - 1 && this.branchLast.link === record.prev)) this.report.count("branches");
     this.branchLast = record;
   }
@@ -877,7 +946,7 @@ async function main() {
   const identity = option("identity") ? await keyOf(option("identity")) : null;
   let good = true;
   for (const path of paths) {
-    if (paths.length > 1) console.log(`== ${path}`);
+    if (paths.length > 1) console.log(`== ${clean(path)}`);
     if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
     const sealed = !process.argv.includes("--no-manifest");
     const report = await new Bundle(path, { identity, root: option("root"), sealed }).check();
@@ -889,6 +958,6 @@ async function main() {
 }
 
 process.exitCode = await main().catch((error) => {
-  console.error(error instanceof Refused ? `the key: ${error.message}` : error.message);
+  console.error(clean(error instanceof Refused ? `the key: ${error.message}` : error.message));
   return 2;
 });

@@ -21,14 +21,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LINE_MAX, PAYLOAD_MAX, DEPTH_MAX, INTEGER_MAX = 11264, 8192, 4, 2**53 - 1
-LISTED, WHOLE_MAX, WITNESSES = 1000, 16 << 20, 65536
+LISTED, WHOLE_MAX, WITNESSES, SHOWN = 1000, 16 << 20, 65536, 300
 FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws", "records.jws",
          "branches.jws", "MANIFEST.jws", "REPORT.txt"]
 KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad
-register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored personal.erased
-order.applied order.rejected summary.day exercise.started exercise.ended id.next readings alarm.raised alarm.cleared
-alarm.closed nonconformity.opened nonconformity.closed health.line health.input health.central act.acknowledged
-act.started act.stopped seal.checked seal.mismatch""".split())
+register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored
+personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended id.next readings
+alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line health.input
+health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch""".split())
 
 
 class Refused(Exception):
@@ -250,6 +250,15 @@ def text_of(payload, name, most=PAYLOAD_MAX, least=0):
     return field(payload, name, str, lambda value: least <= len(value.encode()) <= most)
 
 
+# Characters that change what a person sees around them.
+UNSEEN = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"
+                    "\\ufff9-\\ufffb\\U0001d173-\\U0001d17a\\U000e0000-\\U000e007f]")
+
+
+def shown_of(payload, name):
+    return need(not UNSEEN.search(text_of(payload, name, 128, 1)), "field")
+
+
 def count_of(payload, name, least=0):
     return field(payload, name, int, lambda value: value >= least)
 
@@ -276,6 +285,42 @@ def version(payload):
 def in_order(payload, names):
     rest = iter(names)
     need(all(any(key == name for name in rest) for key in payload), "field-place")
+
+
+def is_text(value, most):
+    return type(value) is str and 1 <= len(value.encode()) <= most
+
+
+def are_equipment(value):
+    return type(value) is list and len(value) <= 64 and all(is_text(id, 256) for id in value)
+
+
+def is_register(value):
+    return set(value) == {"sha256", "bytes"} and type(value["sha256"]) is str and type(value["bytes"]) is int \
+        and value["bytes"] >= 0
+
+
+def are_settings(value):
+    plain = lambda one: type(one) in (int, bool) or type(one) is str and len(one.encode()) <= 256
+    return len(value) <= 64 and all(map(plain, value.values()))
+
+
+def are_drills(value):
+    def good(drill):
+        return type(drill) is dict and set(drill) == {"id", "from", "to", "equipment"} and is_text(drill["id"], 64) \
+            and is_moment(drill["from"]) and is_moment(drill["to"]) and drill["from"] < drill["to"] \
+            and are_equipment(drill["equipment"])
+    return len(value) <= 16 and all(map(good, value))
+
+
+def is_act(body):
+    members = {"drill.start": {"do", "id", "for_s", "equipment"}, "drill.end": {"do", "id"}, "heartbeat": {"do"}}
+    do = body.get("do")
+    if type(do) is not str or set(body) != members.get(do):
+        return False
+    named = do == "heartbeat" or is_text(body["id"], 64)
+    return named and (do != "drill.start" or type(body["for_s"]) is int and 1 <= body["for_s"] <= 28800
+                      and are_equipment(body["equipment"]))
 
 
 class Token:
@@ -372,6 +417,11 @@ class Epochs:
         need(self.keys.setdefault(record.ep, key).data == key.data, "epoch-taken")
 
 
+def clean(text):
+    """What a bundle says moves no cursor and turns no line around: it is shown as it is or not at all."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:SHOWN])
+
+
 class Report:
     """The three lists."""
 
@@ -382,12 +432,12 @@ class Report:
         self.counts[what] = self.counts.get(what, 0) + n
 
     def loss(self, word, sentence):
-        self.losses.append((word, sentence))
+        self.losses.append((word, clean(sentence)))
 
     def contradiction(self, file, line, word, sentence=""):
         self.total += 1
         if len(self.found) < LISTED:
-            self.found.append((file, line, word, sentence))
+            self.found.append((file, line, word, clean(sentence)))
 
     def ok(self):
         return self.total == 0 and self.counts.get("records", 0) > 0
@@ -411,8 +461,10 @@ class Chain:
         self.report, self.identity, self.accepted = report, identity, accepted
         self.receipts, self.kept, self.disclosed = {}, {}, {}
         self.epochs = self.head = self.denied = None
-        self.closed, self.number, self.first, self.last = True, 0, 0, 0
-        self.waiting, self.holes, self.lost, self.disposed, self.tails = [], [], [], [], []
+        self.closed, self.next_key, self.number, self.first, self.last = True, None, 0, 0, 0
+        self.waiting, self.holes, self.lost, self.disposed, self.left = [], [], [], [], []
+        # Openings by the last record of the branch that each names; what branches hold; whether there is such a file.
+        self.tails, self.met, self.numbers, self.branches = [], set(), [], False
 
     def complain(self, line, word, sentence=""):
         self.report.contradiction(self.FILE, line, word, sentence)
@@ -473,6 +525,9 @@ class Chain:
         need(record.ep == last_ep + record.opens or higher, "break-epoch")
         need(prev == link, "break-prev", f"record {seq} does not name the one before it")
         need(record.opens or not self.closed, "break-closed")
+        if self.next_key is not None and record.data.get("epk") != self.next_key[0]:
+            need(record.leaves(), "break-key", f"record {seq} opens another epoch than the one before names")
+            self.report.loss("branch", f"record {seq} goes on elsewhere")
 
     def behind(self, record):
         known = self.receipts.get(record.seq - 1)
@@ -482,11 +537,12 @@ class Chain:
     def leave(self, record):
         seq, (last, last_ep, link) = record.seq, self.head
         tail = self.tail(record)
-        moved = tail and tail[0] >= seq and last + 1 == seq
+        moved = tail and tail[0] > last
         need(tail and (tail == (last, link) or moved), "tail", f"record {seq}")
         need(record.ep > last_ep, "break-epoch")
         if moved:
-            self.tails.append(tail)
+            need(len(self.tails) < LISTED, "too-many")
+            self.tails.append((tail, last, seq, self.number))
         known = self.receipts.get(seq - 1)
         proof = "a receipt shows it" if known and known[1] == record.prev else "no receipt here shows it"
         if last + 1 < seq:
@@ -538,12 +594,16 @@ class Chain:
                 self.lost.append((a, b))
                 self.report.loss("lost", f"records {a} to {b}, as record {seq} says")
         elif record.kind == "records.disposed":
+            branch = data.get("branch")
+            if isinstance(branch, list) and [type(n) for n in branch] == [int, int] and 0 <= branch[0] <= branch[1]:
+                self.left.append(tuple(branch))
             a, b = data.get("from"), data.get("to")
             if type(a) is int and type(b) is int and 1 <= a <= b < seq:
                 self.disposed.append((a, b))
                 self.report.loss("disposed", f"records {a} to {b} ({data.get('why')}), as record {seq} says")
         self.first = self.first if self.head else seq
         self.last, self.closed = seq, record.kind == "epoch.close"
+        self.next_key = [data["next_epk"]] if self.closed and "next_epk" in data else None
         self.head = (seq, record.ep, record.link)
 
     @staticmethod
@@ -567,6 +627,23 @@ class Chain:
                 a = max(a, d + 1)
         if a <= b:
             yield a, b
+
+    def left_behind(self, record):
+        """A record of a branch."""
+        self.met.add((record.seq, record.link))
+        self.numbers.append((record.seq, record.seq))
+        tail = self.tail(record)
+        if record.leaves() and tail and tail[0] + 1 < record.seq:
+            self.numbers.append((tail[0] + 1, record.seq - 1))
+
+    def settle_branches(self):
+        known = self.numbers + self.lost + self.left
+        for tail, before, seq, line in self.tails:
+            disposed = any(a <= tail[0] <= b for a, b in self.left)
+            gap = before + 1 < seq
+            there = tail in self.met or disposed or not (gap or self.branches)
+            if not there or gap and any(True for _ in self.rest(before + 1, tail[0], known)):
+                self.complain(line, "tail", f"the branch that record {seq} names is not here")
 
     def finish(self):
         self.deny(None)
@@ -675,10 +752,10 @@ class Bundle:
         main = self.chain.epochs.keys if self.chain.epochs else {}
         if self.days and any(ep in main and main[ep].data != key.data for ep, key in self.days.keys.items()):
             self.report.contradiction("summaries.jws", None, "epoch-taken")
-        self.branch, self.branch_last, self.branch_links = self.no_epochs(), None, set()
+        self.branch, self.branch_last = self.no_epochs(), None
+        self.chain.branches = "branches.jws" in names
         self.each("branches.jws", self.left)
-        if "branches.jws" in names and not set(self.chain.tails) <= self.branch_links:
-            self.report.contradiction("branches.jws", None, "tail", "the last record of the branch is not here")
+        self.chain.settle_branches()
         self.sealing = None
         self.each("MANIFEST.jws", self.exported, digest=False)
         self.whole("REPORT.txt", lambda data: None)
@@ -718,6 +795,9 @@ class Bundle:
         path = self.folder / name
         if not path.exists():
             return
+        large = name != "REPORT.txt" and path.stat().st_size > WHOLE_MAX
+        if large:
+            return self.report.contradiction(name, None, "too-many", "too large to be read as a whole")
         data = path.read_bytes()
         self.digests[name] = [len(data), encode(hashlib.sha256(data).digest())]
         try:
@@ -736,8 +816,12 @@ class Bundle:
         version(p)
         if "by" not in p:
             in_order(p, ["v", "sms", "site", "gw", "token", "identity", "machine", "ts", "csr"])
+            name_of(p, "sms"), name_of(p, "site"), link_of(p, "token", 16), text_of(p, "machine", 128, 1)
+            moment_of(p, "ts")
+            need("csr" not in p or len(decode(field(p, "csr", str))) <= 2048, "field", "csr")
             token.carries(f"{name_of(p, 'gw')}#id", "enrol")
             key = key_of(field(p, "identity", str))
+            shown_of(p, "machine")
             believe(key, token)
             need(self.identity is None or self.identity.data == key.data, "acceptance")
             return
@@ -746,7 +830,7 @@ class Bundle:
         accepted = {"sms": sms, "gw": name_of(p, "gw"), "site": name_of(p, "site"), "link": token.link,
                     "identity": key_of(field(p, "identity", str)), "receipt": key_of(field(p, "receipt_key", str))}
         moment_of(p, "ts")
-        text_of(p, "by", 128, 1)
+        shown_of(p, "by")
         if self.roots:
             good = any(key.verifies(token.signature, token.message) for key in self.roots.keys("accept"))
             need(good, "signature", "not by a key of root.jws")
@@ -806,7 +890,6 @@ class Bundle:
 
     def sidecar(self, data):
         import json
-        need(len(data) <= WHOLE_MAX, "too-many")
         try:
             whole = json.loads(data.decode())
             rows = whole["openings"]
@@ -838,10 +921,15 @@ class Bundle:
         gw = name_of(p, "aud")
         if command:
             n = count_of(p, "n")
-            count_of(p, "seq"), link_of(p, "on"), field(p, "body", dict)
+            count_of(p, "seq"), link_of(p, "on"), field(p, "body", dict, is_act)
         else:
             ver, prev, root = count_of(p, "ver", 1), link_of(p, "prev"), count_of(p, "root")
             need(moment_of(p, "iat") < moment_of(p, "exp"), "field", "exp")
+            if "register" in p:
+                decode(field(p, "register", dict, is_register)["sha256"], 32)
+            for name, kind, good in (("settings", dict, are_settings), ("drills", list, are_drills)):
+                if name in p:
+                    field(p, name, kind, good)
         need(not self.accepted or self.accepted["gw"] == gw, "stranger")
         need(self.roots.versions[-1]["sms"] == sms, "system")
         if command:
@@ -864,7 +952,7 @@ class Bundle:
             if refused.word != "unknown-epoch" or not self.chain.epochs:
                 raise
             self.chain.epochs.verify(record)
-        self.branch_links.add((record.seq, record.link))
+        self.chain.left_behind(record)
         if self.branch_last != (record.seq - 1, record.prev):
             self.report.count("branches")
         self.branch_last = (record.seq, record.link)
@@ -906,6 +994,7 @@ def check_records(path, identity):
         for line in file:
             chain.line(line.removesuffix(b"\n"))
     chain.finish()
+    chain.settle_branches()
     return report
 
 
@@ -940,7 +1029,7 @@ def main():
         good = True
         for bundle in arguments.bundles:
             if len(arguments.bundles) > 1:
-                print(f"== {bundle}")
+                print(f"== {clean(bundle)}")
             if bundle.is_dir():
                 report = Bundle(bundle, identity, arguments.root, not arguments.no_manifest).check()
             else:
@@ -952,7 +1041,7 @@ def main():
             print("note: verified with the identity that the bundle names itself; compare it with the one you trust")
         return 0 if good else 1
     except (Refused, OSError) as error:
-        print(error, file=sys.stderr)
+        print(clean(error), file=sys.stderr)
         return 2
 
 

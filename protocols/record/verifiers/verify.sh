@@ -65,8 +65,8 @@ begin() {
   rm -rf "$work"
   mkdir -p "$work/receipts" "$work/kept" "$work/pii" "$work/main" "$work/days" "$work/branch" "$work/links"
   : >"$work/losses" && : >"$work/found" && : >"$work/counts" && : >"$work/holes" && : >"$work/lost" && : >"$work/disposed"
-  : >"$work/waiting" && : >"$work/tails" && : >"$work/digests"
-  gw='' site='' sms='' enrolled='' accepted='' head_seq='' head_ep='' head_link='' closed=1 number=0 first=0 last=0
+  : >"$work/waiting" && : >"$work/tails" && : >"$work/digests" && : >"$work/left" && : >"$work/numbers"
+  gw='' site='' sms='' enrolled='' accepted='' head_seq='' head_ep='' head_link='' closed=1 promised=- number=0 first=0 last=0
   denied='' receipt_n=0 receipt_link='' roots='' day_last=0 order_last='' command_n=0 branch_last='' manifest=''
 }
 count() { echo "$1" >>"$work/counts"; }
@@ -80,8 +80,9 @@ show() {
   printf 'verified:'
   sort "$work/counts" | uniq -c | while read -r n what; do printf ' %s %s,' "$n" "$what"; done
   echo
-  head -n 1000 "$work/losses" | sed 's/^/declared loss: /'
-  head -n 1000 "$work/found" | sed 's/^/contradiction: /'
+  # What a bundle says moves no cursor: names of its files are nobody's word.
+  head -n 1000 "$work/losses" | sed 's/^/declared loss: /' | tr -c '\n -~' '?'
+  head -n 1000 "$work/found" | sed 's/^/contradiction: /' | tr -c '\n -~' '?'
   echo "declared losses $(wc -l <"$work/losses"), contradictions $(wc -l <"$work/found")"
   if [ ! -s "$work/found" ] && grep -qx records "$work/counts"; then echo 'verdict: verified'; return 0; fi
   echo 'verdict: refused'
@@ -102,7 +103,7 @@ rest() {
 # Splits a row of read.awk. Sets `why` where the line is refused.
 fields() {
   IFS=$tab read -r state signed signature kind r_gw r_site ep seq prev pii epk pop tail_seq tail_hash tail_state \
-    n reason lost from to disposed_why files <<ROW
+    n reason lost from to disposed_why next_key left_range files <<ROW
 $1
 ROW
   why=
@@ -186,17 +187,24 @@ place() {
   fi
   [ "$prev" = "$head_link" ] || { why=break-prev; return 1; }
   [ "$opens" = 1 ] || [ "$closed" = 0 ] || { why=break-closed; return 1; }
+  if [ "$promised" != - ] && [ "$epk" != "$promised" ]; then
+    [ "$leaves" = 1 ] || { why=break-key; return 1; }
+    loss branch "record $seq goes on elsewhere"
+  fi
 }
 
 leave() {
   why=tail moved=0
   [ "$tail_seq" != - ] || return 1
-  if [ "$tail_seq" -ge "$seq" ] && [ $((head_seq + 1)) = "$seq" ]; then moved=1; fi
+  [ "$tail_seq" -le "$head_seq" ] || moved=1
   [ "$moved" = 1 ] || { [ "$tail_seq" = "$head_seq" ] && [ "$tail_hash" = "$head_link" ]; } || return 1
   why=break-epoch
   [ "$ep" -gt "$head_ep" ] || return 1
   why=
-  [ "$moved" = 0 ] || echo "$tail_seq-$tail_hash" >>"$work/tails"
+  if [ "$moved" = 1 ]; then
+    [ "$(wc -l <"$work/tails")" -lt 1000 ] || { why=too-many; return 1; }
+    echo "$tail_seq $tail_hash $head_seq $seq $number" >>"$work/tails"
+  fi
   proof='no receipt here shows it' known=$work/receipts/$((seq - 1))
   if [ -e "$known" ] && [ "$(cat "$known")" = "$prev" ]; then proof='a receipt shows it'; fi
   if [ $((head_seq + 1)) -lt "$seq" ]; then
@@ -222,6 +230,7 @@ advance() {
       done
       ;;
     records.disposed)
+      [ "$left_range" = - ] || [ "${left_range% *}" -gt "${left_range#* }" ] || echo "$left_range" >>"$work/left"
       if [ "$from" != - ] && [ "$to" != - ] && [ 1 -le "$from" ] && [ "$from" -le "$to" ] && [ "$to" -lt "$seq" ]; then
         echo "$from $to" >>"$work/disposed"
         loss disposed "records $from to $to ($disposed_why), as record $seq says"
@@ -230,7 +239,8 @@ advance() {
   esac
   [ -n "$head_seq" ] || first=$seq
   last=$seq closed=0
-  [ "$kind" != epoch.close ] || closed=1
+  promised=-
+  [ "$kind" != epoch.close ] || { closed=1 promised=$next_key; }
   head_seq=$seq head_ep=$ep head_link=$link
 }
 
@@ -431,6 +441,12 @@ left() {
   if [ "$opens" = 1 ] || [ -e "$work/branch/$ep" ]; then keys=$work/branch; else keys=$work/main; fi
   genuine "$keys" || return 1
   : >"$work/links/$seq-$link"
+  echo "$seq $seq" >>"$work/numbers"
+  case $opens$tail_state in
+    1rollback | 1reset)
+      if [ "$tail_seq" != - ] && [ $((tail_seq + 1)) -lt "$seq" ]; then echo "$((tail_seq + 1)) $((seq - 1))" >>"$work/numbers"; fi
+      ;;
+  esac
   [ "$branch_last" = "$((seq - 1)) $prev" ] || count branches
   branch_last="$seq $link"
 }
@@ -444,6 +460,19 @@ exported() {
   manifest="$seq $prev $from $to"
   printf %s "$files" | tr ',' '\n' | sort >"$work/named"
   echo >>"$work/named"
+}
+
+settle_branches() {
+  cat "$work/numbers" "$work/lost" "$work/left" >"$work/known"
+  while read -r t_seq t_link before t_opening at; do
+    gap=0 there=0
+    [ $((before + 1)) -ge "$t_opening" ] || gap=1
+    [ ! -e "$work/links/$t_seq-$t_link" ] || there=1
+    [ "$gap" = 1 ] || [ "$branches" = 1 ] || there=1
+    [ -n "$(rest "$t_seq" "$t_seq" "$work/left")" ] || there=1
+    [ "$gap" = 0 ] || [ -z "$(rest $((before + 1)) "$t_seq" "$work/known")" ] || there=0
+    [ "$there" = 1 ] || complain records.jws "$at" tail "the branch that record $t_opening names is not here"
+  done <"$work/tails"
 }
 
 # --- The bundle: FORMAT.md section 14 ---
@@ -482,10 +511,15 @@ seal() {
   fi
 }
 
+fits() { [ -e "$folder/$1" ] && [ "$(wc -c <"$folder/$1")" -le 16777216 ]; }
+
 bundle() {
   folder=$1 started='' given=$identity_given
   begin
-  if [ -e "$folder/root.jws" ]; then
+  for part in root.jws sidecar.json; do
+    [ ! -e "$folder/$part" ] || [ "$(wc -c <"$folder/$part")" -le 16777216 ] || complain "$part" '' too-many
+  done
+  if fits root.jws; then
     rows root "$folder/root.jws" >"$work/rows"
     why=
     root_file || complain root.jws '' "$why"
@@ -498,7 +532,7 @@ bundle() {
   [ -n "$identity" ] || return 0
   each receipts.jws receipt receipt
   each summaries.jws record day
-  if [ -e "$folder/sidecar.json" ]; then
+  if fits sidecar.json; then
     awk -v as=sidecar -v out="$work/opening" -f "$here/read.awk" "$folder/sidecar.json" >"$work/rows"
     while IFS=$tab read -r o_seq o_salt o_text; do
       case $o_seq in '!'*) complain sidecar.json '' "${o_seq#!}"; continue ;; esac
@@ -512,10 +546,12 @@ bundle() {
     [ -e "$taken" ] && [ -e "$work/main/${taken##*/}" ] || continue
     cmp -s "$taken" "$work/main/${taken##*/}" || complain summaries.jws '' epoch-taken
   done
+  branches=0
   each branches.jws record left
   if [ -e "$folder/branches.jws" ]; then
-    while read -r tail; do [ -e "$work/links/$tail" ] || complain branches.jws '' tail; done <"$work/tails"
+    branches=1
   fi
+  settle_branches
   each MANIFEST.jws record exported
   seal
 }

@@ -13,6 +13,7 @@
 
 mod fault;
 mod inbox;
+pub mod memory;
 mod message;
 mod session;
 pub mod tls;

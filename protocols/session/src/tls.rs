@@ -5,7 +5,10 @@
 //! starts in 1970, when no certificate is valid yet: [`Time`] never shows less than a floor, and while the clock is known
 //! to be wrong a certificate that begins later than it says is judged by its own beginning.
 
+mod own;
 mod words;
+
+pub use own::{IssuedFault, Validity, issued};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -34,7 +37,7 @@ pub struct Papers {
 }
 
 /// Our certificate and its key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Own {
     /// The certificate, with those between it and its authority behind it.
     pub certificate: Vec<u8>,
@@ -45,6 +48,12 @@ pub struct Own {
 impl fmt::Debug for Papers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Papers").field("authority_file", &self.authority_file).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").finish_non_exhaustive()
     }
 }
 
@@ -91,24 +100,41 @@ pub enum Paper {
 #[derive(Debug, Clone, Copy)]
 pub struct Time {
     floor_s: u64,
+    told_s: u64,
     clock_s: fn() -> u64,
 }
 
 impl Time {
-    /// `floor_s` is past for certain (a build, a signed receipt); `clock_s` reads the clock. Both in seconds since 1970
-    /// UTC.
+    /// `floor_s` is past for certain (a build); `clock_s` reads the clock. Both in seconds since 1970 UTC.
     pub fn new(floor_s: u64, clock_s: fn() -> u64) -> Self {
-        Self { floor_s, clock_s }
+        Self { floor_s, told_s: 0, clock_s }
+    }
+
+    /// What another clock said (a signed receipt) is past too, in seconds since 1970 UTC. That clock may have been wrong:
+    /// no certificate has ended by its word against that of a clock which was set since the floor.
+    pub fn told(self, told_s: u64) -> Self {
+        Self { told_s, ..self }
+    }
+
+    /// Seconds since 1970 UTC that are past for certain.
+    pub fn floor_s(&self) -> u64 {
+        self.floor_s
     }
 
     /// Seconds since 1970 UTC.
     pub fn now_s(&self) -> u64 {
-        (self.clock_s)().max(self.floor_s)
+        (self.clock_s)().max(self.floor_s).max(self.told_s)
     }
 
     /// Whether the clock is known to be wrong.
     fn is_behind(&self) -> bool {
-        (self.clock_s)() < self.floor_s
+        (self.clock_s)() < self.floor_s.max(self.told_s)
+    }
+
+    /// What a clock that was set says against what was told.
+    fn contested_s(&self) -> Option<u64> {
+        let clock_s = (self.clock_s)();
+        (self.floor_s..self.told_s).contains(&clock_s).then_some(clock_s)
     }
 }
 
@@ -137,6 +163,12 @@ impl Papers {
             }
         };
         Ok(Arc::new(config))
+    }
+
+    /// Whether a broker that ended a connection with this says that it refuses the certificate that we show.
+    pub fn is_refused(&self, error: &std::io::Error) -> bool {
+        let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        self.own.is_some() && matches!(fault, Some(Error::AlertReceived(_)))
     }
 
     /// What a connection to this host is made with, and the name that its certificate must be for; else why there can be
@@ -176,6 +208,11 @@ struct Verifier {
     time: Time,
 }
 
+fn is_over(verdict: &Result<ServerCertVerified, Error>) -> bool {
+    use CertificateError::{Expired, ExpiredContext};
+    matches!(verdict, Err(Error::InvalidCertificate(Expired | ExpiredContext { .. })))
+}
+
 /// A certificate, and three above it: each may begin later than the one before.
 const BEGINNINGS: usize = 4;
 
@@ -190,6 +227,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let verify = |at| self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at);
         let mut verdict = verify(now);
+        if let (true, Some(clock_s)) = (is_over(&verdict), self.time.contested_s()) {
+            verdict = verify(UnixTime::since_unix_epoch(Duration::from_secs(clock_s)));
+        }
         for _ in 0..BEGINNINGS {
             match verdict {
                 Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. }))

@@ -5,7 +5,7 @@ use super::script::{is_put_back, stated};
 use super::setup::{IDENTITY, is_tight};
 use picket_record::chain::{ChainCheck, Parsed};
 use picket_record::keys::IdentityKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An open alarm, as far as both sides tell it.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Day {
         disposed
     }
 
-    pub(crate) fn check_agreement(&self) {
+    pub(crate) fn check_agreement(&mut self) {
         let now = self.now();
         let agent = self.agent.as_ref().expect("the agent runs");
         let shown = agent.site.status(&now).alarms.into_iter().map(|alarm| {
@@ -52,17 +52,39 @@ impl Day {
             (alarm.id, OpenAlarm { active, acknowledged, severity: alarm.severity })
         });
         let site: BTreeMap<String, OpenAlarm> = shown.collect();
-        // A disk that was put back remembers what it remembers: it says so anew, and guards see to it.
-        if !is_put_back(self.seed) {
-            assert_eq!(site, self.central_alarms(), "seed {}: open alarms of site and central side", self.seed);
-        }
+        assert_eq!(site, self.central_alarms(), "seed {}: open alarms of site and central side", self.seed);
+        self.restored.forgotten = self.check_no_longer_known(&site);
         assert!(self.broker.is_empty(), "seed {}: every message was confirmed", self.seed);
+    }
+
+    /// A disk that was put back has forgotten alarms: each of them is shown as such at the central side, or rang again and
+    /// was closed. None stays open as if its gateway knew it, none is gone.
+    fn check_no_longer_known(&self, site: &BTreeMap<String, OpenAlarm>) -> usize {
+        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let all = |sql: &str| -> BTreeSet<String> {
+            let mut statement = db.prepare(sql).expect("the table is there");
+            let rows = statement.query_map([], |row| row.get(0)).expect("the table reads");
+            rows.collect::<Result<_, _>>().expect("rows read")
+        };
+        let forgotten = all("SELECT alarm_id FROM open_alarm WHERE unknown_seq IS NOT NULL");
+        assert!(forgotten.is_subset(&self.restored.open_before), "seed {}: {forgotten:?}", self.seed);
+        let behind = self.restored.hole.map_or(u64::MAX, |(_, upto, _)| upto);
+        let closed: BTreeSet<String> =
+            all(&format!("SELECT line FROM record WHERE kind='alarm.closed' AND seq>{behind}"))
+                .iter()
+                .filter_map(|line| Parsed::read(line).ok()?.data().get("alarm")?.as_str().map(str::to_owned))
+                .collect();
+        for alarm in &self.restored.open_before {
+            let kept = forgotten.contains(alarm) || site.contains_key(alarm) || closed.contains(alarm);
+            assert!(kept, "seed {}: {alarm} was open at the central side and is gone", self.seed);
+        }
+        forgotten.len()
     }
 
     pub(crate) fn central_alarms(&self) -> BTreeMap<String, OpenAlarm> {
         let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
         let mut statement = db
-            .prepare("SELECT alarm_id, cleared_seq IS NULL, acked_seq IS NOT NULL, sev FROM open_alarm")
+            .prepare("SELECT alarm_id, cleared_seq IS NULL, acked_seq IS NOT NULL, sev FROM open_alarm WHERE unknown_seq IS NULL")
             .expect("the table is there");
         let rows = statement.query_map([], |row| {
             let (active, acknowledged, severity) = (row.get(1)?, row.get(2)?, row.get(3)?);
@@ -108,6 +130,7 @@ impl Day {
             assert_eq!(times, 1, "seed {}: camera event of {time} is recorded {times} times", self.seed);
         }
         self.check_alarms(&raised);
+        self.check_summaries();
         assert_eq!(self.done, stated(self.seed), "seed {}: the day had other faults than it states", self.seed);
     }
 

@@ -22,6 +22,12 @@ pub(crate) struct Restored {
     pub(crate) left: BTreeSet<Link>,
     /// Lines of it that arrived at the central side.
     lines: BTreeMap<Link, String>,
+    /// Alarms that were open at the central side when the image was put back.
+    pub(crate) open_before: BTreeSet<String>,
+    /// Those that it no longer knew at the end of the day.
+    pub(crate) forgotten: usize,
+    /// Numbers of the chain whose records are at the central side alone, and up to where the rest is summed up.
+    pub(crate) hole: Option<(u64, u64, u64)>,
 }
 
 impl Restored {
@@ -71,6 +77,7 @@ impl Day {
         }
         let Some((image, head)) = self.restored.image.take() else { return };
         self.agent = None;
+        self.restored.open_before = self.central_alarms().into_keys().collect();
         image.write(&place(self.folder.path(), self.seed).file);
         (self.restored.apart, self.restored.read_to) = (true, head);
         self.done.images_put_back += 1;
@@ -96,6 +103,7 @@ impl Day {
         assert_eq!(rebased.upto, self.oracle.len() as u64, "seed {}: behind everything that was sent", self.seed);
         assert_eq!(rebased.tail, "rollback");
         self.restored.apart = false;
+        self.restored.hole = Some((rebased.found - rebased.left + 1, rebased.upto, rebased.summed_up));
         self.read_new();
     }
 

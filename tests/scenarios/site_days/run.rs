@@ -3,7 +3,7 @@
 use super::life::Agent;
 use super::queue::{Event, Timed};
 use super::restored::Restored;
-use super::script::{self, Act, CrashPoint, DAY_US, Faults};
+use super::script::{self, Act, CrashPoint, DAY_US, Faults, owed};
 use super::setup::central;
 use super::wall::Wall;
 use super::wires::Broker;
@@ -62,8 +62,10 @@ pub(crate) struct Day {
     answered_us: u64,
     asks: u64,
     scans: u64,
+    /// Summaries that were held against the records.
+    pub(crate) summaries: u64,
     stopped: bool,
-    wall: Wall,
+    pub(crate) wall: Wall,
 }
 
 impl Day {
@@ -104,6 +106,7 @@ impl Day {
             answered_us: 0,
             asks: 0,
             scans: 0,
+            summaries: 0,
             stopped: false,
             folder,
             plan,
@@ -126,12 +129,14 @@ impl Day {
         self.stop();
         self.check_everything();
         format!(
-            "seed {:>2}: {} asks, {} records, {} crashes, {} camera events: whole",
+            "seed {:>2}: {} asks, {} records, {} crashes, {} camera events, {} summaries, {} alarms forgotten: whole",
             self.seed,
             self.asks,
             self.oracle.len(),
             self.killed,
-            self.camera_ledger.len()
+            self.camera_ledger.len(),
+            self.summaries,
+            self.restored.forgotten
         )
     }
 
@@ -487,12 +492,4 @@ impl Day {
         self.until(self.now_us + 60_000_000);
         assert!(self.stopped, "seed {}: the agent stops in order", self.seed);
     }
-}
-
-/// Whether a fault is owed; if so it is done.
-fn owed(owed: &mut u64, done: &mut u64) -> bool {
-    let due = *owed > 0;
-    *owed -= u64::from(due);
-    *done += u64::from(due);
-    due
 }

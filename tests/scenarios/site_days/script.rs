@@ -196,3 +196,11 @@ fn world_faults(chance: &mut Chance, acts: &mut Vec<(u64, Act)>) {
         }
     }
 }
+
+/// Whether a fault is owed; if so it is done.
+pub(crate) fn owed(owed: &mut u64, done: &mut u64) -> bool {
+    let due = *owed > 0;
+    *owed -= u64::from(due);
+    *done += u64::from(due);
+    due
+}

@@ -1,11 +1,12 @@
 //! The drill that runs: begun by a command inside an ordered window, with equipment of that window, and never longer.
 
 use crate::statement::Statement;
+use crate::status::DrillStatus;
 use crate::time::{Now, ms, s};
 use picket_record::body;
 use picket_record::encode::{Link, base64url};
 use picket_record::kind::{Kind, Severity};
-use picket_record::order::Window;
+use picket_record::order::{Order, Window};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -19,6 +20,8 @@ pub struct Drill {
     /// Over at this moment of the boot clock.
     pub until_us: u64,
     equipment: BTreeSet<String>,
+    /// The window that it runs in, in milliseconds since 1970 UTC; none where an order took it away.
+    window: Option<(i64, i64)>,
 }
 
 impl Drill {
@@ -38,12 +41,47 @@ impl Drill {
         }
         let left_ms = u64::try_from(window.to_ms - trusted_ms).unwrap_or(0);
         let until_us = now.mono_us + s(for_s).min(ms(left_ms));
-        Ok(Self { id: id.to_owned(), auth, until_us, equipment: equipment.iter().cloned().collect() })
+        let window = Some((window.from_ms, window.to_ms));
+        let drill = Self { id: id.to_owned(), auth, until_us, equipment: equipment.iter().cloned().collect(), window };
+        match drill.over(now) {
+            Some(_) => Err(format!("the clock of this gateway is outside the window of the drill {id:?}")),
+            None => Ok(drill),
+        }
     }
 
-    /// What a record of this equipment says of it; `None` where it does not take part.
-    pub fn of(&self, equipment: &str) -> Option<body::Drill> {
-        self.equipment.contains(equipment).then(|| body::Drill { id: self.id.clone(), auth: self.auth })
+    /// What a record of this equipment says of it now; `None` where it does not take part, or the drill is over.
+    pub fn of(&self, now: &Now, equipment: &str) -> Option<body::Drill> {
+        let takes_part = self.equipment.contains(equipment) && self.over(now).is_none();
+        takes_part.then(|| body::Drill { id: self.id.clone(), auth: self.auth })
+    }
+
+    /// Why it is over, if it is. A record states the wall time with its drill, so that a clock that was set counts too.
+    pub(super) fn over(&self, now: &Now) -> Option<&'static str> {
+        let Some((from_ms, to_ms)) = self.window else { return Some("order") };
+        let wall_ms = now.utc_ms.filter(|_| now.quality.sync);
+        if now.mono_us >= self.until_us {
+            Some("time")
+        } else if wall_ms.is_some_and(|ms| ms < from_ms || ms >= to_ms) {
+            Some("window")
+        } else {
+            None
+        }
+    }
+
+    /// Another order is in force: the drill goes on in its window, or ends.
+    pub(super) fn ordered(&mut self, now: &Now, order: &Order) {
+        let takes = |window: &&Window| self.equipment.iter().all(|id| window.equipment.contains(id));
+        let window = order.drills.iter().filter(|window| window.id == self.id).find(takes);
+        self.window = window.map(|window| (window.from_ms, window.to_ms));
+        if self.window.is_none() {
+            self.until_us = self.until_us.min(now.mono_us);
+        }
+    }
+
+    /// For the page.
+    pub fn status(&self, now: &Now) -> DrillStatus {
+        let left_s = self.until_us.saturating_sub(now.mono_us) / 1_000_000;
+        DrillStatus { id: self.id.clone(), equipment: self.equipment.iter().cloned().collect(), left_s }
     }
 
     pub(super) fn statement(&self, command: u64) -> Statement {

@@ -6,6 +6,7 @@
 
 use picket_record::encode::bytes32;
 use picket_record::order::Register;
+use picket_record::root::DOWN_LINES_MAX;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -15,8 +16,6 @@ const LINES: &str = "application/jose-lines";
 const PART: &str = "application/picket-part";
 /// Most bytes of a register: about four thousand rows.
 pub const REGISTER_MAX: usize = 1024 * 1024;
-/// Most bytes of lines in one message: every version of a root document that there can be, and an order.
-const LINES_MAX: usize = 512 * 1024;
 /// Longest first line of a part.
 const HEAD_MAX: usize = 96;
 
@@ -41,7 +40,7 @@ pub struct Part {
 /// Reads a message by its content type.
 pub fn read(content_type: Option<&str>, payload: Vec<u8>) -> Result<Downlink, String> {
     match content_type {
-        Some(LINES) if payload.len() > LINES_MAX => Err(format!("{} bytes of lines are too many", payload.len())),
+        Some(LINES) if payload.len() > DOWN_LINES_MAX => Err(format!("{} bytes of lines are too many", payload.len())),
         Some(LINES) => {
             let text = String::from_utf8(payload).map_err(|_| "lines that are not text".to_owned())?;
             Ok(Downlink::Lines(text.trim_end().to_owned()))
@@ -71,10 +70,18 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Takes a part; its first one gives up whatever was gathered of another text.
-    pub(super) fn take(&mut self, part: Part) -> Result<(), String> {
+    /// Takes a part; its first one gives up whatever was gathered of another text, but of the one that is waited for.
+    pub(super) fn take(&mut self, part: Part, wanted: Option<[u8; 32]>) -> Result<(), String> {
+        if wanted.is_some_and(|wanted| wanted != part.sha256) {
+            return Err("a part of a text that no order names".into());
+        }
         if part.at == 0 {
             *self = Self { sha256: part.sha256, of: part.of, bytes: Vec::new() };
+        }
+        let end = part.at.saturating_add(part.bytes.len());
+        if part.sha256 == self.sha256 && self.bytes.get(part.at..end).is_some_and(|known| *known == part.bytes) {
+            // A second delivery.
+            return Ok(());
         }
         let follows = part.sha256 == self.sha256 && part.of == self.of && part.at == self.bytes.len();
         if !follows || self.bytes.len() + part.bytes.len() > self.of {

@@ -65,7 +65,7 @@ fn hear(orders: &mut Orders, (content_type, payload): (Option<&str>, Vec<u8>)) -
 }
 
 fn fresh() -> Orders {
-    Orders::recover(None).0
+    Orders::recover(None, 0).0
 }
 
 /// An order that is in force.
@@ -73,8 +73,9 @@ fn in_force(order: Order) -> Orders {
     let mut orders = fresh();
     hear(&mut orders, lines("order"));
     let (said, output) = orders.checked(&at(0), None, checked(order));
-    assert!(said.is_empty() && matches!(output, Some(Output::KeepOrder { .. })));
-    assert!(orders.kept(&at(0), Ok(None)).0.is_ok());
+    let Some(Output::KeepOrder { link, .. }) = output else { panic!("{output:?}") };
+    assert!(said.is_empty());
+    assert!(orders.kept(&at(0), &link, Ok(None)).0.is_ok());
     orders
 }
 
@@ -101,7 +102,7 @@ fn an_order_with_a_register_waits_for_its_text_and_comes_into_force_with_it() {
     assert_eq!((line.as_str(), register.as_deref()), ("order 1", Some(TEXT)));
     assert_eq!(orders.version(), 0, "nothing is in force before it is kept");
     let listed = crate::testbed::register(&[&[("id", "DOOR-1"), ("kind", "door")]]);
-    let (applied, _) = orders.kept(&at(0), Ok(Some(listed)));
+    let (applied, _) = orders.kept(&at(0), &[1; 32], Ok(Some(listed)));
     let applied = applied.unwrap();
     assert_eq!((orders.version(), applied.statement.kind), (1, Kind::OrderApplied));
     assert_eq!(applied.register.unwrap().iter().count(), 1);
@@ -158,7 +159,7 @@ fn a_register_that_cannot_be_read_leaves_the_order_before_in_force() {
     let mut orders = in_force(order(1));
     hear(&mut orders, lines("order"));
     orders.checked(&at(0), None, checked(order(2)));
-    let (refused, _) = orders.kept(&at(0), Err("line 3: no kind".into()));
+    let (refused, _) = orders.kept(&at(0), &[2; 32], Err("line 3: no kind".into()));
     assert_eq!(said(&refused.unwrap_err(), "cause"), [(Kind::OrderRejected, json!("line 3: no kind"))]);
     assert_eq!(orders.version(), 1);
 }
@@ -182,7 +183,7 @@ fn what_waits_is_bounded_and_one_document_is_looked_at_at_a_time() {
     let asked = (0..50).filter_map(|n| hear(&mut orders, lines(&n.to_string()))).count();
     assert_eq!(asked, 1);
     let mut looked = 1;
-    while orders.checked(&at(0), None, Checked::Root { ver: 1 }).1.is_some() {
+    while orders.checked(&at(0), None, Checked::Root { ver: 1, hash: [1; 32] }).1.is_some() {
         looked += 1;
     }
     assert_eq!(looked, 1 + WAITING_MAX);
@@ -207,8 +208,8 @@ fn a_drill_begins_only_inside_its_window_and_with_its_equipment() {
     let (told, _) = orders.checked(&at(0), inside, command(9, start("fire", &["DOOR-1"])));
     assert_eq!(said(&told, "command"), [(Kind::ExerciseStarted, json!(9))]);
     let drill = orders.drill().unwrap();
-    assert_eq!(drill.of("DOOR-1").unwrap(), picket_record::body::Drill { id: "fire".into(), auth: [7; 32] });
-    assert_eq!(drill.of("DOOR-2"), None, "what does not take part is live");
+    assert_eq!(drill.of(&at(0), "DOOR-1").unwrap(), picket_record::body::Drill { id: "fire".into(), auth: [7; 32] });
+    assert_eq!(drill.of(&at(0), "DOOR-2"), None, "what does not take part is live");
 }
 
 #[test]
@@ -260,4 +261,101 @@ fn a_lost_link_gives_up_what_was_not_whole() {
     orders.link_lost();
     assert!(orders.heard(Some("application/picket-part"), part(TEXT, 20, TEXT.len()).1).is_err());
     assert!(hear(&mut orders, lines("order")).is_some(), "it is looked at anew");
+}
+
+#[test]
+fn no_record_is_of_a_drill_behind_its_end_outside_its_window_or_after_an_order_without_it() {
+    let begun = || {
+        let mut orders = in_force(order(1));
+        orders.checked(&at(0), Some(MIDNIGHT_MS), command(1, start("fire", &["DOOR-1"])));
+        orders
+    };
+    let marked = |orders: &Orders, now: &Now| orders.drill().is_some_and(|drill| drill.of(now, "DOOR-1").is_some());
+    let orders = begun();
+    assert!(marked(&orders, &at(s(599))));
+    assert!(!marked(&orders, &at(s(600))), "also before anybody looked at the time");
+
+    // The clock is set behind the end of the window.
+    let mut orders = begun();
+    let behind = Now { utc_ms: Some(MIDNIGHT_MS + HOUR_MS), ..at(s(1)) };
+    assert!(behind.quality.sync && !marked(&orders, &behind));
+    assert_eq!(orders.timeout(&behind).unwrap().data["why"], json!("window"));
+    let (told, _) = begun().checked(&behind, Some(MIDNIGHT_MS), command(2, start("fire", &["DOOR-1"])));
+    assert_eq!(said(&told, "command"), [(Kind::OrderRejected, json!(2))]);
+
+    for (windows, why) in [(vec![window("fire")], None), (vec![window("flood")], Some(json!("order")))] {
+        let mut orders = begun();
+        orders.checked(&at(1), None, checked(Order { drills: windows, ..order(2) }));
+        orders.kept(&at(1), &[2; 32], Ok(None)).0.unwrap();
+        assert_eq!(marked(&orders, &at(2)), why.is_none());
+        assert_eq!(orders.timeout(&at(2)).map(|ended| ended.data["why"].clone()), why);
+    }
+}
+
+#[test]
+fn an_order_that_waits_for_its_text_holds_up_nothing_that_comes_behind_it() {
+    let mut orders = in_force(order(1));
+    hear(&mut orders, lines("order 2"));
+    assert!(orders.checked(&at(0), None, checked(with_register(2))).1.is_none());
+    let asked = hear(&mut orders, lines("command"));
+    assert!(matches!(asked, Some(Output::CheckOrder { text }) if text == "command"));
+    let (told, _) = orders.checked(&at(0), None, command(1, Act::Heartbeat));
+    assert_eq!(said(&told, ""), [(Kind::Heartbeat, json!(1))]);
+    hear(&mut orders, lines("root"));
+    let (told, _) = orders.checked(&at(0), None, Checked::Root { ver: 1, hash: [1; 32] });
+    assert_eq!(said(&told, "ver"), [(Kind::RootApplied, json!(1))]);
+    hear(&mut orders, lines("order 2"));
+    assert!(orders.checked(&at(0), None, checked(with_register(2))).1.is_none(), "looked at again under the new root");
+    assert!(hear(&mut orders, lines("order 2")).is_none(), "the same one is waited for already");
+    hear(&mut orders, lines("order 3"));
+    let (_, output) = orders.checked(&at(0), None, checked(order(3)));
+    assert!(matches!(output, Some(Output::KeepOrder { link, .. }) if link == [3; 32]), "a newer one takes its place");
+}
+
+#[test]
+fn an_answer_about_another_order_puts_none_into_force() {
+    let mut orders = fresh();
+    hear(&mut orders, lines("order"));
+    orders.checked(&at(0), None, checked(order(1)));
+    let (done, output) = orders.kept(&at(0), &[2; 32], Ok(None));
+    assert!(done.unwrap_err().is_empty() && output.is_none());
+    assert_eq!(orders.version(), 0);
+    assert!(orders.kept(&at(0), &[1; 32], Ok(None)).0.is_ok(), "its own answer is still waited for");
+    assert_eq!(orders.version(), 1);
+}
+
+#[test]
+fn what_comes_once_more_is_silent() {
+    let mut orders = fresh();
+    hear(&mut orders, lines("order"));
+    orders.checked(&at(0), None, checked(with_register(1)));
+    hear(&mut orders, part(TEXT, 0, 20));
+    assert!(hear(&mut orders, part(TEXT, 5, 15)).is_none(), "a second delivery");
+    let Some(Output::KeepOrder { link, .. }) = hear(&mut orders, part(TEXT, 20, TEXT.len())) else {
+        panic!("the text is whole")
+    };
+    assert!(orders.kept(&at(0), &link, Ok(None)).0.is_ok());
+    // The record is on its way: the journal still takes it for the next one.
+    hear(&mut orders, lines("order"));
+    let (told, output) = orders.checked(&at(0), None, checked(with_register(1)));
+    assert!(told.is_empty() && output.is_none());
+    for (from, to) in [(0, 20), (20, TEXT.len())] {
+        assert!(hear(&mut orders, part(TEXT, from, to)).is_none());
+    }
+    let (told, _) = orders.checked(&at(0), None, Checked::Known);
+    assert!(told.is_empty());
+    let (told, _) = orders.checked(&at(0), None, Checked::Root { ver: 0, hash: [1; 32] });
+    assert!(told.is_empty(), "that root document is in force");
+}
+
+#[test]
+fn two_orders_of_one_version_are_told() {
+    let mut orders = fresh();
+    for (link, told) in [([1; 32], 0), ([9; 32], 1)] {
+        hear(&mut orders, lines("order"));
+        let Checked::Order { order, judgement, line, .. } = checked(with_register(1)) else { unreachable!() };
+        let (refused, output) = orders.checked(&at(0), None, Checked::Order { order, link, judgement, line });
+        assert!(output.is_none());
+        assert_eq!(said(&refused, "reason"), vec![(Kind::OrderRejected, json!("order-twice")); told]);
+    }
 }

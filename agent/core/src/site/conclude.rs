@@ -83,7 +83,7 @@ impl Site {
             source,
         });
         self.tally.recorded(severity);
-        let drill = about.as_ref().and_then(|about| self.orders.drill()?.of(&about.equipment));
+        let drill = about.as_ref().and_then(|about| self.orders.drill()?.of(now, &about.equipment));
         let mode = drill.map_or(Mode::Live, Mode::Drill);
         let personal = personal.map(Personal::Said);
         let body = Body { mode, about, device_time, personal, ..Body::new(now.when(), kind, severity, data) };

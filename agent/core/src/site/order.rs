@@ -6,8 +6,10 @@ use crate::orders::{Applied, Commanded};
 use crate::register::{EquipmentId, Register};
 use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
+use crate::status::OrderStatus;
 use crate::time::Now;
 use crate::wire::{Checked, Output};
+use picket_record::encode::Link;
 
 /// Where the central side's clock was, by its last receipt.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +26,13 @@ impl Site {
     pub(super) fn order_heard(&mut self, now: &Now, content_type: Option<&str>, payload: Vec<u8>) {
         match self.orders.heard(content_type, payload) {
             Ok(output) => self.outputs.extend(output),
-            Err(cause) => {
-                let refused = Checked::Refused { what: "message", n: 0, reason: "message", cause };
-                self.order_checked(now, refused);
-            }
+            Err(cause) => self.order_misheard(now, &cause),
         }
+    }
+
+    pub(super) fn order_misheard(&mut self, now: &Now, cause: &str) {
+        let said = self.orders.misheard(now, cause);
+        self.commanded(now, said, None);
     }
 
     pub(super) fn order_checked(&mut self, now: &Now, checked: Checked) {
@@ -38,9 +42,9 @@ impl Site {
         self.commanded(now, said, output);
     }
 
-    pub(super) fn order_kept(&mut self, now: &Now, result: Result<Option<Register>, String>) {
+    pub(super) fn order_kept(&mut self, now: &Now, link: &Link, result: Result<Option<Register>, String>) {
         let result = if self.drafts.has_room(EFFECTS_MAX) { result } else { Err(NO_ROOM.into()) };
-        let (done, output) = self.orders.kept(now, result);
+        let (done, output) = self.orders.kept(now, link, result);
         match done {
             Ok(applied) => {
                 self.apply(now, applied);
@@ -112,14 +116,15 @@ impl Site {
         self.orders.named(now, ver);
     }
 
-    /// Latest time that somebody vouches for: the clock where it is trusted, what it was trusted for before, or the
-    /// central side's last receipt and what passed since.
+    /// The time that somebody vouches for: the clock where it is trusted; else the later of what it was trusted for last
+    /// and the central side's last receipt with what passed since. A clock that was wrong for a while rules nothing once
+    /// it is right again.
     pub(super) fn trusted_ms(&self, now: &Now) -> Option<i64> {
         let central = self.central_clock.map(|clock| {
             let passed = now.mono_us.saturating_sub(clock.mono_us) / 1_000;
             clock.ts_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
         });
-        now.judged_ms().max(self.standings.floor_ms()).max(central)
+        now.judged_ms().or(self.standings.floor_ms().max(central))
     }
 
     /// A stale order rings until another one is in force.
@@ -134,6 +139,12 @@ impl Site {
         };
         let equipment = self.own_id();
         self.found(now, Finding { rule: Rule::OrderStale, equipment, about: String::new(), turn, evidence: None });
+    }
+
+    /// For the page.
+    pub(super) fn order_view(&self, now: &Now) -> OrderStatus {
+        let stale = self.orders.stale(now, self.trusted_ms(now)).map(str::to_owned);
+        OrderStatus { ver: self.orders.version(), exp_ms: self.orders.ends_ms(), stale }
     }
 
     /// The gateway as a piece of equipment: what rings because of itself is about this.

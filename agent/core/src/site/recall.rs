@@ -47,7 +47,7 @@ impl Site {
     }
 
     fn is_watched(&self, rule: Rule, equipment: &EquipmentId) -> bool {
-        if rule == Rule::OrderStale {
+        if matches!(rule, Rule::OrderStale | Rule::Certificate) {
             return true;
         }
         if self.standings.unlisted().any(|unlisted| unlisted == equipment) {
@@ -166,7 +166,7 @@ fn tells(device: &Device, rule: Rule, equipment: &EquipmentId) -> bool {
     let own = device.equipment == *equipment;
     let signal = match rule {
         Rule::Silent => return own,
-        Rule::OrderStale => return false,
+        Rule::OrderStale | Rule::Certificate => return false,
         Rule::SealMismatch if own && matches!(device.speech, DeviceSpeech::SealReader) => return true,
         Rule::SealMismatch => Some(Signal::Seal),
         Rule::DoorForced | Rule::DoorHeld => Some(Signal::Open),

@@ -1,13 +1,15 @@
 //! What comes back by itself: start, heartbeat, snapshot; and the counters behind them.
 
 use super::Site;
+use crate::health::Numbers;
 use crate::orders;
 use crate::plan::LineId;
 use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use crate::time::{Now, s};
-use crate::wire::{Rebased, StateRow};
+use crate::wire::{Output, Rebased, Recovered, StateRow};
 use picket_device::modbus::Fault;
+use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::State;
 use serde_json::{Value, json};
@@ -18,6 +20,8 @@ use std::fmt::Write;
 const SNAPSHOT_US: u64 = s(3_600);
 /// Unreadable input of one line, and refused receipts, are recorded at most so often; in between they are counted.
 const UNREADABLE_US: u64 = s(60);
+/// A central side whose count went back is asked at most so often.
+const ASK_AGAIN_US: u64 = s(10);
 /// Longest cause that a record quotes, in characters.
 pub(super) const MAX_CAUSE: usize = 500;
 
@@ -32,10 +36,10 @@ pub(super) struct Tally {
     by_severity: [u64; 5],
     faults: BTreeMap<&'static str, u64>,
     lines: Vec<LineTally>,
-    /// Free space of the journal's file system.
-    pub(super) free_mib: Option<u64>,
     refused: u64,
     refused_from: u64,
+    /// The central side is asked from here on, where its count went back.
+    asked_from: u64,
     /// How the central side sees the chain, as last stated, and when a change may be stated again.
     seen_as: State,
     seen_from: u64,
@@ -69,9 +73,9 @@ impl Tally {
             by_severity: [0; 5],
             faults: BTreeMap::new(),
             lines: vec![LineTally::default(); lines],
-            free_mib: None,
             refused: 0,
             refused_from: 0,
+            asked_from: 0,
             seen_as: State::Ok,
             seen_from: 0,
             unlisted: BTreeMap::new(),
@@ -185,13 +189,19 @@ fn class(fault: &Fault) -> &'static str {
 }
 
 impl Site {
-    pub(super) fn started(&mut self, now: &Now, version: &str, tail: &str, rows: &[StateRow], register_changed: bool) {
+    pub(super) fn started(&mut self, now: &Now, version: &str, recovered: &Recovered, register_changed: bool) {
+        let Recovered { tail, rows, root, .. } = recovered;
         let lines = self.plan.lines.len();
         let data = json!({ "version": version, "tail": tail, "lines": lines, "devices": self.plan.devices.len() });
         self.record(now, Statement::new(Kind::ActStarted, Severity::Notice, data));
         let digest = hex(&self.plan.settings_digest);
         if row(rows, "settings").and_then(|r| r.get("digest").cloned()) != Some(Value::String(digest.clone())) {
             self.record(now, Statement::new(Kind::SettingsApplied, Severity::Notice, json!({ "digest": digest })));
+        }
+        // One that came down before a crash is in force, and no record says so yet.
+        let stated = row(rows, "root").and_then(|row| row.get("hash").cloned());
+        if let Some((ver, hash)) = root.filter(|(_, hash)| stated != Some(Value::String(base64url(hash)))) {
+            self.record(now, orders::root_applied(ver, &hash));
         }
         if register_changed {
             let applied = register_applied(self.standings.register());
@@ -218,6 +228,15 @@ impl Site {
         self.record(now, Statement::new(Kind::ReceiptBad, Severity::Security, data));
     }
 
+    /// A receipt that counts lower than the newest. The question names that one, and the central side counts on from there.
+    pub(super) fn receipt_behind(&mut self, now: &Now) {
+        let check = self.checks.answered();
+        self.check(check);
+        let Some(session) = self.uplink.session().filter(|_| now.mono_us >= self.tally.asked_from) else { return };
+        self.tally.asked_from = now.mono_us + ASK_AGAIN_US;
+        self.outputs.push_back(Output::AskReceipt { session });
+    }
+
     /// How a receipt sees the chain, where that is news: records that are on their way late are none. Anybody who may
     /// publish for this gateway can have something refused, so it is stated at most once a minute.
     pub(super) fn seen_by_central(&mut self, now: &Now, state: State) {
@@ -237,6 +256,7 @@ impl Site {
         let data = json!({ "tail": tail, "found": found, "upto": upto, "left": left });
         self.alarms.said_again(rebased.head);
         self.uplink.rebased(now, &rebased);
+        self.summaries.went_back(now, &rebased);
         self.changed_if(true);
         self.record(now, Statement::new(Kind::HealthCentral, Severity::Security, data));
     }
@@ -250,6 +270,7 @@ impl Site {
             self.tally.heartbeat_us = now.mono_us + self.heartbeat_us();
             self.beat(now, None);
             self.judge_orders(now);
+            self.judge_certificate(now);
         }
         if now.mono_us >= self.tally.snapshot_us {
             self.tally.snapshot_us = now.mono_us + SNAPSHOT_US;
@@ -290,20 +311,25 @@ impl Site {
             "by_sev": std::mem::take(&mut self.tally.by_severity),
             "waiting": self.uplink.waiting(),
             "receipted": self.uplink.receipted_upto(),
+            "receipt": self.uplink.last_receipt().map(|(n, link)| json!([n, base64url(&link)])),
             "dropped": self.drafts.dropped(),
+            "dropped_by_sev": self.drafts.dropped_by_severity(),
             "fill_permille": self.drafts.fill_permille(),
-            "free_mib": self.tally.free_mib,
+            "free_mib": self.health.free_mib(),
             "not_stored": self.drafts.not_stored(),
             "register": self.standings.register().version(),
             "settings": settings,
             "order": self.orders.version(),
+            "root": self.orders.root(),
             "every_s": self.heartbeat_us() / s(1),
             "alarms": self.alarms.iter().count(),
             "nonconformities": self.nonconformities.iter().count(),
             "lines_down": lines_down,
             "good": good,
             "faults": self.tally.faults,
+            "health": self.numbers(now),
         });
+        self.health.told();
         let (beyond, gave_way) = self.standings.unlisted_counts();
         if beyond + gave_way > 0 {
             data["unlisted"] = json!({ "beyond": beyond, "gave_way": gave_way });
@@ -312,6 +338,13 @@ impl Site {
             data["judged_ms"] = judged.into();
         }
         data
+    }
+}
+
+impl Site {
+    /// The twelve numbers of a heartbeat.
+    pub(super) fn numbers(&self, now: &Now) -> Numbers {
+        self.health.numbers(now, self.tally.faults.values().sum(), self.uplink.links())
     }
 }
 

@@ -33,15 +33,17 @@ const SEND_US: u64 = s(2);
 pub(super) fn still_counts(input: &Input) -> bool {
     match input {
         Input::Stored { .. } | Input::StoreFailed { .. } | Input::Packed { .. } | Input::Sent { .. } => true,
-        Input::Space { .. } => true,
+        Input::Measured(_) => true,
         Input::LinkUp { .. }
         | Input::LinkDown { .. }
         | Input::ReceiptHeard { .. }
         | Input::Receipted(_)
         | Input::Declared { .. }
+        | Input::ReceiptBehind
         | Input::Rebased(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
-        Input::OrderHeard { .. } | Input::OrderChecked(_) | Input::OrderKept(_) => false,
+        Input::OrderHeard { .. } | Input::OrderMisheard { .. } | Input::Certificate(_) => false,
+        Input::OrderChecked(_) | Input::OrderKept { .. } => false,
         Input::LookedBack { .. } | Input::ReceiptRefused { .. } | Input::Stop => false,
     }
 }

@@ -124,6 +124,16 @@ fn the_last_trusted_time_judges_after_a_start_without_a_clock() {
 }
 
 #[test]
+fn a_trusted_clock_that_is_set_back_takes_the_last_trusted_time_back_with_it() {
+    let mut scene = Scene::of(&[ENDS]);
+    scene.recheck(&at(s(400 * 86_400)));
+    assert_eq!(scene.standing(), Standing::Overdue);
+    scene.recheck(&at(0));
+    scene.recheck(&untrusted(s(60)));
+    assert_eq!(scene.standing(), Standing::Due, "a year ahead for a minute judges nothing for good");
+}
+
+#[test]
 fn a_date_that_is_not_known_is_a_nonconformity() {
     let row: &[(&str, &str)] = &[("id", "CAM-1"), ("kind", "camera"), ("calibration_last", "unknown")];
     let mut scene = Scene::of(&[row]);

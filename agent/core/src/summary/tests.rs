@@ -87,6 +87,73 @@ fn a_start_goes_on_behind_the_last_summary_and_counts_nothing_twice() {
     assert_eq!(summaries.folded, 600);
 }
 
+fn rebased(upto: u64, summed_up: u64) -> Rebased {
+    let (tail, found, left) = ("rollback".into(), 0, 0);
+    Rebased { tail, found, upto, head: upto + 2, left, branch: None, summed_up }
+}
+
+/// The statements of the gateway itself: first and last number, records counted, and numbers that are missing.
+fn own(groups: &[Vec<Statement>]) -> Vec<[Option<u64>; 4]> {
+    let number = |statement: &Statement, field| statement.data.get(field).and_then(Value::as_u64);
+    let of =
+        |group: &Vec<Statement>| ["from", "to", "records", "missing"].map(|field| number(group.last().unwrap(), field));
+    groups.iter().map(of).collect()
+}
+
+#[test]
+fn what_was_counted_of_a_branch_that_was_left_is_counted_anew_and_the_lost_numbers_are_stated_as_missing() {
+    let mut summaries = Summaries::new(&at(0), &[], 0);
+    let chain = day_of_beats(1, 0);
+    let n = chain.len() as u64;
+    // Fifty more that the central side does not have were counted too.
+    let branch = [chain.clone(), (1..=50).map(|more| beat(n + more, 50_000)).collect()].concat();
+    assert!(look(&mut summaries, &branch).is_empty());
+    assert_eq!(summaries.folded, n + 50);
+    summaries.went_back(&at(s(1)), &rebased(n + 200, 0));
+    let mut held = [chain, day_of_beats(n + 201, 86_400)].concat();
+    held.push(beat(2 * n + 201, 2 * 86_400));
+    let groups = look(&mut summaries, &held);
+    assert_eq!(own(&groups), [[Some(1), Some(n), Some(n), None], [Some(n + 1), Some(2 * n + 200), Some(n), Some(200)]]);
+    assert!(groups.iter().flatten().all(|statement| statement.data[BEHIND] == json!(n + 200)));
+}
+
+#[test]
+fn a_summary_that_went_with_the_lost_records_is_made_again() {
+    let mut summaries = Summaries::new(&at(0), &[], 0);
+    let mut records = day_of_beats(1, 0);
+    let n = records.len() as u64;
+    records.push(beat(n + 1, 86_400));
+    assert_eq!(look(&mut summaries, &records).len(), 1);
+    // The journal says that no summary of the chain that goes on is behind number 0.
+    summaries.went_back(&at(s(1)), &rebased(n, 0));
+    assert_eq!(own(&look(&mut summaries, &records)), [[Some(1), Some(n), Some(n), None]]);
+}
+
+#[test]
+fn an_answer_that_was_asked_for_before_the_chain_went_back_counts_nothing() {
+    let mut summaries = Summaries::new(&at(0), &[], 0);
+    summaries.stored(600, 0);
+    assert_eq!(summaries.next(&at(START_US)), Some(0));
+    summaries.went_back(&at(START_US), &rebased(300, 0));
+    assert!(summaries.looked_back(&at(START_US), (0, 256), 1, &[beat(1, 0)]).is_empty());
+    assert_eq!((summaries.folded, summaries.open.records), (0, 0));
+}
+
+#[test]
+fn damaged_records_and_those_that_are_gone_are_missing_from_the_summary_that_spans_them() {
+    let mut records = day_of_beats(11, 0);
+    records.remove(5);
+    let last = records.last().unwrap().seq;
+    records.push(beat(last + 1, 86_400));
+    let groups = look(&mut Summaries::new(&at(0), &[], last + 1), &records);
+    assert_eq!(groups.len(), 0, "one record less than makes a day");
+    records.pop();
+    records.extend((1..=5).map(|more| beat(last + more, 60_000)));
+    records.push(beat(last + 6, 86_400));
+    let groups = look(&mut Summaries::new(&at(0), &[], last + 6), &records);
+    assert_eq!(own(&groups), [[Some(1), Some(last + 5), Some(RECORDS_MIN + 4), Some(11)]]);
+}
+
 #[test]
 fn a_clock_that_is_not_synchronised_ends_no_day() {
     let mut records = day_of_beats(1, 0);
@@ -160,10 +227,4 @@ fn without_a_synchronised_clock_a_summary_goes_over_so_many_records() {
     assert_eq!(ends, [&json!(700 + UNDATED_MAX), &json!(700 + 2 * UNDATED_MAX)]);
     assert_eq!(groups[0][0].data["day"], "2026-11-22");
     assert!(!groups[1][0].data.contains_key("day"));
-}
-
-#[test]
-fn the_row_of_a_journal_that_goes_back_says_no_more_than_that() {
-    assert_eq!(went_back("{\"to\":4800}", 20), "{\"to\":20}");
-    assert_eq!(went_back("{\"to\":12}", 20), "{\"to\":12}");
 }

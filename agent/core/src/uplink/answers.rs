@@ -48,7 +48,7 @@ impl Uplink {
 
     /// The first record that went by no lane yet: a receipt for it says that what was sent before it was handled.
     fn first_unheard(&self) -> u64 {
-        let mut seq = self.reached.max(self.receipted) + 1;
+        let mut seq = self.reached.max(self.floor()) + 1;
         loop {
             match self.have.iter().find(|(from, to)| (*from..=*to).contains(&seq)) {
                 Some((_, to)) => seq = to + 1,
@@ -69,7 +69,7 @@ impl Uplink {
     fn batch_left(&mut self, now: &Now, through: u64) {
         let left = self.flights.left(through);
         // The wait for a receipt counts from when the first record without one left.
-        if left.is_some_and(|flight| !flight.again && flight.from <= self.receipted + 1) {
+        if left.is_some_and(|flight| !flight.again && flight.from <= self.floor() + 1) {
             self.receipt_us = now.mono_us;
         }
     }
@@ -84,7 +84,7 @@ impl Uplink {
             if flight.again {
                 self.resend.push_front((flight.from, flight.through));
             } else {
-                self.sent = self.sent.min(flight.from - 1).max(self.receipted);
+                self.sent = self.sent.min(flight.from - 1).max(self.floor());
             }
         }
     }

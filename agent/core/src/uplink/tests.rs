@@ -17,7 +17,10 @@ fn up(uplink: &mut Uplink, now_us: u64, session: u32) {
 }
 
 fn receive(uplink: &mut Uplink, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
-    uplink.receipted(now, Receipted { state: State::Ok, upto, have, resend, ts_ms: 0, order: 0 });
+    uplink.receipted(
+        now,
+        Receipted { state: State::Ok, upto, have, resend, ts_ms: 0, order: 0, mark: (1, [1; 32]), gone: 0 },
+    );
 }
 
 fn next(uplink: &mut Uplink, now_us: u64) -> Option<Batch> {
@@ -229,8 +232,29 @@ fn at_most_eight_mebibytes_of_lines_are_sent_without_a_receipt() {
     assert_eq!(next(&mut uplink, 2), range(61, 70), "what is asked for goes whatever is under way");
 }
 
+#[test]
+fn what_was_disposed_of_is_not_waited_for_and_what_says_so_goes_first() {
+    let mut uplink = linked(30_000, 25_000, &[]);
+    let mark = (9, [1; 32]);
+    let (have, resend) = (vec![], vec![]);
+    let gone = Receipted { state: State::Ok, upto: 100, have, resend, ts_ms: 0, order: 0, mark, gone: 19_999 };
+    uplink.declared(&[30_001]);
+    uplink.receipted(&at(1), gone);
+    assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![30_001], receipted: 100 }));
+    assert_eq!(next(&mut uplink, 1), range(20_000, 20_511));
+    assert_eq!((uplink.receipted_upto(), uplink.waiting()), (100, 10_001));
+    // The window counts from what is left.
+    let mut last = 20_511;
+    left(&mut uplink, 1, last);
+    while let Some(Batch::Range { to, .. }) = next(&mut uplink, 1) {
+        last = to;
+        left(&mut uplink, 1, to);
+    }
+    assert_eq!(last, 19_999 + WINDOW);
+}
+
 fn rebased(head: u64, branch: Option<(u64, u64)>) -> Rebased {
-    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch }
+    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch, summed_up: 0 }
 }
 
 #[test]

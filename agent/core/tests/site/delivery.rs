@@ -51,6 +51,20 @@ fn a_store_that_fails_is_shown_and_the_same_bodies_are_tried_again() {
 }
 
 #[test]
+fn a_receipt_that_counts_lower_has_the_central_side_asked_once_in_a_while() {
+    let mut world = World::new();
+    world.give(Input::ReceiptBehind);
+    assert_eq!(world.asked_receipts, 0, "there is no link to ask by");
+    world.give(Input::LinkUp { session: 1 });
+    assert_eq!(world.asked_receipts, 1);
+    for _ in 0..20 {
+        world.give(Input::ReceiptBehind);
+        world.run_s(1);
+    }
+    assert_eq!(world.asked_receipts, 3, "two in twenty seconds");
+}
+
+#[test]
 fn a_burst_of_receipts_never_floods_the_journal() {
     let mut world = World::new();
     world.journal.prompt = false;
@@ -63,7 +77,16 @@ fn a_burst_of_receipts_never_floods_the_journal() {
 }
 
 fn receipted(state: State, upto: u64) -> Input {
-    Input::Receipted(Receipted { state, upto, have: vec![], resend: vec![], ts_ms: 0, order: 0 })
+    Input::Receipted(Receipted {
+        state,
+        upto,
+        have: vec![],
+        resend: vec![],
+        ts_ms: 0,
+        order: 0,
+        mark: (1, [1; 32]),
+        gone: 0,
+    })
 }
 
 #[test]

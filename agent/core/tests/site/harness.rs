@@ -58,6 +58,7 @@ pub(crate) struct World {
     pub(crate) confirmed: Vec<(LineId, u64)>,
     pub(crate) sent: Vec<Batch>,
     pub(crate) checks: usize,
+    pub(crate) asked_receipts: usize,
     /// Days that the journal was told to keep records.
     pub(crate) retained: Option<u32>,
     /// Documents that came down and were handed on to be verified.
@@ -89,6 +90,7 @@ impl World {
     fn start_by(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64, trusted: bool) -> Self {
         let recovered = Recovered {
             order: journal.order.clone(),
+            root: journal.root,
             head: journal.head,
             rows: journal.rows.values().cloned().collect(),
             personal: journal.personal.clone(),
@@ -122,6 +124,7 @@ impl World {
             confirmed: Vec::new(),
             sent: Vec::new(),
             checks: 0,
+            asked_receipts: 0,
             retained: None,
             orders: 0,
             asks: 0,
@@ -245,12 +248,13 @@ impl World {
                 }
                 Output::Retain { days, .. } => self.retained = days,
                 Output::CheckOrder { .. } => self.orders += 1,
-                Output::KeepOrder { register, .. } => {
+                Output::KeepOrder { register, link, .. } => {
                     let read = |text: &str| rows::build(0, [2; 32], &self.listed_as(text)).unwrap();
-                    let kept = Input::OrderKept(Ok(register.as_deref().map(read)));
+                    let kept = Input::OrderKept { link, result: Ok(register.as_deref().map(read)) };
                     self.site.handle(&self.now(), kept);
                 }
-                Output::AskReceipt { .. } | Output::BranchTold { .. } => {}
+                Output::AskReceipt { .. } => self.asked_receipts += 1,
+                Output::BranchTold { .. } => {}
                 Output::Stopped => {
                     assert!(self.stopped_at.is_none(), "stopped twice");
                     self.stopped_at = Some(self.now_us);

@@ -151,7 +151,16 @@ fn a_clock_that_nobody_vouches_for_makes_no_order_stale_and_the_central_side_s_d
     let stale = "order-stale/gateway:gw-1";
     let receipt = |ts_ms| {
         let (have, resend) = (Vec::new(), Vec::new());
-        Input::Receipted(Receipted { state: State::Ok, upto: 1, have, resend, ts_ms, order: 1 })
+        Input::Receipted(Receipted {
+            state: State::Ok,
+            upto: 1,
+            have,
+            resend,
+            ts_ms,
+            order: 1,
+            mark: (1, [1; 32]),
+            gone: 0,
+        })
     };
     assert!(world.alarm(stale).is_none());
     world.give(receipt(MIDNIGHT_MS + 24 * 3_600_000));
@@ -200,4 +209,42 @@ fn an_order_or_a_command_that_cannot_be_recorded_has_no_effect() {
     world.contacts[DOOR] = true;
     world.run_s(60);
     assert_eq!(last(&world, Kind::AlarmRaised).mode, Mode::Live);
+}
+
+#[test]
+fn a_root_document_is_stated_once_and_named_by_every_heartbeat() {
+    let mut world = World::new();
+    world.run_s(2);
+    world.give(Input::OrderChecked(Checked::Root { ver: 2, hash: [5; 32] }));
+    world.give(Input::OrderChecked(Checked::Root { ver: 2, hash: [5; 32] }));
+    world.run_s(120);
+    assert_eq!(world.count(Kind::RootApplied), 1);
+    assert_eq!(last(&world, Kind::RootApplied).data["hash"], json!(base64url(&[5; 32])));
+    assert_eq!(last(&world, Kind::Heartbeat).data["root"], json!(2));
+    world.journal.root = Some((2, [5; 32]));
+    let mut world = world.restarted();
+    world.run_s(120);
+    assert_eq!(world.count(Kind::RootApplied), 1, "a record says so already");
+    assert_eq!(last(&world, Kind::Heartbeat).data["root"], json!(2));
+    // It came down, and the power went before a record said so.
+    world.journal.root = Some((3, [6; 32]));
+    let mut world = world.restarted();
+    world.run_s(1);
+    assert_eq!(last(&world, Kind::RootApplied).data["ver"], json!(3));
+}
+
+#[test]
+fn a_clock_that_was_wrong_for_a_while_makes_nothing_stale_once_it_is_right_again() {
+    let mut world = World::new();
+    give(&mut world, &order(1, None, json!({})), None);
+    world.run_s(120);
+    let stale = "order-stale/gateway:gw-1";
+    world.stepped = (400 * 24 * 3_600_000, 1);
+    world.run_s(120);
+    assert!(world.alarm(stale).is_some(), "by the clock that is trusted");
+    world.stepped = (0, 2);
+    world.run_s(120);
+    world.trusted = false;
+    world.run_s(120);
+    assert!(!world.alarm(stale).is_some_and(|alarm| alarm.active), "nothing of the excursion is left");
 }

@@ -1,6 +1,7 @@
 //! Nothing spins and nothing panics.
 
 use crate::harness::{DESK, World, YARD};
+use picket_core::health::Vitals;
 use picket_core::plan::LineId;
 use picket_core::wire::{Delivery, Heard, Input, Lane, Receipted};
 use picket_device::modbus::{Answer, Fault};
@@ -68,12 +69,54 @@ fn a_step_of_the_clock_is_a_record_and_one_that_jumps_all_the_time_fills_nothing
 fn a_heartbeat_tells_settings_register_and_free_space_once_that_is_known() {
     let mut world = World::new();
     world.run_s(5);
-    world.give(Input::Space { free_mib: Some(812) });
+    world.give(Input::Measured(Vitals { free_mib: Some(812), rss_kib: Some(9_000), ..Vitals::default() }));
     world.run_s(60);
     let beats: Vec<_> = world.journal.records.iter().filter(|body| body.kind == Kind::Heartbeat).collect();
     assert_eq!((&beats[0].data["free_mib"], &beats[1].data["free_mib"]), (&json!(null), &json!(812)));
     assert_eq!((&beats[1].data["settings"], &beats[1].data["register"]), (&json!("0909090909090909"), &json!(1)));
     assert_eq!(world.status().journal.free_mib, Some(812));
+    let health = beats[1].data["health"].as_object().unwrap();
+    assert_eq!((health.len(), &health["rss_kib"], &health["up_s"]), (12, &json!(9_000), &json!(60)));
+    assert_eq!(world.status().health.unwrap().rss_kib, Some(9_000));
+}
+
+#[test]
+fn a_heartbeat_names_the_last_receipt_and_counts_what_was_ever_dropped_over_restarts() {
+    let mut world = World::new();
+    world.journal.fill_permille = 700;
+    world.run_s(61);
+    (1..9).for_each(|second| {
+        world.scene(second % 2 == 1, second);
+    });
+    world.run_s(130);
+    let last = |world: &World| {
+        let beat = world.journal.records.iter().rfind(|body| body.kind == Kind::Heartbeat);
+        beat.unwrap().data.clone()
+    };
+    let told = last(&world);
+    let dropped = told["dropped"].as_u64().unwrap();
+    assert_eq!((&told["receipt"], told["dropped_by_sev"][0].as_u64()), (&json!(null), Some(dropped)));
+    assert!(dropped > 0, "routine records are dropped from 70 % on");
+    let mut world = world.restarted();
+    world.run_s(1);
+    assert!(last(&world)["dropped"].as_u64().unwrap() >= dropped, "{} after {dropped}", last(&world)["dropped"]);
+    let (state, have, resend) = (State::Ok, vec![], vec![]);
+    let mark = (7, [1; 32]);
+    world.give(Input::Receipted(Receipted { state, upto: 1, have, resend, ts_ms: 0, order: 0, mark, gone: 0 }));
+    // A heartbeat is routine: it is stored within three seconds.
+    world.run_s(65);
+    assert_eq!(last(&world)["receipt"], json!([7, "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"]));
+}
+
+#[test]
+fn a_heartbeat_stays_far_below_the_size_of_a_record() {
+    let mut world = World::new();
+    world.alive = false;
+    world.give(Input::Measured(Vitals { free_mib: Some(u64::MAX), rss_kib: Some(u64::MAX), ..Vitals::default() }));
+    world.run_s(300);
+    let beats = world.journal.records.iter().filter(|body| body.kind == Kind::Heartbeat);
+    let longest = beats.map(|body| serde_json::Value::Object(body.data.clone()).to_string().len()).max();
+    assert!(longest.is_some_and(|bytes| bytes < 1_500), "{longest:?}");
 }
 
 fn payload() -> impl Strategy<Value = String> {
@@ -145,10 +188,14 @@ fn input() -> impl Strategy<Value = Input> {
             have,
             resend,
             ts_ms: 0,
-            order: 0
+            order: 0,
+            mark: (upto, [1; 32]),
+            gone: 0,
         })),
+        (0_u64..60).prop_map(|seq| Input::Declared { seqs: vec![seq] }),
         Just(Input::ReceiptHeard { line: "receipt".into() }),
         Just(Input::ReceiptRefused { cause: "bad".into() }),
+        Just(Input::OrderMisheard { cause: "large".into() }),
     ]
 }
 

@@ -128,7 +128,11 @@ impl Broker {
 
     /// A retained message at QoS 1 on the receipt topic.
     async fn retained(&mut self, id: u16, payload: &[u8]) {
-        let body = [b"\0\x13sms/v1/gw-1/receipt", &id.to_be_bytes()[..], &[0], payload].concat();
+        self.publish(b"\0\x13sms/v1/gw-1/receipt", id, payload).await;
+    }
+
+    async fn publish(&mut self, topic: &[u8], id: u16, payload: &[u8]) {
+        let body = [topic, &id.to_be_bytes()[..], &[0], payload].concat();
         let length = [0, 7, 14].map(|shift| (body.len() >> shift) as u8 | 0x80);
         self.write(&[&[0x33][..], &length, &[(body.len() >> 21) as u8], &body].concat()).await;
     }
@@ -278,6 +282,18 @@ async fn retained_bombs_on_the_receipt_topic_do_not_make_the_link_deaf() {
     assert!(matches!(&told, Input::ReceiptRefused { cause } if cause == first), "{told:?}");
     let receipt = broker.input().await;
     assert!(matches!(&receipt, Input::ReceiptHeard { line } if line == "a.b.c"), "told once: {receipt:?}");
+}
+
+#[tokio::test]
+async fn an_order_that_is_too_large_is_told_as_one_whatever_came_on_the_other_topic() {
+    let (mut broker, _) = Broker::start(&CONNACK).await;
+    broker.up().await;
+    broker.retained(1, &vec![0x33; 2 * 1024 * 1024]).await;
+    broker.publish(b"\0\x11sms/v1/gw-1/order", 2, &vec![0x33; 2 * 1024 * 1024]).await;
+    assert!(matches!(broker.input().await, Input::ReceiptRefused { .. }));
+    let told = broker.input().await;
+    let cause = "1 messages that can be no order were thrown away, the last of 2097152 bytes";
+    assert!(matches!(&told, Input::OrderMisheard { cause: told } if told == cause), "{told:?}");
 }
 
 #[tokio::test]

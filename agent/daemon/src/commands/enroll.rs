@@ -50,7 +50,8 @@ fn ask(loaded: &Loaded, token: &Path, out: &Path) -> Result<String, String> {
     make_identity(file).map_err(|error| format!("{}: cannot make the identity key: {error}", file.display()))?;
     let key = picket::journal::identity(file).map_err(|fault| picket::journal::told(&fault))?;
     let now = picket::clock::Clock::new(loaded.clock).now();
-    let request = token.request(&key, &machine(), now.utc_ms.unwrap_or(0), now.judged_ms());
+    let csr = certificate::begin(loaded)?;
+    let request = token.request(&key, &machine(), (now.utc_ms.unwrap_or(0), now.judged_ms()), csr);
     let request = request.map_err(|fault| fault.to_string())?;
     replace(&kept_token(loaded), &format!("{}\n", token.line()))?;
     replace(out, &format!("{request}\n"))?;
@@ -85,16 +86,65 @@ fn install(loaded: &Loaded, answer: &Path) -> Result<String, String> {
             ));
         }
     }
+    let certified = certificate::end(loaded, &answer)?;
     replace(&place.root, &answer.root)?;
     replace(&place.acceptance, &answer.acceptance)?;
     // It was for once: the centre refuses it from here on, and nothing here needs it.
     fs::remove_file(&kept).map_err(|error| format!("{}: {error}", kept.display()))?;
     let (root, acceptance) = (place.root.display(), place.acceptance.display());
     Ok(format!(
-        "{} accepted {site}/{gateway} ({}). {root} and {acceptance} are in place; start the agent.",
+        "{} accepted {site}/{gateway} ({}). {root} and {acceptance} are in place{certified}; start the agent.",
         token.sms(),
         answer.by
     ))
+}
+
+/// The certificate of the central link, where that has slots for it.
+mod certificate {
+    use picket::certificate::{Content, Origin, Slot, Slots, Step, read_answer, wish};
+    use picket::enrolment::Answer;
+    use picket::settings::Loaded;
+    use picket_record::encode::Name;
+
+    fn slots(loaded: &Loaded) -> Result<Option<Slots>, String> {
+        let Some(Origin::Slots(dir)) = loaded.certificate.as_ref().map(|source| &source.own) else { return Ok(None) };
+        Slots::open(dir).map(Some).map_err(|fault| fault.to_string())
+    }
+
+    /// Makes a key in the first slot, or takes the one that is there; the request for its certificate.
+    pub(super) fn begin(loaded: &Loaded) -> Result<Option<Vec<u8>>, String> {
+        let Some(slots) = slots(loaded)? else { return Ok(None) };
+        let told = |fault: picket::certificate::SlotFault| fault.to_string();
+        let disk = slots.look().map_err(told)?;
+        if disk.in_force().is_some() {
+            return Ok(None);
+        }
+        if disk.of(Slot::A) != Content::Key {
+            slots.take(Step::Clear(Slot::A), b"").map_err(told)?;
+            slots.take(Step::MakeKey(Slot::A), wish::new_key()?.as_bytes()).map_err(told)?;
+        }
+        let key = slots.key(Slot::A).map_err(told)?.ok_or("the key of the certificate is gone")?;
+        wish::request(&key, &loaded.plan.gateway).map(Some)
+    }
+
+    /// Puts the certificate of an answer in force: there is none before it that could be lost.
+    pub(super) fn end(loaded: &Loaded, answer: &Answer) -> Result<String, String> {
+        let Some(slots) = slots(loaded)? else { return Ok(String::new()) };
+        let told = |fault: picket::certificate::SlotFault| fault.to_string();
+        let disk = slots.look().map_err(told)?;
+        let asked = disk.in_force().is_none() && disk.of(Slot::A) == Content::Key;
+        let (Some(line), true) = (&answer.certificate, asked) else {
+            let why = ", without a certificate: picket renew asks for one once the agent runs";
+            return Ok(if asked { why.into() } else { String::new() });
+        };
+        let gw = Name::parse(&loaded.plan.gateway).map_err(|refusal| refusal.to_string())?;
+        let key = slots.key(Slot::A).map_err(told)?.ok_or("the key of the certificate is gone")?;
+        let (own, _) = read_answer(line, &answer.receipt_keys, &gw, &key, None).map_err(|fault| fault.to_string())?;
+        slots.take(Step::Store(Slot::A), &own.certificate).map_err(told)?;
+        slots.take(Step::Point(Slot::A), b"").map_err(told)?;
+        slots.take(Step::Seal(Slot::A), b"").map_err(told)?;
+        Ok(", and the certificate of the link".into())
+    }
 }
 
 /// What kind of box this is, for the person who approves.
@@ -118,7 +168,7 @@ fn read(file: &Path) -> Result<String, String> {
 }
 
 /// Writes a file whole and durable, or leaves the one before.
-fn replace(file: &Path, text: &str) -> Result<(), String> {
+pub(super) fn replace(file: &Path, text: &str) -> Result<(), String> {
     let mut fresh = file.to_owned().into_os_string();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);

@@ -2,6 +2,7 @@
 
 use crate::{refuse, say};
 use picket::control;
+use picket_core::health::Numbers;
 use picket_core::status::{LinkStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
@@ -46,13 +47,21 @@ fn words(status: &Status) -> String {
         (false, None) => "NOT reporting".to_owned(),
     };
     let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
+    certificate(status, &mut text);
     history(link, &mut text);
+    orders(status, &mut text);
     let journal = &status.journal;
     let full = journal.fill_permille / 10;
     let free = journal.free_mib.map(|mib| format!(", {mib} MiB free on the disk")).unwrap_or_default();
     let (head, waiting) = (journal.head, journal.not_stored);
     let _ = write!(text, "journal    {head} records, {full} % full{free}, {waiting} events not stored");
     let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
+    if journal.anew {
+        text.push_str("journal    BEGUN ANEW: this gateway had one, and it is not here; is its volume mounted?\n");
+    }
+    if let Some(health) = &status.health {
+        let _ = writeln!(text, "health     {}", vitals(health));
+    }
     if !status.clock_trusted {
         text.push_str("clock      not synchronised: dates are not judged\n");
     }
@@ -96,6 +105,56 @@ fn words(status: &Status) -> String {
         );
     }
     text
+}
+
+/// Only what is not as it should be is shouted.
+fn certificate(status: &Status, text: &mut String) {
+    use picket_core::certificate::{Certificate, Condition};
+    let Some(Certificate { state, until_ms, why, .. }) = &status.certificate else { return };
+    let until = until_ms.and_then(picket_record::wall::to_text).unwrap_or_default();
+    let day = until.split('T').next().unwrap_or_default();
+    let how = match state {
+        Condition::None => "NONE yet".to_owned(),
+        Condition::Good | Condition::Unknown => format!("valid until {day}"),
+        Condition::Renewing => format!("valid until {day}, the next one is on its way"),
+        Condition::Refused => format!("REFUSED by the broker, valid until {day}"),
+        Condition::Ending => format!("ENDS on {day}"),
+        Condition::Expired => format!("EXPIRED on {day}"),
+    };
+    let doubt = if *state == Condition::Unknown { " (the clock is not synchronised)" } else { "" };
+    let why = if why.is_empty() { String::new() } else { format!("; {why}") };
+    let _ = writeln!(text, "link TLS   {how}{doubt}{why}");
+}
+
+/// The order in force, and the drill that runs.
+fn orders(status: &Status, text: &mut String) {
+    let order = &status.order;
+    if let Some(why) = &order.stale {
+        let _ = writeln!(text, "order      {} is STALE ({why}); it stays in force", order.ver);
+    } else if order.ver > 0 {
+        let _ = writeln!(text, "order      {} is in force", order.ver);
+    }
+    if let Some(drill) = &status.drill {
+        let (id, equipment, left) = (&drill.id, drill.equipment.join(", "), drill.left_s);
+        let _ = writeln!(text, "DRILL      {id}: {equipment}; ends in {left} s at most; everything rings as ever");
+    }
+}
+
+/// What is not known is left out.
+fn vitals(health: &Numbers) -> String {
+    let tenth = |value: i64| format!("{}.{} °C", value / 10, (value % 10).abs());
+    let known = [
+        health.cpu_permille.map(|cpu| format!("{}.{} % of a core", cpu / 10, cpu % 10)),
+        health.rss_kib.map(|kib| format!("{} MiB resident", kib / 1_024)),
+        health.files.map(|files| format!("{files} files open")),
+        health.ram_mib.map(|mib| format!("{mib} MiB of memory free")),
+        health.temp_dc.map(tenth),
+        health.journal_kib.map(|kib| format!("journal {} MiB", kib / 1_024)),
+        health.commit_us.map(|us| format!("commits {}.{} ms (p99)", us / 1_000, us % 1_000 / 100)),
+        health.late_ms.map(|ms| format!("{ms} ms late at most")),
+        Some(format!("{} links made, up {} s", health.links, health.up_s)),
+    ];
+    known.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// A branch that was left is told until the next start.

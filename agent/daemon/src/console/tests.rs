@@ -3,7 +3,7 @@
 use super::feed::{Snapshot, Viewer};
 use super::routes::{Gives, ROUTES};
 use super::*;
-use picket_core::status::{AlarmStatus, JournalStatus, LinkStatus};
+use picket_core::status::{AlarmStatus, JournalStatus, LinkStatus, OrderStatus};
 use picket_core::wire::{Act, Occurrence};
 use std::future::Future;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -69,6 +69,7 @@ pub(crate) fn sample(revision: u64) -> Status {
             state: None,
             left: None,
         },
+        certificate: None,
         journal: JournalStatus {
             head: 1,
             not_stored: 0,
@@ -76,8 +77,12 @@ pub(crate) fn sample(revision: u64) -> Status {
             fill_permille: 0,
             free_mib: None,
             fault: None,
+            anew: false,
             erased: None,
         },
+        health: None,
+        order: OrderStatus::default(),
+        drill: None,
         alarms: vec![alarm],
         nonconformities: Vec::new(),
         equipment: Vec::new(),

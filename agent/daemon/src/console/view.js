@@ -2,8 +2,8 @@
 
 import { ask, pendingFor, pendingWords } from "./acknowledge.js";
 import {
-  CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, factWords, level, reasonWords,
-  ruleWords, sentence,
+  CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, drillWords, factWords, leftWords,
+  level, reasonWords, ruleWords, sentence, staleWords,
 } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -68,7 +68,9 @@ export function draw(status, now) {
   drawState(status);
   drawLink(status.link, now);
   drawNotes(status);
-  keyed(byId("alarm-list"), status.alarms, now, alarmCard, (alarm) => pendingFor(alarm.id));
+  const drilled = (alarm) => (status.drill?.equipment.includes(alarm.equipment) ? status.drill.id : "");
+  keyed(byId("alarm-list"), status.alarms, now, (alarm, at) => alarmCard(alarm, at, drilled(alarm)),
+    (alarm) => [pendingFor(alarm.id), drilled(alarm)]);
   drawEquipment(status.equipment, now);
   keyed(byId("finding-list"), status.nonconformities, now, finding);
   keyed(byId("line-list"), status.lines, now, line);
@@ -118,11 +120,16 @@ function drawLink(link, now) {
 }
 
 function drawNotes(status) {
-  const { journal, register_refused: refused } = status;
+  const { journal, register_refused: refused, drill, order, link } = status;
   const notes = [
+    drill && ["drill", "diamond", drillWords(drill)],
+    journal.anew && ["bad", "diamond", "The records of this gateway are not where they were: a new store was begun. "
+      + "Is its disk mounted? Tell the installer."],
+    link.left && ["bad", "diamond", leftWords(link.left)],
+    order?.stale && ["warn", "triangle", staleWords(order)],
     journal.fault && ["bad", "diamond", `Records cannot be stored: ${journal.fault}. Tell the installer.`],
     journal.dropped > 0 && ["warn", "triangle",
-      `${counted(journal.dropped, "event was", "events were")} dropped since start; the signed records count them.`],
+      `${counted(journal.dropped, "event was", "events were")} dropped so far; the signed records count them.`],
     journal.fill_permille >= 700 && ["warn", "triangle",
       `The record store is ${Math.floor(journal.fill_permille / 10)} % full.`],
     !status.clock_trusted && ["warn", "triangle", "Clock not trusted: times may be wrong, due dates are not judged."],
@@ -132,7 +139,7 @@ function drawNotes(status) {
   if (byId("notes").textContent !== notes.map((note) => note[2]).join("")) byId("notes").replaceChildren(...made);
 }
 
-function alarmCard(alarm, now) {
+function alarmCard(alarm, now, drill) {
   const severity = level(SEVERITIES, alarm.severity);
   const title = `alarm-${alarm.id}`;
   return el("li", { class: `alarm ${severity.tone}${alarm.acknowledged_by === null ? " unseen-yet" : ""}`, tabindex: -1 },
@@ -143,17 +150,18 @@ function alarmCard(alarm, now) {
           el("h3", { id: title }, ruleWords(alarm.rule)),
           el("p", { class: "where" }, alarm.place || "place not stated", el("code", {}, alarm.equipment))),
         facts(alarm.facts),
-        el("ul", { class: "marks" }, marks(alarm).map(([tone, text]) => el("li", { class: tone }, text)))),
+        el("ul", { class: "marks" }, marks(alarm, drill).map(([tone, text]) => el("li", { class: tone }, text)))),
       el("div", { class: "side" },
         el("p", { class: "when" }, moment(alarm.since_ms, now), aged(alarm.since_ms, now)),
         alarmFoot(alarm, now))));
 }
 
-function marks(alarm) {
+function marks(alarm, drill) {
   const standing = level(STANDINGS, alarm.standing);
   const trust = alarm.guard_must_close
     ? ["warn", `${standing.word}: this equipment's silence is not trusted. A guard must close.`] : null;
   return [
+    drill === "" ? null : ["drill", `Drill “${drill}” runs`],
     trust,
     alarm.active ? null : ["calm", "Went back to normal"],
     alarm.times > 1 ? ["calm", `${alarm.times} times`] : null,

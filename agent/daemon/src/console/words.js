@@ -11,6 +11,7 @@ const RULES = {
   "seal-mismatch": "Seal does not match",
   "silent": "Equipment went silent",
   "device-fault": "Equipment reports a fault",
+  "order-stale": "Orders of the centre are stale",
 };
 
 /** What a receipt says of this gateway's records, where it is not as it should be. */
@@ -109,6 +110,21 @@ export function sentence(id) {
   const words = String(id).replace(/[_-]+/g, " ").trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** A drill that runs: nothing rings less because of it. */
+export const drillWords = ({ id, equipment, left_s: left }) => `DRILL “${id}” with ${equipment.join(", ")}, `
+  + `${counted(Math.ceil(left / 60), "minute", "minutes")} left at most. What this equipment tells is marked as a drill. `
+  + "Everything rings as ever: treat what you cannot explain as real.";
+
+/** The chain went on behind a receipt of another history. */
+export const leftWords = (left) => `${left.tail === "reset" ? "The records on this disk had been lost"
+  : "This disk held an older state than the centre knows"} (it ended at record ${left.found}, the centre had `
+  + `${left.upto}). ${counted(left.records, "record", "records")} of the other branch kept here, `
+  + `${left.sent ? "and at the centre" : "on the way to the centre, which has not receipted them yet"}. Tell security.`;
+
+/** What is in force stays in force. */
+export const staleWords = ({ ver, stale }) => `Order ${ver} of the centre is stale (${stale}). It stays in force; `
+  + "tell the centre.";
 
 export const counted = (n, one, many) => `${n} ${n === 1 ? one : many}`;
 

@@ -1,6 +1,6 @@
 //! The asking side of the control socket. Takes no part of a bundle for whole whose last line does not say so.
 
-use super::{Command, Demand, Erased, LastLine, SLOW, SOCKET, ends};
+use super::{Command, Demand, Erased, KEEPER, LastLine, SLOW, SOCKET, ends};
 use crate::journal::bundle::{Papers, Range, Wanted};
 use crate::journal::seal::Written;
 use picket_core::status::Status;
@@ -54,6 +54,16 @@ pub enum Unanswered {
 /// Asks for the status.
 pub async fn status(runtime: &Path) -> Result<Status, Unanswered> {
     one(runtime, &Command::Status, SLOW).await
+}
+
+/// Has the certificate of the central link renewed; the wish, for one who carries it by hand.
+pub async fn renew(runtime: &Path) -> Result<String, Unanswered> {
+    one(runtime, &Command::Renew, KEEPER + SLOW).await
+}
+
+/// Hands over a certificate that was carried by hand; what becomes of it.
+pub async fn certified(runtime: &Path, answer: String) -> Result<String, Unanswered> {
+    one(runtime, &Command::Certificate(answer), KEEPER + SLOW).await
 }
 
 /// Has personal data erased.

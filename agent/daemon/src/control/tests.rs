@@ -45,7 +45,8 @@ fn agent(
     let (_, status) = watch::channel(Arc::new(crate::console::tests::sample(7)));
     let (clock, mut statements) = mpsc::channel(STATEMENTS);
     let desk = Desk::new(mpsc::channel(1).0, Sensitivity::default());
-    let answering = Answering { status, journal, clock, desk };
+    let (keeper, _) = mpsc::channel(1);
+    let answering = Answering { status, journal, clock, desk, keeper };
     async move {
         let thinking = async {
             while let Some(statement) = statements.recv().await {

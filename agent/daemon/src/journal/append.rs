@@ -5,11 +5,13 @@ use super::prune::PRUNE_WRITES;
 use super::store::Store;
 use super::{Entropy, Fault, Journal, Stored, memory, personal};
 use picket_core::memory::Stated;
+use picket_core::summary::{BEHIND, VOID};
 use picket_record::body::{Body, When};
-use picket_record::chain::{Opening, Sealer, TailState};
+use picket_record::chain::{NEXT_EPK, Opening, Sealer, TailState};
+use picket_record::keys::EpochKey;
 use picket_record::kind::{Kind, Severity};
 use picket_record::personal::Personal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// An epoch lasts at most this long: what a key in memory that leaked could sign.
@@ -45,13 +47,13 @@ impl Journal {
     }
 
     fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {
-        let Self { store, sealer, receipts, entropy, .. } = self;
+        let Self { store, sealer, receipts, entropy, leaves, .. } = self;
         store.transaction(|| {
             receipts.write(store)?;
             let mut urgent = Vec::new();
             for body in bodies {
-                let seq = insert(store, sealer, entropy, body)?;
-                if Stated::of(body).goes_first() {
+                let seq = insert(store, sealer, entropy, body, leaves.behind())?;
+                if body.severity >= Severity::Security {
                     store.run("INSERT INTO urgent(seq) VALUES(?1)", [seq], "cannot mark a record urgent")?;
                     urgent.push(seq);
                 }
@@ -72,7 +74,11 @@ impl Journal {
 
     pub(super) fn rotate(&mut self, when: &When) -> Result<(), Fault> {
         let before = self.sealer.head();
-        let close = own_words(when, Kind::EpochClose, Severity::Info, json!({ "why": "rotate" }));
+        // Drawn before the close is signed: whoever holds the disk later cannot put another epoch behind it.
+        let seed = (self.entropy)();
+        let next = EpochKey::from_seed(seed).public().text();
+        let close = json!({ "why": "rotate", (NEXT_EPK): next });
+        let close = own_words(when, Kind::EpochClose, Severity::Info, close);
         let closed = self.sealer.seal(&close).map_err(|refusal| Fault::Refused(refusal.to_string()))?;
         let opening = Opening {
             tail_state: TailState::Rotate,
@@ -80,7 +86,7 @@ impl Journal {
             last_receipt: self.receipts.last_link(),
             version: self.version.clone(),
         };
-        let (seed, head) = ((self.entropy)(), self.sealer.head());
+        let head = self.sealer.head();
         let opened = Sealer::open(&self.credentials.origin, &self.credentials.identity, seed, head, &opening, when);
         let (sealer, open) = match opened {
             Ok(opened) => opened,
@@ -108,7 +114,13 @@ impl Journal {
     }
 }
 
-fn insert(store: &Store, sealer: &mut Sealer, entropy: &mut Entropy, body: &Body) -> Result<u64, Fault> {
+fn insert(
+    store: &Store,
+    sealer: &mut Sealer,
+    entropy: &mut Entropy,
+    body: &Body,
+    behind: Option<u64>,
+) -> Result<u64, Fault> {
     let opening = personal::salted(body, entropy);
     let body = match (&opening, body.kind) {
         (Some(opening), _) => {
@@ -117,6 +129,12 @@ fn insert(store: &Store, sealer: &mut Sealer, entropy: &mut Entropy, body: &Body
         (None, Kind::Snapshot) => {
             let mut whole = body.clone();
             whole.data.extend(memory::snapshot(store)?);
+            Cow::Owned(whole)
+        }
+        // Counted before the chain left its branch: the site hears of that only now, and counts anew.
+        (None, Kind::SummaryDay) if body.data.get(BEHIND).and_then(Value::as_u64) != behind => {
+            let mut whole = body.clone();
+            whole.data.insert(VOID.into(), true.into());
             Cow::Owned(whole)
         }
         (None, _) => Cow::Borrowed(body),
@@ -141,7 +159,7 @@ fn insert(store: &Store, sealer: &mut Sealer, entropy: &mut Entropy, body: &Body
     if stated.kind == Kind::PersonalErased {
         personal::erase(store, sealed.seq, &stated.data)?;
     }
-    if stated.kind == Kind::SummaryDay {
+    if stated.kind == Kind::SummaryDay && !stated.data.contains_key(VOID) {
         super::summaries::mark(store, sealed.seq)?;
     }
     Ok(sealed.seq)

@@ -12,7 +12,7 @@ use super::own_words::own_words;
 use super::prune::{Authority, parts_of};
 use super::store::Store;
 use super::{Fault, Journal};
-use picket_core::memory::{ANEW, Stated};
+use picket_core::memory::{ANEW, PART, Stated};
 use picket_core::wire::{Rebased, StateRow};
 use picket_record::body::When;
 use picket_record::chain::{Found, Head, Opening, Sealer, TailState};
@@ -42,6 +42,15 @@ pub(super) struct Leaves {
     undecided: Option<Candidate>,
     /// What nobody was told yet.
     untold: Option<Rebased>,
+    /// The record that the chain last went on behind.
+    behind: Option<u64>,
+}
+
+impl Leaves {
+    /// The record that the chain last went on behind since the start.
+    pub(super) fn behind(&self) -> Option<u64> {
+        self.behind
+    }
 }
 
 #[derive(Debug)]
@@ -88,13 +97,15 @@ impl Journal {
             Sealer::open(origin, identity, (self.entropy)(), behind, &opening, when).map_err(refused)?;
         let first = self.receipts.upto() + 1;
         let store = &self.store;
+        let mut summed_up = 0;
         let done = store.transaction(|| {
+            summed_up = super::summaries::summed_up_before(store, first)?;
             set_apart(store, first, receipt.upto, own.seq)?;
             super::receipts::write(store, receipt, line)?;
             let doing = "cannot store an epoch behind a receipt";
             store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", (open.seq, &open.line), doing)?;
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", (sealer.head().ep, open.seq), doing)?;
-            say_all_again(store, &mut sealer, when)?;
+            say_all_again(store, &mut sealer, summed_up, when)?;
             let erased = super::personal::left_behind(store, (first, own.seq), when)?;
             erased.map_or(Ok(()), |body| super::prune::write(store, &mut sealer, &body).map(drop))
         });
@@ -105,6 +116,7 @@ impl Journal {
             head: sealer.head().seq,
             left: (own.seq + 1).saturating_sub(first),
             branch: None,
+            summed_up,
         };
         let candidate = Candidate { sealer, rebased, opened_us: when.mono_us };
         if let Err(fault) = done {
@@ -121,6 +133,7 @@ impl Journal {
         self.declared.clear();
         self.leaves.at_us.push_back(opened_us);
         rebased.branch = untold_branch(&self.store)?;
+        self.leaves.behind = Some(rebased.upto);
         let Rebased { tail, found, upto, left, .. } = &rebased;
         tracing::warn!(tail, found, upto, left, "the central side knows another history: the chain goes on behind it");
         self.leaves.untold = Some(rebased);
@@ -229,26 +242,28 @@ fn set_apart(store: &Store, first: u64, upto: u64, last: u64) -> Result<(), Faul
     let sql = "INSERT INTO branch_open(pos) SELECT seq - ?1 + ?2 FROM epoch WHERE seq > ?3";
     store.run(sql, (first, base, upto), doing)?;
     store.run("DELETE FROM epoch WHERE seq > ?1", [upto], doing)?;
-    super::summaries::unmark(store, upto + 1)?;
+    // Summaries of the branch are no summaries of the chain, and do not outlive it.
+    store.run("DELETE FROM summary WHERE seq >= ?1", [first], doing)?;
     super::lost::forget_declared(store)?;
     store.run("DELETE FROM urgent WHERE seq > ?1", [upto], doing).map(drop)
 }
 
 /// Memory as it is, in the new branch: rows that only the old one said are said again, and what the old one took back
-/// does not return when everything is folded again.
-fn say_all_again(store: &Store, sealer: &mut Sealer, when: &When) -> Result<(), Fault> {
-    let open = sealer.head().seq;
-    let mut rows = renumbered(memory::rows(store)?, open);
+/// does not return when everything is folded again. Each part says which of how many it is, and alarms come before what
+/// guards did about them: the central side follows it.
+fn say_all_again(store: &Store, sealer: &mut Sealer, summed_up: u64, when: &When) -> Result<(), Fault> {
+    let mut rows = renumbered(memory::rows(store)?, sealer.head().seq);
     for row in rows.iter_mut().filter(|row| row.key == picket_core::summary::ROW) {
-        // Numbers behind are given again to records that no summary knows.
-        row.body = picket_core::summary::went_back(&row.body, open - 1);
+        row.body = json!({ "to": summed_up }).to_string();
     }
+    rows.sort_by_key(|row| !row.key.starts_with("alarm/"));
     let mut parts = parts_of(rows);
     if parts.is_empty() {
         parts.push(serde_json::Map::new());
     }
+    let of = parts.len();
     for (n, part) in parts.into_iter().enumerate() {
-        let mut data = json!({ (picket_core::memory::KEPT): part });
+        let mut data = json!({ (picket_core::memory::KEPT): part, (PART): [n + 1, of] });
         if n == 0 {
             data[ANEW] = true.into();
         }

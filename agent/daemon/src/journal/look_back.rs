@@ -7,7 +7,7 @@ use picket_record::chain::Parsed;
 
 impl Journal {
     /// The records behind a number, as many as a slice holds. Where the disk does not give them nothing was looked at:
-    /// the site asks again.
+    /// the site asks again. What was left of a branch is none of the chain's, though it lies among its records.
     pub fn look_back(&self, after: u64) -> Input {
         self.past(after).unwrap_or_else(|fault| {
             tracing::debug!(cause = told(&fault), "records could not be read again");
@@ -20,7 +20,9 @@ impl Journal {
         let sql = "SELECT min(seq) FROM record";
         let oldest = self.store.row(sql, [], doing, |row| row.get(0))?.flatten().unwrap_or(0);
         let lines: Vec<(u64, Vec<u8>)> = self.store.rows(
-            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1
+             AND NOT EXISTS (SELECT 1 FROM leaving WHERE record.seq BETWEEN leaving.first AND leaving.kept)
+             ORDER BY seq LIMIT ?2",
             (after, SLICE),
             doing,
             |row| Ok((row.get(0)?, row.get(1)?)),

@@ -8,6 +8,7 @@ use super::store::Store;
 use super::{Fault, Journal};
 use picket_record::body::When;
 use picket_record::chain::{Epochs, Parsed, verify};
+use picket_record::kind::Severity;
 use picket_record::receipt::{RANGES_MAX, Range};
 use picket_record::refusal::Refusal;
 use serde_json::json;
@@ -17,8 +18,8 @@ use serde_json::json;
 const LOOK_MAX: u64 = 512;
 
 impl Journal {
-    /// Looks at what the central side asks for again, and declares what cannot be sent. Whether something was.
-    pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<bool, Fault> {
+    /// Looks at what the central side asks for again, and declares what cannot be sent.
+    pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<(), Fault> {
         let (upto, head) = (self.receipts.upto(), self.sealer.head().seq);
         let mut lost = Vec::new();
         for (from, to) in asked {
@@ -30,7 +31,7 @@ impl Journal {
             }
         }
         lost.sort_unstable();
-        let Some(last) = lost.last().map(|(_, last)| *last) else { return Ok(false) };
+        let Some(last) = lost.last().map(|(_, last)| *last) else { return Ok(()) };
         // Nothing of this epoch can be verified: its records go up to where the next one opens.
         if last >= self.sealer.opened() && lost.iter().any(|(a, b)| (*a..=*b).contains(&self.sealer.opened())) {
             let opened = self.sealer.opened();
@@ -39,8 +40,7 @@ impl Journal {
             lost.retain(|(first, _)| *first < opened);
             lost.push((opened, end));
         }
-        self.state_lost(&lost, Vec::new(), when)?;
-        Ok(true)
+        self.state_lost(&lost, Vec::new(), when)
     }
 
     /// The record that tells of damage, and of what is lost with it.
@@ -53,21 +53,28 @@ impl Journal {
         let mut body = damage::recovered(when, found);
         if !lost.is_empty() {
             body.data.insert("lost".into(), json!(lost));
+            // Ahead of the backlog: nothing of that has a receipt before the hole is crossed.
+            body.severity = Severity::Security;
         }
         let stored = self.commit(&[body])?;
         if lost.is_empty() {
             return Ok(());
         }
+        self.note_declared(stored.head, &lost)
+    }
+
+    /// A record declares these ranges, each once, and goes ahead of everything.
+    pub(super) fn note_declared(&mut self, by: u64, ranges: &[Range]) -> Result<(), Fault> {
         if self.declared.len() < DECLARED_MAX {
-            self.declared.push(stored.head);
+            self.declared.push(by);
         }
         self.declared_is_news = true;
         let upto = self.receipts.upto();
         let (store, declared) = (&self.store, &self.declared);
         store.transaction(|| {
-            note_declared(store, declared)?;
+            keep_declared(store, declared)?;
             let doing = "cannot note what was declared";
-            for (first, last) in lost {
+            for (first, last) in ranges {
                 let sql = "INSERT INTO lost(first, last) VALUES(?1, ?2)
                            ON CONFLICT(first) DO UPDATE SET last = excluded.last";
                 store.run(sql, (first, last), doing)?;
@@ -179,7 +186,7 @@ impl Journal {
     }
 
     /// What of these ranges no record declares yet.
-    fn undeclared(&self, ranges: Vec<Range>) -> Result<Vec<Range>, Fault> {
+    pub(super) fn undeclared(&self, ranges: Vec<Range>) -> Result<Vec<Range>, Fault> {
         let Some((first, _)) = ranges.first().copied() else { return Ok(ranges) };
         let sql = "SELECT first, last FROM lost WHERE last >= ?1 ORDER BY first";
         let declared: Vec<Range> =
@@ -204,7 +211,7 @@ const DECLARED: &str = "declared";
 /// Most of them, the first ones: each tells of 32 ranges.
 const DECLARED_MAX: usize = 1_024;
 
-fn note_declared(store: &Store, declared: &[u64]) -> Result<(), Fault> {
+fn keep_declared(store: &Store, declared: &[u64]) -> Result<(), Fault> {
     let text = json!(declared).to_string();
     let sql = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)";
     store.run(sql, [DECLARED, &text], "cannot note what was declared").map(drop)

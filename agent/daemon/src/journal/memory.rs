@@ -6,7 +6,7 @@ use super::store::Store;
 use picket_core::memory::{Change, Stated, changes};
 use picket_core::wire::StateRow;
 use picket_record::chain::Parsed;
-use picket_record::kind::Kind;
+use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -162,13 +162,13 @@ fn index(store: &Store, seq: u64, ep: u64, stated: Stated<'_>) -> Result<(), Fau
         let sql = "INSERT OR IGNORE INTO epoch(ep, seq) VALUES(?1, ?2)";
         store.run(sql, (ep, seq), "cannot note an epoch")?;
     }
-    if stated.kind == Kind::SummaryDay {
+    if stated.kind == Kind::SummaryDay && !stated.data.contains_key(picket_core::summary::VOID) {
         super::summaries::mark(store, seq)?;
     }
     if stated.kind == Kind::PersonalErased {
         super::personal::erase(store, seq, stated.data)?;
     }
-    if stated.goes_first() {
+    if stated.severity >= Severity::Security as u64 {
         let sql = "INSERT OR IGNORE INTO urgent(seq) SELECT ?1
                    WHERE ?1 > coalesce((SELECT upto FROM receipt ORDER BY n DESC LIMIT 1), 0)";
         store.run(sql, [seq], "cannot mark a record urgent")?;

@@ -8,16 +8,18 @@ use super::store::Store;
 use super::tail::{check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::sensitivity::Sensitivity;
+use picket_core::steps::LastClock;
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
-use picket_record::chain::{Found, Head, Opening, Origin, Sealer, TailState};
+use picket_record::chain::{Found, Head, Opening, Origin, Parsed, Sealer, TailState};
 use picket_record::encode::{Link, Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 
@@ -115,6 +117,9 @@ pub fn identity(file: &Path) -> Result<IdentityKey, Fault> {
         return Err(Fault::Refused(text));
     }
     let text = text(file, "cannot read the identity key")?;
+    if text.trim().is_empty() {
+        return Err(Fault::NoKey { file: file.to_owned() });
+    }
     let seed = bytes32(text.trim(), "identity key");
     seed.map(IdentityKey::from_seed).map_err(|refusal| Fault::Refused(format!("{}: {refusal}", file.display())))
 }
@@ -136,14 +141,19 @@ impl Journal {
         let mut credentials = credentials;
         let (store, head) = ready(place, &mut credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
+        let tail = tail_state(&store, head, &mut damage)?;
         let (behind, tail_state, found) = match receipts.beyond(head) {
             // Its numbers were sent: they are never given again.
             Some(behind) => {
                 let state = if head.seq == 0 { TailState::Reset } else { TailState::Rollback };
                 (behind, state, Some(Found { seq: head.seq, link: head.link }))
             }
-            None => (head, tail_state(&store, head, &damage)?, None),
+            None => (tail.head, tail.state, tail.found),
         };
+        let clock = last_clock(&store, head)?;
+        let mut when = when.clone();
+        when.clock.era = clock.as_ref().map_or(when.clock.era, |last| last.era_at(&when));
+        let when = &when;
         let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
         let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, behind, &opening, when)
@@ -167,6 +177,7 @@ impl Journal {
             receipts,
             leaves: super::branch::Leaves::default(),
             last_command: 0,
+            commands: VecDeque::new(),
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
             told_of_rows: false,
@@ -174,7 +185,7 @@ impl Journal {
         };
         journal.first_words(when, behind.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
-        Ok((journal, recovered))
+        Ok((journal, Recovered { clock, ..recovered }))
     }
 
     /// `log.genesis` in a new journal, `journal.recovered` where something was wrong.
@@ -220,9 +231,24 @@ impl Journal {
                 );
                 None
             }),
+            root: self.root_in_force(),
             branch: super::branch::untold_branch(&self.store)?,
+            receipt: self.receipts.mark(),
+            clock: None,
+            anew: false,
         })
     }
+}
+
+/// What the last record says of the clock.
+fn last_clock(store: &Store, head: Head) -> Result<Option<LastClock>, Fault> {
+    let line = store.line(head.seq)?;
+    Ok(line.and_then(|line| {
+        let record = Parsed::read_bytes(&line).ok()?;
+        let payload: Value = serde_json::from_str(record.payload()).ok()?;
+        let era = payload.get("clk")?.get("era")?.as_u64().and_then(|era| u32::try_from(era).ok())?;
+        Some(LastClock { boot: record.boot.clone(), mono_us: record.mono_us, wall_ms: record.wall_ms, era })
+    }))
 }
 
 /// A sound file and its head, or the new file that took the place of a damaged one.

@@ -11,14 +11,16 @@ use picket_core::wire::Checked;
 use picket_record::body::When;
 use picket_record::chain::Parsed;
 use picket_record::command::{Bound, Command};
-use picket_record::encode::{Link, base64url, bytes32};
+use picket_record::encode::{Link, Name, base64url, bytes32};
 use picket_record::keys::PublicKey;
 use picket_record::order::{InForce, Order};
 use picket_record::refusal::Refusal;
-use picket_record::root::{Root, Roots};
+use picket_record::root::Roots;
 use serde_json::Value;
 
 const ROOT: &str = "root";
+/// Commands whose repetition is known for one: more than the central side has under way in ten minutes.
+const COMMANDS_KEPT: usize = 32;
 
 impl Credentials {
     /// Takes a root document that goes on from the pinned one; whether it is newer.
@@ -54,6 +56,11 @@ pub(super) fn recover_root(store: &Store, credentials: &mut Credentials) -> Resu
 }
 
 impl Journal {
+    /// Keys that receipts were ever signed with, the one in force first.
+    pub fn receipt_keys(&self) -> Vec<PublicKey> {
+        self.credentials.receipt_keys()
+    }
+
     /// The order that the signed records put into force, if its text is still what they name.
     pub fn order_in_force(&self) -> Result<Option<Order>, Fault> {
         let Some(link) = self.order_row()?.and_then(|row| row.1) else { return Ok(None) };
@@ -83,71 +90,91 @@ impl Journal {
 
     /// Says what lines that came down are. A root document comes into force here: nothing but its own signatures decides.
     pub fn check_order(&mut self, text: &str, when: &When) -> Checked {
-        let Some(root) = self.credentials.roots.as_ref().map(|roots| roots.in_force().clone()) else {
+        let Some(roots) = self.credentials.roots.clone() else {
             let cause = "no root document is installed here: put root.jws beside the settings";
             return refused("lines", 0, "no-root", cause.into());
         };
         let line = text.trim();
         if line.contains('\n') {
-            return self.check_root(text);
+            return self.check_root(text, &roots);
         }
-        match Order::verify(line, &root.order) {
+        let key = &roots.in_force().order;
+        match Order::verify(line, key) {
             Err(Refusal::Header) => {}
             Err(refusal) => return refused("order", 0, refusal.reason(), refusal.to_string()),
-            Ok((order, link)) => return self.judge_order(order, link, &root, line),
+            Ok((order, link)) => return self.judge_order(order, link, &roots, line),
         }
-        match Command::verify(line, &root.order) {
+        match Command::verify(line, key) {
             Err(refusal) => refused("command", 0, refusal.reason(), refusal.to_string()),
-            Ok((command, link)) => self.judge_command(command, link, &root, when),
+            Ok((command, link)) => self.judge_command(command, link, &roots.in_force().sms, when),
         }
     }
 
-    fn check_root(&mut self, text: &str) -> Checked {
+    fn check_root(&mut self, text: &str, known: &Roots) -> Checked {
+        // Hundreds of signatures of somebody else are not worth the time that others wait.
+        if !known.begins(text) {
+            let cause = "it does not begin with the root document that is installed here";
+            return refused("root", 0, "root-stranger", cause.into());
+        }
         let roots = match Roots::verify(text) {
             Ok(roots) => roots,
             Err(refusal) => return refused("root", 0, refusal.reason(), refusal.to_string()),
         };
         let ver = roots.in_force().ver;
-        let known = self.credentials.roots.clone();
         let kept = match self.credentials.take_root(roots) {
             Ok(true) => self.keep(ROOT, "root.jws", &ver.to_string(), text).map_err(|fault| super::told(&fault)),
             Ok(false) => Ok(()),
             Err(cause) => return refused("root", ver, "root-stranger", cause),
         };
         match kept {
-            Ok(()) => Checked::Root { ver },
+            Ok(()) => {
+                let (ver, hash) = self.root_in_force().unwrap_or((ver, known.hash()));
+                Checked::Root { ver, hash }
+            }
             Err(cause) => {
                 // What a start would not find again is not in force; it comes down once more.
-                if let Some(known) = known {
-                    self.credentials.receipt_key = known.in_force().receipt.clone();
-                    self.credentials.roots = Some(known);
-                }
+                self.credentials.receipt_key = known.in_force().receipt.clone();
+                self.credentials.roots = Some(known.clone());
                 refused("root", ver, "disk", cause)
             }
         }
     }
 
-    fn judge_order(&self, order: Order, link: Link, root: &Root, line: &str) -> Checked {
+    /// Version and hash of the root document in force.
+    pub(super) fn root_in_force(&self) -> Option<(u64, Link)> {
+        self.credentials.roots.as_ref().map(|roots| (roots.in_force().ver, roots.hash()))
+    }
+
+    fn judge_order(&self, order: Order, link: Link, roots: &Roots, line: &str) -> Checked {
         let last = match self.last_order() {
             Ok(last) => last,
             Err(fault) => return refused("order", order.ver, "disk", super::told(&fault)),
         };
-        match order.judged(&link, root, &self.credentials.origin.gw, &last) {
+        match order.judged(&link, roots, &self.credentials.origin.gw, &last) {
             Ok(judgement) => Checked::Order { order: Box::new(order), link, judgement, line: line.to_owned() },
             Err(refusal) => refused("order", order.ver, refusal.reason(), refusal.to_string()),
         }
     }
 
-    fn judge_command(&mut self, command: Command, link: Link, root: &Root, when: &When) -> Checked {
+    fn judge_command(&mut self, command: Command, link: Link, sms: &Name, when: &When) -> Checked {
         let last = match self.number_of("command") {
-            Ok(last) => last.max(self.last_command),
+            Ok(last) => last,
             Err(fault) => return refused("command", command.n, "disk", super::told(&fault)),
         };
+        // What was taken comes until a record that answers it has come up. Of the time before the start the number is
+        // known alone.
+        let before = self.commands.is_empty() && command.n == last && command.gw == self.credentials.origin.gw;
+        if before || self.commands.contains(&link) {
+            return Checked::Known;
+        }
+        let last = last.max(self.last_command);
         let bound = |seq| self.bound(seq, when);
-        if let Err(refusal) = command.judged(&root.sms, &self.credentials.origin.gw, last, bound) {
+        if let Err(refusal) = command.judged(sms, &self.credentials.origin.gw, last, bound) {
             return refused("command", command.n, refusal.reason(), refusal.to_string());
         }
         self.last_command = command.n;
+        self.commands.truncate(COMMANDS_KEPT - 1);
+        self.commands.push_front(link);
         Checked::Command { command: Box::new(command), link }
     }
 

@@ -6,7 +6,7 @@ use picket_core::wire::Receipted;
 use picket_record::body::When;
 use picket_record::chain::{Head, Parsed};
 use picket_record::encode::Link;
-use picket_record::receipt::Receipt;
+use picket_record::receipt::{Range, Receipt};
 
 const DAY_MS: i64 = 86_400_000;
 /// Receipts that a start looks through for one that verifies: one of each day of a year.
@@ -66,6 +66,10 @@ impl Receipts {
         })
     }
 
+    pub(super) fn most(&self) -> u64 {
+        self.most
+    }
+
     pub(super) fn upto(&self) -> u64 {
         self.upto
     }
@@ -84,6 +88,11 @@ impl Receipts {
     pub(super) fn beyond(&self, own: Head) -> Option<Head> {
         let link = self.head.filter(|_| self.upto > own.seq)?;
         Some(Head { ep: own.ep.max(self.ep), seq: self.upto, link })
+    }
+
+    /// Number and link of the newest.
+    pub(super) fn mark(&self) -> Option<(u64, Link)> {
+        self.link.map(|link| (self.n, link))
     }
 
     pub(super) fn last_link(&self) -> Option<Link> {
@@ -133,6 +142,15 @@ impl Journal {
         self.receipts.n
     }
 
+    /// What the central side's clock said in the newest receipt, in milliseconds since 1970 UTC; by whichever of its keys it
+    /// was signed.
+    pub fn receipt_ms(&self) -> Option<i64> {
+        let line = self.newest_receipt_line().ok().flatten()?;
+        let gw = &self.credentials.origin.gw;
+        let keys = self.credentials.receipt_keys();
+        keys.iter().find_map(|key| Receipt::verify(&line, key, gw).ok()).map(|(receipt, _)| receipt.ts_ms)
+    }
+
     /// Verifies a receipt. What follows: records up to `upto` may be pruned once it is written. One that names another
     /// history of this gateway has the chain go on behind it (see [`Journal::rebased`]).
     pub fn receipt(&mut self, line: &str, when: &When) -> Result<Receipted, ReceiptFault> {
@@ -160,14 +178,26 @@ impl Journal {
         self.receipts.link = Some(link);
         let Receipt { state, upto, have, resend, .. } = receipt.clone();
         self.declared_receipted(upto);
-        if let Err(fault) = self.declare_lost(&resend, when) {
+        let gone = self.cannot_send(upto, &resend, when).unwrap_or_else(|fault| {
             // It asks again.
             tracing::warn!(cause = super::told(&fault), "what the central side asks for could not be looked at");
-        }
+            0
+        });
         let order = receipt.settings.map_or(0, |(ver, _)| ver);
-        let receipted = Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order };
+        let receipted =
+            Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order, mark: (receipt.n, link), gone };
         self.receipts.unwritten = (stands == Stands::OnOurs).then(|| (receipt, line.to_owned()));
         Ok(receipted)
+    }
+
+    /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone.
+    fn cannot_send(&mut self, upto: u64, resend: &[Range], when: &When) -> Result<u64, Fault> {
+        let gone = self.gone_behind(upto)?;
+        if gone > 0 {
+            self.state_gone(upto, gone, when)?;
+        }
+        self.declare_lost(resend, when)?;
+        Ok(gone)
     }
 
     /// Whether the head that a receipt names is our own record. One beyond all receipts that we hold may be another's:
@@ -184,8 +214,25 @@ impl Journal {
                 let text = format!("its head is not record {upto} of the journal, which has a receipt already");
                 Err(ReceiptFault::Refused(text))
             }
-            None => Err(ReceiptFault::Refused(format!("record {upto} is no longer in the journal"))),
+            None => match self.held_head(upto)? {
+                Some(held) if held != receipt.head => {
+                    let text = format!("its head is another one than that of a receipt for record {upto} that is held");
+                    Err(ReceiptFault::Refused(text))
+                }
+                // The central side was restored from a backup that is older than what is kept here: it is told what of
+                // the rest is gone, and takes what is not.
+                Some(_) | None => Ok(Stands::OnOurs),
+            },
         }
+    }
+
+    /// The head that a receipt which is held names for a number.
+    fn held_head(&self, upto: u64) -> Result<Option<Link>, Fault> {
+        let sql = "SELECT line FROM receipt WHERE upto = ?1 ORDER BY n DESC LIMIT 1";
+        let line: Option<String> = self.store.row(sql, [upto], "cannot read the receipts", |row| row.get(0))?;
+        let (keys, gw) = (self.credentials.receipt_keys(), &self.credentials.origin.gw);
+        let read = |line: String| keys.iter().find_map(|key| Receipt::verify(&line, key, gw).ok());
+        Ok(line.and_then(read).map(|(receipt, _)| receipt.head))
     }
 
     /// Link of an own record; where the record itself is damaged, as the next one names it. Of the two the one that is
@@ -218,7 +265,9 @@ enum Stands {
 pub(super) fn write(store: &Store, receipt: &Receipt, line: &str) -> Result<(), Fault> {
     let day = receipt.ts_ms.div_euclid(DAY_MS);
     let doing = "cannot store a receipt";
-    store.run("DELETE FROM receipt WHERE day = ?1", [day], doing)?;
+    // The farthest one stays where the central side went back: what may have been disposed of is known by it.
+    let sql = "DELETE FROM receipt WHERE day = ?1 AND (upto <= ?2 OR upto < (SELECT max(upto) FROM receipt))";
+    store.run(sql, (day, receipt.upto), doing)?;
     let values = (receipt.n, receipt.upto, day, line);
     store.run("INSERT OR REPLACE INTO receipt(n, upto, day, line) VALUES(?1, ?2, ?3, ?4)", values, doing)?;
     store.run("DELETE FROM urgent WHERE seq <= ?1", [receipt.upto], doing).map(drop)

@@ -61,7 +61,7 @@ pub(super) fn damage_of(fault: &Fault) -> Option<String> {
             let damaged = matches!(source.sqlite_error_code(), None | Some(DatabaseCorrupt | NotADatabase));
             damaged.then(|| source.to_string())
         }
-        Fault::File { .. } | Fault::Refused(_) | Fault::Full { .. } => None,
+        Fault::File { .. } | Fault::Refused(_) | Fault::NoKey { .. } | Fault::Full { .. } => None,
     }
 }
 
@@ -70,7 +70,7 @@ fn sound(store: Store) -> Result<Store, Fault> {
     let last: Option<u64> =
         store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
     let clean = match last {
-        Some(last) => super::tail::closed(&store, last)?,
+        Some(last) => super::tail::closed(&store, last)?.is_some_and(|closed| !closed.names_a_key()),
         None => false,
     };
     let large = fs::metadata(store.file()).is_ok_and(|found| found.len() > CHECK_MAX_BYTES);

@@ -13,16 +13,18 @@ const LAYOUT: i64 = 4;
 const LAYOUT_OLDEST: i64 = 2;
 /// No agent writes a layout from here on: such a number is a bit that turned over.
 const LAYOUT_END: i64 = 1_000;
-/// Bytes of a database page: SQLite's default, and the block of the file systems we meet.
-const PAGE: u64 = 4_096;
+/// Bytes of a page of a new journal. A frame of the log is a page and 24 bytes, so a page of a file system's block would
+/// dirty two blocks for each small commit; half of one dirties one most times, and still holds lines without much waste.
+/// A journal keeps the page that it was made with.
+pub const PAGE_BYTES: u64 = 2_048;
 /// Page cache in KiB: the head of the tree and a batch; the rest is the kernel's to cache.
 const CACHE_KIB: i64 = 512;
-/// A write-ahead log is folded back after so many pages (1 MiB), and cut to this size.
-const CHECKPOINT_PAGES: i64 = 256;
+/// A write-ahead log is folded back at this size, and cut to the other.
+const CHECKPOINT_BYTES: u64 = 1024 * 1024;
 const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 
-/// Pages beyond the budget for the journal's own words: a start must not fail because the budget is used up.
-const OWN_PAGES: u64 = 256;
+/// Beyond the budget for the journal's own words: a start must not fail because the budget is used up.
+const OWN_BYTES: u64 = 1024 * 1024;
 
 const TABLES: &str = "
     CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -63,6 +65,8 @@ pub(super) struct Store {
     pub(super) db: Connection,
     file: PathBuf,
     budget: u64,
+    /// Bytes of its pages.
+    page: u64,
     broken: Cell<bool>,
     /// A test has the next commit done and reported as failed.
     #[cfg(test)]
@@ -78,10 +82,11 @@ impl Store {
         let fault = |doing: &'static str| move |source| Fault::Disk { file: file.to_owned(), doing, source };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(file, flags).map_err(fault("cannot open"))?;
-        let store = Self {
+        let mut store = Self {
             db,
             file: file.to_owned(),
             budget,
+            page: PAGE_BYTES,
             broken: Cell::new(false),
             #[cfg(test)]
             lying: Cell::new(false),
@@ -91,29 +96,39 @@ impl Store {
         Ok(store)
     }
 
-    fn pragmas(&self) -> Result<(), Fault> {
-        let pages = i64::try_from(self.budget / PAGE + OWN_PAGES).unwrap_or(i64::MAX);
-        let wanted: [(&str, &str, String); 10] = [
-            ("locking_mode", "EXCLUSIVE", "exclusive".into()),
-            ("journal_mode", "WAL", "wal".into()),
-            ("synchronous", "FULL", "2".into()),
-            ("journal_size_limit", &LOG_LIMIT.to_string(), LOG_LIMIT.to_string()),
-            ("wal_autocheckpoint", &CHECKPOINT_PAGES.to_string(), CHECKPOINT_PAGES.to_string()),
-            ("max_page_count", &pages.to_string(), pages.to_string()),
-            ("mmap_size", "0", "0".into()),
-            ("cell_size_check", "ON", "1".into()),
-            ("trusted_schema", "OFF", "0".into()),
-            ("cache_size", &format!("-{CACHE_KIB}"), format!("-{CACHE_KIB}")),
-        ];
-        for (name, value, expected) in wanted {
-            self.pragma_set(name, value)?;
-            let found = self.pragma(name)?;
-            // A file that grew under a larger budget keeps its pages; the budget is kept at each append.
-            let grown = name == "max_page_count" && found.parse::<i64>().is_ok_and(|found| found > pages);
-            if found != expected && !grown {
-                let text = format!("journal {}: {name} is {found}, not {expected}", self.file.display());
-                return Err(Fault::Refused(text));
-            }
+    fn pragmas(&mut self) -> Result<(), Fault> {
+        // Only a file that is still empty takes it.
+        self.pragma_set("page_size", &PAGE_BYTES.to_string())?;
+        // Locked before anything is read: else SQLite makes a file of shared memory.
+        self.held("locking_mode", "EXCLUSIVE", "exclusive")?;
+        self.held("journal_mode", "WAL", "wal")?;
+        self.page = self.pragma("page_size")?.parse().unwrap_or(PAGE_BYTES);
+        // A file that grew under a larger budget keeps its pages; the budget is kept at each append.
+        let held = self.pragma("page_count")?.parse::<u64>().unwrap_or(0);
+        let pages = i64::try_from(held.max(self.budget / self.page) + OWN_BYTES / self.page).unwrap_or(i64::MAX);
+        self.held("synchronous", "FULL", "2")?;
+        self.held("trusted_schema", "OFF", "0")?;
+        self.held("cell_size_check", "ON", "1")?;
+        let checkpoint = i64::try_from(CHECKPOINT_BYTES / self.page).unwrap_or(i64::MAX);
+        for (name, value) in [
+            ("journal_size_limit", LOG_LIMIT),
+            ("wal_autocheckpoint", checkpoint),
+            ("max_page_count", pages),
+            ("mmap_size", 0),
+            ("cache_size", -CACHE_KIB),
+        ] {
+            self.held(name, &value.to_string(), &value.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Sets a pragma, and reads it back.
+    fn held(&self, name: &str, value: &str, expected: &str) -> Result<(), Fault> {
+        self.pragma_set(name, value)?;
+        let found = self.pragma(name)?;
+        if found != expected {
+            let text = format!("journal {}: {name} is {found}, not {expected}", self.file.display());
+            return Err(Fault::Refused(text));
         }
         Ok(())
     }
@@ -295,7 +310,7 @@ impl Store {
     pub(super) fn used(&self) -> Option<u64> {
         let count = |sql| self.db.prepare_cached(sql).ok()?.query_row([], |row| row.get::<_, i64>(0)).ok();
         let pages = count("PRAGMA page_count")? - count("PRAGMA freelist_count")?;
-        Some(u64::try_from(pages).ok()? * PAGE)
+        Some(u64::try_from(pages).ok()? * self.page)
     }
 
     /// Share of the budget in use, in thousandths.

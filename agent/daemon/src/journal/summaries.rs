@@ -10,13 +10,16 @@ use super::{Fault, Journal};
 use picket_record::body::When;
 use picket_record::chain::Parsed;
 use picket_record::kind::{Kind, Severity};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Kept summaries take at most this share of the budget.
 const SHARE: u64 = 4;
 /// Summaries disposed of by one record, and such records at a time: more than one step of pruning brings along.
 const STEP: u64 = 64;
 pub(super) const STEPS: usize = 16;
+/// The record of the gateway is the last of its summary: so many are looked through for one, which leaves room for some
+/// that do not read.
+const GROUP_MAX: u64 = 64;
 
 /// A record is a summary: it is to be kept.
 pub(super) fn mark(store: &Store, seq: u64) -> Result<(), Fault> {
@@ -41,6 +44,19 @@ pub(super) fn keep(store: &Store, (from, to): (u64, u64)) -> Result<(), Fault> {
                    SELECT 1 FROM summary s WHERE s.seq > e.seq
                    AND s.seq < coalesce((SELECT min(n.seq) FROM epoch n WHERE n.seq > e.seq), s.seq + 1))";
     store.run(sql, (from, to), doing).map(drop)
+}
+
+/// Records up to here are summed up by summaries before a number.
+pub(super) fn summed_up_before(store: &Store, seq: u64) -> Result<u64, Fault> {
+    let doing = "cannot look for the summary before a branch";
+    let sql = "SELECT CAST(coalesce(summary.line, record.line) AS BLOB) FROM summary LEFT JOIN record USING(seq)
+               WHERE summary.seq < ?1 ORDER BY summary.seq DESC LIMIT ?2";
+    let lines: Vec<Option<Vec<u8>>> = store.rows(sql, (seq, GROUP_MAX), doing, |row| row.get(0))?;
+    let to = lines.iter().flatten().find_map(|line| {
+        let record = Parsed::read_bytes(line).ok().filter(|record| record.kind == Kind::SummaryDay)?;
+        record.eq.is_none().then(|| record.data().get("to").and_then(Value::as_u64))?
+    });
+    Ok(to.unwrap_or(0))
 }
 
 impl Journal {

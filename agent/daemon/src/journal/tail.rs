@@ -3,9 +3,8 @@
 use super::damage::Damage;
 use super::store::Store;
 use super::{Credentials, Fault, salvage};
-use picket_record::chain::{Epochs, Head, Parsed, TailState, verify};
+use picket_record::chain::{Closed, Epochs, Found, Head, Parsed, TailState, verify};
 use picket_record::encode::Link;
-use picket_record::kind::Kind;
 use picket_record::refusal::Refusal;
 use serde_json::json;
 
@@ -146,16 +145,37 @@ pub(super) fn link_of(line: &[u8]) -> Option<Link> {
     Parsed::read_bytes(line).ok().map(|record| record.link)
 }
 
-/// How the last run ended.
-pub(super) fn tail_state(store: &Store, head: Head, damage: &Damage) -> Result<TailState, Fault> {
-    if head.seq == 0 {
-        return Ok(if damage.is_empty() { TailState::Genesis } else { TailState::Reset });
-    }
-    Ok(if closed(store, head.seq)? { TailState::Clean } else { TailState::Crash })
+/// How the last run ended, and behind what the next epoch opens.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) state: TailState,
+    pub(super) head: Head,
+    /// The last record that is there, where the head is not.
+    pub(super) found: Option<Found>,
 }
 
-/// Whether a record closes its epoch: as the last one, it says that the stop was in order.
-pub(super) fn closed(store: &Store, seq: u64) -> Result<bool, Fault> {
+/// How the last run ended. A close that names the key of the next epoch was stored together with the opening: where that
+/// one is gone, its number was used, and only the epoch after it may open.
+pub(super) fn tail_state(store: &Store, head: Head, damage: &mut Damage) -> Result<Tail, Fault> {
+    if head.seq == 0 {
+        let state = if damage.is_empty() { TailState::Genesis } else { TailState::Reset };
+        return Ok(Tail { state, head, found: None });
+    }
+    match closed(store, head.seq)? {
+        Some(closed) if closed.names_a_key() => {
+            let gone = head.seq + 1;
+            damage.push(json!({ "what": "lost", "from": gone, "to": gone }));
+            let found = Some(Found { seq: head.seq, link: head.link });
+            let head = Head { ep: head.ep + 1, seq: gone, link: head.link };
+            Ok(Tail { state: TailState::Crash, head, found })
+        }
+        Some(_) => Ok(Tail { state: TailState::Clean, head, found: None }),
+        None => Ok(Tail { state: TailState::Crash, head, found: None }),
+    }
+}
+
+/// How a record closes its epoch: as the last one, it says that the stop was in order.
+pub(super) fn closed(store: &Store, seq: u64) -> Result<Option<Closed>, Fault> {
     let line = store.line(seq)?;
-    Ok(line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).is_some_and(|r| r.kind == Kind::EpochClose))
+    Ok(line.as_deref().and_then(|line| Parsed::read_bytes(line).ok()).and_then(|record| Closed::by(&record)))
 }

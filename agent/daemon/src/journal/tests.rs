@@ -1,6 +1,7 @@
 //! Real files in temporary folders; `Site` is what an installation keeps between two starts of the agent.
 
 mod branches;
+mod clock;
 mod damage;
 mod export;
 mod faults;

@@ -1,9 +1,10 @@
 //! The journal's own thread: it blocks on the disk so that nothing else has to.
 
 use super::{Fault, Journal, ReceiptFault};
+use crate::clock;
 use crate::settings::{self, RegisterText};
+use crate::vitals::Meter;
 use picket_core::register::Register;
-use picket_core::time::s;
 use picket_core::wire::{Batch, Input};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
@@ -21,9 +22,6 @@ pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
 /// Records without a receipt that take longer to move than the watchdog waits for an append.
 const MANY: u64 = 50_000;
 
-/// Free space is looked at so often.
-const SPACE_EVERY_US: u64 = s(60);
-
 /// Number of the last record in it, and lines each ended by LF.
 pub type Slice = (u64, Vec<u8>);
 
@@ -36,13 +34,15 @@ pub fn serve(
     parcels: &mpsc::Sender<Parcel>,
     mending: &watch::Sender<Option<u64>>,
 ) {
-    let mut space = Space::default();
+    let mut meter = Meter::default();
     while let Some(request) = requests.blocking_recv() {
-        let looked = space.look(&journal, &request);
+        let looked = look(&mut meter, &journal, &request);
         let answer = match request {
             Request::Append { through, bodies } => {
                 mending.send_if_modified(|mends| replaced(mends, journal.to_be_mended()));
+                let begun_us = clock::mono_us();
                 let stored = append(&mut journal, through, &bodies);
+                meter.committed(clock::mono_us().saturating_sub(begun_us));
                 mending.send_if_modified(|mends| replaced(mends, None));
                 Some(stored)
             }
@@ -63,7 +63,7 @@ pub fn serve(
             }
             Request::CheckOrder { text, when } => Some(Input::OrderChecked(journal.check_order(&text, &when))),
             Request::KeepOrder { line, link, register } => {
-                Some(Input::OrderKept(keep_order(&journal, &line, &link, register.as_deref())))
+                Some(Input::OrderKept { link, result: keep_order(&journal, &line, &link, register.as_deref()) })
             }
             Request::LookBack { after } => Some(journal.look_back(after)),
             Request::Receipt { line, when } => {
@@ -85,6 +85,11 @@ pub fn serve(
             }
             Request::Slice { wanted, reply } => {
                 let _ = reply.send(journal.bundle_lines(wanted).map_err(|fault| told(&fault)));
+                None
+            }
+            Request::ReceiptKeys { reply } => {
+                // Whoever asked may be gone.
+                let _ = reply.send(journal.receipt_keys());
                 None
             }
             Request::Personal { records, reply } => {
@@ -136,31 +141,10 @@ impl Journal {
     }
 }
 
-/// Looks at the file system of the journal, where it may block on the disk, and at most once a minute.
-#[derive(Debug, Default)]
-struct Space {
-    next_us: u64,
-}
-
-impl Space {
-    /// With an append, whose last body tells the time.
-    fn look(&mut self, journal: &Journal, request: &Request) -> Option<Input> {
-        let Request::Append { bodies, .. } = request else { return None };
-        let now_us = bodies.last()?.when.mono_us;
-        if now_us < self.next_us {
-            return None;
-        }
-        self.next_us = now_us + SPACE_EVERY_US;
-        let folder = journal.store.file().parent()?;
-        let free_mib = match rustix::fs::statvfs(folder) {
-            Ok(found) => Some(found.f_bavail.saturating_mul(found.f_frsize) / (1024 * 1024)),
-            Err(error) => {
-                tracing::debug!(%error, folder = %folder.display(), "free space is not known");
-                None
-            }
-        };
-        Some(Input::Space { free_mib })
-    }
+/// With an append, whose last body tells the time.
+fn look(meter: &mut Meter, journal: &Journal, request: &Request) -> Option<Input> {
+    let Request::Append { bodies, .. } = request else { return None };
+    meter.look(bodies.last()?.when.mono_us, journal.store.file()).map(Input::Measured)
 }
 
 fn append(journal: &mut Journal, through: u64, bodies: &[Body]) -> Input {
@@ -205,7 +189,8 @@ fn send(
 fn receipt(journal: &mut Journal, line: &str, when: &When) -> Option<Input> {
     match journal.receipt(line, when) {
         Ok(receipted) => Some(Input::Receipted(receipted)),
-        Err(ReceiptFault::Old { .. }) => None,
+        // A second delivery says nothing; a lower count may be that of a central side restored from a backup.
+        Err(ReceiptFault::Old { n, known }) => (n < known).then_some(Input::ReceiptBehind),
         // The disk is at fault and not the central side, which signs another one soon.
         Err(ReceiptFault::Journal(fault)) => {
             tracing::warn!(cause = told(&fault), "a receipt could not be checked");

@@ -112,6 +112,7 @@ fn loaded(intent: Intent, manifest: Manifest, source: &Source, profiles: &Profil
         carriers,
         journal: gateway.journal,
         central: gateway.central,
+        certificate: gateway.certificate,
         console: gateway.console,
         runtime: gateway.runtime,
         clock: gateway.clock,

@@ -5,10 +5,10 @@ use super::codes::Code;
 use super::endpoint;
 use super::reader::Section;
 use super::source::Source;
-use super::{Findings, secrets, sensitivity};
+use super::{Findings, secrets, sensitivity, tls};
 use crate::broker::Endpoint;
 use crate::clock::ClockPolicy;
-use crate::{console, journal};
+use crate::{certificate, console, journal};
 use picket_core::plan::Limits;
 use picket_core::sensitivity::Sensitivity;
 use std::collections::BTreeMap;
@@ -42,6 +42,7 @@ pub(super) struct Gateway {
     pub(super) clock: ClockPolicy,
     pub(super) journal: journal::Place,
     pub(super) central: Option<Endpoint>,
+    pub(super) certificate: Option<certificate::Source>,
     pub(super) console: Option<console::Address>,
     pub(super) runtime: PathBuf,
     pub(super) limits: Limits,
@@ -87,13 +88,15 @@ pub(super) fn read<'a>(
     let clock = clock(&tables, findings);
     let journal = journal_place(&tables, findings);
     let central = if tables.has("central") { central_endpoint(&tables, findings) } else { None };
+    let (central, certificate) = central.unzip();
     let console = if tables.has("console") { console_address(&tables, findings) } else { None };
     let runtime = control(&tables, findings);
     let limits = limits(&tables, findings);
     let labels = tables.found.get("sensitivity").cloned();
     let sensitivity = labels.map(|table| sensitivity::read(source, table, findings)).unwrap_or_default();
     let (site, gateway) = names?;
-    Some(Gateway { site, gateway, clock, journal, central, console, runtime, limits, sensitivity })
+    let certificate = certificate.flatten();
+    Some(Gateway { site, gateway, clock, journal, central, certificate, console, runtime, limits, sensitivity })
 }
 
 fn site(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<(String, String)> {
@@ -137,18 +140,24 @@ fn journal_place(tables: &Tables<'_, '_>, findings: &mut Findings) -> journal::P
     let retention_days = u32::try_from(retention_days).unwrap_or(u32::MAX);
     let mut section = tables.open("identity", &["key", "acceptance", "accept_key", "root"], findings);
     let identity = tables.path(&mut section, "key", "/var/lib/picket/identity.key");
-    let acceptance = tables.path(&mut section, "acceptance", "acceptance.jws");
+    let acceptance = tables.path(&mut section, "acceptance", "/var/lib/picket/acceptance.jws");
     let accept_key = tables.path(&mut section, "accept_key", "accept.pub");
-    let root_file = tables.path(&mut section, "root", "root.jws");
+    let root_file = tables.path(&mut section, "root", "/var/lib/picket/root.jws");
     let place = section.value("key").map(|value| section.at(value.span(), "named here"));
     secrets::check_mode(&identity, place, section.findings);
     let budget_bytes = budget_mib * MIB;
     journal::Place { file, budget_bytes, retention_days, identity, acceptance, accept_key, root: root_file }
 }
 
-fn central_endpoint(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<Endpoint> {
-    let mut section = tables.open("central", &endpoint::BROKER_KEYS, findings);
-    endpoint::broker(&mut section, tables.dir)
+fn central_endpoint(
+    tables: &Tables<'_, '_>,
+    findings: &mut Findings,
+) -> Option<(Endpoint, Option<certificate::Source>)> {
+    let keys: Vec<&'static str> = endpoint::BROKER_KEYS.into_iter().chain([tls::SLOTS]).collect();
+    let mut section = tables.open("central", &keys, findings);
+    let endpoint = endpoint::broker(&mut section, tables.dir);
+    let source = tls::source(&mut section, tables.dir)?;
+    Some((endpoint?, source))
 }
 
 fn console_address(tables: &Tables<'_, '_>, findings: &mut Findings) -> Option<console::Address> {

@@ -4,6 +4,7 @@ use super::codes::Code;
 use super::reader::Section;
 use super::secrets;
 use super::source::read_bytes;
+use crate::certificate::{Origin, Source};
 use crate::clock;
 use picket_session::tls::{Own, Paper, Papers, PapersFault};
 use std::ops::Range;
@@ -22,6 +23,37 @@ pub(super) fn refuse_strays(section: &mut Section<'_, '_>) -> bool {
         section.refuse(Code::StrayKey, span.clone(), "without TLS", cause, "add tls = true, or remove the key");
     }
     strays.is_empty()
+}
+
+/// The folder with the two slots of a certificate that the agent renews itself.
+pub(super) const SLOTS: &str = "certificate_dir";
+
+/// Where the certificate of a table comes from; `None` where that was refused, `Some(None)` where there is no TLS.
+pub(super) fn source(section: &mut Section<'_, '_>, dir: &Path) -> Option<Option<Source>> {
+    let slots = section.text(SLOTS);
+    let encrypted = section.flag("tls") == Some(true);
+    if let (Some(named), false) = (&slots, encrypted) {
+        let cause = format!("`{SLOTS}` of {} stands for nothing: the link has no TLS", section.what());
+        section.refuse(Code::StrayKey, named.span(), "without TLS", cause, "add tls = true, or remove the key");
+        return None;
+    }
+    let mut path = |key| section.text(key).map(|name| dir.join(name.get_ref()));
+    let by_hand = path("certificate_file").zip(path("key_file"));
+    let authority = path("ca_file");
+    if let (Some(named), Some(_)) = (&slots, &by_hand) {
+        let cause =
+            format!("{} names certificate_file and `{SLOTS}`: one certificate is shown, not two", section.what());
+        let remedy =
+            "keep certificate_dir for a certificate that is renewed by itself, or certificate_file and key_file";
+        section.refuse(Code::StrayKey, named.span(), "beside certificate_file", cause, remedy);
+        return None;
+    }
+    let own = match (slots, by_hand) {
+        (Some(named), _) => Origin::Slots(dir.join(named.get_ref())),
+        (None, Some((certificate, key))) => Origin::ByHand(certificate, key),
+        (None, None) => Origin::Nobody,
+    };
+    Some(authority.filter(|_| encrypted).map(|authority| Source { authority, own }))
 }
 
 /// Reads the files of a table with `tls = true`; `None` where one was refused.

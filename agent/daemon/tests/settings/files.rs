@@ -94,6 +94,10 @@ fn a_password_for_another_machine_warns_that_it_is_in_clear() {
 fn an_identity_key_that_others_can_read_is_refused() {
     let folder = Folder::with_line(4, "[identity]\nkey = \"id.key\"");
     assert!(settings::check(folder.path()).passes(), "it is made at the first start");
+    let place = settings::load(folder.path()).expect("it loads").journal;
+    // What enrolment writes lies where the agent may write, whatever it is told of its settings.
+    assert_eq!(place.acceptance, std::path::Path::new("/var/lib/picket/acceptance.jws"));
+    assert_eq!(place.root, std::path::Path::new("/var/lib/picket/root.jws"));
     folder.write("id.key", "x");
     folder.mode("id.key", 0o644);
     expect(&folder, "PK-0106", "agent.toml", Some(5), &["mode 0644"]);
@@ -224,4 +228,33 @@ fn the_usual_port_of_tls_is_8883_and_a_password_through_it_is_no_warning() {
         _ => None,
     });
     assert_eq!(ports.collect::<Vec<_>>(), [8883]);
+}
+
+/// Settings with a central link through TLS, and these lines beside it.
+fn with_central(lines: &str) -> Folder {
+    let folder = with_tls("unused", "");
+    let text = std::fs::read_to_string(folder.path().join("agent.toml")).expect("written");
+    folder.write("agent.toml", format!("{text}\n[central]\nbroker = \"mqtt://10.0.0.9\"\n{lines}\n"));
+    folder
+}
+
+#[test]
+fn a_certificate_comes_from_two_slots_or_from_files_and_never_from_both() {
+    use picket::certificate::Origin;
+    let own = |lines: &str| {
+        let folder = with_central(lines);
+        let loaded = settings::load(folder.path()).unwrap_or_else(|faults| panic!("{faults}"));
+        loaded.certificate.map(|source| source.own)
+    };
+    let slots = own("tls = true\nca_file = \"ca.pem\"\ncertificate_dir = \"tls\"");
+    assert!(matches!(&slots, Some(Origin::Slots(dir)) if dir.ends_with("tls")), "{slots:?}");
+    let files = "tls = true\nca_file = \"ca.pem\"\ncertificate_file = \"own.crt\"\nkey_file = \"own.key\"";
+    assert!(matches!(own(files), Some(Origin::ByHand(..))));
+    assert!(matches!(own("tls = true\nca_file = \"ca.pem\""), Some(Origin::Nobody)));
+    assert!(own("").is_none());
+    let told = |lines: &str| settings::check(with_central(lines).path()).to_string();
+    let both = told(&format!("{files}\ncertificate_dir = \"tls\""));
+    assert!(both.contains("one certificate is shown, not two"), "{both}");
+    let clear = told("certificate_dir = \"tls\"");
+    assert!(clear.contains("the link has no TLS"), "{clear}");
 }

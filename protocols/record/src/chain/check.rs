@@ -4,9 +4,11 @@
 //! until the end. Everything that is held has a limit; what is beyond it is counted, or contradicts.
 
 mod holes;
+mod ranges;
+mod tails;
 
 use super::contradiction::{Contradiction, Loss};
-use super::{Epochs, Found, Head, Parsed, TailState, Verdict, verify};
+use super::{Closed, Epochs, Found, Head, Parsed, TailState, Verdict, verify};
 use crate::acceptance::Acceptance;
 use crate::encode::{Link, bytes32};
 use crate::keys::PublicKey;
@@ -16,6 +18,7 @@ use crate::refusal::Refusal;
 use holes::{Holes, Waiting};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use tails::Tails;
 
 /// Losses and contradictions that are listed; more are only counted.
 pub const LISTED_MAX: usize = 1000;
@@ -92,7 +95,7 @@ pub struct ChainCheck {
     identity: PublicKey,
     epochs: Option<Epochs>,
     head: Option<Head>,
-    closed: bool,
+    closed: Option<Closed>,
     accepted: Option<(Acceptance, Link)>,
     receipts: BTreeMap<u64, (u64, Link)>,
     kept: BTreeMap<u64, Link>,
@@ -102,7 +105,7 @@ pub struct ChainCheck {
     holes: Holes,
     /// A record that a receipt denies: excused where the next one is an opening behind the receipt.
     denied: Option<(u64, u64, Link)>,
-    tails: Vec<(u64, Found)>,
+    tails: Tails,
     settled: bool,
     summary: Summary,
 }
@@ -114,7 +117,7 @@ impl ChainCheck {
             identity,
             epochs: None,
             head: None,
-            closed: true,
+            closed: None,
             accepted: None,
             receipts: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -123,7 +126,7 @@ impl ChainCheck {
             waiting: Waiting::default(),
             holes: Holes::default(),
             denied: None,
-            tails: Vec::new(),
+            tails: Tails::default(),
             settled: false,
             summary: Summary::default(),
         }
@@ -209,9 +212,14 @@ impl ChainCheck {
         self.head
     }
 
-    /// Records that openings name as the last of a branch, which must be kept elsewhere: each with the opening's number.
-    pub(crate) fn tails(&self) -> &[(u64, Found)] {
-        &self.tails
+    /// There is a file of branches. After the last line, before [`ChainCheck::left`].
+    pub(crate) fn branches_begin(&mut self) {
+        self.tails.begin();
+    }
+
+    /// A verified record of a branch.
+    pub(crate) fn left(&mut self, record: &Parsed<'_>) {
+        self.tails.met(record);
     }
 
     /// Settles what was held, so that `finish` gives it away.
@@ -223,6 +231,10 @@ impl ChainCheck {
         self.waiting.flush(&mut self.summary);
         self.holes.settle(&mut self.summary);
         self.outside();
+        let (lost, left) = self.holes.declared();
+        for (line, seq) in self.tails.missing(lost, left) {
+            self.summary.contradiction(Some(line), Contradiction::Tail { seq });
+        }
         for (seq, _) in std::mem::take(&mut self.commitments) {
             self.summary.contradiction(None, Contradiction::Disclosure { seq });
         }
@@ -230,7 +242,7 @@ impl ChainCheck {
         if let Some(upto) = self.receipts.keys().next_back().copied().filter(|upto| *upto > last) {
             self.summary.contradiction(None, Contradiction::Missing { from: last + 1, to: upto });
         }
-        self.summary.running = !self.closed;
+        self.summary.running = self.head.is_some() && self.closed.is_none();
         self.summary.found.sort_by_key(|placed| placed.line.unwrap_or(u64::MAX));
     }
 
@@ -268,9 +280,13 @@ impl ChainCheck {
             self.waiting.flush(&mut self.summary);
             return self.leave(record, head);
         }
-        match head.place_after(self.closed, record, |_| None) {
+        match head.place_after(self.closed.as_ref(), record, |_| None) {
             Verdict::Next => {
                 self.waiting.flush(&mut self.summary);
+                if leaves && self.closed.as_ref().is_some_and(|closed| !closed.allows(record)) {
+                    let (tail, proved) = (found(&record.data()).map_or(0, |found| found.seq), self.proved(record));
+                    self.summary.loss(Loss::Branch { seq: record.seq, tail, proved });
+                }
                 Ok(())
             }
             Verdict::Ahead => {
@@ -323,15 +339,16 @@ impl ChainCheck {
         let seq = record.seq;
         let tail = found(&record.data()).ok_or(Contradiction::Tail { seq })?;
         let is_last = tail.seq == head.seq && tail.link == head.link;
-        let moved = tail.seq >= seq && head.seq + 1 == seq;
+        // What was written without receipt is not in the chain, wherever its numbers lie.
+        let moved = tail.seq > head.seq;
         if !is_last && !moved {
             return Err(Contradiction::Tail { seq });
         }
         if record.ep <= head.ep {
             return Err(super::Break::Epoch { found: record.ep, expected: head.ep + 1 }.into());
         }
-        if moved && self.tails.len() < LISTED_MAX {
-            self.tails.push((seq, tail));
+        if moved {
+            self.tails.name(tail, seq, head.seq, self.lines)?;
         }
         let proved = self.proved(record);
         self.summary.loss(match head.seq + 1 < seq {
@@ -404,13 +421,13 @@ impl ChainCheck {
             self.summary.first = record.seq;
         }
         self.summary.last = record.seq;
-        self.closed = record.kind == Kind::EpochClose;
+        self.closed = Closed::by(record);
         self.head = Some(Head::after(record));
     }
 
     fn opened(&mut self) {
         self.summary.epochs += 1;
-        let Some(head) = self.head.filter(|_| !self.closed) else { return };
+        let Some(head) = self.head.filter(|_| self.closed.is_none()) else { return };
         self.summary.loss(Loss::Unclosed { ep: head.ep, last: head.seq });
         if self.summary.unclosed.len() < LISTED_MAX {
             self.summary.unclosed.push(head.ep);
@@ -427,6 +444,13 @@ impl ChainCheck {
 
     fn disposed(&mut self, record: &Parsed<'_>) {
         let data = record.data();
+        if let Some([Value::Number(a), Value::Number(b)]) =
+            data.get("branch").and_then(Value::as_array).map(Vec::as_slice)
+        {
+            if let (Some(from), Some(to)) = (a.as_u64(), b.as_u64()) {
+                self.holes.leave(from, to);
+            }
+        }
         let number = |field| data.get(field).and_then(Value::as_u64);
         if let (Some(from), Some(to)) = (number("from"), number("to")) {
             if 1 <= from && from <= to && to < record.seq {
@@ -448,7 +472,10 @@ impl ChainCheck {
 }
 
 fn word(data: &Map<String, Value>, field: &str) -> String {
-    data.get(field).and_then(Value::as_str).unwrap_or("no reason given").chars().take(80).collect()
+    let text = data.get(field).and_then(Value::as_str).unwrap_or("no reason given");
+    // It is printed: nothing of it moves a cursor or turns a line around.
+    let plain = |c: char| if c == ' ' || !c.escape_debug().any(|c| c == '\\') { c } else { '?' };
+    text.chars().take(80).map(plain).collect()
 }
 
 /// The last record that the journal found, as an opening states it.

@@ -127,7 +127,7 @@ pub enum Contradiction {
     #[error("the bundle has no MANIFEST.jws")]
     Unsealed,
     /// The manifest names another content.
-    #[error("{file} is not the file that the manifest names")]
+    #[error("{file:?} is not the file that the manifest names")]
     ManifestFile {
         /// The file.
         file: String,
@@ -165,6 +165,7 @@ impl Contradiction {
             Self::Broken(Break::Epoch { .. }) => "break-epoch",
             Self::Broken(Break::Prev { .. }) => "break-prev",
             Self::Broken(Break::Closed { .. }) => "break-closed",
+            Self::Broken(Break::Key { .. }) => "break-key",
             Self::Tail { .. } => "tail",
             Self::Receipt { .. } => "receipt-head",
             Self::Receipts { .. } => "receipts-differ",

@@ -138,6 +138,12 @@ impl<'a> Parsed<'a> {
         ranges.filter(rise).unwrap_or_default()
     }
 
+    /// Whether its clock was synchronised.
+    pub fn is_synced(&self) -> bool {
+        let payload: Option<Map<String, Value>> = serde_json::from_str(&self.payload).ok();
+        payload.is_some_and(|payload| payload.get("clk").and_then(|clk| clk.get("sync")) == Some(&Value::Bool(true)))
+    }
+
     /// What the kind defines; empty where the record has no `data`.
     pub fn data(&self) -> Map<String, Value> {
         let Some(range) = self.data.clone() else { return Map::new() };

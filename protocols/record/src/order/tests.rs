@@ -1,5 +1,6 @@
 use super::*;
 use crate::keys::RootKey;
+use crate::root::Root;
 use serde_json::json;
 
 fn order(ver: u64, prev: Link) -> Order {
@@ -24,15 +25,22 @@ fn key() -> OrderKey {
     OrderKey::from_seed([6; 32])
 }
 
-fn root() -> Root {
-    let keys = [1, 2, 3].map(|seed| RootKey::from_seed([seed; 32]).public());
-    let (accept, receipt, order) = (keys[0].clone(), keys[0].clone(), key().public());
-    Root { sms: Name::parse("sms").unwrap(), ver: 2, ts_ms: 0, keys, accept, receipt, order, order_floor: 3 }
+/// Version 1 has another key for orders, version 2 the one that signs here.
+fn roots() -> Roots {
+    let held = [1, 2, 3].map(|seed| RootKey::from_seed([seed; 32]));
+    let keys = held.each_ref().map(RootKey::public);
+    let version = |ver, order| {
+        let (accept, receipt, keys) = (keys[0].clone(), keys[0].clone(), keys.clone());
+        let root =
+            Root { sms: Name::parse("sms").unwrap(), ver, ts_ms: 0, keys, accept, receipt, order, order_floor: 3 };
+        held[..2].iter().map(|key| root.sign(key).unwrap().line + "\n").collect::<String>()
+    };
+    Roots::verify(&(version(1, OrderKey::from_seed([5; 32]).public()) + &version(2, key().public()))).unwrap()
 }
 
 fn judged(order: &Order, last: &InForce) -> Result<Judgement, OrderRefusal> {
     let link = order.sign(&key()).unwrap().link;
-    order.judged(&link, &root(), &Name::parse("gate-7").unwrap(), last)
+    order.judged(&link, &roots(), &Name::parse("gate-7").unwrap(), last)
 }
 
 #[test]
@@ -87,6 +95,9 @@ fn the_root_document_bounds_orders_and_a_new_key_starts_again_at_its_floor() {
     assert_eq!(judged(&order(2, [0; 32]), &flooded), Err(OrderRefusal::BelowFloor { ver: 2, floor: 3 }));
     let later = Order { root: 3, ..order(9, [0; 32]) };
     assert_eq!(judged(&later, &flooded), Err(OrderRefusal::RootFirst { needed: 3, known: 2 }));
+    let past = Order { root: 1, ..order(9, [0; 32]) };
+    let refused = OrderRefusal::RootPast { named: 1, known: 2 };
+    assert_eq!(judged(&past, &flooded), Err(refused), "whoever reads it later would take the key of version 1");
     let other = Order { gw: Name::parse("gate-8").unwrap(), ..order(9, [0; 32]) };
     assert!(matches!(judged(&other, &flooded), Err(OrderRefusal::Stranger { .. })));
 }

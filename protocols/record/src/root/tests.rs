@@ -37,6 +37,16 @@ fn two_of_three_keys_make_a_first_version() {
 }
 
 #[test]
+fn a_text_that_begins_with_another_first_version_is_known_without_a_signature() {
+    let ours = signed(&first(), &[1, 2]);
+    let roots = Roots::verify(&ours).unwrap();
+    assert!(roots.begins(&ours) && roots.begins(&signed(&first(), &[3])), "whoever signed it");
+    for foreign in [signed(&root(1, [4, 5, 6], 22), &[4, 5]), String::new(), "x".into(), "a.b.c\n".into()] {
+        assert!(!roots.begins(&foreign), "{foreign}");
+    }
+}
+
+#[test]
 fn one_key_that_signs_twice_is_one_key() {
     assert_eq!(Roots::verify(&signed(&first(), &[2, 2])), Err(RootRefusal::Signer { line: 2, ver: 1 }));
     assert_eq!(Roots::verify(&signed(&first(), &[2, 9])), Err(RootRefusal::Signer { line: 2, ver: 1 }));

@@ -170,6 +170,22 @@ fn a_board_that_starts_in_1970_connects_and_still_refuses_what_ended_before_the_
 }
 
 #[test]
+fn a_receipt_of_a_clock_that_was_far_ahead_locks_no_gateway_out() {
+    const YEAR_S: u64 = 365 * 86_400;
+    let released = TODAY_S - YEAR_S / 2;
+    let clock_is = |clock_s, told_s| Time::new(released, clock_s).told(told_s);
+    let handshake = |time, years| Scene { time, ..Scene::new(years) }.handshake();
+    let ahead = clock_is(|| TODAY_S, TODAY_S + 20 * YEAR_S);
+    assert_eq!(handshake(ahead, (2026, 2027)), None, "by a clock that was set");
+    let ended = handshake(ahead, (2024, 2025)).unwrap();
+    assert!(ended.contains("was valid until"), "{ended}");
+    // A clock that nobody set says nothing against it.
+    let never_set = clock_is(|| 60, TODAY_S);
+    assert_eq!(handshake(never_set, (2026, 2027)), None);
+    assert!(handshake(never_set, (2025, 2026)).is_some());
+}
+
+#[test]
 fn texts_that_are_no_papers_are_told_apart() {
     let scene = Scene::new((2026, 2027));
     let (certificate, key) = scene.own.clone().unwrap();

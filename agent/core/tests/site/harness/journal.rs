@@ -22,6 +22,8 @@ pub(crate) struct Journal {
     pub(crate) open: Option<(u64, Arc<Vec<Body>>)>,
     /// The order that was put into force.
     pub(crate) order: Option<Order>,
+    /// Version and hash of the root document in force.
+    pub(crate) root: Option<(u64, [u8; 32])>,
     /// Stores whatever is handed in at once.
     pub(crate) prompt: bool,
 }

@@ -5,15 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The bytes of a disk, as an image takes them beside the open journal.
-struct Image(Vec<(PathBuf, Vec<u8>)>);
+pub(super) struct Image(Vec<(PathBuf, Vec<u8>)>);
 
 impl Image {
-    fn take(site: &Site) -> Self {
+    pub(super) fn take(site: &Site) -> Self {
         let files = ["journal.db", "journal.db-wal"].map(|name| site.folder.path().join(name));
         Self(files.into_iter().map(|file| (file.clone(), fs::read(&file).unwrap_or_default())).collect())
     }
 
-    fn put_back(&self) {
+    pub(super) fn put_back(&self) {
         for (file, bytes) in &self.0 {
             fs::write(file, bytes).unwrap();
         }

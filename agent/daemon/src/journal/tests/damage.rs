@@ -148,8 +148,8 @@ fn a_text_file_or_an_empty_one_is_set_aside_and_told_once() {
 /// Overwrites a page in the middle of the file.
 fn spoil(site: &Site, at_permille: u64) {
     let mut bytes = fs::read(site.file()).unwrap();
-    let page = (bytes.len() as u64 * at_permille / 1_000 / 4_096 * 4_096) as usize;
-    bytes[page..page + 4_096].fill(0xA5);
+    let page = (bytes.len() as u64 * at_permille / 1_000 / 2_048 * 2_048) as usize;
+    bytes[page..page + 2_048].fill(0xA5);
     fs::write(site.file(), bytes).unwrap();
 }
 
@@ -179,7 +179,7 @@ fn a_truncated_file_is_set_aside_after_a_stop_in_order_too() {
     let mut site = written(100);
     stop(site.start().0);
     let file = fs::OpenOptions::new().write(true).open(site.file()).unwrap();
-    file.set_len(file.metadata().unwrap().len() / 8_192 * 4_096).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 4_096 * 2_048).unwrap();
     let (journal, _) = site.start();
     assert_eq!(found(&journal)[0]["what"], "file");
     drop(journal);
@@ -209,7 +209,7 @@ fn a_power_cut_during_the_exchange_loses_nothing() {
     drop(super::super::salvage::replace(&site.file(), BUDGET, "test").unwrap());
     // Before the first rename: both files lie there.
     fs::rename(site.file(), site.folder.path().join("journal.db.new")).unwrap();
-    fs::write(site.file(), &whole[..4_096]).unwrap();
+    fs::write(site.file(), &whole[..2_048]).unwrap();
     let (journal, recovered) = site.start();
     assert_eq!((recovered.head, &found(&journal)[0]["what"]), (26, &json!("file")));
     drop(journal);

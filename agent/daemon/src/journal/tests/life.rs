@@ -140,13 +140,29 @@ fn the_pragmas_are_the_promised_ones_and_nobody_else_opens_the_file() {
     assert_eq!(pragma("trusted_schema"), 0);
     assert_eq!(pragma("mmap_size"), 0);
     assert_eq!(pragma("cell_size_check"), 1);
-    assert_eq!(pragma("max_page_count"), BUDGET / 4_096 + 256);
+    assert_eq!(pragma("page_size"), 2_048);
+    assert_eq!(pragma("max_page_count"), BUDGET / 2_048 + 512);
     assert_eq!(pragma("journal_size_limit"), 4_194_304);
     let other = Connection::open(site.file()).unwrap();
     other.busy_timeout(std::time::Duration::ZERO).unwrap();
     assert!(other.query_row("SELECT count(*) FROM record", [], |row| row.get::<_, u64>(0)).is_err());
     assert!(rusqlite::version_number() >= 3_051_003);
     assert!(!site.names().contains(&"journal.db-shm".to_owned()));
+}
+
+#[test]
+fn a_journal_keeps_the_page_that_it_was_made_with() {
+    let mut site = Site::new();
+    stop(site.start().0);
+    let sql = "PRAGMA journal_mode=DELETE; PRAGMA page_size=4096; VACUUM;";
+    Connection::open(site.file()).unwrap().execute_batch(sql).unwrap();
+    let (journal, _) = site.start();
+    let pragma = |name: &str| journal.store.row(&format!("PRAGMA {name}"), [], "test", |row| row.get::<_, u64>(0));
+    assert_eq!(pragma("page_size").unwrap(), Some(4_096));
+    assert_eq!(pragma("max_page_count").unwrap(), Some(BUDGET / 4_096 + 256));
+    assert_eq!(pragma("wal_autocheckpoint").unwrap(), Some(256));
+    let pages = pragma("page_count").unwrap().unwrap_or(0) - pragma("freelist_count").unwrap().unwrap_or(0);
+    assert_eq!(journal.store.used(), Some(pages * 4_096), "what is used is counted in its own pages");
 }
 
 #[test]
@@ -171,6 +187,23 @@ fn an_identity_key_that_others_may_read_is_refused() {
     assert!(crate::journal::identity(&file).unwrap_err().to_string().contains("chmod 600"));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(crate::journal::identity(&file).unwrap().public(), IdentityKey::from_seed([1; 32]).public());
+}
+
+#[test]
+fn an_identity_key_file_without_a_key_is_refused_with_the_way_out() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("identity.key");
+    for text in ["", "\n"] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let fault = crate::journal::identity(&file).unwrap_err();
+        let remedy = format!("rm {0} && picket identity {0}", file.display());
+        assert!(
+            matches!(&fault, crate::journal::Fault::NoKey { .. }) && fault.to_string().contains(&remedy),
+            "{fault}"
+        );
+    }
 }
 
 #[test]
@@ -201,4 +234,35 @@ fn an_acceptance_of_another_identity_or_gateway_is_refused() {
     assert_eq!(with(1, "gate-7"), Ok(()));
     assert!(with(2, "gate-7").unwrap_err().contains("accepts another identity"));
     assert!(with(1, "gate-8").unwrap_err().contains("the settings name harbour/gate-8"));
+}
+
+#[test]
+fn a_rotation_names_the_key_of_the_next_epoch_before_it_opens() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.rotate(&at(5)).unwrap();
+    let data = |seq| Parsed::read_bytes(&journal.store.line(seq).unwrap().unwrap()).unwrap().data();
+    assert_eq!(kinds(&journal)[2..], [Kind::EpochClose, Kind::EpochOpen]);
+    assert_eq!((&data(3)["why"], &data(3)["next_epk"]), (&json!("rotate"), &data(4)["epk"]));
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
+fn an_epoch_that_was_named_and_whose_opening_rotted_is_declared_as_lost_and_not_opened_again() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.rotate(&at(5)).unwrap();
+    drop(journal);
+    site.by_hand("UPDATE record SET line = 'rot' WHERE seq = 4");
+    let (journal, recovered) = site.start();
+    assert_eq!(recovered.tail, "crash");
+    let opening = journal.store.line(5).unwrap().unwrap();
+    assert_eq!(Parsed::read_bytes(&opening).unwrap().ep, 3);
+    let summary = checked(&journal);
+    assert_eq!((summary.contradictions, summary.epochs), (0, 2), "{:?}", summary.found);
+    assert!(
+        summary.losses.contains(&picket_record::chain::Loss::Lost { from: 4, to: 4, seq: 6 }),
+        "{:?}",
+        summary.losses
+    );
 }

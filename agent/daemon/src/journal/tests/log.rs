@@ -54,7 +54,7 @@ fn a_whole_log_and_none_are_no_damage() {
 fn a_log_that_rots_before_its_last_commit_is_told_with_how_many_are_gone() {
     let (mut site, head, receipt) = cut_off();
     // A frame is a page and 24 bytes, and an append of one record changes one page at least.
-    rot(&site, |bytes| bytes - 3 * (4_096 + 24) + 100);
+    rot(&site, |bytes| bytes - 3 * (2_048 + 24) + 100);
     let (mut journal, recovered) = site.start();
     let cause = found(&journal)[0]["cause"].as_str().unwrap_or_default().to_owned();
     assert!(cause.ends_with("commits from there on are gone"), "{cause}");

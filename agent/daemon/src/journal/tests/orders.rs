@@ -156,8 +156,11 @@ fn a_new_root_withdraws_the_order_key_and_versions_begin_anew() {
     let (first, second) = (root(1, 20, None), root(2, 21, Some(&root_keys(100))));
     let mut journal = with_root(&mut site, &first);
     put_into_force(&mut journal, &sign(&order(900, ACCEPTANCE)), 900);
-    assert!(matches!(journal.check_order(&(first.clone() + &second), &at(5)), Checked::Root { ver: 2 }));
+    assert!(matches!(journal.check_order(&(first.clone() + &second), &at(5)), Checked::Root { ver: 2, .. }));
+    assert_eq!(journal.root_in_force().map(|(ver, _)| ver), Some(2));
     assert_eq!(reason(journal.check_order(&sign(&order(901, ACCEPTANCE)).line, &at(5))), ("order", "signature"));
+    let past = order(901, ACCEPTANCE).sign(&OrderKey::from_seed([21; 32])).unwrap();
+    assert_eq!(reason(journal.check_order(&past.line, &at(5))), ("order", "order-root"), "by the key of another root");
     let fresh = Order { root: 2, ..order(1, ACCEPTANCE) }.sign(&OrderKey::from_seed([21; 32])).unwrap();
     assert!(matches!(journal.check_order(&fresh.line, &at(5)), Checked::Order { judgement: Judgement::Next, .. }));
     drop(journal);
@@ -173,6 +176,12 @@ fn a_root_document_of_somebody_else_is_refused() {
     let mut journal = with_root(&mut site, &root(1, 20, None));
     let stranger = root(1, 33, None);
     assert_eq!(reason(journal.check_order(&stranger, &at(5))), ("root", "root-stranger"));
+    let unreadable = stranger.replace('\n', "!\n");
+    assert_eq!(
+        reason(journal.check_order(&unreadable, &at(5))),
+        ("root", "root-stranger"),
+        "no signature is looked at"
+    );
     let unsigned = root(1, 20, None) + root(2, 21, None).lines().next().unwrap() + "\n";
     assert_eq!(reason(journal.check_order(&unsigned, &at(5))), ("root", "root-threshold"));
 }
@@ -195,11 +204,30 @@ fn a_command_is_acted_on_once_and_only_while_its_record_is_young() {
     let elsewhere = When { boot: "b1".into(), ..minutes(1) };
     assert_eq!(reason(journal.check_order(&first, &elsewhere)), ("command", "command-stale"));
     assert!(matches!(journal.check_order(&first, &minutes(1)), Checked::Command { .. }));
-    assert_eq!(reason(journal.check_order(&first, &minutes(1))), ("command", "command-back"));
+    assert!(matches!(journal.check_order(&first, &minutes(1)), Checked::Known), "it comes once more");
+    assert!(matches!(journal.check_order(&first, &minutes(11)), Checked::Known), "however old it is by then");
+    let twin = Command { act: Act::DrillEnd { id: "x".into() }, ..command(&journal, 1, last) };
+    assert_eq!(reason(journal.check_order(&line(&twin), &minutes(1))), ("command", "command-back"));
     let unbound = Command { on: [1; 32], ..command(&journal, 2, last) };
     assert_eq!(reason(journal.check_order(&line(&unbound), &minutes(1))), ("command", "command-unbound"));
     let ahead = command(&journal, 3, last + 100);
     assert_eq!(reason(journal.check_order(&line(&ahead), &minutes(1))), ("command", "command-unbound"));
+}
+
+#[test]
+fn a_command_that_a_record_answered_is_known_after_a_start() {
+    let mut site = Site::new();
+    let text = root(1, 20, None);
+    let mut journal = with_root(&mut site, &text);
+    let on = head(&journal);
+    let [first, second] = [1, 2].map(|n| command(&journal, n, on).sign(&OrderKey::from_seed([20; 32])).unwrap().line);
+    assert!(matches!(journal.check_order(&first, &at(5)), Checked::Command { .. }));
+    journal.append(&[body(Kind::Heartbeat, Severity::Info, json!({ "command": 1 }))]).unwrap();
+    drop(journal);
+    let mut journal = with_root(&mut site, &text);
+    assert!(matches!(journal.check_order(&first, &at(6)), Checked::Known));
+    assert!(matches!(journal.check_order(&second, &at(6)), Checked::Command { .. }));
+    assert!(matches!(journal.check_order(&second, &at(6)), Checked::Known));
 }
 
 #[test]
@@ -222,7 +250,7 @@ fn a_receipt_under_a_key_that_came_down_counts_from_the_start() {
     let first = root(1, 20, None);
     let mut journal = with_root(&mut site, &first);
     let both = first.clone() + &root_with(2, 20, 77, Some(&root_keys(100)));
-    assert!(matches!(journal.check_order(&both, &at(5)), Checked::Root { ver: 2 }));
+    assert!(matches!(journal.check_order(&both, &at(5)), Checked::Root { ver: 2, .. }));
     journal.append(&[beat()]).unwrap();
     let paper = receipt(&journal, 1, 3);
     journal.receipt(&paper.sign(&ReceiptKey::from_seed([77; 32])).line, &at(6)).unwrap();

@@ -43,14 +43,14 @@ fn a_receipt_that_is_not_ours_or_contradicts_the_journal_is_refused() {
 }
 
 #[test]
-fn a_receipt_that_goes_back_is_accepted_and_the_newest_of_each_day_is_kept() {
+fn a_receipt_that_goes_back_is_accepted_and_the_newest_of_each_day_and_the_farthest_are_kept() {
     let mut site = Site::new();
     let (mut journal, _) = site.start();
     receive(&mut journal, 1, 2);
     let mut back = receipt(&journal, 3, 1);
     assert_eq!(journal.receipt(&signed(&back), &at(2)).unwrap().upto, 1);
     journal.append(&[beat()]).unwrap();
-    assert_eq!(count(&journal, "receipt"), 1);
+    assert_eq!(count(&journal, "receipt"), 2, "the farthest one stays");
     (back.n, back.ts_ms) = (4, back.ts_ms + 86_400_000);
     journal.receipt(&signed(&back), &at(2)).unwrap();
     journal.append(&[beat()]).unwrap();
@@ -183,4 +183,74 @@ fn a_receipt_that_no_key_verifies_says_nothing_of_what_may_be_disposed_of() {
     journal.receipt(&signed(&paper), &at(3)).unwrap();
     journal.append(&[beat()]).unwrap();
     assert_eq!((journal.receipts.stored(), count(&journal, "receipt")), (20, 1));
+}
+
+/// Three epochs; records 1 to 300 were disposed of with a receipt, and with them the opening of the second.
+fn disposed() -> (Site, Journal, u64) {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 200]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 200]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    let opened = journal.sealer.opened();
+    receive(&mut journal, 1, 390);
+    journal.store.run("DELETE FROM record WHERE seq <= 300", [], "test").unwrap();
+    journal.store.run("DELETE FROM epoch WHERE seq <= 300", [], "test").unwrap();
+    (site, journal, opened)
+}
+
+#[test]
+fn a_receipt_for_a_record_that_was_disposed_of_is_taken_and_what_is_gone_is_stated_once_ahead_of_all() {
+    let (mut site, mut journal, opened) = disposed();
+    let back =
+        |n| signed(&Receipt { n, upto: 100, head: [7; 32], resend: vec![(101, 390)], ..receipt(&journal, n, 390) });
+    let (first, second) = (back(5), back(6));
+    let before = head(&journal);
+    let taken = journal.receipt(&first, &at(2)).unwrap();
+    assert_eq!((taken.upto, taken.gone, journal.declared()), (100, opened - 1, Some(vec![before + 1])));
+    let said =
+        Parsed::read_bytes(&lines(&journal).pop().unwrap()).map(|record| (record.kind, record.sev, record.data()));
+    let (kind, severity, data) = said.unwrap();
+    assert_eq!((kind, severity), (Kind::RecordsDisposed, Severity::Security));
+    assert_eq!((&data["from"], &data["to"], &data["why"]), (&json!(101), &json!(opened - 1), &json!("restored")));
+    let again = journal.receipt(&second, &at(3)).unwrap();
+    assert_eq!((again.gone, journal.declared(), head(&journal)), (opened - 1, None, before + 1), "once");
+    // It is not forgotten by a start either.
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    let (mut journal, recovered) = site.start();
+    assert_eq!(recovered.urgent, [before + 1]);
+    let third = signed(&Receipt { n: 7, upto: 100, head: [7; 32], ..receipt(&journal, 7, 390) });
+    let head_then = head(&journal);
+    assert_eq!((journal.receipt(&third, &at(4)).unwrap().gone, head(&journal)), (opened - 1, head_then));
+}
+
+#[test]
+fn a_receipt_for_a_disposed_record_that_contradicts_one_that_is_held_is_refused() {
+    let (_site, mut journal, _) = disposed();
+    // The newest receipt of the day before names record 250.
+    let held = Receipt { n: 2, upto: 390, ..receipt(&journal, 2, 390) };
+    journal.receipt(&signed(&held), &at(2)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    journal.store.run("DELETE FROM record WHERE seq <= 392", [], "test").unwrap();
+    let newer = Receipt { n: 3, upto: 395, ts_ms: held.ts_ms + 86_400_000, ..receipt(&journal, 3, 395) };
+    journal.receipt(&signed(&newer), &at(2)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    let other = signed(&Receipt { n: 4, head: [7; 32], ts_ms: newer.ts_ms, ..held.clone() });
+    assert!(refused(&mut journal, &other).contains("another one than that of a receipt"));
+    journal.receipt(&signed(&Receipt { n: 5, ts_ms: newer.ts_ms, ..held }), &at(2)).unwrap();
+}
+
+#[test]
+fn what_the_central_side_is_told_of_lost_records_goes_ahead_of_the_backlog() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 20]).unwrap();
+    journal.store.run("DELETE FROM record WHERE seq = 9", [], "test").unwrap();
+    let paper = Receipt { resend: vec![(9, 9)], ..receipt(&journal, 1, 8) };
+    let taken = journal.receipt(&signed(&paper), &at(2)).unwrap();
+    assert_eq!((taken.gone, journal.declared()), (0, Some(vec![head(&journal)])));
 }

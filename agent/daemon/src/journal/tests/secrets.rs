@@ -118,7 +118,8 @@ fn the_secret_of_an_epoch_is_in_no_file_that_the_journal_writes() {
     nothing_secret(&site, &drawn);
     // Damage: a new file takes its place, and the old one stays beside it.
     let mut bytes = fs::read(site.file()).unwrap();
-    bytes[8_192..12_288].fill(0xA5);
+    let page = usize::try_from(crate::journal::PAGE_BYTES).unwrap();
+    bytes[2 * page..6 * page].fill(0xA5);
     fs::write(site.file(), bytes).unwrap();
     drop(start(&site, &drawn));
     assert!(site.names().contains(&"journal.db.damaged-1".to_owned()), "{:?}", site.names());

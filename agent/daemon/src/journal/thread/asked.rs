@@ -7,6 +7,7 @@ use crate::journal::seal::Written;
 use picket_core::wire::{Batch, Lane};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
+use picket_record::keys::PublicKey;
 use picket_record::kind::Kind;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -86,6 +87,11 @@ pub enum Request {
         wanted: Wanted,
         /// The answer.
         reply: oneshot::Sender<Result<Option<Slice>, String>>,
+    },
+    /// Keys that the central side signs receipts with: of the acceptance, and of every root document here.
+    ReceiptKeys {
+        /// The answer.
+        reply: oneshot::Sender<Vec<PublicKey>>,
     },
     /// Count the records that have personal data beside them.
     Personal {

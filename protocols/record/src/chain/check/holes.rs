@@ -1,9 +1,7 @@
 //! What is held until the end of a file: refused lines where numbers are missing, holes, and what declares them.
 
+use super::ranges::Ranges;
 use super::{Contradiction, LISTED_MAX, Summary};
-
-/// Ranges that are kept of what records declare; neighbours are joined. Past it a declaration is not believed.
-const RANGES_MAX: usize = 4096;
 
 /// Refused lines since the last genuine record.
 #[derive(Debug, Default)]
@@ -55,6 +53,7 @@ pub(super) struct Holes {
     held: usize,
     lost: Ranges,
     disposed: Ranges,
+    left: Ranges,
 }
 
 impl Holes {
@@ -78,6 +77,18 @@ impl Holes {
         self.disposed.insert(from, to);
     }
 
+    /// A record declares these numbers of a branch as disposed of.
+    pub(super) fn leave(&mut self, from: u64, to: u64) {
+        if from <= to {
+            self.left.insert(from, to);
+        }
+    }
+
+    /// Numbers that are declared as lost, and those of branches that were disposed of.
+    pub(super) fn declared(&self) -> (&Ranges, &Ranges) {
+        (&self.lost, &self.left)
+    }
+
     /// What of a range was not declared as disposed of.
     pub(super) fn undisposed(&self, from: u64, to: u64) -> Vec<(u64, u64)> {
         self.disposed.rest(from, to)
@@ -95,57 +106,5 @@ impl Holes {
                 summary.contradiction(Some(hole.line), Contradiction::Missing { from, to });
             }
         }
-    }
-}
-
-/// Ranges of numbers, rising and not touching.
-#[derive(Debug, Default)]
-struct Ranges(Vec<(u64, u64)>);
-
-impl Ranges {
-    fn insert(&mut self, mut from: u64, mut to: u64) {
-        let apart = |(a, b): &(u64, u64)| *b + 1 < from || to + 1 < *a;
-        let joined: Vec<(u64, u64)> = self.0.iter().filter(|range| !apart(range)).copied().collect();
-        if joined.is_empty() && self.0.len() >= RANGES_MAX {
-            return;
-        }
-        self.0.retain(apart);
-        for (a, b) in joined {
-            (from, to) = (from.min(a), to.max(b));
-        }
-        let at = self.0.partition_point(|(a, _)| *a < from);
-        self.0.insert(at, (from, to));
-    }
-
-    /// What of a range is in none of these.
-    fn rest(&self, from: u64, to: u64) -> Vec<(u64, u64)> {
-        let (mut at, mut rest) = (from, Vec::new());
-        for (a, b) in self.0.iter().filter(|(a, b)| *b >= from && *a <= to) {
-            if at < *a {
-                rest.push((at, a - 1));
-            }
-            at = at.max(b + 1);
-        }
-        if at <= to {
-            rest.push((at, to));
-        }
-        rest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_join_and_give_what_is_left() {
-        let mut ranges = Ranges::default();
-        for (from, to) in [(5, 6), (20, 30), (7, 9), (1, 1), (8, 12)] {
-            ranges.insert(from, to);
-        }
-        assert_eq!(ranges.0, [(1, 1), (5, 12), (20, 30)]);
-        assert_eq!(ranges.rest(1, 40), [(2, 4), (13, 19), (31, 40)]);
-        assert_eq!(ranges.rest(6, 11), []);
-        assert_eq!(ranges.rest(13, 13), [(13, 13)]);
     }
 }

@@ -1,0 +1,48 @@
+//! What the journal's side says of lines that came down.
+
+use picket_record::command::Command;
+use picket_record::encode::Link;
+use picket_record::order::{Judgement, Order};
+
+/// What lines that came down are.
+#[derive(Debug, Clone)]
+pub enum Checked {
+    /// A verified order that may come into force, or is.
+    Order {
+        /// What it says.
+        order: Box<Order>,
+        /// Its link.
+        link: Link,
+        /// What it is to this gateway.
+        judgement: Judgement,
+        /// As received.
+        line: String,
+    },
+    /// A verified command, bound to a record of this journal.
+    Command {
+        /// What it says.
+        command: Box<Command>,
+        /// Its link.
+        link: Link,
+    },
+    /// A root document came into force, or is.
+    Root {
+        /// Version in force.
+        ver: u64,
+        /// Its hash.
+        hash: Link,
+    },
+    /// A command that was taken before and comes again: nothing follows from it.
+    Known,
+    /// Nothing follows from it but a record.
+    Refused {
+        /// `order`, `command`, `root`, or `lines` where it is none of them.
+        what: &'static str,
+        /// Its version or number, 0 where it has none that can be believed.
+        n: u64,
+        /// The word for the rule that was broken.
+        reason: &'static str,
+        /// For people.
+        cause: String,
+    },
+}

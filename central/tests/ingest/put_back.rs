@@ -1,0 +1,111 @@
+//! Open alarms of a gateway whose disk was put back: what it says anew holds, and what it no longer knows does not vanish.
+
+use crate::scene::*;
+use picket_central::status;
+use picket_central::store::Store;
+use picket_record::body::Body;
+use picket_record::chain::{Head, TailState};
+use picket_record::kind::{Kind, Severity};
+use serde_json::{Value, json};
+
+fn row(alarm: &str, active: bool) -> (String, Value) {
+    let body =
+        json!({ "alarm": alarm, "rule": "door-held", "active": active, "since_ms": 5, "sev": 2, "eq": "DOOR-1" });
+    (format!("alarm/{alarm}"), json!([3, body.to_string()]))
+}
+
+fn ack(alarm: &str) -> (String, Value) {
+    (format!("ack/{alarm}"), json!([4, json!({ "by": "Ines" }).to_string()]))
+}
+
+fn said(rows: impl IntoIterator<Item = (String, Value)>, part: u64, of: u64) -> Body {
+    let kept: serde_json::Map<String, Value> = rows.into_iter().collect();
+    let mut data = json!({ "kept": kept, "part": [part, of] });
+    if part == 1 {
+        data["anew"] = true.into();
+    }
+    body(Kind::Snapshot, Severity::Info, data)
+}
+
+/// Alarms `known`, `over`, `seen` and `lost` are open here when the gateway is put back to an older state.
+fn scene() -> Scene {
+    let mut scene = Scene::new();
+    for alarm in ["known", "over", "seen", "lost"] {
+        scene.seal(&raised(alarm));
+    }
+    scene.seal(&about_alarm(Kind::ActAcknowledged, "known"));
+    scene.send(1..=6, 0);
+    let (sealer, opening) = open(9, Head { ep: 1, ..scene.sealer.head() }, TailState::Rollback);
+    scene.sealer = sealer;
+    scene.sent.push(opening);
+    scene
+}
+
+/// Each open alarm with what is said of it: `holds`, `acked`, `unknown`.
+fn alarms(scene: &Scene) -> String {
+    scene.ask_store(
+        "SELECT coalesce(group_concat(alarm_id||iif(cleared_seq IS NULL,' holds','')||iif(acked_seq IS NULL,'',' acked')
+           ||iif(unknown_seq IS NULL,'',' unknown'), ', '), '') FROM (SELECT * FROM open_alarm ORDER BY alarm_id)",
+    )
+}
+
+fn details(scene: &Scene) -> String {
+    status::details(&scene.path(), &name(GW)).unwrap()
+}
+
+#[test]
+fn after_a_rollback_the_open_alarms_are_those_of_the_gateway_and_the_ones_it_lost_stay_marked() {
+    let mut scene = scene();
+    // Two parts: what guards did comes behind the alarms.
+    scene.seal(&said([row("known", true), row("over", false), row("older", true)], 1, 2));
+    scene.seal(&said([row("seen", true), ack("seen"), ack("older")], 2, 2));
+    scene.send(7..=9, 10);
+    assert_eq!(alarms(&scene), "known holds, lost holds unknown, older holds acked, over, seen holds acked");
+    let told = details(&scene);
+    assert!(told.contains("lost: severity 3, raised by record 5"), "{told}");
+    assert!(told.contains("since record 8 the gateway NO LONGER KNOWS it"), "{told}");
+    // It goes on as everywhere.
+    scene.seal(&about_alarm(Kind::AlarmClosed, "older"));
+    scene.seal(&about_alarm(Kind::AlarmCleared, "known"));
+    scene.send(10..=11, 20);
+    assert_eq!(alarms(&scene), "known, lost holds unknown, over, seen holds acked");
+}
+
+#[test]
+fn an_alarm_that_is_no_longer_known_is_closed_by_a_person_or_known_again_when_it_rings() {
+    let mut scene = scene();
+    scene.seal(&said([], 1, 1));
+    scene.send(7..=8, 10);
+    assert_eq!(alarms(&scene), "known holds acked unknown, lost holds unknown, over holds unknown, seen holds unknown");
+    scene.seal(&raised("over"));
+    scene.send([9], 20);
+    let mut store = Store::open(&scene.path()).unwrap();
+    let mut close = |alarm: &str| store.close_alarm(&name(GW), alarm, "N. N.", 7).unwrap();
+    assert_eq!(["lost", "lost", "over", "never"].map(&mut close), [true, false, false, false]);
+    assert_eq!(alarms(&scene), "known holds acked unknown, over holds, seen holds unknown");
+    let kept: String =
+        scene.ask_store("SELECT alarm_id||' '||raised_seq||' '||unknown_seq||' '||closed_by FROM closed_alarm");
+    assert_eq!(kept, "lost 5 8 N. N.");
+}
+
+#[test]
+fn rows_that_pruning_says_again_change_nothing_here() {
+    let mut scene = Scene::new();
+    scene.seal(&raised("a"));
+    scene.seal(&about_alarm(Kind::ActAcknowledged, "a"));
+    let (key, body_of) = row("gone", true);
+    scene.seal(&body(Kind::Snapshot, Severity::Info, json!({ "kept": { key: body_of } })));
+    scene.send(1..=4, 0);
+    assert_eq!(alarms(&scene), "a holds acked");
+}
+
+#[test]
+fn a_revocation_leaves_alarms_as_they_stood_with_what_was_said_anew() {
+    let mut scene = scene();
+    scene.seal(&said([row("older", true)], 1, 1));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "older"));
+    scene.send(7..=9, 10);
+    Store::open(&scene.path()).unwrap().revoke(&name(GW), 8, "N. N.", 7).unwrap();
+    let told = alarms(&scene);
+    assert!(told.contains("older holds") && told.contains("lost holds unknown"), "{told}");
+}
