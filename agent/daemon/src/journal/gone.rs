@@ -13,9 +13,9 @@ impl Journal {
     /// went with them belong to it: whoever lacks that cannot verify them.
     pub(super) fn gone_behind(&self, upto: u64) -> Result<u64, Fault> {
         let doing = "cannot look for what was disposed of";
-        let sql = "SELECT min(seq) FROM record WHERE seq > ?1";
-        let first: Option<u64> = self.store.row(sql, [upto], doing, |row| row.get(0))?.flatten();
-        // What never had a receipt was not disposed of: it is lost, or was never here.
+        let sql = "SELECT min(seq) FROM record";
+        let first: Option<u64> = self.store.row(sql, [], doing, |row| row.get(0))?.flatten();
+        // The oldest records are disposed of, and none without a receipt: another hole is lost, or was never here.
         let Some(first) = first.filter(|first| *first > upto + 1 && *first <= self.receipts.most() + 1) else {
             return Ok(0);
         };

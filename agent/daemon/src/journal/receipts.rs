@@ -26,6 +26,8 @@ pub(super) struct Receipts {
     head: Option<Link>,
     /// Epoch of record `upto`: the openings up to it have a receipt.
     ep: u64,
+    /// The record that the farthest names, where a start found one: the central side may have gone back since.
+    farthest: Option<Head>,
     link: Option<Link>,
     unwritten: Option<(Receipt, String)>,
 }
@@ -55,12 +57,17 @@ impl Receipts {
         let (keys, gw) = (credentials.receipt_keys(), &credentials.origin.gw);
         let doing = "cannot read the receipts";
         let most = store.row("SELECT max(upto) FROM receipt", [], doing, |row| row.get(0))?.flatten().unwrap_or(0);
-        let lines: Vec<String> =
-            store.rows("SELECT line FROM receipt ORDER BY n DESC LIMIT ?1", [LOAD_MAX], doing, |row| row.get(0))?;
-        let verified = lines.iter().find_map(|line| keys.iter().find_map(|key| Receipt::verify(line, key, gw).ok()));
-        Ok(match verified {
+        let verified = |sql| -> Result<Option<(Receipt, Link)>, Fault> {
+            let lines: Vec<String> = store.rows(sql, [LOAD_MAX], doing, |row| row.get(0))?;
+            Ok(lines.iter().find_map(|line| keys.iter().find_map(|key| Receipt::verify(line, key, gw).ok())))
+        };
+        let newest = verified("SELECT line FROM receipt ORDER BY n DESC LIMIT ?1")?;
+        let farthest = verified("SELECT line FROM receipt ORDER BY upto DESC, n DESC LIMIT ?1")?
+            .map(|(Receipt { upto, head, ep, .. }, _)| Head { ep, seq: upto, link: head });
+        Ok(match newest {
             Some((Receipt { n, upto, head, ep, .. }, link)) => {
-                Self { n, upto, most, stored: upto, head: Some(head), ep, link: Some(link), unwritten: None }
+                let (head, link) = (Some(head), Some(link));
+                Self { n, upto, most, stored: upto, head, ep, farthest, link, unwritten: None }
             }
             None => Self { most, ..Self::default() },
         })
@@ -84,10 +91,10 @@ impl Receipts {
         ep <= self.ep
     }
 
-    /// The record that the newest names, where that is behind our own last one: this file lost what it had sent.
+    /// The record that the farthest names, where that is behind our own last one: this file lost what it had sent.
     pub(super) fn beyond(&self, own: Head) -> Option<Head> {
-        let link = self.head.filter(|_| self.upto > own.seq)?;
-        Some(Head { ep: own.ep.max(self.ep), seq: self.upto, link })
+        let farthest = self.farthest.filter(|farthest| farthest.seq > own.seq)?;
+        Some(Head { ep: own.ep.max(farthest.ep), ..farthest })
     }
 
     /// Number and link of the newest.

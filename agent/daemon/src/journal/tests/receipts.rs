@@ -151,6 +151,44 @@ fn a_journal_that_lost_what_it_has_a_receipt_for_goes_on_behind_that() {
 }
 
 #[test]
+fn what_had_a_receipt_is_given_no_number_again_where_the_central_side_went_back_since() {
+    let (mut site, paper) = receipted();
+    let (mut journal, _) = site.start();
+    receive(&mut journal, 2, 2);
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(count(&journal, "receipt"), 2);
+    drop(journal);
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 10");
+    let (journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.receipted, journal.sealer.opened()), ("rollback", 2, 21));
+    let open = journal.store.line(21).unwrap().unwrap();
+    assert_eq!(Parsed::read_bytes(&open).unwrap().prev, paper.head);
+    let said = journal.store.line(22).unwrap().unwrap();
+    assert_eq!(Parsed::read_bytes(&said).unwrap().data()["lost"], json!([[11, 20]]), "it may not have them");
+}
+
+#[test]
+fn an_opening_that_is_gone_and_has_a_receipt_is_gone_on_behind() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[beat()]).unwrap();
+    journal.rotate(&at(5)).unwrap();
+    let opened = head(&journal);
+    let paper = receipt(&journal, 1, opened);
+    journal.receipt(&signed(&paper), &at(6)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    site.by_hand(&format!("DELETE FROM record WHERE seq >= {opened}; DELETE FROM epoch WHERE seq >= {opened}"));
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), journal.sealer.opened()), ("rollback", opened + 1));
+    let open = journal.store.line(opened + 1).unwrap().unwrap();
+    let open = Parsed::read_bytes(&open).unwrap();
+    assert_eq!((open.prev, open.ep), (paper.head, 3));
+    journal.receipt(&signed(&Receipt { n: 2, ..paper }), &at(7)).unwrap();
+    assert_eq!(journal.rebased(), None);
+}
+
+#[test]
 fn a_journal_that_lost_all_but_its_receipt_gives_no_number_again() {
     let (mut site, paper) = receipted();
     site.by_hand("DELETE FROM record; DELETE FROM epoch; DELETE FROM urgent");
@@ -253,4 +291,18 @@ fn what_the_central_side_is_told_of_lost_records_goes_ahead_of_the_backlog() {
     let paper = Receipt { resend: vec![(9, 9)], ..receipt(&journal, 1, 8) };
     let taken = journal.receipt(&signed(&paper), &at(2)).unwrap();
     assert_eq!((taken.gone, journal.declared()), (0, Some(vec![head(&journal)])));
+}
+
+#[test]
+fn a_lost_record_is_lost_and_not_disposed_of_where_the_central_side_went_back_before_it() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 30]).unwrap();
+    receive(&mut journal, 1, 25);
+    let back = Receipt { resend: vec![(10, 25)], ..receipt(&journal, 2, 9) };
+    journal.store.run("DELETE FROM record WHERE seq = 10", [], "test").unwrap();
+    let taken = journal.receipt(&signed(&back), &at(3)).unwrap();
+    let said = Parsed::read_bytes(&lines(&journal).pop().unwrap()).map(|record| (record.kind, record.data()));
+    let (kind, data) = said.unwrap();
+    assert_eq!((taken.gone, kind, &data["lost"]), (0, Kind::JournalRecovered, &json!([[10, 10]])));
 }
