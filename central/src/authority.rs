@@ -179,6 +179,9 @@ impl Authority {
         if key.algorithm() != &PKCS_ECDSA_P256_SHA256 || key.der_bytes().len() != POINT {
             return Err(AuthorityFault::Key);
         }
+        if !is_whole(csr) {
+            return Err(AuthorityFault::Request("what its signature does not cover is not as it is written".into()));
+        }
         Ok(Asked {
             gw: gw.clone(),
             digest: Sha256::digest(key.subject_public_key_info()).into(),
@@ -202,6 +205,28 @@ impl Authority {
         let certificate = params.signed_by(key, &self.issuer).map_err(refused)?;
         Ok(Certified { der: certificate.der().to_vec(), serial, until_s })
     }
+}
+
+/// ecdsa-with-SHA256 as DER (RFC 5758, section 3.2).
+const ECDSA_SHA256: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+
+/// Whether the parts beside what is signed are as everybody writes them: the parser is lax about the tag of the
+/// algorithm, and passes over what follows the request.
+fn is_whole(csr: &[u8]) -> bool {
+    let signed = element(csr).filter(|(_, rest)| rest.is_empty()).and_then(|(inner, _)| element(inner));
+    let behind = signed.and_then(|(_, rest)| rest.strip_prefix(&ECDSA_SHA256));
+    behind.and_then(element).is_some_and(|(_, rest)| rest.is_empty())
+}
+
+/// The contents of a DER element shorter than 64 KiB, and what follows it.
+fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, body) = match der.get(1..)? {
+        [short @ 0..=0x7f, body @ ..] => (usize::from(*short), body),
+        [0x81, one, body @ ..] => (usize::from(*one), body),
+        [0x82, one, two, body @ ..] => (usize::from(u16::from_be_bytes([*one, *two])), body),
+        _ => return None,
+    };
+    body.split_at_checked(length)
 }
 
 fn name(common: &str) -> DistinguishedName {

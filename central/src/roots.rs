@@ -199,13 +199,21 @@ mod tests {
 
     #[test]
     fn no_root_document_is_made_that_no_gateway_would_take() {
-        let (_home, custody) = made();
-        let keys = [1, 2].map(|n| custody.path(&format!("root-{n}.key")));
-        let renew = |ver| custody.renew_root(&keys, Renewal::default(), ver);
-        let refused = (2..200).find_map(|ver| renew(ver).err()).unwrap();
-        assert!(matches!(refused, RootFault::Large { bytes } if bytes > DOWN_LINES_MAX), "{refused}");
-        let (text, roots) = custody.roots().unwrap().unwrap();
-        assert!(text.len() <= DOWN_LINES_MAX && roots.in_force().ver > 40, "{}", roots.in_force().ver);
+        for (signers, too_large) in [(3, true), (2, false)] {
+            let (_home, custody) = made();
+            let keys: Vec<PathBuf> = (1..=signers).map(|n| custody.path(&format!("root-{n}.key"))).collect();
+            let renew = |ver| custody.renew_root(&keys, Renewal::default(), ver);
+            let refused = (2..200).find_map(|ver| renew(ver).err()).unwrap();
+            match refused {
+                RootFault::Large { bytes } => assert!(too_large && bytes > DOWN_LINES_MAX),
+                other => assert!(
+                    !too_large && matches!(other, RootFault::Custody(CustodyError::Documents { .. })),
+                    "{other}"
+                ),
+            }
+            let (text, roots) = custody.roots().unwrap().unwrap();
+            assert!(text.len() <= DOWN_LINES_MAX && roots.in_force().ver > 40, "{}", roots.in_force().ver);
+        }
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! What the store says of each gateway, for a person at a terminal.
 
+mod drills;
 mod orders;
 
 use crate::store::{self, Store, StoreError};
-use picket_record::chain::Parsed;
 use picket_record::encode::Name;
 use picket_record::shown;
-use rusqlite::{Connection, OptionalExtension as _};
-use serde_json::{Map, Value};
+use rusqlite::Connection;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -77,14 +76,6 @@ const RECEIPTS: &str = "
 SELECT 'receipt '||n||' says that records to '||upto||' are here, state '||state||', signed at '
   ||strftime('%Y-%m-%dT%H:%M:%SZ', ts_ms/1000, 'unixepoch')
 FROM receipt WHERE gw=?1 ORDER BY n DESC LIMIT min(?2,1)";
-
-const UNORDERED: &str = "
-SELECT 'NOT ORDERED, treated as live: '||records||' records from '||from_seq||' to '||last_seq||' say that they are of drill '
-  ||id||': '||why
-FROM unordered_drill WHERE gw=?1 ORDER BY from_seq DESC LIMIT ?2";
-
-/// Records that are looked through for the last word about a drill: some weeks.
-const LOOKED_THROUGH: u64 = 50_000;
 
 const LIFE: &str = "
 SELECT CASE WHEN stopped THEN 'stopped in order'
@@ -178,7 +169,7 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
         let mut text = String::new();
         part(&mut text, "orders and commands", orders::rows(db, gw)?);
         part(&mut text, "receipts", rows(db, RECEIPTS, gw)?);
-        part(&mut text, "drills", drills(db, gw)?);
+        part(&mut text, "drills", drills::rows(db, gw)?);
         part(&mut text, "open alarms", rows(db, ALARMS, gw)?);
         part(&mut text, "missing", missing(db, gw)?);
         part(&mut text, "second histories", rows(db, BRANCHES, gw)?);
@@ -193,33 +184,6 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
         part(&mut text, "refused", rows(db, refused, gw)?);
         Ok(text)
     })
-}
-
-/// The newest record of some kinds, and what it says.
-/// A line that can no longer be read says nothing.
-fn newest(db: &Connection, gw: &Name, kinds: [&str; 2]) -> rusqlite::Result<Option<(u64, String, Map<String, Value>)>> {
-    let sql = "SELECT seq,kind,line FROM record WHERE gw=?1 AND kind IN (?2,?3)
-               AND seq > (SELECT max(seq) FROM record WHERE gw=?1) - ?4 ORDER BY seq DESC LIMIT 1";
-    let found: Option<(u64, String, Vec<u8>)> = db
-        .prepare(sql)?
-        .query_row(rusqlite::params![gw.as_str(), kinds[0], kinds[1], LOOKED_THROUGH], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get_ref(2)?.as_bytes().unwrap_or_default().to_vec()))
-        })
-        .optional()?;
-    Ok(found.and_then(|(seq, kind, line)| Some((seq, kind, Parsed::read_bytes(&line).ok()?.data()))))
-}
-
-/// The drill that runs, and those that nobody ordered.
-fn drills(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {
-    let mut told = rows(db, UNORDERED, gw)?;
-    if let Some((seq, kind, data)) = newest(db, gw, ["exercise.started", "exercise.ended"])? {
-        let text = |field: &str| data.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        told.push(match kind.as_str() {
-            "exercise.started" => format!("DRILL {} RUNS since record {seq}", text("id")),
-            _ => format!("drill {} ended with record {seq}: {}", text("id"), text("why")),
-        });
-    }
-    Ok(told)
 }
 
 fn missing(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> {

@@ -161,6 +161,7 @@ fn a_request_for_another_name_kind_of_key_or_with_extensions_or_a_broken_signatu
         assert!(matches!(refused, Err(CertifyFault::Authority(_))), "byte {n}: {refused:?}");
     }
     assert!(scene.ask(whole[..whole.len() - 1].to_vec(), 0).is_err());
+    assert!(scene.ask([whole.as_slice(), b"x"].concat(), 0).is_err());
     assert_eq!(scene.store.last_certificate(&name("gate-7")).unwrap(), None);
 }
 

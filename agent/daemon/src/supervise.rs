@@ -3,7 +3,7 @@
 use crate::certificate::{Around, Keeper, Ours};
 use crate::evidence::restore;
 use crate::journal::thread::{self, Request};
-use crate::journal::{Journal, told};
+use crate::journal::{Credentials, Journal, told};
 use crate::line::Carrier;
 use crate::settings::{self, Faults, Loaded, RegisterText};
 use crate::think::{Carriers, Thinker};
@@ -19,7 +19,7 @@ use picket_record::encode::Name;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
@@ -75,7 +75,6 @@ pub fn run(loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -
 
 async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Faults>) -> Result<End, Refusal> {
     let mut clock = clock::Clock::new(loaded.clock);
-    let now = clock.now();
     let (site_name, gateway) = (loaded.plan.site.clone(), loaded.plan.gateway.clone());
     let register = match register {
         // Nothing is written for a start that cannot be.
@@ -91,25 +90,8 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         Some(address) => Some((listen(&address, &loaded.journal.file).await?, address)),
         None => None,
     };
-    close_to_others(&loaded.journal.file)?;
-    let anew = begun::is_missing(&loaded.journal);
-    if anew {
-        let file = loaded.journal.file.display();
-        tracing::error!(
-            "{file} is not there, and this gateway had a journal: is its volume mounted? A new one is begun, which the \
-             central side is told (`reset`). To go on with the old one: stop the agent, mount it, start the agent"
-        );
-    }
-    let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &now.when(), VERSION);
-    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
-    let mut recovered = Recovered { anew, ..recovered };
-    begun::note(&loaded.journal);
-    clock.resume(recovered.clock.as_ref().map_or(0, |last| last.era_at(&now.when())));
+    let (journal, recovered) = journal(&mut loaded, credentials, &mut clock)?;
     let now = clock.now();
-    let sensitivity = loaded.plan.sensitivity.clone();
-    let mut journal = journal.labelled(sensitivity.clone());
-    recovered.head = tell_archives(&mut journal, &loaded.journal.file, &now.when()).unwrap_or(recovered.head);
-    judge_certificates(&mut loaded, journal.receipt_ms());
     let (register, refused) = register_in_force(&journal, &recovered, register)?;
     // Behind the journal's lock: another agent's socket is not taken away.
     let control = control::bind(&loaded.runtime)
@@ -141,6 +123,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
 
     // Where nobody keeps a certificate, whoever asks for one is told so.
     drop(asked_of_keeper);
+    let sensitivity = loaded.plan.sensitivity.clone();
     let start = Start { plan: loaded.plan, register, register_refused: refused, recovered, seed, version: VERSION };
     let site = Site::new(&now, start);
     let (status, shown) = watch::channel(Arc::new(site.status(&now)));
@@ -152,24 +135,42 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         });
     }
     let (clock_of, statements) = mpsc::channel(control::STATEMENTS);
-    owners.servers.spawn_local({
-        let answering = control::Answering {
-            status: shown,
-            journal: requests.clone(),
-            clock: clock_of,
-            desk: control::Desk::new(inputs.clone(), sensitivity),
-            keeper: ask_keeper,
-        };
-        async move {
-            control::serve(control, answering).await;
-            "the control socket"
-        }
-    });
+    let desk = control::Desk::new(inputs.clone(), sensitivity);
+    let journal = requests.clone();
+    owners.control(control, control::Answering { status: shown, journal, clock: clock_of, desk, keeper: ask_keeper });
     let carriers = Carriers { lines, quiet, journal: requests, mending };
     let thinker = Thinker::new(site, clock, carriers, status, statements);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)
+}
+
+/// Opens the journal, and sets the clock's era and what certificates are judged by after it.
+fn journal(
+    loaded: &mut Loaded,
+    credentials: Credentials,
+    clock: &mut clock::Clock,
+) -> Result<(Journal, Recovered), String> {
+    close_to_others(&loaded.journal.file)?;
+    let anew = begun::is_missing(&loaded.journal);
+    if anew {
+        let file = loaded.journal.file.display();
+        tracing::error!(
+            "{file} is not there, and this gateway had a journal: is its volume mounted? A new one is begun, which the \
+             central side is told (`reset`). To go on with the old one: stop the agent, mount it, start the agent"
+        );
+    }
+    let when = clock.now().when();
+    let opened = Journal::open(&loaded.journal, credentials, Box::new(random), &when, VERSION);
+    let (journal, recovered) = opened.map_err(|fault| told(&fault))?;
+    let mut recovered = Recovered { anew, ..recovered };
+    begun::note(&loaded.journal);
+    clock.resume(recovered.clock.as_ref().map_or(0, |last| last.era_at(&when)));
+    let mut journal = journal.labelled(loaded.plan.sensitivity.clone());
+    let stated = tell_archives(&mut journal, &loaded.journal.file, &clock.now().when());
+    recovered.head = stated.unwrap_or(recovered.head);
+    judge_certificates(loaded, journal.receipt_ms());
+    Ok((journal, recovered))
 }
 
 /// Nobody else reads the journal, whoever made its files.
@@ -296,6 +297,14 @@ struct Owners {
 }
 
 impl Owners {
+    /// Answers clients of the control socket.
+    fn control(&mut self, listener: UnixListener, answering: control::Answering) {
+        self.servers.spawn_local(async move {
+            control::serve(listener, answering).await;
+            "the control socket"
+        });
+    }
+
     fn journal(
         &mut self,
         journal: Journal,

@@ -96,7 +96,6 @@ fn orders_receipts_and_the_drill_that_runs_are_told_of_a_gateway() {
     scene.receipt(0).unwrap();
     let told = details(&scene);
     for line in [
-        "order 1 was given and is NOT in force yet",
         "order 1 is in force, by record 2 of",
         "receipt 1 says that records to 3 are here, state ok",
         "DRILL spring RUNS since record 3",

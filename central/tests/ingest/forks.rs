@@ -196,13 +196,16 @@ fn an_opening_that_was_taken_for_another_history_and_is_of_the_chain_is_no_longe
     scene.send(1..=3, 0);
     let (_, stray) = open(8, Head { ep: 1, seq: 4, link: [7; 32] }, TailState::Crash);
     let (_, own) = history(9, head(&scene, 4, 1), TailState::Crash, 1);
+    let stray_link = stray.link.to_vec();
     assert_eq!(send(&mut scene, &[stray], 10).ahead, 1);
     assert_eq!(send(&mut scene, &own[..1], 20).forks, 1, "another one waits under its number");
     assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM branch"), 1);
-    assert_eq!(scene.send([4], 30), Tally { stored: 1, refused: 1, ..Tally::default() });
+    assert_eq!(scene.send([4], 30), Tally { stored: 1, forks: 1, ..Tally::default() });
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM branch"), 2, "what waited is of another history");
     assert_eq!(send(&mut scene, &own, 40).stored, 2);
-    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM branch"), 0);
-    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM fork"), 0);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM branch"), 1);
+    let kept: Vec<u8> = scene.ask_store("SELECT link FROM fork");
+    assert_eq!(kept, stray_link);
 }
 
 #[test]

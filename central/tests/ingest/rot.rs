@@ -94,7 +94,7 @@ fn a_revocation_walks_a_long_history_without_the_lock_of_the_writer() {
     assert_eq!(scene.ask_store::<String>(after), before, "up to the record, whatever came after it");
     let db = rusqlite::Connection::open(scene.path()).unwrap();
     let plan = "EXPLAIN QUERY PLAN SELECT seq,link,line,received_ms FROM record WHERE gw='g' AND seq>1 AND seq<=9
-        AND kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged') ORDER BY seq";
+        AND kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged','snapshot') ORDER BY seq";
     let plan: String = db.query_row(plan, [], |row| row.get(3)).unwrap();
     assert!(plan.contains("USING INDEX record_alarm"), "{plan}");
 }
