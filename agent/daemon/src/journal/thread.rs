@@ -10,7 +10,7 @@ use picket_record::body::{Body, When};
 use picket_record::encode::Link;
 use sha2::{Digest as _, Sha256};
 use std::error::Error as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 mod asked;
 
@@ -84,22 +84,13 @@ pub fn serve(
                 None
             }
             Request::Slice { wanted, reply } => {
-                let _ = reply.send(journal.bundle_lines(wanted).map_err(|fault| told(&fault)));
-                None
+                handed(reply, journal.bundle_lines(wanted).map_err(|fault| told(&fault)))
             }
-            Request::ReceiptKeys { reply } => {
-                // Whoever asked may be gone.
-                let _ = reply.send(journal.receipt_keys());
-                None
-            }
+            Request::ReceiptKeys { reply } => handed(reply, journal.receipt_keys()),
             Request::Personal { records, reply } => {
-                let _ = reply.send(journal.personal_in(&records).map_err(|fault| told(&fault)));
-                None
+                handed(reply, journal.personal_in(&records).map_err(|fault| told(&fault)))
             }
-            Request::Papers { range, reply } => {
-                let _ = reply.send(journal.papers(range).map_err(|fault| told(&fault)));
-                None
-            }
+            Request::Papers { range, reply } => handed(reply, journal.papers(range).map_err(|fault| told(&fault))),
             Request::State { when, kind, data, reply } => {
                 mending.send_if_modified(|mends| replaced(mends, journal.to_be_mended()));
                 let _ = reply.send(journal.state(&when, kind, data).map_err(|fault| told(&fault)));
@@ -121,6 +112,12 @@ fn tell(journal: &mut Journal, inputs: &mpsc::Sender<Input>, answers: impl Itera
         inputs.blocking_send(input).map_err(|_| Gone)?;
     }
     Ok(())
+}
+
+/// Whoever asked may be gone.
+fn handed<T>(reply: oneshot::Sender<T>, answer: T) -> Option<Input> {
+    drop(reply.send(answer));
+    None
 }
 
 fn replaced(shown: &mut Option<u64>, next: Option<u64>) -> bool {
