@@ -151,7 +151,12 @@ impl Drafts {
         self.handed + self.waiting.len() as u64
     }
 
-    /// The disk budget (records.md, "Full disk or overload"): from 70 % no severity 0, from 85 % severity 3 and up
+    /// Whether so many vital drafts would be taken: what takes effect is stated, or does not take effect.
+    pub fn has_room(&self, count: usize) -> bool {
+        self.waiting.len() + count <= MAX_WAITING
+    }
+
+    /// The disk budget: from 70 % no severity 0, from 85 % severity 3 and up
     /// only, with heartbeats and gaps, and what a start would otherwise misread (a register whose version is not
     /// declared, a stop in order); and the length of the queue.
     fn admits(&self, body: &Body, commit: Commit) -> bool {
@@ -288,6 +293,8 @@ fn is_vital(kind: Kind) -> bool {
             | Kind::SettingsApplied
             | Kind::OrderApplied
             | Kind::RootApplied
+            | Kind::ExerciseStarted
+            | Kind::ExerciseEnded
     )
 }
 

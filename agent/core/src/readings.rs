@@ -15,7 +15,7 @@ mod messages;
 pub use messages::{Mark, Remembered};
 use messages::{Messages, Told};
 
-/// Most bytes of points in one record: leaves room for everything else in its 8 KiB (records.md).
+/// Most bytes of points in one record: leaves room for everything else in the 8 KiB of a payload.
 const MAX_BYTES: usize = 6_000;
 /// Most points of one device that are kept. A profile has fewer; a camera names its points itself.
 const MAX_POINTS: usize = 2_048;

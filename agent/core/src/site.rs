@@ -75,6 +75,8 @@ pub struct Site {
     certificate: Watch,
     /// Settings that the order in force gives.
     ordered: orders::Settings,
+    /// The draft of an order whose retention is not in force yet.
+    retains_with: Option<u64>,
     central_clock: Option<order::CentralClock>,
     tally: routine::Tally,
     health: Health,
@@ -124,6 +126,7 @@ impl Site {
             orders,
             certificate: Watch::default(),
             ordered,
+            retains_with: None,
             central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
             health: Health::new(now),
@@ -181,6 +184,7 @@ impl Site {
                 let check = self.checks.heard(line);
                 self.check(check);
             }
+            Input::Declared { seqs } => self.uplink.declared(&seqs),
             Input::Rebased(rebased) => self.rebased(now, rebased),
             Input::Receipted(receipted) => {
                 self.seen_by_central(now, receipted.state);
@@ -217,6 +221,7 @@ impl Site {
         let recorded = self.alarms.stored(through, head) | self.erasure.stored(through, head);
         self.uplink.stored(head, urgent);
         self.summaries.stored(head, fill_permille);
+        self.retain_once_stored(through);
         let mended = self.store_fault.take().is_some();
         self.changed_if(mended || recorded);
         for (line, token) in self.confirms.stored(through) {

@@ -9,8 +9,8 @@ use picket_record::body::When;
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 
-/// A wall clock that moved against the boot clock by more than this between two readings was stepped (records.md,
-/// "Clock"). No slew does that: chrony makes at most 83 ms a second (chrony.conf(5), `maxslewrate`), the kernel 0.5 ms,
+/// A wall clock that moved against the boot clock by more than this between two readings was stepped. No slew
+/// does that: chrony makes at most 83 ms a second (chrony.conf(5), `maxslewrate`), the kernel 0.5 ms,
 /// and the agent reads both clocks every second.
 const STEP_MS: i64 = 500;
 /// A step is recorded at once, then at most so often: a clock that jumps every second must not fill the journal.

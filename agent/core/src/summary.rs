@@ -30,6 +30,9 @@ const RETRY_US: u64 = s(10);
 /// A summary of a day holds so many records at least, else it goes on into the next: a clock that flaps around midnight
 /// must not fill the journal with summaries. A quiet gateway writes 1,440 heartbeats a day.
 const RECORDS_MIN: u64 = 600;
+/// Without a synchronised clock no day ends: then a summary goes over so many records, a little more than a quiet gateway
+/// writes in a day. The journal would keep them for ever, or dispose of what nobody summed up.
+const UNDATED_MAX: u64 = 1_500;
 /// The journal disposes only of what is summed up. Where it wants to and cannot (its share of the budget in thousandths,
 /// a little before it begins to make room), a day is summed up in parts ...
 const PART_FROM_PERMILLE: u16 = 550;
@@ -76,6 +79,8 @@ struct Span {
     behind: Option<u64>,
     /// First and last day since 1970, by a synchronised clock; `None` where there was none.
     days: Option<(i64, i64)>,
+    /// Records in a row without a day, the last one included.
+    undated: u64,
     by_severity: [u64; 5],
     dropped: u64,
     equipment: BTreeMap<String, Counts>,
@@ -168,17 +173,21 @@ impl Summaries {
 }
 
 impl Span {
-    /// Whether a record is of another day, and this span is long enough to be one.
+    /// Whether a record is of another day, and this span is long enough to be one; or nobody knows of days any more.
     fn ends_before(&self, record: &Past) -> bool {
         let other = self.days.zip(day(record)).is_some_and(|((_, last), day)| day != last);
-        other && self.records >= RECORDS_MIN
+        (other && self.records >= RECORDS_MIN) || self.undated >= UNDATED_MAX
     }
 
     fn take(&mut self, record: &Past) {
         self.records += 1;
-        if let Some(day) = day(record) {
-            let (first, last) = self.days.unwrap_or((day, day));
-            self.days = Some((first.min(day), last.max(day)));
+        match day(record) {
+            Some(day) => {
+                let (first, last) = self.days.unwrap_or((day, day));
+                self.days = Some((first.min(day), last.max(day)));
+                self.undated = 0;
+            }
+            None => self.undated += 1,
         }
         self.by_severity[record.severity as usize] += 1;
         if record.kind == Kind::GapDropped {

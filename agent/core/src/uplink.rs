@@ -3,17 +3,20 @@
 
 use crate::status::LeftStatus;
 use crate::time::{Now, s};
-use crate::wire::{BATCH_BYTES, Batch, Lane, Rebased, Receipted};
+use crate::wire::{BATCH_BYTES, Batch, Rebased, Receipted};
 use branch::Branch;
 use flights::{Flight, Flights};
 use picket_record::encode::Link;
 use picket_record::receipt::State;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use urgent::Urgent;
 
+mod answers;
 mod branch;
 mod flights;
+mod urgent;
 
-/// Most records sent without a receipt: bounds what a slow central side must hold (records.md, "Receipts" 2).
+/// Most records sent without a receipt: bounds what a slow central side must hold.
 pub const WINDOW: u64 = 8_192;
 /// Most bytes of their lines; a batch is begun only where it fits as a whole.
 pub const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
@@ -56,15 +59,17 @@ pub struct Uplink {
     listen_until: Option<u64>,
     /// Records up to here were read for the link in this session.
     sent: u64,
-    urgent: BTreeSet<u64>,
-    urgent_sent: BTreeSet<u64>,
+    /// Highest number that the record lane ever carried.
+    reached: u64,
+    urgent: Urgent,
     have: Vec<(u64, u64)>,
     /// Ranges asked for again, rising.
     resend: VecDeque<(u64, u64)>,
-    /// Urgent records under way; empty = the lane is free.
-    urgent_open: Vec<u64>,
     flights: Flights,
     branch: Branch,
+    /// So many batches of the record lane are under way that count as not sent. None follows before they are answered:
+    /// an answer names no batch.
+    stale: usize,
     left: Option<LeftStatus>,
     paused_until: u64,
 }
@@ -86,13 +91,13 @@ impl Uplink {
             receipt_us: 0,
             listen_until: None,
             sent: receipted,
-            urgent: newest(urgent.into_iter().filter(|seq| *seq > receipted).collect()),
-            urgent_sent: BTreeSet::new(),
+            reached: 0,
+            urgent: Urgent::of(urgent.into_iter().filter(|seq| *seq > receipted)),
             have: Vec::new(),
             resend: VecDeque::new(),
-            urgent_open: Vec::new(),
             flights: Flights::default(),
             branch: Branch::default(),
+            stale: 0,
             left: None,
             paused_until: 0,
         }
@@ -120,9 +125,12 @@ impl Uplink {
 
     /// The chain goes on behind a receipt: what was sent or asked for of the branch that was left says nothing here.
     pub fn rebased(&mut self, now: &Now, rebased: &Rebased) {
-        self.lanes_free();
+        self.stale += self.under_way();
+        self.flights = Flights::default();
+        self.urgent.left();
         (self.head, self.receipted, self.gone) = (rebased.head, rebased.upto, 0);
-        (self.urgent, self.have) = (BTreeSet::new(), Vec::new());
+        self.reached = rebased.upto;
+        self.have.clear();
         self.forget_sent(now);
         self.branch = Branch::of(rebased.branch);
         let Rebased { tail, found, upto, left, .. } = rebased.clone();
@@ -161,9 +169,10 @@ impl Uplink {
     }
 
     fn lanes_free(&mut self) {
-        self.urgent_open.clear();
+        self.urgent.interrupted();
         self.flights = Flights::default();
         self.branch.interrupted();
+        self.stale = 0;
     }
 
     /// What is to be sent begins behind this.
@@ -174,7 +183,7 @@ impl Uplink {
     fn forget_sent(&mut self, now: &Now) {
         self.sent = self.floor();
         self.flights.unreceipted_none();
-        self.urgent_sent = self.urgent_open.iter().copied().collect();
+        self.urgent.sent_none();
         self.resend.clear();
         self.receipt_us = now.mono_us;
     }
@@ -182,89 +191,18 @@ impl Uplink {
     /// Records up to `head` are stored; `urgent` of them go first.
     pub fn stored(&mut self, head: u64, urgent: &[u64]) {
         self.head = self.head.max(head);
-        self.urgent.extend(urgent.iter().filter(|seq| **seq > self.receipted));
-        self.urgent = newest(std::mem::take(&mut self.urgent));
+        self.urgent.stored(urgent.iter().copied().filter(|seq| *seq > self.receipted));
     }
 
-    /// The journal read a batch and hands it to the link: how far it goes, and how many bytes of lines it has.
-    pub fn packed(&mut self, session: u32, lane: Lane, through: u64, bytes: u64) {
-        if self.session != Some(session) || lane != Lane::Record {
-            return;
-        }
-        if self.branch.packed(through) {
-            return;
-        }
-        let Some(flight) = self.flights.packed(through, bytes) else { return };
-        if flight.again {
-            // It says nothing about what lies between it and what was sent before.
-            if flight.through < flight.to {
-                self.resend.push_front((flight.through + 1, flight.to));
-            }
-        } else if flight.from <= self.sent + 1 {
-            self.sent = self.sent.max(flight.through);
-        }
-    }
-
-    /// A batch left, or could not.
-    pub fn sent(&mut self, now: &Now, session: u32, lane: Lane, result: Result<u64, String>) {
-        if self.session != Some(session) {
-            return;
-        }
-        if result.is_err() {
-            self.paused_until = now.mono_us + PAUSE_US;
-        }
-        match lane {
-            Lane::Urgent => {
-                // What did not leave goes again; nothing at all to be sent means that it is no longer there.
-                let through = result.map_or(Some(0), |through| (through > 0).then_some(through));
-                let open = std::mem::take(&mut self.urgent_open);
-                for seq in open.iter().filter(|seq| through.is_some_and(|through| **seq > through)) {
-                    self.urgent_sent.remove(seq);
-                }
-            }
-            Lane::Record => match result {
-                Ok(through) if self.branch.left(through, self.sent + 1) => {}
-                Ok(0) => self.passed_over(),
-                Ok(through) => self.batch_left(now, through),
-                Err(_) => {
-                    self.branch.interrupted();
-                    self.batch_failed();
-                }
-            },
-        }
-    }
-
-    /// The range that was to be read holds no record any more.
-    fn passed_over(&mut self) {
-        let Some(range) = self.flights.nothing_read() else { return };
-        if !range.again && range.from <= self.sent + 1 {
-            self.sent = self.sent.max(range.to);
-        }
-    }
-
-    fn batch_left(&mut self, now: &Now, through: u64) {
-        let left = self.flights.left(through);
-        // The wait for a receipt counts from when the first record without one left.
-        if left.is_some_and(|flight| !flight.again && flight.from <= self.floor() + 1) {
-            self.receipt_us = now.mono_us;
-        }
-    }
-
-    /// Which one of those under way failed is not told, and those behind it may have been thrown away: all go again.
-    fn batch_failed(&mut self) {
-        let open = self.flights.failed();
-        for flight in open.iter().rev() {
-            if flight.again {
-                self.resend.push_front((flight.from, flight.through));
-            } else {
-                self.sent = self.sent.min(flight.from - 1).max(self.floor());
-            }
-        }
+    /// These records, and no others without a receipt, declare a loss that holds up the backlog.
+    pub fn declared(&mut self, seqs: &[u64]) {
+        self.head = self.head.max(seqs.last().copied().unwrap_or(0));
+        self.urgent.declared(seqs.iter().copied().filter(|seq| *seq > self.receipted));
     }
 
     /// A verified receipt.
     pub fn receipted(&mut self, now: &Now, receipted: Receipted) {
-        let Receipted { state, upto, have, resend, mark, gone, urgent, .. } = receipted;
+        let Receipted { state, upto, have, resend, mark, gone, .. } = receipted;
         self.state = Some(state);
         self.receipt = Some(mark);
         self.listen_until = None;
@@ -273,19 +211,17 @@ impl Uplink {
         if upto < self.receipted {
             self.sent = upto;
             self.flights.unreceipted_none();
-            self.urgent_sent = self.urgent_open.iter().copied().collect();
+            self.urgent.sent_none();
         }
         if upto != self.receipted {
             self.receipt_us = now.mono_us;
         }
         (self.receipted, self.gone) = (upto, gone);
         self.sent = self.sent.max(self.floor());
-        self.urgent.extend(urgent);
         self.flights.receipted(upto);
         self.branch.receipted(upto);
         self.receipt_ms = now.utc_ms;
-        self.urgent.retain(|seq| *seq > upto);
-        self.urgent_sent.retain(|seq| *seq > upto);
+        self.urgent.receipted(upto);
         let last = self.head.min(self.floor() + WINDOW);
         let mut resend: Vec<(u64, u64)> = resend.into_iter().map(|(from, to)| (from.max(1), to.min(last))).collect();
         resend.retain(|(from, to)| from <= to);
@@ -312,22 +248,14 @@ impl Uplink {
     }
 
     fn next_urgent(&mut self) -> Option<Batch> {
-        if !self.urgent_open.is_empty() {
-            return None;
-        }
-        let waiting = self.urgent.difference(&self.urgent_sent).copied().filter(|seq| !self.is_receipted(*seq));
-        let seqs: Vec<u64> = waiting.take(URGENT_BATCH).collect();
-        if seqs.is_empty() {
-            return None;
-        }
-        self.urgent_sent.extend(&seqs);
-        self.urgent_open.clone_from(&seqs);
-        Some(Batch::Urgent { seqs, receipted: self.receipted })
+        let (receipted, have) = (self.receipted, &self.have);
+        let seqs = self.urgent.next(|seq| is_receipted(receipted, have, seq))?;
+        Some(Batch::Urgent { seqs, receipted })
     }
 
     /// What was left takes turns with what is new: a long branch does not hold up the day.
     fn next_range(&mut self) -> Option<Batch> {
-        if self.branch.is_read() || !self.flights.has_room() {
+        if self.stale > 0 || self.branch.is_read() || !self.flights.has_room() {
             return None;
         }
         if let Some(after) = self.branch.next() {
@@ -375,10 +303,7 @@ impl Uplink {
     /// Everything stored has left, or cannot leave now.
     pub fn is_drained(&self) -> bool {
         self.session.is_none()
-            || (self.sent >= self.head
-                && self.flights.is_empty()
-                && self.branch.is_sent()
-                && self.urgent_open.is_empty())
+            || (self.sent >= self.head && self.flights.is_empty() && self.branch.is_sent() && self.urgent.is_idle())
     }
 
     /// Up to here there are receipts.
@@ -388,7 +313,7 @@ impl Uplink {
 
     /// Whether the central side has stated that it holds a record.
     pub fn is_receipted(&self, seq: u64) -> bool {
-        seq <= self.receipted || self.have.iter().any(|(from, to)| (*from..=*to).contains(&seq))
+        is_receipted(self.receipted, &self.have, seq)
     }
 
     /// Last stored record.
@@ -417,11 +342,8 @@ impl Uplink {
     }
 }
 
-fn newest(mut urgent: BTreeSet<u64>) -> BTreeSet<u64> {
-    while urgent.len() > MAX_URGENT {
-        urgent.pop_first();
-    }
-    urgent
+fn is_receipted(upto: u64, have: &[(u64, u64)], seq: u64) -> bool {
+    seq <= upto || have.iter().any(|(from, to)| (*from..=*to).contains(&seq))
 }
 
 #[cfg(test)]

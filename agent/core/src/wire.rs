@@ -100,6 +100,11 @@ pub enum Input {
         /// The line as received.
         line: String,
     },
+    /// These records say what is lost or gone, and have no receipt: all that do. They go ahead of everything.
+    Declared {
+        /// Their numbers, rising.
+        seqs: Vec<u64>,
+    },
     /// The chain goes on behind a receipt of the central side; always before the [`Input::Receipted`] that says so.
     Rebased(Rebased),
     /// The journal verified and stored a receipt.
@@ -423,8 +428,6 @@ pub struct Receipted {
     pub mark: (u64, Link),
     /// Records behind `upto` and up to this were disposed of: they cannot be sent. 0 where the next one is here.
     pub gone: u64,
-    /// Records that say so, or what is lost: they go first.
-    pub urgent: Vec<u64>,
 }
 
 /// The journal left its branch: the central side holds another history of this gateway, and the chain goes on behind it.

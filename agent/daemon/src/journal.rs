@@ -18,6 +18,7 @@ pub mod bundle;
 mod damage;
 mod document;
 mod gone;
+mod lines;
 mod log;
 mod look_back;
 mod lost;
@@ -174,6 +175,9 @@ pub struct Journal {
     /// Links of those that were taken since the start, the newest first.
     commands: VecDeque<Link>,
     retention: retention::Retention,
+    /// Records that declare a loss and have no receipt.
+    declared: Vec<u64>,
+    declared_is_news: bool,
     sensitivity: Sensitivity,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,

@@ -90,7 +90,13 @@ impl Pair {
     fn take_receipts(&mut self, now: &Now) {
         for receipt in self.ingest.receipts(self.central_now()).expect("the store signs") {
             match self.journal.receipt(&receipt.line, &now.when()) {
-                Ok(receipted) => self.uplink.receipted(now, receipted),
+                Ok(receipted) => {
+                    // As the journal's thread does: what is gone for good is said first.
+                    if let Some(seqs) = self.journal.declared() {
+                        self.uplink.declared(&seqs);
+                    }
+                    self.uplink.receipted(now, receipted);
+                }
                 // As the site does: it asks, and names the newest receipt that it has.
                 Err(ReceiptFault::Old { n, known }) if n < known => {
                     self.behind += 1;

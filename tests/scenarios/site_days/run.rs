@@ -466,10 +466,13 @@ impl Day {
         let when = self.now().when();
         let Some(agent) = &mut self.agent else { return };
         let answer = agent.journal.receipt(line, &when);
-        let rebased = agent.journal.rebased();
+        let (rebased, declared) = (agent.journal.rebased(), agent.journal.declared());
         if let Some(rebased) = rebased {
             self.came_back(&rebased);
             self.answer(100, 1_000, Input::Rebased(rebased));
+        }
+        if let Some(seqs) = declared {
+            self.answer(100, 1_000, Input::Declared { seqs });
         }
         match answer {
             Ok(receipted) => self.answer(100, 1_000, Input::Receipted(receipted)),

@@ -124,6 +124,14 @@ fn a_group_that_is_longer_than_an_append_is_stored_whole_and_a_monstrous_one_is_
 }
 
 #[test]
+fn what_takes_effect_by_order_is_stated_however_full_the_journal_is() {
+    let mut drafts = Drafts::new(900);
+    for kind in [Kind::OrderApplied, Kind::ExerciseStarted, Kind::ExerciseEnded, Kind::RegisterApplied] {
+        assert!(push(&mut drafts, kind, Severity::Notice, Commit::Now).is_some(), "{kind:?}");
+    }
+}
+
+#[test]
 fn from_seventy_percent_of_the_budget_severity_0_is_dropped_and_from_85_what_is_below_3() {
     let admitted = |fill: u16| {
         let mut drafts = Drafts::new(fill);

@@ -18,6 +18,10 @@ pub(super) struct CentralClock {
     mono_us: u64,
 }
 
+/// Most records by which an order or a command takes effect: with a register, or with the end of the drill before.
+const EFFECTS_MAX: usize = 2;
+const NO_ROOM: &str = "too much waits for the journal to record it";
+
 impl Site {
     pub(super) fn order_heard(&mut self, now: &Now, content_type: Option<&str>, payload: Vec<u8>) {
         match self.orders.heard(content_type, payload) {
@@ -32,12 +36,14 @@ impl Site {
     }
 
     pub(super) fn order_checked(&mut self, now: &Now, checked: Checked) {
+        let checked = self.stateable(checked);
         let trusted_ms = self.trusted_ms(now);
         let (said, output) = self.orders.checked(now, trusted_ms, checked);
         self.commanded(now, said, output);
     }
 
     pub(super) fn order_kept(&mut self, now: &Now, link: &Link, result: Result<Option<Register>, String>) {
+        let result = if self.drafts.has_room(EFFECTS_MAX) { result } else { Err(NO_ROOM.into()) };
         let (done, output) = self.orders.kept(now, link, result);
         match done {
             Ok(applied) => {
@@ -45,6 +51,16 @@ impl Site {
                 self.commanded(now, Vec::new(), output);
             }
             Err(said) => self.commanded(now, said, output),
+        }
+    }
+
+    /// A command that could not be recorded has no effect.
+    fn stateable(&self, checked: Checked) -> Checked {
+        match checked {
+            Checked::Command { command, .. } if !self.drafts.has_room(EFFECTS_MAX) => {
+                Checked::Refused { what: "command", n: command.n, reason: "disk", cause: NO_ROOM.into() }
+            }
+            checked => checked,
         }
     }
 
@@ -64,9 +80,8 @@ impl Site {
         let Applied { statement, settings, register } = applied;
         self.ordered = settings;
         self.pace(now);
-        self.retain();
         self.drafts.begin_group();
-        self.record(now, statement);
+        self.retains_with = self.record(now, statement);
         if let Some(register) = register.filter(|register| register.digest() != self.standings.register().digest()) {
             let version = self.standings.register().version() + 1;
             let register = register.numbered(version);
@@ -80,6 +95,13 @@ impl Site {
         self.recheck(now);
         self.judge_orders(now);
         self.changed_if(true);
+    }
+
+    /// The journal keeps records for another time only once the order that says so is stored.
+    pub(super) fn retain_once_stored(&mut self, through: u64) {
+        if self.retains_with.take_if(|draft| *draft <= through).is_some() {
+            self.retain();
+        }
     }
 
     /// How long records are kept, wherever that stands.

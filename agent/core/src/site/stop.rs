@@ -38,6 +38,7 @@ pub(super) fn still_counts(input: &Input) -> bool {
         | Input::LinkDown { .. }
         | Input::ReceiptHeard { .. }
         | Input::Receipted(_)
+        | Input::Declared { .. }
         | Input::ReceiptBehind
         | Input::Rebased(_) => true,
         Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,

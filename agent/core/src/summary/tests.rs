@@ -216,3 +216,15 @@ fn the_largest_summary_fits_into_a_record() {
     }
     assert!(Value::Object(counts.data()).to_string().len() < 7_000);
 }
+
+#[test]
+fn without_a_synchronised_clock_a_summary_goes_over_so_many_records() {
+    let dated = |record: Past| record.seq <= 700;
+    let records: Vec<Past> =
+        (1..=4_000).map(|n| beat(n, n)).map(|past| Past { synced: dated(past.clone()), ..past }).collect();
+    let groups = look(&mut Summaries::new(&at(0), &[], 4_000), &records);
+    let ends: Vec<&Value> = groups.iter().filter_map(|group| group.last()?.data.get("to")).collect();
+    assert_eq!(ends, [&json!(700 + UNDATED_MAX), &json!(700 + 2 * UNDATED_MAX)]);
+    assert_eq!(groups[0][0].data["day"], "2026-11-22");
+    assert!(!groups[1][0].data.contains_key("day"));
+}

@@ -63,7 +63,7 @@ impl Branch {
         read
     }
 
-    /// Whether the batch that left is a part of the branch; `next` is the first record that is not sent yet.
+    /// Whether the batch that left is a part of the branch; `next` is the first record that went by no lane yet.
     pub(super) fn left(&mut self, through: u64, next: u64) -> bool {
         match self.under_way {
             // Nothing is there any more.
@@ -94,6 +94,10 @@ impl Branch {
     /// Up to here the central side has it, where that is news.
     pub(super) fn told(&mut self) -> Option<u64> {
         std::mem::take(&mut self.news).then_some(self.told)
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
     }
 
     /// Whether the broker has all of it.

@@ -35,6 +35,10 @@ impl Flights {
         self.reading.is_none() && self.open.is_empty()
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.open.len() + usize::from(self.reading.is_some())
+    }
+
     /// Whether another range may be read.
     pub(super) fn has_room(&self) -> bool {
         self.reading.is_none() && self.open.len() < OPEN_BATCHES

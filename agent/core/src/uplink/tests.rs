@@ -1,6 +1,9 @@
 use super::*;
 use crate::testbed::at;
+use crate::wire::Lane;
 use proptest::prelude::*;
+
+mod branches;
 
 fn linked(head: u64, receipted: u64, urgent: &[u64]) -> Uplink {
     let mut uplink = Uplink::new(head, receipted, urgent.to_vec());
@@ -18,17 +21,7 @@ fn up(uplink: &mut Uplink, now_us: u64, session: u32) {
 fn receive(uplink: &mut Uplink, now: &Now, upto: u64, have: Vec<(u64, u64)>, resend: Vec<(u64, u64)>) {
     uplink.receipted(
         now,
-        Receipted {
-            state: State::Ok,
-            upto,
-            have,
-            resend,
-            ts_ms: 0,
-            order: 0,
-            mark: (1, [1; 32]),
-            gone: 0,
-            urgent: vec![],
-        },
+        Receipted { state: State::Ok, upto, have, resend, ts_ms: 0, order: 0, mark: (1, [1; 32]), gone: 0 },
     );
 }
 
@@ -155,15 +148,6 @@ fn an_urgent_record_that_the_central_side_has_ahead_of_the_chain_is_not_sent_aga
 }
 
 #[test]
-fn a_long_outage_keeps_a_bounded_number_of_urgent_records_the_newest() {
-    let mut uplink = Uplink::new(0, 0, vec![]);
-    for seq in 1..=5_000 {
-        uplink.stored(seq, &[seq]);
-    }
-    assert_eq!((uplink.urgent.len(), uplink.urgent.first()), (MAX_URGENT, Some(&3_977)));
-}
-
-#[test]
 fn without_a_receipt_for_a_minute_it_is_sent_again_counted_from_when_it_left() {
     let mut uplink = linked(1, 1, &[]);
     uplink.stored(2, &[]);
@@ -224,10 +208,11 @@ fn one_batch_that_failed_takes_those_behind_it_along_and_all_go_again_in_order()
     uplink.sent(&at(0), 1, Lane::Record, Ok(300));
     uplink.sent(&at(0), 1, Lane::Record, Err("refused".into()));
     assert_eq!(next(&mut uplink, 999_999), None);
-    assert_eq!(next(&mut uplink, s(1)), range(301, 812));
-    packed(&mut uplink, 600);
+    assert_eq!(next(&mut uplink, s(1)), None, "an answer is owed, and it names no batch");
     uplink.sent(&at(s(1)), 1, Lane::Record, Ok(900));
-    assert_eq!(next(&mut uplink, s(1)), range(601, 1_112), "what a lost batch is told of later moves nothing");
+    assert_eq!(next(&mut uplink, s(1)), range(301, 812), "what a lost batch is told of later moves nothing");
+    packed(&mut uplink, 600);
+    assert_eq!(next(&mut uplink, s(1)), range(601, 1_112));
 }
 
 #[test]
@@ -253,12 +238,13 @@ fn at_most_eight_mebibytes_of_lines_are_sent_without_a_receipt() {
 fn what_was_disposed_of_is_not_waited_for_and_what_says_so_goes_first() {
     let mut uplink = linked(30_000, 25_000, &[]);
     let mark = (9, [1; 32]);
-    let (have, resend, urgent) = (vec![], vec![], vec![30_001]);
-    let gone = Receipted { state: State::Ok, upto: 100, have, resend, ts_ms: 0, order: 0, mark, gone: 19_999, urgent };
+    let (have, resend) = (vec![], vec![]);
+    let gone = Receipted { state: State::Ok, upto: 100, have, resend, ts_ms: 0, order: 0, mark, gone: 19_999 };
+    uplink.declared(&[30_001]);
     uplink.receipted(&at(1), gone);
     assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![30_001], receipted: 100 }));
     assert_eq!(next(&mut uplink, 1), range(20_000, 20_511));
-    assert_eq!((uplink.receipted_upto(), uplink.waiting()), (100, 10_001));
+    assert_eq!((uplink.receipted_upto(), uplink.waiting()), (100, 10_002));
     // The window counts from what is left.
     let mut last = 20_511;
     left(&mut uplink, 1, last);
@@ -269,63 +255,16 @@ fn what_was_disposed_of_is_not_waited_for_and_what_says_so_goes_first() {
     assert_eq!(last, 19_999 + WINDOW);
 }
 
-fn rebased(head: u64, branch: Option<(u64, u64)>) -> Rebased {
-    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch, summed_up: 0 }
-}
-
 #[test]
-fn behind_a_receipt_of_another_history_nothing_of_the_left_branch_counts_as_sent_or_stored() {
-    let mut uplink = linked(300, 10, &[290]);
-    while next(&mut uplink, 0).is_some() {}
-    packed(&mut uplink, 300);
-    uplink.rebased(&at(1), &rebased(202, None));
-    receive(&mut uplink, &at(1), 200, vec![], vec![]);
-    uplink.sent(&at(1), 1, Lane::Record, Ok(300));
-    assert_eq!((uplink.head(), uplink.receipted_upto(), uplink.waiting()), (202, 200, 2));
-    assert_eq!(next(&mut uplink, 1), range(201, 202));
-    uplink.stored(203, &[203]);
-    assert_eq!(next(&mut uplink, 1), Some(Batch::Urgent { seqs: vec![203], receipted: 200 }));
-    assert!(uplink.status().left.is_some_and(|left| left.sent));
-}
-
-#[test]
-fn what_was_left_goes_beside_what_is_new_and_is_known_to_be_there_by_a_receipt_for_what_followed_it() {
-    let mut uplink = linked(300, 10, &[]);
-    uplink.rebased(&at(1), &rebased(202, Some((5, 400))));
-    receive(&mut uplink, &at(1), 200, vec![], vec![]);
-    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 4 }));
-    assert_eq!(next(&mut uplink, 1), None, "where it ends is not known");
-    packed(&mut uplink, 250);
-    assert_eq!(next(&mut uplink, 1), range(201, 202));
-    packed(&mut uplink, 202);
-    uplink.sent(&at(1), 1, Lane::Record, Ok(250));
-    uplink.sent(&at(1), 1, Lane::Record, Ok(202));
-    receive(&mut uplink, &at(2), 202, vec![], vec![]);
-    assert_eq!(uplink.branch_told(), None, "those were sent before it");
-    assert_eq!(next(&mut uplink, 2), Some(Batch::Branch { after: 250 }));
-    packed(&mut uplink, 400);
-    uplink.sent(&at(2), 1, Lane::Record, Ok(400));
-    uplink.stored(203, &[]);
-    assert!(!uplink.status().left.unwrap().sent);
-    receive(&mut uplink, &at(3), 203, vec![], vec![]);
-    assert_eq!((uplink.branch_told(), uplink.branch_told()), (Some(400), None));
-    assert!(uplink.status().left.unwrap().sent);
-}
-
-#[test]
-fn a_branch_whose_link_was_lost_goes_again_from_what_is_known_to_be_there() {
-    let mut uplink = linked(300, 10, &[]).with_branch(Some((5, 400)));
-    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 4 }));
-    packed(&mut uplink, 250);
-    uplink.sent(&at(1), 1, Lane::Record, Ok(250));
-    assert_eq!(next(&mut uplink, 1), range(11, 300));
-    packed(&mut uplink, 300);
-    assert_eq!(next(&mut uplink, 1), Some(Batch::Branch { after: 250 }));
-    uplink.down(&at(2), "cut".into());
-    up(&mut uplink, 3, 2);
-    assert_eq!(next(&mut uplink, 3), Some(Batch::Branch { after: 4 }));
-    uplink.sent(&at(3), 2, Lane::Record, Ok(0));
-    assert_eq!(uplink.branch_told(), Some(400), "nothing of it is there any more");
+fn what_declares_a_loss_goes_first_however_far_behind_the_window_and_the_newest_it_is() {
+    let mut uplink = linked(200_000, 1_000, &[]);
+    uplink.declared(&[200_001]);
+    let newer: Vec<u64> = (200_002..=202_000).collect();
+    uplink.stored(202_000, &newer);
+    let Some(Batch::Urgent { seqs, .. }) = next(&mut uplink, 0) else { panic!("it goes first") };
+    assert_eq!((seqs[0], seqs.len()), (200_001, URGENT_BATCH));
+    receive(&mut uplink, &at(1), 200_500, vec![], vec![]);
+    assert!(!uplink.urgent.has(200_001));
 }
 
 #[derive(Debug, Clone)]

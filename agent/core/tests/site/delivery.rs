@@ -86,7 +86,6 @@ fn receipted(state: State, upto: u64) -> Input {
         order: 0,
         mark: (1, [1; 32]),
         gone: 0,
-        urgent: vec![],
     })
 }
 

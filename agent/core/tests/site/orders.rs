@@ -160,7 +160,6 @@ fn a_clock_that_nobody_vouches_for_makes_no_order_stale_and_the_central_side_s_d
             order: 1,
             mark: (1, [1; 32]),
             gone: 0,
-            urgent: vec![],
         })
     };
     assert!(world.alarm(stale).is_none());
@@ -176,6 +175,40 @@ fn a_message_that_says_nothing_is_refused_and_recorded() {
     world.run_s(1);
     let data = &last(&world, Kind::OrderRejected).data;
     assert_eq!((&data["what"], &data["reason"]), (&json!("message"), &json!("message")));
+}
+
+#[test]
+fn how_long_records_are_kept_changes_once_the_order_is_stored() {
+    let mut world = World::new();
+    world.run_s(5);
+    world.journal.prompt = false;
+    give(&mut world, &order(1, None, json!({ "retention_days": 90 })), None);
+    assert_eq!(world.retained, None);
+    world.store();
+    world.run_s(5);
+    assert_eq!(world.retained, Some(90));
+}
+
+#[test]
+fn an_order_or_a_command_that_cannot_be_recorded_has_no_effect() {
+    let mut world = World::new();
+    give(&mut world, &order(1, None, json!({})), None);
+    world.run_s(5);
+    world.journal.prompt = false;
+    // Nothing is stored, and everything is an alarm.
+    for n in 0..10_100 {
+        world.scan(&format!("XX{n}"));
+    }
+    give(&mut world, &order(2, Some("DOOR-9"), json!({ "retention_days": 90 })), Some("DOOR-9"));
+    command(&mut world, 1, Act::DrillStart { id: "fire".into(), for_s: 120, equipment: vec!["DOOR-1".into()] });
+    assert_eq!(world.standing("DOOR-9"), "", "the register of the order is not in force");
+    world.journal.prompt = true;
+    world.store();
+    world.run_s(60);
+    assert_eq!((world.count(Kind::ExerciseStarted), world.count(Kind::OrderApplied), world.retained), (0, 1, None));
+    world.contacts[DOOR] = true;
+    world.run_s(60);
+    assert_eq!(last(&world, Kind::AlarmRaised).mode, Mode::Live);
 }
 
 #[test]

@@ -102,17 +102,7 @@ fn a_heartbeat_names_the_last_receipt_and_counts_what_was_ever_dropped_over_rest
     assert!(last(&world)["dropped"].as_u64().unwrap() >= dropped, "{} after {dropped}", last(&world)["dropped"]);
     let (state, have, resend) = (State::Ok, vec![], vec![]);
     let mark = (7, [1; 32]);
-    world.give(Input::Receipted(Receipted {
-        state,
-        upto: 1,
-        have,
-        resend,
-        ts_ms: 0,
-        order: 0,
-        mark,
-        gone: 0,
-        urgent: vec![],
-    }));
+    world.give(Input::Receipted(Receipted { state, upto: 1, have, resend, ts_ms: 0, order: 0, mark, gone: 0 }));
     // A heartbeat is routine: it is stored within three seconds.
     world.run_s(65);
     assert_eq!(last(&world)["receipt"], json!([7, "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"]));
@@ -201,8 +191,8 @@ fn input() -> impl Strategy<Value = Input> {
             order: 0,
             mark: (upto, [1; 32]),
             gone: 0,
-            urgent: vec![],
         })),
+        (0_u64..60).prop_map(|seq| Input::Declared { seqs: vec![seq] }),
         Just(Input::ReceiptHeard { line: "receipt".into() }),
         Just(Input::ReceiptRefused { cause: "bad".into() }),
         Just(Input::OrderMisheard { cause: "large".into() }),

@@ -14,7 +14,7 @@ use picket_record::personal::Personal;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// An epoch lasts at most this long (records.md, "Keys").
+/// An epoch lasts at most this long: what a key in memory that leaked could sign.
 const EPOCH_US: u64 = 24 * 3_600 * 1_000_000;
 
 impl Journal {

@@ -9,11 +9,11 @@
 
 use super::memory;
 use super::own_words::own_words;
-use super::prune::parts_of;
+use super::prune::{Authority, parts_of};
 use super::store::Store;
 use super::{Fault, Journal};
 use picket_core::memory::{ANEW, PART, Stated};
-use picket_core::wire::{BATCH_BYTES, Rebased, StateRow};
+use picket_core::wire::{Rebased, StateRow};
 use picket_record::body::When;
 use picket_record::chain::{Found, Head, Opening, Sealer, TailState};
 use picket_record::encode::Link;
@@ -22,9 +22,14 @@ use picket_record::receipt::Receipt;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Records moved at once: pages that they leave take the next ones, so that moving needs little room.
+mod lines;
+
+/// Records moved at once: pages that they leave take the next ones, so that moving needs little room in the file. Its
+/// log grows to the bytes that are moved, because a branch is left whole or not at all: beside the budget the file
+/// system has to have room for the records without a receipt once more, else it is tried again with the next receipt.
 const MOVE_STEP: u64 = 64;
-/// So often in an hour the chain may go on behind a receipt: two gateways with one identity would drive each other on.
+/// So often in an hour, successes alone, the chain may go on behind a receipt: two gateways with one identity would drive
+/// each other on.
 const LEAVES_MAX: usize = 8;
 const HOUR_US: u64 = 3_600 * 1_000_000;
 
@@ -125,6 +130,8 @@ impl Journal {
         let Candidate { sealer, mut rebased, opened_us } = candidate;
         self.sealer = sealer;
         self.epoch_opened_us = opened_us;
+        self.declared.clear();
+        self.leaves.at_us.push_back(opened_us);
         rebased.branch = untold_branch(&self.store)?;
         self.leaves.behind = Some(rebased.upto);
         let Rebased { tail, found, upto, left, .. } = &rebased;
@@ -157,11 +164,7 @@ impl Journal {
         while at_us.front().is_some_and(|at| at + HOUR_US <= when.mono_us) {
             at_us.pop_front();
         }
-        let may = at_us.len() < LEAVES_MAX;
-        if may {
-            at_us.push_back(when.mono_us);
-        }
-        may
+        at_us.len() < LEAVES_MAX
     }
 
     /// The central side has what was left, up to a position.
@@ -170,45 +173,24 @@ impl Journal {
         self.store.run(sql, [through], "cannot note what the central side has of a branch").map(drop)
     }
 
-    /// Lines of what was left, behind a position, as many as fit a message; with the position of the last. `opened`
-    /// sets the opening in front that the first one is verified with.
-    pub(super) fn branch_lines(&self, after: u64, opened: bool) -> Result<Option<(u64, Vec<u8>)>, Fault> {
-        let mut after = after;
-        while let Some(leaving) = next_leaving(&self.store, after)? {
-            let from = leaving.base.max(after + 1);
-            let mut text = Vec::new();
-            let mut through = self.kept_lines(leaving, from, &mut text)?;
-            if through.unwrap_or(from - 1) >= leaving.position(leaving.kept) || through.is_none() {
-                through = self.moved_lines(leaving, from, &mut text)?.or(through);
-            }
-            let Some(through) = through else {
-                after = leaving.end();
-                continue;
-            };
-            if opened {
-                let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-                if let Some(mut open) = self.opening_of(leaving, from)?.filter(|open| open != first) {
-                    open.push(b'\n');
-                    open.append(&mut text);
-                    text = open;
-                }
-            }
-            return Ok(Some((through, text)));
-        }
-        Ok(None)
-    }
-
-    /// Where records give no more room, the eldest branch that the central side has goes, and that is stated.
-    pub(super) fn prune_branches(&mut self, when: &When) -> Result<(), Fault> {
+    /// The eldest branch that the central side has, and that was left behind a record before `below`, goes, and that is
+    /// stated. Whether one went.
+    pub(super) fn dispose_of_branch(
+        &mut self,
+        when: &When,
+        below: u64,
+        authority: Authority<'_>,
+    ) -> Result<bool, Fault> {
         let doing = "cannot look for a branch to dispose of";
-        let sql = "SELECT base, first, kept, last FROM leaving WHERE told >= base + last - first
+        let sql = "SELECT base, first, kept, last FROM leaving WHERE told >= base + last - first AND kept < ?1
                    AND EXISTS (SELECT 1 FROM branch WHERE pos BETWEEN base AND base + last - first) ORDER BY base LIMIT 1";
-        let found = self.store.row(sql, [], doing, |row| {
+        let below = below.min(i64::MAX as u64);
+        let found = self.store.row(sql, [below], doing, |row| {
             Ok(Leaving { base: row.get(0)?, first: row.get(1)?, kept: row.get(2)?, last: row.get(3)? })
         })?;
-        let Some(leaving) = found else { return Ok(()) };
+        let Some(leaving) = found else { return Ok(false) };
         self.in_one(|store, sealer| {
-            let super::prune::Authority { why, text } = super::prune::SPACE;
+            let Authority { why, text } = authority;
             let range = json!([leaving.kept + 1, leaving.last]);
             let data = json!({ "branch": range, "why": why, "authority": text });
             let body = own_words(when, Kind::RecordsDisposed, Severity::Notice, data);
@@ -219,54 +201,8 @@ impl Journal {
                 store.run(&sql, (leaving.base, leaving.end()), doing)?;
             }
             Ok(())
-        })
-    }
-
-    /// Those that lie among the records still.
-    fn kept_lines(&self, leaving: Leaving, from: u64, text: &mut Vec<u8>) -> Result<Option<u64>, Fault> {
-        let (low, high) = (leaving.first + (from - leaving.base), leaving.kept.min(leaving.last));
-        if low > high {
-            return Ok(None);
-        }
-        let sql = "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-        let through = self.take_lines(sql, (low, high), text)?;
-        Ok(through.map(|seq| leaving.position(seq)))
-    }
-
-    fn moved_lines(&self, leaving: Leaving, from: u64, text: &mut Vec<u8>) -> Result<Option<u64>, Fault> {
-        let sql = "SELECT pos, CAST(line AS BLOB) FROM branch WHERE pos BETWEEN ?1 AND ?2 ORDER BY pos";
-        self.take_lines(sql, (from, leaving.end()), text)
-    }
-
-    fn take_lines(&self, sql: &str, range: (u64, u64), text: &mut Vec<u8>) -> Result<Option<u64>, Fault> {
-        let fault = |source| self.store.disk("cannot read a branch", source);
-        let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
-        let mut rows = statement.query(range).map_err(fault)?;
-        let mut through = None;
-        while let Some(row) = rows.next().map_err(fault)? {
-            let line = row.get_ref(1).and_then(|value| Ok(value.as_bytes()?)).map_err(fault)?;
-            if !text.is_empty() && text.len() + line.len() > BATCH_BYTES {
-                break;
-            }
-            text.extend_from_slice(line);
-            text.push(b'\n');
-            through = Some(row.get(0).map_err(fault)?);
-        }
-        Ok(through)
-    }
-
-    /// The opening of the epoch that a position belongs to.
-    fn opening_of(&self, leaving: Leaving, position: u64) -> Result<Option<Vec<u8>>, Fault> {
-        let doing = "cannot find the opening of a branch";
-        let sql = "SELECT CAST(line AS BLOB) FROM branch WHERE pos =
-                   (SELECT max(pos) FROM branch_open WHERE pos BETWEEN ?1 AND ?2)";
-        let moved: Option<Vec<u8>> = self.store.row(sql, (leaving.base, position), doing, |row| row.get(0))?;
-        if moved.is_some() {
-            return Ok(moved);
-        }
-        let seq = (leaving.first + (position - leaving.base)).min(leaving.kept);
-        let sql = "SELECT CAST(line AS BLOB) FROM record WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?1)";
-        self.store.row(sql, [seq], doing, |row| row.get(0))
+        })?;
+        Ok(true)
     }
 }
 
@@ -282,13 +218,6 @@ pub(super) fn untold_branch(store: &Store) -> Result<Option<(u64, u64)>, Fault> 
 pub(super) fn first_untold(store: &Store) -> Result<Option<u64>, Fault> {
     let sql = "SELECT min(first) FROM leaving WHERE told < base + last - first";
     store.row(sql, [], "cannot read the branches", |row| row.get(0)).map(Option::flatten)
-}
-
-fn next_leaving(store: &Store, after: u64) -> Result<Option<Leaving>, Fault> {
-    let sql = "SELECT base, first, kept, last FROM leaving WHERE base + last - first > ?1 ORDER BY base LIMIT 1";
-    store.row(sql, [after], "cannot read the branches", |row| {
-        Ok(Leaving { base: row.get(0)?, first: row.get(1)?, kept: row.get(2)?, last: row.get(3)? })
-    })
 }
 
 /// Notes what is left, and moves what stands in the way of the numbers behind `upto`.
@@ -315,6 +244,7 @@ fn set_apart(store: &Store, first: u64, upto: u64, last: u64) -> Result<(), Faul
     store.run("DELETE FROM epoch WHERE seq > ?1", [upto], doing)?;
     // Summaries of the branch are no summaries of the chain, and do not outlive it.
     store.run("DELETE FROM summary WHERE seq >= ?1", [first], doing)?;
+    super::lost::forget_declared(store)?;
     store.run("DELETE FROM urgent WHERE seq > ?1", [upto], doing).map(drop)
 }
 

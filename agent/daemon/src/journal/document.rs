@@ -1,6 +1,7 @@
 //! Texts in force, kept whole: the register that a signed `register.applied` names, for the day when a later one is
 //! wrong. The digest in the signed record decides whether a kept text is believed.
 
+use super::store::Store;
 use super::{Fault, Journal};
 
 impl Journal {
@@ -14,8 +15,12 @@ impl Journal {
 
     /// File name, digest and text of what was kept.
     pub fn kept(&self, name: &str) -> Result<Option<(String, String, String)>, Fault> {
-        let sql = "SELECT file, digest, body FROM document WHERE name = ?1";
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        self.store.row(sql, [name], "cannot read a document", read)
+        kept(&self.store, name)
     }
+}
+
+pub(super) fn kept(store: &Store, name: &str) -> Result<Option<(String, String, String)>, Fault> {
+    let sql = "SELECT file, digest, body FROM document WHERE name = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    store.row(sql, [name], "cannot read a document", read)
 }

@@ -13,9 +13,9 @@ impl Journal {
     /// went with them belong to it: whoever lacks that cannot verify them.
     pub(super) fn gone_behind(&self, upto: u64) -> Result<u64, Fault> {
         let doing = "cannot look for what was disposed of";
-        let sql = "SELECT min(seq) FROM record WHERE seq > ?1";
-        let first: Option<u64> = self.store.row(sql, [upto], doing, |row| row.get(0))?.flatten();
-        // What never had a receipt was not disposed of: it is lost, or was never here.
+        let sql = "SELECT min(seq) FROM record";
+        let first: Option<u64> = self.store.row(sql, [], doing, |row| row.get(0))?.flatten();
+        // The oldest records are disposed of, and none without a receipt: another hole is lost, or was never here.
         let Some(first) = first.filter(|first| *first > upto + 1 && *first <= self.receipts.most() + 1) else {
             return Ok(0);
         };
@@ -24,9 +24,8 @@ impl Journal {
         Ok(opening.unwrap_or(first) - 1)
     }
 
-    /// States it once for each such receipt. The number of the record that does, which goes first.
-    pub(super) fn state_gone(&mut self, upto: u64, gone: u64, when: &When) -> Result<Vec<u64>, Fault> {
-        let mut urgent = Vec::new();
+    /// States it once for each such receipt, ahead of everything.
+    pub(super) fn state_gone(&mut self, upto: u64, gone: u64, when: &When) -> Result<(), Fault> {
         for (from, to) in self.undeclared(vec![(upto + 1, gone)])? {
             tracing::warn!(
                 from,
@@ -36,9 +35,8 @@ impl Journal {
             let authority = "said again: the central side was restored without them";
             let data = json!({ "from": from, "to": to, "why": "restored", "authority": authority });
             let stored = self.commit(&[own_words(when, Kind::RecordsDisposed, Severity::Security, data)])?;
-            self.note_declared(&[(from, to)])?;
-            urgent.extend(stored.urgent);
+            self.note_declared(stored.head, &[(from, to)])?;
         }
-        Ok(urgent)
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! **Layout.** `lost(first, last)`: ranges that were declared, each once.
 
 use super::damage;
+use super::store::Store;
 use super::{Fault, Journal};
 use picket_record::body::When;
 use picket_record::chain::{Epochs, Parsed, verify};
@@ -17,19 +18,20 @@ use serde_json::json;
 const LOOK_MAX: u64 = 512;
 
 impl Journal {
-    /// Looks at what the central side asks for again, and declares what cannot be sent. The numbers of the records that
-    /// do, which go first.
-    pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<Vec<u64>, Fault> {
+    /// Looks at what the central side asks for again, and declares what cannot be sent.
+    pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<(), Fault> {
         let (upto, head) = (self.receipts.upto(), self.sealer.head().seq);
         let mut lost = Vec::new();
         for (from, to) in asked {
             let (from, to) = ((*from).max(upto + 1), (*to).min(head));
-            if from <= to && lost.len() < RANGES_MAX {
-                lost.extend(self.undeclared(self.unreadable(from, to, LOOK_MAX)?)?);
+            for (from, to) in self.undeclared(vec![(from, to)])? {
+                if lost.len() < RANGES_MAX {
+                    lost.extend(self.undeclared(self.unreadable(from, to, LOOK_MAX)?)?);
+                }
             }
         }
         lost.sort_unstable();
-        let Some(last) = lost.last().map(|(_, last)| *last) else { return Ok(Vec::new()) };
+        let Some(last) = lost.last().map(|(_, last)| *last) else { return Ok(()) };
         // Nothing of this epoch can be verified: its records go up to where the next one opens.
         if last >= self.sealer.opened() && lost.iter().any(|(a, b)| (*a..=*b).contains(&self.sealer.opened())) {
             let opened = self.sealer.opened();
@@ -42,7 +44,7 @@ impl Journal {
     }
 
     /// The record that tells of damage, and of what is lost with it.
-    pub(super) fn state_lost(&mut self, lost: &[Range], found: damage::Damage, when: &When) -> Result<Vec<u64>, Fault> {
+    pub(super) fn state_lost(&mut self, lost: &[Range], found: damage::Damage, when: &When) -> Result<(), Fault> {
         let mut lost = joined(lost.to_vec());
         lost.truncate(RANGES_MAX);
         if !lost.is_empty() {
@@ -55,56 +57,92 @@ impl Journal {
             body.severity = Severity::Security;
         }
         let stored = self.commit(&[body])?;
-        self.note_declared(&lost)?;
-        Ok(stored.urgent)
+        if lost.is_empty() {
+            return Ok(());
+        }
+        self.note_declared(stored.head, &lost)
     }
 
-    /// Each range is declared once.
-    pub(super) fn note_declared(&self, ranges: &[Range]) -> Result<(), Fault> {
-        let doing = "cannot note what was declared";
-        for (first, last) in ranges {
-            let sql =
-                "INSERT INTO lost(first, last) VALUES(?1, ?2) ON CONFLICT(first) DO UPDATE SET last = excluded.last";
-            self.store.run(sql, (first, last), doing)?;
+    /// A record declares these ranges, each once, and goes ahead of everything.
+    pub(super) fn note_declared(&mut self, by: u64, ranges: &[Range]) -> Result<(), Fault> {
+        if self.declared.len() < DECLARED_MAX {
+            self.declared.push(by);
         }
-        self.store.run("DELETE FROM lost WHERE last <= ?1", [self.receipts.upto()], doing).map(drop)
+        self.declared_is_news = true;
+        let upto = self.receipts.upto();
+        let (store, declared) = (&self.store, &self.declared);
+        store.transaction(|| {
+            keep_declared(store, declared)?;
+            let doing = "cannot note what was declared";
+            for (first, last) in ranges {
+                let sql = "INSERT INTO lost(first, last) VALUES(?1, ?2)
+                           ON CONFLICT(first) DO UPDATE SET last = excluded.last";
+                store.run(sql, (first, last), doing)?;
+            }
+            store.run("DELETE FROM lost WHERE last <= ?1", [upto], doing).map(drop)
+        })
+    }
+
+    /// Records that declare a loss and have no receipt yet, where that is news: they go ahead of everything.
+    pub fn declared(&mut self) -> Option<Vec<u64>> {
+        std::mem::take(&mut self.declared_is_news).then(|| self.declared.clone())
+    }
+
+    /// What has a receipt up to here needs no other lane.
+    pub(super) fn declared_receipted(&mut self, upto: u64) {
+        self.declared.retain(|seq| *seq > upto);
     }
 
     /// Numbers in a range whose record is not there, does not read, or that nobody can verify; of at most so many rows.
+    /// An epoch whose opening is lost is lost up to the next one, and is not read.
     pub(super) fn unreadable(&self, from: u64, to: u64, rows_max: u64) -> Result<Vec<Range>, Fault> {
-        let sql = "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3";
-        let rows: Vec<(u64, Vec<u8>)> =
-            self.store.rows(sql, (from, to, rows_max), "cannot read records", |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let fault = |source| self.store.disk("cannot read records", source);
         let origin = &self.credentials.origin;
         let mut epochs =
             Epochs::new(origin.gw.clone(), self.credentials.identity.public()).at_site(origin.site.clone());
-        let (mut lost, mut next) = (Vec::new(), from);
-        let whole = (rows.len() as u64) < rows_max;
-        for (seq, line) in rows {
-            if seq > next {
-                lost.push((next, seq - 1));
+        let sql = "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let (mut lost, mut next, mut left) = (Vec::new(), from, rows_max);
+        while next <= to && left > 0 {
+            let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
+            let mut rows = statement.query((next, to)).map_err(fault)?;
+            let mut passed = false;
+            while !passed && left > 0 {
+                left -= 1;
+                let Some(row) = rows.next().map_err(fault)? else {
+                    lost.extend((next <= to).then_some((next, to)));
+                    return Ok(joined(lost));
+                };
+                let seq: u64 = row.get(0).map_err(fault)?;
+                let line: Vec<u8> = row.get(1).map_err(fault)?;
+                lost.extend((seq > next).then(|| (next, seq - 1)));
+                next = seq + 1;
+                match self.judged(seq, &line, &mut epochs)? {
+                    Row::Good => {}
+                    Row::Lost => lost.push((seq, seq)),
+                    Row::LostWithEpoch(last) => {
+                        let last = last.min(to).max(seq);
+                        lost.push((seq, last));
+                        next = last + 1;
+                        passed = true;
+                    }
+                }
             }
-            if !self.is_good(seq, &line, &mut epochs)? {
-                lost.push((seq, seq));
-            }
-            next = seq + 1;
-        }
-        if whole && next <= to {
-            lost.push((next, to));
         }
         Ok(joined(lost))
     }
 
-    fn is_good(&self, seq: u64, line: &[u8], epochs: &mut Epochs) -> Result<bool, Fault> {
-        let Ok(record) = Parsed::read_bytes(line) else { return Ok(false) };
-        if record.seq != seq {
-            return Ok(false);
-        }
+    fn judged(&self, seq: u64, line: &[u8], epochs: &mut Epochs) -> Result<Row, Fault> {
+        let Some(record) = Parsed::read_bytes(line).ok().filter(|record| record.seq == seq) else {
+            return Ok(Row::Lost);
+        };
         let verified = match verify(&record, epochs) {
             Err(Refusal::UnknownEpoch { ep }) => {
                 if !self.know_epoch(ep, epochs)? {
                     // Without its opening nobody can verify it, but for who has that already.
-                    return self.opening_has_receipt(ep);
+                    return Ok(match self.opening_has_receipt(ep)? {
+                        true => Row::Good,
+                        false => Row::LostWithEpoch(self.end_of(ep)?),
+                    });
                 }
                 verify(&record, epochs)
             }
@@ -113,11 +151,18 @@ impl Journal {
         Ok(match verified {
             Ok(Some(opened)) => {
                 epochs.restore(opened.ep(), opened.key().clone());
-                true
+                Row::Good
             }
-            Ok(None) => true,
-            Err(_) => false,
+            Ok(None) => Row::Good,
+            Err(_) => Row::Lost,
         })
+    }
+
+    /// The last number before the next epoch opens.
+    fn end_of(&self, ep: u64) -> Result<u64, Fault> {
+        let sql = "SELECT min(seq) FROM epoch WHERE ep > ?1";
+        let next: Option<u64> = self.store.row(sql, [ep], "cannot read an epoch", |row| row.get(0))?.flatten();
+        Ok(next.map_or(u64::MAX, |next| next - 1))
     }
 
     fn know_epoch(&self, ep: u64, epochs: &mut Epochs) -> Result<bool, Fault> {
@@ -136,12 +181,8 @@ impl Journal {
         let upto = self.receipts.upto();
         let sql = "SELECT seq FROM epoch WHERE ep = ?1";
         let opened: Option<u64> = self.store.row(sql, [ep], "cannot read an epoch", |row| row.get(0))?;
-        if let Some(opened) = opened {
-            return Ok(opened <= upto);
-        }
-        // Its mark went with the record: the last record with a receipt tells.
-        let line = self.store.line(upto)?;
-        Ok(line.is_some_and(|line| Parsed::read_bytes(&line).is_ok_and(|record| record.ep >= ep)))
+        // Its mark goes with the record that is disposed of.
+        Ok(opened.map_or(self.receipts.has_opening(ep), |opened| opened <= upto))
     }
 
     /// What of these ranges no record declares yet.
@@ -152,6 +193,54 @@ impl Journal {
             self.store.rows(sql, [first], "cannot read what was declared", |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(ranges.into_iter().flat_map(|range| without(range, &declared)).collect())
     }
+}
+
+/// What a row is.
+enum Row {
+    /// It can be sent.
+    Good,
+    /// It cannot.
+    Lost,
+    /// Nor can what follows it, up to this number: the opening of its epoch is lost.
+    LostWithEpoch(u64),
+}
+
+/// What is kept of declarations besides the ranges: which records they are, because those go ahead of everything.
+const DECLARED: &str = "declared";
+
+/// Most of them, the first ones: each tells of 32 ranges.
+const DECLARED_MAX: usize = 1_024;
+
+fn keep_declared(store: &Store, declared: &[u64]) -> Result<(), Fault> {
+    let text = json!(declared).to_string();
+    let sql = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)";
+    store.run(sql, [DECLARED, &text], "cannot note what was declared").map(drop)
+}
+
+/// Records that declare a loss, behind a number.
+pub(super) fn declared_after(store: &Store, upto: u64) -> Result<Vec<u64>, Fault> {
+    let sql = "SELECT value FROM meta WHERE key = ?1";
+    let text: Option<String> = store.row(sql, [DECLARED], "cannot read what was declared", |row| row.get(0))?;
+    let all: Vec<u64> = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    Ok(all.into_iter().filter(|seq| *seq > upto).collect())
+}
+
+/// Nothing counts as declared any more: the records that said so are no longer where they were, or what they name is
+/// not. What is asked for is declared once more.
+pub(super) fn forget_declared(store: &Store) -> Result<(), Fault> {
+    let doing = "cannot forget what was declared";
+    store.run("DELETE FROM lost", [], doing)?;
+    store.run("DELETE FROM meta WHERE key = ?1", [DECLARED], doing).map(drop)
+}
+
+/// The same where one of those records, or what it declares, is behind the last record.
+pub(super) fn cut_behind(store: &Store, head: u64) -> Result<(), Fault> {
+    let sql = "SELECT max(last) FROM lost";
+    let last: Option<u64> = store.row(sql, [], "cannot read what was declared", |row| row.get(0))?.flatten();
+    if last.is_some_and(|last| last > head) || !declared_after(store, head)?.is_empty() {
+        forget_declared(store)?;
+    }
+    Ok(())
 }
 
 /// Rising ranges, those that touch as one.

@@ -5,14 +5,14 @@ use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
 use super::store::Store;
-use super::tail::{Tail, check_tail, known_epochs, tail_state};
+use super::tail::{check_tail, known_epochs, tail_state};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::sensitivity::Sensitivity;
 use picket_core::steps::LastClock;
 use picket_core::wire::Recovered;
 use picket_record::acceptance::Acceptance;
 use picket_record::body::When;
-use picket_record::chain::{Head, Opening, Origin, Parsed, Sealer};
+use picket_record::chain::{Found, Head, Opening, Origin, Parsed, Sealer, TailState};
 use picket_record::encode::{Link, Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::kind::{Kind, Severity};
@@ -138,16 +138,25 @@ impl Journal {
         version: &str,
     ) -> Result<(Self, Recovered), Fault> {
         let mut damage = Damage::new();
-        let (store, head) = ready(place, &credentials, &mut damage)?;
+        let mut credentials = credentials;
+        let (store, head) = ready(place, &mut credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
-        let Tail { state: tail_state, head, found } = tail_state(&store, head, &mut damage)?;
+        let tail = tail_state(&store, head, &mut damage)?;
+        let (behind, tail_state, found) = match receipts.beyond(head) {
+            // Its numbers were sent: they are never given again.
+            Some(behind) => {
+                let state = if head.seq == 0 { TailState::Reset } else { TailState::Rollback };
+                (behind, state, Some(Found { seq: head.seq, link: head.link }))
+            }
+            None => (tail.head, tail.state, tail.found),
+        };
         let clock = last_clock(&store, head)?;
         let mut when = when.clone();
         when.clock.era = clock.as_ref().map_or(when.clock.era, |last| last.era_at(&when));
         let when = &when;
         let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
-        let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, head, &opening, when)
+        let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, behind, &opening, when)
             .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
         store.transaction(|| {
             let values = (sealed.seq, &sealed.line);
@@ -155,7 +164,10 @@ impl Journal {
             let values = (sealer.head().ep, sealed.seq);
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store epoch.open")
         })?;
+        let declared = super::lost::declared_after(&store, receipts.upto())?;
         let mut journal = Self {
+            declared_is_news: !declared.is_empty(),
+            declared,
             store,
             credentials,
             sealer,
@@ -171,11 +183,7 @@ impl Journal {
             told_of_rows: false,
             root_file: place.root.clone(),
         };
-        // Documents come down once more; what watches equipment does not wait for them.
-        if let Err(fault) = journal.recover_root() {
-            tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
-        }
-        journal.first_words(when, head.seq == 0, damage)?;
+        journal.first_words(when, behind.seq == 0, damage)?;
         let recovered = journal.recovered(tail_state.as_str())?;
         Ok((journal, Recovered { clock, ..recovered }))
     }
@@ -194,7 +202,7 @@ impl Journal {
             let head = self.sealer.head().seq;
             let from = (self.receipts.upto() + 1).max(head.saturating_sub(super::tail::TAIL));
             let lost = self.unreadable(from, head, super::tail::TAIL)?;
-            drop(self.state_lost(&lost, damage, when)?);
+            self.state_lost(&lost, damage, when)?;
         }
         salvage::told(&self.store)
     }
@@ -244,7 +252,7 @@ fn last_clock(store: &Store, head: Head) -> Result<Option<LastClock>, Fault> {
 }
 
 /// A sound file and its head, or the new file that took the place of a damaged one.
-fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
     let log = super::log::damaged(&place.file)?;
     let store = salvage::open(&place.file, place.budget_bytes)?;
     if let Some(found) = log {
@@ -265,15 +273,28 @@ fn ready(place: &Place, credentials: &Credentials, damage: &mut Damage) -> Resul
     Ok((store, head))
 }
 
-fn checked(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
+fn checked(store: &Store, credentials: &mut Credentials, damage: &mut Damage) -> Result<Head, Fault> {
     own(store, credentials, damage)?;
+    // Documents come down once more; what watches equipment does not wait for them.
+    if let Err(fault) = super::orders::recover_root(store, credentials) {
+        tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
+    }
     // Read for good once the file is: what cannot be read here is damage like any other.
     Receipts::load(store, credentials)?;
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
+    store.transaction(|| cut_behind(store, head.seq))?;
     StateCheck::run(store, head.seq, damage)?;
     small_tables(store)?;
     Ok(head)
+}
+
+/// What stands beside records that are gone goes: their numbers are given again.
+fn cut_behind(store: &Store, head: u64) -> Result<(), Fault> {
+    super::summaries::unmark(store, head + 1)?;
+    super::personal::forget(store, (head + 1, i64::MAX.unsigned_abs()))?;
+    super::lost::cut_behind(store, head)?;
+    store.run("DELETE FROM urgent WHERE seq > ?1", [head], "cannot take back urgent marks").map(drop)
 }
 
 /// A start that does not check the whole file meets damage of what it needs here, where a new file can take its place.

@@ -5,7 +5,8 @@
 //! link, its register under its hash; the signed `order.applied` names both, so a kept text is believed at the next start
 //! only where a record says so. What no record names any more goes with the next one that is kept.
 
-use super::{Credentials, Fault, Journal};
+use super::store::Store;
+use super::{Credentials, Fault, Journal, document};
 use picket_core::wire::Checked;
 use picket_record::body::When;
 use picket_record::chain::Parsed;
@@ -44,20 +45,20 @@ impl Credentials {
     }
 }
 
+/// The newest root document that came down, if the journal holds one: before anything that its keys verify is read.
+pub(super) fn recover_root(store: &Store, credentials: &mut Credentials) -> Result<(), Fault> {
+    let Some((_, _, text)) = document::kept(store, ROOT)? else { return Ok(()) };
+    let taken = Roots::verify(&text).map_err(|refusal| refusal.to_string());
+    if let Err(cause) = taken.and_then(|roots| credentials.take_root(roots)) {
+        tracing::warn!(cause, "the root document that was kept is not believed; the installed one is in force");
+    }
+    Ok(())
+}
+
 impl Journal {
     /// Keys that receipts were ever signed with, the one in force first.
     pub fn receipt_keys(&self) -> Vec<PublicKey> {
         self.credentials.receipt_keys()
-    }
-
-    /// The newest root document that came down, if the journal holds one.
-    pub(super) fn recover_root(&mut self) -> Result<(), Fault> {
-        let Some((_, _, text)) = self.kept(ROOT)? else { return Ok(()) };
-        let taken = Roots::verify(&text).map_err(|refusal| refusal.to_string());
-        if let Err(cause) = taken.and_then(|roots| self.credentials.take_root(roots)) {
-            tracing::warn!(cause, "the root document that was kept is not believed; the installed one is in force");
-        }
-        Ok(())
     }
 
     /// The order that the signed records put into force, if its text is still what they name.

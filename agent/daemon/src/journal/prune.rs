@@ -22,13 +22,14 @@ const EPOCH_LEAST: u64 = 100;
 const KEPT_BYTES: usize = PAYLOAD_MAX - 1_024;
 /// Records that say rows again at a time: about as much as what is disposed of.
 const KEPT_PARTS: usize = 64;
-/// Most records that one step writes, `records.disposed` included.
-pub(super) const PRUNE_WRITES: u64 = KEPT_PARTS as u64 + 1;
+/// Most records that one step writes, each `records.disposed` included: of the range, summaries, a branch, the quarantine.
+pub(super) const PRUNE_WRITES: u64 = KEPT_PARTS as u64 + super::summaries::STEPS as u64 + 3;
 /// Rows are said again only while all of them take less than this share of the budget: else the journal would turn over
 /// for nothing but its own rows.
 const ROWS_SHARE: u64 = 4;
 
 /// Why records are disposed of, and on whose authority.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Authority<'a> {
     pub(super) why: &'a str,
     pub(super) text: &'a str,
@@ -54,7 +55,10 @@ impl Journal {
             self.rotate(when)?;
         }
         // Two commits: were one reported as failed although it is there, no row would stand on what it deleted.
-        let Some(range) = self.say_rows_again(when, u64::MAX)? else { return self.prune_branches(when) };
+        let Some(range) = self.say_rows_again(when, u64::MAX)? else {
+            // Where records give no more room, a branch does.
+            return self.dispose_of_branch(when, u64::MAX, SPACE).map(drop);
+        };
         self.in_one(|store, sealer| dispose(store, sealer, when, range, SPACE))?;
         self.bound_summaries(when)
     }
@@ -87,31 +91,29 @@ impl Journal {
     /// the epoch that is written in stays.
     fn epoch_holds_space(&self) -> Result<bool, Fault> {
         let first = self.number("SELECT min(seq) FROM record")?;
-        let receipted = self.number("SELECT upto FROM receipt ORDER BY n DESC LIMIT 1")?;
-        Ok(first == Some(self.sealer.opened())
-            && receipted.is_some_and(|upto| upto >= self.sealer.opened() + EPOCH_LEAST))
+        let opened = self.sealer.opened();
+        Ok(first == Some(opened) && self.receipts.stored() >= opened + EPOCH_LEAST)
     }
 
     /// The oldest range with a written receipt, before the opening of the current epoch: the rest could not be checked
     /// without that.
     fn oldest_range(&self) -> Result<Option<(u64, u64)>, Fault> {
-        let first = self.number("SELECT min(seq) FROM record")?;
-        let receipted = self.number("SELECT upto FROM receipt ORDER BY n DESC LIMIT 1")?;
-        let (Some(from), Some(receipted)) = (first, receipted) else { return Ok(None) };
+        let Some(from) = self.number("SELECT min(seq) FROM record")? else { return Ok(None) };
+        let receipted = self.receipts.stored();
         // What was left and the central side does not have yet stays, though its numbers have a receipt.
         let untold = super::branch::first_untold(&self.store)?.unwrap_or(u64::MAX);
-        let to =
-            receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1).min(untold - 1).min(self.summed_up()?);
+        // Space does not wait for the first summary: a journal that is full could not store it.
+        let summed_up = self.summed_up()?.unwrap_or(u64::MAX);
+        let to = receipted.min(self.sealer.opened() - 1).min(from + PRUNE_STEP - 1).min(untold - 1).min(summed_up);
         Ok((to >= from).then_some((from, to)))
     }
 
-    /// Records up to here are summed up: what a day brought outlives its records. Without any summary nobody makes them.
-    fn summed_up(&self) -> Result<u64, Fault> {
+    /// Records up to here are summed up: what a day brought outlives its records. `None` before the first summary.
+    pub(super) fn summed_up(&self) -> Result<Option<u64>, Fault> {
         let sql = "SELECT body FROM state WHERE key = ?1";
         let doing = "cannot look for the last summary";
         let body: Option<String> = self.store.row(sql, [picket_core::summary::ROW], doing, |row| row.get(0))?;
-        let to = body.and_then(|body| serde_json::from_str::<Value>(&body).ok()?.get("to")?.as_u64());
-        Ok(to.unwrap_or(u64::MAX))
+        Ok(body.and_then(|body| serde_json::from_str::<Value>(&body).ok()?.get("to")?.as_u64()))
     }
 
     /// The rows that stand on a range, in parts that fit a record; and how far the range goes with them.

@@ -39,31 +39,20 @@ impl Journal {
     }
 
     fn range(&self, from: u64, to: u64) -> Result<Option<Lines>, Fault> {
-        let doing = "cannot read records";
-        let fault = |source| self.store.disk(doing, source);
+        // A damaged line goes as it is: the central side refuses it and takes what follows, though its receipts stop
+        // before it.
         let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-        let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
-        let mut rows = statement.query((from, to)).map_err(fault)?;
         let mut text = Vec::new();
-        let mut through = 0;
         let openings = self.disclosed((from, to), Channel::Uplink)?;
-        while let Some(row) = rows.next().map_err(fault)? {
-            // A damaged line goes as it is: the central side refuses it and takes what follows, though its receipts stop
-            // before it.
-            let line = row.get_ref(1).and_then(|value| Ok(value.as_bytes()?)).map_err(fault)?;
-            if through > 0 && text.len() + line.len() > BATCH_BYTES {
-                break;
-            }
-            text.extend_from_slice(line);
-            text.push(b'\n');
-            through = row.get(0).map_err(fault)?;
-            // With its record, whatever room is left: the central side holds the one against the other.
-            if let Some(opening) = openings.get(&through) {
-                text.extend_from_slice(opening.to_line(through).as_bytes());
+        // With its record, whatever room is left: the central side holds the one against the other.
+        let beside = |seq: u64, text: &mut Vec<u8>| {
+            if let Some(opening) = openings.get(&seq) {
+                text.extend_from_slice(opening.to_line(seq).as_bytes());
                 text.push(b'\n');
             }
-        }
-        Ok((through > 0).then(|| packed(text, through)))
+        };
+        let through = self.store.take_lines_with(sql, (from, to), &mut text, "cannot read records", beside)?;
+        Ok(through.map(|through| packed(text, through)))
     }
 
     /// Each urgent record behind the `epoch.open` it is verified with, unless that has a receipt; as many as fit.

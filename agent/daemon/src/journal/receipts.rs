@@ -4,11 +4,13 @@ use super::store::Store;
 use super::{Credentials, Fault, Journal};
 use picket_core::wire::Receipted;
 use picket_record::body::When;
-use picket_record::chain::Parsed;
+use picket_record::chain::{Head, Parsed};
 use picket_record::encode::Link;
 use picket_record::receipt::{Range, Receipt};
 
 const DAY_MS: i64 = 86_400_000;
+/// Receipts that a start looks through for one that verifies: one of each day of a year.
+const LOAD_MAX: u64 = 366;
 
 /// What is known of receipts. A new one is written with the next append: a commit of its own would double the flash
 /// wear of a quiet site, and a receipt that is lost comes again.
@@ -18,8 +20,14 @@ pub(super) struct Receipts {
     upto: u64,
     /// Highest number that any receipt held names.
     most: u64,
+    /// Up to here the newest that is written goes: nothing beyond is disposed of.
+    stored: u64,
     /// Link of record `upto`: the record itself may be disposed of.
     head: Option<Link>,
+    /// Epoch of record `upto`: the openings up to it have a receipt.
+    ep: u64,
+    /// The record that the farthest names, where a start found one: the central side may have gone back since.
+    farthest: Option<Head>,
     link: Option<Link>,
     unwritten: Option<(Receipt, String)>,
 }
@@ -44,24 +52,24 @@ pub enum ReceiptFault {
 }
 
 impl Receipts {
+    /// The newest that verifies: one that no key verifies says nothing of what may be disposed of, and comes again.
     pub(super) fn load(store: &Store, credentials: &Credentials) -> Result<Self, Fault> {
         let (keys, gw) = (credentials.receipt_keys(), &credentials.origin.gw);
-        let newest: Option<(u64, u64, String)> = store.row(
-            "SELECT n, upto, line FROM receipt ORDER BY n DESC LIMIT 1",
-            [],
-            "cannot read the receipts",
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )?;
-        let sql = "SELECT max(upto) FROM receipt";
-        let most = store.row(sql, [], "cannot read the receipts", |row| row.get(0))?.flatten().unwrap_or(0);
+        let doing = "cannot read the receipts";
+        let most = store.row("SELECT max(upto) FROM receipt", [], doing, |row| row.get(0))?.flatten().unwrap_or(0);
+        let verified = |sql| -> Result<Option<(Receipt, Link)>, Fault> {
+            let lines: Vec<String> = store.rows(sql, [LOAD_MAX], doing, |row| row.get(0))?;
+            Ok(lines.iter().find_map(|line| keys.iter().find_map(|key| Receipt::verify(line, key, gw).ok())))
+        };
+        let newest = verified("SELECT line FROM receipt ORDER BY n DESC LIMIT ?1")?;
+        let farthest = verified("SELECT line FROM receipt ORDER BY upto DESC, n DESC LIMIT ?1")?
+            .map(|(Receipt { upto, head, ep, .. }, _)| Head { ep, seq: upto, link: head });
         Ok(match newest {
-            Some((n, upto, line)) => {
-                let signed = line.rsplit_once('.').map_or(line.as_str(), |(signed, _)| signed);
-                let head =
-                    keys.iter().find_map(|key| Receipt::verify(&line, key, gw).ok()).map(|(receipt, _)| receipt.head);
-                Self { n, upto, most, head, link: Some(picket_record::encode::link(signed)), unwritten: None }
+            Some((Receipt { n, upto, head, ep, .. }, link)) => {
+                let (head, link) = (Some(head), Some(link));
+                Self { n, upto, most, stored: upto, head, ep, farthest, link, unwritten: None }
             }
-            None => Self::default(),
+            None => Self { most, ..Self::default() },
         })
     }
 
@@ -71,6 +79,22 @@ impl Receipts {
 
     pub(super) fn upto(&self) -> u64 {
         self.upto
+    }
+
+    /// Up to here there is a receipt that is written.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored
+    }
+
+    /// Whether the opening of an epoch has a receipt.
+    pub(super) fn has_opening(&self, ep: u64) -> bool {
+        ep <= self.ep
+    }
+
+    /// The record that the farthest names, where that is behind our own last one: this file lost what it had sent.
+    pub(super) fn beyond(&self, own: Head) -> Option<Head> {
+        let farthest = self.farthest.filter(|farthest| farthest.seq > own.seq)?;
+        Some(Head { ep: own.ep.max(farthest.ep), ..farthest })
     }
 
     /// Number and link of the newest.
@@ -104,7 +128,9 @@ impl Receipts {
 
     /// The append was committed.
     pub(super) fn written(&mut self) {
-        self.unwritten = None;
+        if self.unwritten.take().is_some() {
+            self.stored = self.upto;
+        }
     }
 }
 
@@ -149,42 +175,47 @@ impl Journal {
             }
             // What waits to be written is older.
             self.leave(&receipt, line, link, when)?;
+            self.receipts.stored = receipt.upto;
         }
         self.receipts.n = receipt.n;
         self.receipts.upto = receipt.upto;
         self.receipts.most = self.receipts.most.max(receipt.upto);
         self.receipts.head = Some(receipt.head);
+        self.receipts.ep = receipt.ep;
         self.receipts.link = Some(link);
         let Receipt { state, upto, have, resend, .. } = receipt.clone();
-        let (gone, urgent) = self.cannot_send(upto, &resend, when).unwrap_or_else(|fault| {
+        self.declared_receipted(upto);
+        let gone = self.cannot_send(upto, &resend, when).unwrap_or_else(|fault| {
             // It asks again.
             tracing::warn!(cause = super::told(&fault), "what the central side asks for could not be looked at");
-            (0, Vec::new())
+            0
         });
         let order = receipt.settings.map_or(0, |(ver, _)| ver);
         let receipted =
-            Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order, mark: (receipt.n, link), gone, urgent };
+            Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order, mark: (receipt.n, link), gone };
         self.receipts.unwritten = (stands == Stands::OnOurs).then(|| (receipt, line.to_owned()));
         Ok(receipted)
     }
 
-    /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone, and which records say so.
-    fn cannot_send(&mut self, upto: u64, resend: &[Range], when: &When) -> Result<(u64, Vec<u64>), Fault> {
+    /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone.
+    fn cannot_send(&mut self, upto: u64, resend: &[Range], when: &When) -> Result<u64, Fault> {
         let gone = self.gone_behind(upto)?;
-        let mut urgent = if gone > 0 { self.state_gone(upto, gone, when)? } else { Vec::new() };
-        urgent.extend(self.declare_lost(resend, when)?);
-        Ok((gone, urgent))
+        if gone > 0 {
+            self.state_gone(upto, gone, when)?;
+        }
+        self.declare_lost(resend, when)?;
+        Ok(gone)
     }
 
     /// Whether the head that a receipt names is our own record. One beyond all receipts that we hold may be another's:
     /// this file was put back, or lost what was sent. One that contradicts a receipt is refused.
     fn stands(&self, receipt: &Receipt) -> Result<Stands, ReceiptFault> {
         let upto = receipt.upto;
-        if upto == 0 || upto == self.receipts.upto && Some(receipt.head) == self.receipts.head {
-            return Ok(Stands::OnOurs);
-        }
-        match self.own_link(upto)? {
+        let own = if upto == 0 { return Ok(Stands::OnOurs) } else { self.own_link(upto, &receipt.head)? };
+        match own {
             Some(own) if own == receipt.head => Ok(Stands::OnOurs),
+            // Disposed of: what the receipt before said of it.
+            None if upto == self.receipts.upto && Some(receipt.head) == self.receipts.head => Ok(Stands::OnOurs),
             _ if upto > self.receipts.most => Ok(Stands::OnAnother),
             Some(_) => {
                 let text = format!("its head is not record {upto} of the journal, which has a receipt already");
@@ -211,17 +242,20 @@ impl Journal {
         Ok(line.and_then(read).map(|(receipt, _)| receipt.head))
     }
 
-    /// Link of an own record: as the next one names it where the record itself cannot be read.
-    fn own_link(&self, seq: u64) -> Result<Option<Link>, Fault> {
+    /// Link of an own record; where the record itself is damaged, as the next one names it. Of the two the one that is
+    /// expected, where they differ.
+    fn own_link(&self, seq: u64, expected: &Link) -> Result<Option<Link>, Fault> {
         let head = self.sealer.head();
         if seq >= head.seq {
             return Ok((seq == head.seq).then_some(head.link));
         }
-        if let Some(link) = self.store.line(seq)?.and_then(|line| super::tail::link_of(&line)) {
-            return Ok(Some(link));
+        let itself = self.store.line(seq)?.and_then(|line| super::tail::link_of(&line));
+        if itself.as_ref() == Some(expected) {
+            return Ok(itself);
         }
         let next = self.store.line(seq + 1)?;
-        Ok(next.and_then(|line| Parsed::read_bytes(&line).ok().map(|record| record.prev)))
+        let named = next.and_then(|line| Parsed::read_bytes(&line).ok().map(|record| record.prev));
+        Ok(named.filter(|link| link == expected).or(itself).or(named))
     }
 }
 
@@ -242,6 +276,6 @@ pub(super) fn write(store: &Store, receipt: &Receipt, line: &str) -> Result<(), 
     let sql = "DELETE FROM receipt WHERE day = ?1 AND (upto <= ?2 OR upto < (SELECT max(upto) FROM receipt))";
     store.run(sql, (day, receipt.upto), doing)?;
     let values = (receipt.n, receipt.upto, day, line);
-    store.run("INSERT INTO receipt(n, upto, day, line) VALUES(?1, ?2, ?3, ?4)", values, doing)?;
+    store.run("INSERT OR REPLACE INTO receipt(n, upto, day, line) VALUES(?1, ?2, ?3, ?4)", values, doing)?;
     store.run("DELETE FROM urgent WHERE seq <= ?1", [receipt.upto], doing).map(drop)
 }

@@ -1,5 +1,5 @@
 //! After a fault of the disk: close, open, check, go on in the same epoch. The connection that saw the fault is not
-//! asked again: it says "malformed" of files that are whole (reliability facts, Q4).
+//! asked again: it says "malformed" of files that are whole.
 
 use super::damage::Damage;
 use super::memory::StateCheck;
@@ -29,7 +29,7 @@ impl Journal {
         tracing::warn!(faults = damage.len(), "the journal was opened again after a fault of the disk");
         // What was found may have taken records along that were told outside: without them no receipt would go on.
         let lost = if damage.len() > 1 { self.lost_at_the_end()? } else { Vec::new() };
-        drop(self.state_lost(&lost, damage, when)?);
+        self.state_lost(&lost, damage, when)?;
         salvage::told(&self.store)
     }
 

@@ -11,7 +11,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// A larger file is not checked as a whole at start: minutes on a card (reliability facts, Q12).
+/// A larger file is not checked as a whole at start: minutes on a card.
 const CHECK_MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Findings that are noted until a record tells them: more than one tells.
 const NOTED_MAX: usize = 64;

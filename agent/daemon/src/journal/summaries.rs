@@ -7,7 +7,6 @@ use super::own_words::own_words;
 use super::prune::{self, Authority};
 use super::store::Store;
 use super::{Fault, Journal};
-use picket_core::wire::BATCH_BYTES;
 use picket_record::body::When;
 use picket_record::chain::Parsed;
 use picket_record::kind::{Kind, Severity};
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 const SHARE: u64 = 4;
 /// Summaries disposed of by one record, and such records at a time: more than one step of pruning brings along.
 const STEP: u64 = 64;
-const STEPS: usize = 16;
+pub(super) const STEPS: usize = 16;
 /// The record of the gateway is the last of its summary: so many are looked through for one, which leaves room for some
 /// that do not read.
 const GROUP_MAX: u64 = 64;
@@ -25,6 +24,12 @@ const GROUP_MAX: u64 = 64;
 /// A record is a summary: it is to be kept.
 pub(super) fn mark(store: &Store, seq: u64) -> Result<(), Fault> {
     store.run("INSERT OR IGNORE INTO summary(seq) VALUES(?1)", [seq], "cannot mark a summary").map(drop)
+}
+
+/// Records from here on are no longer in their place: another record takes the number of a summary.
+pub(super) fn unmark(store: &Store, from: u64) -> Result<(), Fault> {
+    let sql = "DELETE FROM summary WHERE seq >= ?1 AND line IS NULL";
+    store.run(sql, [from], "cannot take back the mark of a summary").map(drop)
 }
 
 /// Takes over what outlives a range, inside the transaction that deletes it. Before the marks of its epochs go.
@@ -58,60 +63,51 @@ impl Journal {
     /// Where kept summaries take more than their share, the eldest go, and that is stated.
     pub(super) fn bound_summaries(&mut self, when: &When) -> Result<(), Fault> {
         for _ in 0..STEPS {
-            let Some(range) = self.too_many_summaries()? else { break };
-            self.dispose_of_summaries(when, range)?;
+            let eldest = self.too_many_summaries()?;
+            let (Some(from), Some(to)) = (eldest.first(), eldest.last()) else { break };
+            self.dispose_of_summaries(when, (*from, *to), &eldest)?;
         }
         Ok(())
     }
 
-    /// The eldest, where all take more than their share.
-    fn too_many_summaries(&self) -> Result<Option<(u64, u64)>, Fault> {
+    /// The eldest, where all take more than their share. An opening stays while a later one is not among them: summaries
+    /// that follow it, here or in `record` still, are verified with it.
+    fn too_many_summaries(&self) -> Result<Vec<u64>, Fault> {
         let doing = "cannot look for kept summaries";
-        let sql = "SELECT count(*) FROM summary WHERE line IS NOT NULL";
-        let most = self.store.budget() / SHARE;
-        // None is larger than a record may be: few are looked at no closer.
-        let count: u64 = self.store.row(sql, [], doing, |row| row.get(0))?.unwrap_or(0);
-        if count * picket_record::encode::LINE_MAX as u64 <= most {
-            return Ok(None);
-        }
-        let sql = "SELECT coalesce(sum(length(line)), 0) FROM summary";
+        // Bytes of the text, which SQLite tells without reading it.
+        let sql = "SELECT coalesce(sum(octet_length(line)), 0) FROM summary";
         let bytes: u64 = self.store.row(sql, [], doing, |row| row.get(0))?.unwrap_or(0);
-        if bytes <= most {
-            return Ok(None);
+        if bytes <= self.store.budget() / SHARE {
+            return Ok(Vec::new());
         }
-        let sql = "SELECT min(seq), max(seq) FROM
-                   (SELECT seq FROM summary WHERE line IS NOT NULL ORDER BY seq LIMIT ?1)";
-        self.store.row(sql, [STEP], doing, |row| Ok((row.get(0)?, row.get(1)?)))
+        let sql = "SELECT seq, CAST(line AS BLOB) FROM summary WHERE line IS NOT NULL ORDER BY seq LIMIT ?1";
+        let eldest: Vec<(u64, Vec<u8>)> =
+            self.store.rows(sql, [STEP + 1], doing, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let opens = |line: &[u8]| Parsed::read_bytes(line).is_ok_and(|record| record.kind == Kind::EpochOpen);
+        let needed = eldest.iter().rposition(|(_, line)| opens(line));
+        let going = eldest.iter().enumerate().take(STEP as usize).filter(|(at, _)| Some(*at) != needed);
+        Ok(going.map(|(_, (seq, _))| *seq).collect())
     }
 
-    fn dispose_of_summaries(&mut self, when: &When, (from, to): (u64, u64)) -> Result<(), Fault> {
+    fn dispose_of_summaries(&mut self, when: &When, (from, to): (u64, u64), seqs: &[u64]) -> Result<(), Fault> {
         tracing::warn!(from, to, "kept summaries take a quarter of the journal: the eldest are disposed of");
         self.in_one(|store, sealer| {
             let Authority { why, text } = prune::SPACE;
             let data = json!({ "from": from, "to": to, "why": why, "authority": text, "what": "summaries" });
             let body = own_words(when, Kind::RecordsDisposed, Severity::Notice, data);
             prune::write(store, sealer, &body)?;
-            let sql = "DELETE FROM summary WHERE seq <= ?1 AND line IS NOT NULL";
-            store.run(sql, [to], "cannot dispose of summaries").map(drop)
+            for seq in seqs {
+                store.run("DELETE FROM summary WHERE seq = ?1", [seq], "cannot dispose of summaries")?;
+            }
+            Ok(())
         })
     }
 
     /// Kept summaries and their openings behind a number, as many as fit a slice.
     pub(super) fn summary_lines(&self, after: u64) -> Result<Option<(u64, Vec<u8>)>, Fault> {
-        let fault = |source| self.store.disk("cannot read the summaries", source);
         let sql = "SELECT seq, CAST(line AS BLOB) FROM summary WHERE seq > ?1 AND line IS NOT NULL ORDER BY seq";
-        let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
-        let mut rows = statement.query([after]).map_err(fault)?;
-        let (mut through, mut text) = (None, Vec::new());
-        while let Some(row) = rows.next().map_err(fault)? {
-            let line = row.get_ref(1).and_then(|value| Ok(value.as_bytes()?)).map_err(fault)?;
-            if !text.is_empty() && text.len() + line.len() > BATCH_BYTES {
-                break;
-            }
-            text.extend_from_slice(line);
-            text.push(b'\n');
-            through = Some(row.get(0).map_err(fault)?);
-        }
+        let mut text = Vec::new();
+        let through = self.store.take_lines(sql, [after], &mut text, "cannot read the summaries")?;
         Ok(through.map(|through| (through, text)))
     }
 }

@@ -132,6 +132,8 @@ pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str, damage: &Dam
         store.run(sql, [QUARANTINE_MAX], "cannot bound the quarantine")?;
         store.run("DELETE FROM epoch WHERE seq >= ?1", [from], "cannot set the tail aside")?;
         store.run("DELETE FROM urgent WHERE seq >= ?1", [from], "cannot set the tail aside")?;
+        super::lost::forget_declared(store)?;
+        super::summaries::unmark(store, from)?;
         super::personal::forget(store, (from, i64::MAX as u64))?;
         store.run("DELETE FROM record WHERE seq >= ?1", [from], "cannot set the tail aside")
     })?;

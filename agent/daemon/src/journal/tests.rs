@@ -9,6 +9,7 @@ mod large;
 mod life;
 mod log;
 mod lost;
+mod marks;
 mod mending;
 mod orders;
 mod personal;
@@ -16,6 +17,7 @@ mod pruning;
 mod random;
 mod receipts;
 mod retention;
+mod secrets;
 mod summaries;
 
 use super::{Credentials, Fault, Journal, Place};
@@ -186,7 +188,9 @@ fn count(journal: &Journal, table: &str) -> u64 {
 
 /// A receipt as the central side would sign it.
 fn receipt(journal: &Journal, n: u64, upto: u64) -> Receipt {
-    let link = journal.store.line(upto).unwrap().map_or([0; 32], |line| Parsed::read_bytes(&line).unwrap().link);
+    let line = journal.store.line(upto).unwrap();
+    let record = line.as_deref().and_then(|line| Parsed::read_bytes(line).ok());
+    let (link, ep) = record.map_or(([0; 32], 1), |record| (record.link, record.ep));
     Receipt {
         sms: Name::parse("sms").unwrap(),
         gw: Name::parse("gate-7").unwrap(),
@@ -194,7 +198,7 @@ fn receipt(journal: &Journal, n: u64, upto: u64) -> Receipt {
         prev: [0; 32],
         upto,
         head: link,
-        ep: 1,
+        ep,
         received_ms: 1_795_305_600_000,
         ts_ms: 1_795_305_600_000,
         state: State::Ok,

@@ -1,22 +1,20 @@
 //! The journal's own thread: it blocks on the disk so that nothing else has to.
 
-use super::bundle::{Papers, Range, Wanted};
-use super::seal::Written;
-use super::{Fault, Journal, Lines, ReceiptFault};
+use super::{Fault, Journal, ReceiptFault};
 use crate::clock;
 use crate::settings::{self, RegisterText};
 use crate::vitals::Meter;
 use picket_core::register::Register;
-use picket_core::wire::{Batch, Input, Lane};
+use picket_core::wire::{Batch, Input};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
-use picket_record::keys::PublicKey;
-use picket_record::kind::Kind;
-use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::error::Error as _;
-use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
+
+mod asked;
+
+pub use asked::{Parcel, Request};
 
 /// Most bodies of one append: what `picket_core::drafts` hands out.
 pub const APPEND_MAX: u64 = picket_core::drafts::MAX_GROUP as u64;
@@ -26,140 +24,6 @@ const MANY: u64 = 50_000;
 
 /// Number of the last record in it, and lines each ended by LF.
 pub type Slice = (u64, Vec<u8>);
-
-/// What is asked of the journal. At most one append, one send per lane, a few receipts and one export are open at a
-/// time, so the channel is short.
-#[derive(Debug)]
-pub enum Request {
-    /// Store.
-    Append {
-        /// Number of the last draft.
-        through: u64,
-        /// What.
-        bodies: Arc<Vec<Body>>,
-    },
-    /// Read records and hand them to the central link.
-    Send {
-        /// Session it is meant for.
-        session: u32,
-        /// Which.
-        batch: Batch,
-    },
-    /// Have the central side asked for its last receipt.
-    Ask {
-        /// Session it is meant for.
-        session: u32,
-    },
-    /// Have the central link prove that it lives.
-    Call {
-        /// The answer.
-        here: oneshot::Sender<()>,
-    },
-    /// Read stored records again.
-    LookBack {
-        /// Behind this number.
-        after: u64,
-    },
-    /// Say what lines that came down are.
-    CheckOrder {
-        /// The lines.
-        text: String,
-        /// Now.
-        when: When,
-    },
-    /// Keep a verified order, and read its register.
-    KeepOrder {
-        /// The order as received.
-        line: String,
-        /// Its link.
-        link: Link,
-        /// Text of its register.
-        register: Option<Arc<str>>,
-    },
-    /// Verify a receipt.
-    Receipt {
-        /// As received.
-        line: String,
-        /// When it is verified: the moment of an epoch that it may open.
-        when: When,
-    },
-    /// The central side has what was left of a branch, up to a position.
-    BranchTold {
-        /// The position.
-        through: u64,
-    },
-    /// Keep records for so many days from here on.
-    Retain {
-        /// Days, from 1; `None` as the settings say.
-        days: Option<u32>,
-        /// Who says so, for the records that state what is disposed of.
-        authority: String,
-    },
-    /// Lines of a bundle.
-    Slice {
-        /// Which.
-        wanted: Wanted,
-        /// The answer.
-        reply: oneshot::Sender<Result<Option<Slice>, String>>,
-    },
-    /// Keys that the central side signs receipts with: of the acceptance, and of every root document here.
-    ReceiptKeys {
-        /// The answer.
-        reply: oneshot::Sender<Vec<PublicKey>>,
-    },
-    /// Count the records that have personal data beside them.
-    Personal {
-        /// In these ranges.
-        records: Vec<(u64, u64)>,
-        /// The answer.
-        reply: oneshot::Sender<Result<u64, String>>,
-    },
-    /// What a bundle needs beside its lines.
-    Papers {
-        /// Of which records.
-        range: Range,
-        /// The answer.
-        reply: oneshot::Sender<Result<Papers, String>>,
-    },
-    /// Write a record that somebody waits for.
-    State {
-        /// Now.
-        when: When,
-        /// What it is.
-        kind: Kind,
-        /// What it says.
-        data: Map<String, Value>,
-        /// The record.
-        reply: oneshot::Sender<Result<Written, String>>,
-    },
-}
-
-/// What goes to the central link. Each is meant for one session, and thrown away in another.
-#[derive(Debug)]
-pub enum Parcel {
-    /// A batch of records.
-    Batch {
-        /// Session it is meant for.
-        session: u32,
-        /// Its lane.
-        lane: Lane,
-        /// Its lines.
-        lines: Lines,
-    },
-    /// The question for the last receipt, with the newest that is known: a central side that was restored from a backup
-    /// counts on from there.
-    Ask {
-        /// Session it is meant for.
-        session: u32,
-        /// Newest receipt known, 0 for none.
-        newest: u64,
-    },
-    /// Prove that the link lives, connected or not.
-    Call {
-        /// The answer.
-        here: oneshot::Sender<()>,
-    },
-}
 
 /// Serves requests until the channel is closed. Faults are answers: the live view goes on. `mending` shows the bytes of a
 /// file that an append has to open and check again, for as long as that takes.
@@ -220,22 +84,13 @@ pub fn serve(
                 None
             }
             Request::Slice { wanted, reply } => {
-                let _ = reply.send(journal.bundle_lines(wanted).map_err(|fault| told(&fault)));
-                None
+                handed(reply, journal.bundle_lines(wanted).map_err(|fault| told(&fault)))
             }
-            Request::ReceiptKeys { reply } => {
-                // Whoever asked may be gone.
-                let _ = reply.send(journal.receipt_keys());
-                None
-            }
+            Request::ReceiptKeys { reply } => handed(reply, journal.receipt_keys()),
             Request::Personal { records, reply } => {
-                let _ = reply.send(journal.personal_in(&records).map_err(|fault| told(&fault)));
-                None
+                handed(reply, journal.personal_in(&records).map_err(|fault| told(&fault)))
             }
-            Request::Papers { range, reply } => {
-                let _ = reply.send(journal.papers(range).map_err(|fault| told(&fault)));
-                None
-            }
+            Request::Papers { range, reply } => handed(reply, journal.papers(range).map_err(|fault| told(&fault))),
             Request::State { when, kind, data, reply } => {
                 mending.send_if_modified(|mends| replaced(mends, journal.to_be_mended()));
                 let _ = reply.send(journal.state(&when, kind, data).map_err(|fault| told(&fault)));
@@ -243,13 +98,26 @@ pub fn serve(
                 None
             }
         };
-        let rebased = journal.rebased().map(Input::Rebased);
-        for input in rebased.into_iter().chain(answer).chain(looked) {
-            if inputs.blocking_send(input).is_err() {
-                return;
-            }
+        if tell(&mut journal, inputs, answer.into_iter().chain(looked)).is_err() {
+            return;
         }
     }
+}
+
+/// What happened in the journal first, then what was answered.
+fn tell(journal: &mut Journal, inputs: &mpsc::Sender<Input>, answers: impl Iterator<Item = Input>) -> Result<(), Gone> {
+    let rebased = journal.rebased().map(Input::Rebased);
+    let declared = journal.declared().map(|seqs| Input::Declared { seqs });
+    for input in rebased.into_iter().chain(declared).chain(answers) {
+        inputs.blocking_send(input).map_err(|_| Gone)?;
+    }
+    Ok(())
+}
+
+/// Whoever asked may be gone.
+fn handed<T>(reply: oneshot::Sender<T>, answer: T) -> Option<Input> {
+    drop(reply.send(answer));
+    None
 }
 
 fn replaced(shown: &mut Option<u64>, next: Option<u64>) -> bool {

@@ -219,7 +219,7 @@ fn a_receipt_that_contradicts_one_that_is_held_has_nothing_follow() {
 }
 
 /// Lives and dies with the connection, as the faults of a disk do.
-const BREAK: &str = "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.record WHEN new.seq > 21
+pub(super) const BREAK: &str = "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.record WHEN new.seq > 21
                      BEGIN SELECT RAISE(ABORT, 'input/output error'); END";
 
 #[test]

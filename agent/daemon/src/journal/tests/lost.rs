@@ -127,3 +127,79 @@ fn records_that_were_told_and_are_gone_after_a_fault_of_the_disk_are_declared() 
     assert_eq!(declared(&journal), [[(last - 2, last)]]);
     drop(site);
 }
+
+#[test]
+fn a_record_that_declares_a_loss_goes_first_until_it_has_a_receipt() {
+    let (mut site, mut journal) = written("DELETE FROM record WHERE seq = 50");
+    assert_eq!(journal.declared(), None);
+    asked(&mut journal, 2, 49, vec![(50, 50)]);
+    let said = head(&journal);
+    assert_eq!((journal.declared(), journal.declared()), (Some(vec![said]), None));
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.urgent.as_slice(), journal.declared()), ([said].as_slice(), Some(vec![said])));
+    drop(journal);
+    drop(crate::journal::salvage::replace(&site.file(), BUDGET, "test").unwrap());
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.urgent[0], journal.declared().unwrap()[0]), (said, said), "in a new file too");
+    let last = head(&journal);
+    receive(&mut journal, 3, last);
+    drop(journal);
+    assert_eq!(site.start().0.declared(), None);
+}
+
+#[test]
+fn a_long_epoch_whose_opening_cannot_be_read_is_declared_whole_at_once() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    receive(&mut journal, 1, 2);
+    for n in [1_400, 3] {
+        drop(journal);
+        journal = site.start().0;
+        journal.append(&vec![beat(); n]).unwrap();
+    }
+    let opened = journal.sealer.opened() - 1_401;
+    journal.store.run("UPDATE record SET line = 'x' WHERE seq = ?1", [opened], "test").unwrap();
+    asked(&mut journal, 2, opened - 1, vec![(opened, opened + 1_402)]);
+    assert_eq!(declared(&journal), [[(opened, opened + 1_400)]]);
+}
+
+#[test]
+fn more_damage_than_one_look_takes_in_is_declared_step_by_step() {
+    // 404 opens the second epoch: without it none of its records could be verified.
+    let (_site, mut journal) =
+        written("UPDATE record SET line = 'x' WHERE seq BETWEEN 50 AND 780 AND seq NOT IN (61, 404)");
+    assert_eq!(Parsed::read_bytes(&journal.store.line(404).unwrap().unwrap()).unwrap().kind, Kind::EpochOpen);
+    for n in 2..6 {
+        asked(&mut journal, n, 49, vec![(50, 790)]);
+    }
+    let all: Vec<(u64, u64)> = declared(&journal).concat();
+    let is_declared = |seq: &u64| all.iter().any(|(first, last)| (first..=last).contains(&seq));
+    let good: Vec<u64> = (50..=790).filter(|seq| !is_declared(seq)).collect();
+    assert_eq!(good, [vec![61, 404], (781..=790).collect()].concat(), "{all:?}");
+}
+
+#[test]
+fn good_records_are_no_loss_where_the_opening_of_their_epoch_was_disposed_of() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 50]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 100]).unwrap();
+    let paper = receipt(&journal, 1, 100);
+    assert_eq!(paper.ep, 2);
+    journal.receipt(&signed(&paper), &at(2)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    // A third epoch, whose opening stays.
+    drop(site.start());
+    site.by_hand("DELETE FROM record WHERE seq <= 100; DELETE FROM epoch WHERE seq <= 100");
+    let (mut journal, _) = site.start();
+    let line = journal.store.line(101).unwrap().unwrap();
+    assert_eq!((Parsed::read_bytes(&line).unwrap().ep, count(&journal, "quarantine")), (2, 0));
+    let paper = Receipt { n: 2, resend: vec![(101, 140)], ..paper };
+    journal.receipt(&signed(&paper), &at(9)).unwrap();
+    assert_eq!(declared(&journal), [[]; 0]);
+}

@@ -21,6 +21,10 @@ fn root_keys(first: u8) -> [RootKey; 3] {
 
 /// A version whose order key has this seed, signed by two of its keys and two of `before`.
 fn root(ver: u64, order: u8, before: Option<&[RootKey; 3]>) -> String {
+    root_with(ver, order, 9, before)
+}
+
+fn root_with(ver: u64, order: u8, receipt: u8, before: Option<&[RootKey; 3]>) -> String {
     let keys = root_keys(100);
     let root = Root {
         sms: name("sms"),
@@ -28,7 +32,7 @@ fn root(ver: u64, order: u8, before: Option<&[RootKey; 3]>) -> String {
         ts_ms: 1_795_305_600_000,
         keys: keys.each_ref().map(RootKey::public),
         accept: AcceptKey::from_seed([8; 32]).public(),
-        receipt: ReceiptKey::from_seed([9; 32]).public(),
+        receipt: ReceiptKey::from_seed([receipt; 32]).public(),
         order: OrderKey::from_seed([order; 32]).public(),
         order_floor: 0,
     };
@@ -238,4 +242,21 @@ fn orders_that_were_replaced_are_let_go_of() {
     }
     assert!(count(&journal, "document") <= 3, "two orders and one register");
     assert_eq!(journal.order_in_force().unwrap().unwrap().ver, 20);
+}
+
+#[test]
+fn a_receipt_under_a_key_that_came_down_counts_from_the_start() {
+    let mut site = Site::new();
+    let first = root(1, 20, None);
+    let mut journal = with_root(&mut site, &first);
+    let both = first.clone() + &root_with(2, 20, 77, Some(&root_keys(100)));
+    assert!(matches!(journal.check_order(&both, &at(5)), Checked::Root { ver: 2, .. }));
+    journal.append(&[beat()]).unwrap();
+    let paper = receipt(&journal, 1, 3);
+    journal.receipt(&paper.sign(&ReceiptKey::from_seed([77; 32])).line, &at(6)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    site.by_hand("DELETE FROM record WHERE seq > 2");
+    let journal = with_root(&mut site, &first);
+    assert_eq!((journal.receipts.upto(), journal.sealer.opened()), (3, 4));
 }

@@ -108,6 +108,121 @@ fn records_that_are_gone_give_no_batch() {
     assert_eq!(journal.lines(&Batch::Urgent { seqs: vec![50, 51], receipted: 9 }).unwrap(), None);
 }
 
+/// 20 records of three epochs with a receipt for all, written; and a receipt for the last of them as it would come again.
+fn receipted() -> (Site, Receipt) {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A"), beat()]).unwrap();
+    for _ in 0..2 {
+        drop(journal);
+        journal = site.start().0;
+        journal.append(&vec![beat(); 7]).unwrap();
+    }
+    let last = head(&journal);
+    assert_eq!(last, 20);
+    let paper = receipt(&journal, 1, last);
+    journal.receipt(&signed(&paper), &at(2)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    (site, paper)
+}
+
+#[test]
+fn a_journal_that_lost_what_it_has_a_receipt_for_goes_on_behind_that() {
+    let (mut site, paper) = receipted();
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 10");
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.receipted, recovered.head), ("rollback", 20, 22));
+    let all = lines(&journal);
+    let records: Vec<Parsed<'_>> = all.iter().map(|line| Parsed::read_bytes(line).unwrap()).collect();
+    assert_eq!(
+        records.iter().map(|record| record.seq).collect::<Vec<_>>(),
+        [(1..=10).collect(), vec![21, 22]].concat()
+    );
+    assert_eq!((records[10].prev, records[10].ep), (paper.head, 4));
+    assert_eq!(records[10].data()["tail"]["seq"], 10);
+    assert_eq!(rows(&journal), ["alarm/door/A"]);
+    // The central side goes on from there.
+    journal.receipt(&signed(&Receipt { n: 2, ..paper.clone() }), &at(3)).unwrap();
+    assert_eq!(journal.rebased(), None);
+    receive(&mut journal, 3, 22);
+    drop(journal);
+    let (journal, recovered) = site.start();
+    assert_eq!((found(&journal), recovered.tail.as_str(), recovered.receipted), (vec![], "crash", 22));
+}
+
+#[test]
+fn what_had_a_receipt_is_given_no_number_again_where_the_central_side_went_back_since() {
+    let (mut site, paper) = receipted();
+    let (mut journal, _) = site.start();
+    receive(&mut journal, 2, 2);
+    journal.append(&[beat()]).unwrap();
+    assert_eq!(count(&journal, "receipt"), 2);
+    drop(journal);
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 10");
+    let (journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.receipted, journal.sealer.opened()), ("rollback", 2, 21));
+    let open = journal.store.line(21).unwrap().unwrap();
+    assert_eq!(Parsed::read_bytes(&open).unwrap().prev, paper.head);
+    let said = journal.store.line(22).unwrap().unwrap();
+    assert_eq!(Parsed::read_bytes(&said).unwrap().data()["lost"], json!([[11, 20]]), "it may not have them");
+}
+
+#[test]
+fn an_opening_that_is_gone_and_has_a_receipt_is_gone_on_behind() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[beat()]).unwrap();
+    journal.rotate(&at(5)).unwrap();
+    let opened = head(&journal);
+    let paper = receipt(&journal, 1, opened);
+    journal.receipt(&signed(&paper), &at(6)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    site.by_hand(&format!("DELETE FROM record WHERE seq >= {opened}; DELETE FROM epoch WHERE seq >= {opened}"));
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), journal.sealer.opened()), ("rollback", opened + 1));
+    let open = journal.store.line(opened + 1).unwrap().unwrap();
+    let open = Parsed::read_bytes(&open).unwrap();
+    assert_eq!((open.prev, open.ep), (paper.head, 3));
+    journal.receipt(&signed(&Receipt { n: 2, ..paper }), &at(7)).unwrap();
+    assert_eq!(journal.rebased(), None);
+}
+
+#[test]
+fn a_journal_that_lost_all_but_its_receipt_gives_no_number_again() {
+    let (mut site, paper) = receipted();
+    site.by_hand("DELETE FROM record; DELETE FROM epoch; DELETE FROM urgent");
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.receipted), ("reset", 20));
+    let first = Parsed::read_bytes(&lines(&journal)[0]).unwrap().seq;
+    assert_eq!((first, kinds(&journal).contains(&Kind::LogGenesis)), (21, false));
+    journal.receipt(&signed(&Receipt { n: 2, ..paper }), &at(3)).unwrap();
+    assert_eq!(journal.rebased(), None);
+}
+
+#[test]
+fn a_damaged_record_under_the_head_of_a_receipt_is_known_by_the_one_that_follows() {
+    let (mut site, paper) = receipted();
+    // It reads, and says something else.
+    let (mut journal, _) = site.start();
+    let other = journal.store.line(19).unwrap().unwrap();
+    let other = String::from_utf8(other).unwrap();
+    journal.store.run("UPDATE record SET line = ?1 WHERE seq = 20", [other], "test").unwrap();
+    journal.receipt(&signed(&Receipt { n: 2, ..paper }), &at(3)).unwrap();
+    assert_eq!(journal.rebased(), None);
+}
+
+#[test]
+fn a_receipt_that_no_key_verifies_says_nothing_of_what_may_be_disposed_of() {
+    let (mut site, paper) = receipted();
+    site.by_hand("UPDATE receipt SET line = substr(line, 1, length(line) - 6) || 'AAAAAA'");
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.receipted, journal.newest_receipt(), journal.receipts.stored()), (0, 0, 0));
+    journal.receipt(&signed(&paper), &at(3)).unwrap();
+    journal.append(&[beat()]).unwrap();
+    assert_eq!((journal.receipts.stored(), count(&journal, "receipt")), (20, 1));
+}
+
 /// Three epochs; records 1 to 300 were disposed of with a receipt, and with them the opening of the second.
 fn disposed() -> (Site, Journal, u64) {
     let mut site = Site::new();
@@ -133,14 +248,14 @@ fn a_receipt_for_a_record_that_was_disposed_of_is_taken_and_what_is_gone_is_stat
     let (first, second) = (back(5), back(6));
     let before = head(&journal);
     let taken = journal.receipt(&first, &at(2)).unwrap();
-    assert_eq!((taken.upto, taken.gone, taken.urgent.clone()), (100, opened - 1, vec![before + 1]));
+    assert_eq!((taken.upto, taken.gone, journal.declared()), (100, opened - 1, Some(vec![before + 1])));
     let said =
         Parsed::read_bytes(&lines(&journal).pop().unwrap()).map(|record| (record.kind, record.sev, record.data()));
     let (kind, severity, data) = said.unwrap();
     assert_eq!((kind, severity), (Kind::RecordsDisposed, Severity::Security));
     assert_eq!((&data["from"], &data["to"], &data["why"]), (&json!(101), &json!(opened - 1), &json!("restored")));
     let again = journal.receipt(&second, &at(3)).unwrap();
-    assert_eq!((again.gone, again.urgent, head(&journal)), (opened - 1, vec![], before + 1), "once");
+    assert_eq!((again.gone, journal.declared(), head(&journal)), (opened - 1, None, before + 1), "once");
     // It is not forgotten by a start either.
     journal.append(&[beat()]).unwrap();
     drop(journal);
@@ -175,5 +290,19 @@ fn what_the_central_side_is_told_of_lost_records_goes_ahead_of_the_backlog() {
     journal.store.run("DELETE FROM record WHERE seq = 9", [], "test").unwrap();
     let paper = Receipt { resend: vec![(9, 9)], ..receipt(&journal, 1, 8) };
     let taken = journal.receipt(&signed(&paper), &at(2)).unwrap();
-    assert_eq!((taken.gone, taken.urgent), (0, vec![head(&journal)]));
+    assert_eq!((taken.gone, journal.declared()), (0, Some(vec![head(&journal)])));
+}
+
+#[test]
+fn a_lost_record_is_lost_and_not_disposed_of_where_the_central_side_went_back_before_it() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 30]).unwrap();
+    receive(&mut journal, 1, 25);
+    let back = Receipt { resend: vec![(10, 25)], ..receipt(&journal, 2, 9) };
+    journal.store.run("DELETE FROM record WHERE seq = 10", [], "test").unwrap();
+    let taken = journal.receipt(&signed(&back), &at(3)).unwrap();
+    let said = Parsed::read_bytes(&lines(&journal).pop().unwrap()).map(|record| (record.kind, record.data()));
+    let (kind, data) = said.unwrap();
+    assert_eq!((taken.gone, kind, &data["lost"]), (0, Kind::JournalRecovered, &json!([[10, 10]])));
 }

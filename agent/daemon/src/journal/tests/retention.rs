@@ -1,3 +1,4 @@
+use super::branches::{put_back, told};
 use super::*;
 
 const DAY_MS: i64 = 86_400_000;
@@ -107,10 +108,92 @@ fn kept_summaries_take_a_quarter_of_the_budget_and_what_goes_then_is_stated() {
         journal.append(&[summary(n)]).unwrap();
         let upto = head(&journal);
         journal.receipt(&signed(&receipt(&journal, n, upto)), &at(2)).unwrap();
+        if n % 40 == 0 {
+            journal.rotate(&at(2)).unwrap();
+        }
     }
     let stated = disposed(&journal);
     assert!(stated.iter().any(|data| data["what"] == "summaries" && data["why"] == "space"), "{stated:?}");
+    // Every one that is kept can be verified.
+    let (mut after, mut known, mut kept) = (0, std::collections::BTreeSet::new(), Vec::new());
+    while let Some((last, text)) = journal.summary_lines(after).unwrap() {
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let record = Parsed::read_bytes(line).unwrap();
+            assert!(record.kind == Kind::EpochOpen && known.insert(record.ep) || known.contains(&record.ep));
+            kept.push(record.seq);
+        }
+        after = last;
+    }
+    assert!(kept[1] > kept[0] + 1, "an opening outlives the first summaries of its epoch: {kept:?}");
     let sql = "SELECT sum(length(line)) FROM summary";
     let bytes: u64 = journal.store.row(sql, [], "test", |row| row.get(0)).unwrap().unwrap();
     assert!(bytes < 600_000, "{bytes}");
+}
+
+#[test]
+fn what_no_summary_tells_of_does_not_go_by_age() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[beat()]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    day(&mut journal, 0);
+    day(&mut journal, 60);
+    let mut late = beat();
+    late.when = at(61_000_000);
+    journal.append(&[late]).unwrap();
+    assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0));
+}
+
+/// The journal looks once a minute.
+fn look(journal: &mut Journal, minute: u64) {
+    let mut late = beat();
+    late.when = at(minute * 61_000_000);
+    journal.append(&[late]).unwrap();
+}
+
+#[test]
+fn what_was_left_goes_by_age_once_the_record_that_the_chain_went_on_with_is_old() {
+    let (_site, mut journal, line) = put_back();
+    journal.append(&vec![beat(); 30]).unwrap();
+    let own = head(&journal);
+    journal.receipt(&line, &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    let moved = count(&journal, "branch");
+    assert_eq!(moved, own - 20);
+    // The receipt that it was left for is old, and what was left may be of any day since.
+    day(&mut journal, 60);
+    look(&mut journal, 1);
+    day(&mut journal, 90);
+    look(&mut journal, 2);
+    assert_eq!((count(&journal, "branch"), disposed(&journal).len()), (moved, 0), "the central side may not have it");
+    journal.branch_told(rebased.branch.unwrap().1).unwrap();
+    journal.store.run("DELETE FROM receipt WHERE upto > 20 AND n < ?1", [journal.newest_receipt()], "test").unwrap();
+    look(&mut journal, 3);
+    assert_eq!(count(&journal, "branch"), moved, "only the receipt for what is not of it is old");
+    day(&mut journal, 120);
+    look(&mut journal, 4);
+    assert_eq!((count(&journal, "branch"), count(&journal, "branch_open")), (0, 0));
+    let authority = "retention of the settings";
+    assert_eq!(disposed(&journal), [json!({ "branch": [21, own], "why": "age", "authority": authority })]);
+}
+
+#[test]
+fn lines_that_were_set_aside_go_by_age_once_their_numbers_are_old() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 10]).unwrap();
+    drop(journal);
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 8");
+    let (mut journal, _) = site.start();
+    assert_eq!((count(&journal, "quarantine"), head(&journal)), (4, 10));
+    day(&mut journal, 0);
+    day(&mut journal, 29);
+    look(&mut journal, 1);
+    assert_eq!(count(&journal, "quarantine"), 4);
+    day(&mut journal, 30);
+    look(&mut journal, 2);
+    assert_eq!(count(&journal, "quarantine"), 2, "11 and 12 were given again later");
+    let authority = "retention of the settings";
+    assert_eq!(disposed(&journal), [json!({ "quarantine": [9, 10], "why": "age", "authority": authority })]);
 }

@@ -1,0 +1,74 @@
+//! Reading what was left, for the uplink and for an export.
+
+use super::Leaving;
+use crate::journal::store::Store;
+use crate::journal::{Fault, Journal};
+
+const DOING: &str = "cannot read a branch";
+
+impl Journal {
+    /// Lines of what was left, behind a position, as many as fit a message; with the position of the last. `opened`
+    /// sets the opening in front that the first one is verified with.
+    pub(in crate::journal) fn branch_lines(&self, after: u64, opened: bool) -> Result<Option<(u64, Vec<u8>)>, Fault> {
+        let mut after = after;
+        while let Some(leaving) = next_leaving(&self.store, after)? {
+            let from = leaving.base.max(after + 1);
+            let mut text = Vec::new();
+            let mut through = self.kept_lines(leaving, from, &mut text)?;
+            if through.unwrap_or(from - 1) >= leaving.position(leaving.kept) || through.is_none() {
+                through = self.moved_lines(leaving, from, &mut text)?.or(through);
+            }
+            let Some(through) = through else {
+                after = leaving.end();
+                continue;
+            };
+            if opened {
+                let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                if let Some(mut open) = self.opening_of(leaving, from)?.filter(|open| open != first) {
+                    open.push(b'\n');
+                    open.append(&mut text);
+                    text = open;
+                }
+            }
+            return Ok(Some((through, text)));
+        }
+        Ok(None)
+    }
+
+    /// Those that lie among the records still.
+    fn kept_lines(&self, leaving: Leaving, from: u64, text: &mut Vec<u8>) -> Result<Option<u64>, Fault> {
+        let (low, high) = (leaving.first + (from - leaving.base), leaving.kept.min(leaving.last));
+        if low > high {
+            return Ok(None);
+        }
+        let sql = "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let through = self.store.take_lines(sql, (low, high), text, DOING)?;
+        Ok(through.map(|seq| leaving.position(seq)))
+    }
+
+    fn moved_lines(&self, leaving: Leaving, from: u64, text: &mut Vec<u8>) -> Result<Option<u64>, Fault> {
+        let sql = "SELECT pos, CAST(line AS BLOB) FROM branch WHERE pos BETWEEN ?1 AND ?2 ORDER BY pos";
+        self.store.take_lines(sql, (from, leaving.end()), text, DOING)
+    }
+
+    /// The opening of the epoch that a position belongs to.
+    fn opening_of(&self, leaving: Leaving, position: u64) -> Result<Option<Vec<u8>>, Fault> {
+        let doing = "cannot find the opening of a branch";
+        let sql = "SELECT CAST(line AS BLOB) FROM branch WHERE pos =
+                   (SELECT max(pos) FROM branch_open WHERE pos BETWEEN ?1 AND ?2)";
+        let moved: Option<Vec<u8>> = self.store.row(sql, (leaving.base, position), doing, |row| row.get(0))?;
+        if moved.is_some() {
+            return Ok(moved);
+        }
+        let seq = (leaving.first + (position - leaving.base)).min(leaving.kept);
+        let sql = "SELECT CAST(line AS BLOB) FROM record WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?1)";
+        self.store.row(sql, [seq], doing, |row| row.get(0))
+    }
+}
+
+fn next_leaving(store: &Store, after: u64) -> Result<Option<Leaving>, Fault> {
+    let sql = "SELECT base, first, kept, last FROM leaving WHERE base + last - first > ?1 ORDER BY base LIMIT 1";
+    store.row(sql, [after], "cannot read the branches", |row| {
+        Ok(Leaving { base: row.get(0)?, first: row.get(1)?, kept: row.get(2)?, last: row.get(3)? })
+    })
+}
