@@ -51,6 +51,9 @@ struct Size {
     slices_ms: Figures,
 }
 
+/// Which of the runs of one size.
+type Of = fn(&Size) -> &Run;
+
 /// Runs the job.
 pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
     let records = bench.backlog(RECORDS, RECORDS_QUICK);
@@ -61,7 +64,7 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
         std::fs::remove_dir_all(&folder).map_err(told)?;
     }
     let mut table = Table::new(format!("evidence of {} records, of {} before it", sizes[1].records, sizes[0].records));
-    let programs: [(&str, fn(&Size) -> &Run); 3] =
+    let programs: [(&str, Of); 3] =
         [("picket export", |s| &s.export), ("picket verify", |s| &s.verify), ("verify.py", |s| &s.python)];
     for (name, of) in programs {
         for size in &sizes {

@@ -3,7 +3,7 @@
 use crate::{refuse, say};
 use picket::control;
 use picket_core::health::Numbers;
-use picket_core::status::{LinkStatus, Status};
+use picket_core::status::{JournalStatus, LinkStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -50,15 +50,7 @@ fn words(status: &Status) -> String {
     certificate(status, &mut text);
     history(link, &mut text);
     orders(status, &mut text);
-    let journal = &status.journal;
-    let full = journal.fill_permille / 10;
-    let free = journal.free_mib.map(|mib| format!(", {mib} MiB free on the disk")).unwrap_or_default();
-    let (head, waiting) = (journal.head, journal.not_stored);
-    let _ = write!(text, "journal    {head} records, {full} % full{free}, {waiting} events not stored");
-    let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
-    if journal.anew {
-        text.push_str("journal    BEGUN ANEW: this gateway had one, and it is not here; is its volume mounted?\n");
-    }
+    journal(&status.journal, &mut text);
     if let Some(health) = &status.health {
         let _ = writeln!(text, "health     {}", vitals(health));
     }
@@ -105,6 +97,17 @@ fn words(status: &Status) -> String {
         );
     }
     text
+}
+
+fn journal(journal: &JournalStatus, text: &mut String) {
+    let full = journal.fill_permille / 10;
+    let free = journal.free_mib.map(|mib| format!(", {mib} MiB free on the disk")).unwrap_or_default();
+    let (head, waiting) = (journal.head, journal.not_stored);
+    let _ = write!(text, "journal    {head} records, {full} % full{free}, {waiting} events not stored");
+    let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
+    if journal.anew {
+        text.push_str("journal    BEGUN ANEW: this gateway had one, and it is not here; is its volume mounted?\n");
+    }
 }
 
 /// Only what is not as it should be is shouted.
