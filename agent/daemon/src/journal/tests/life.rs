@@ -138,6 +138,7 @@ fn the_pragmas_are_the_promised_ones_and_nobody_else_opens_the_file() {
     assert_eq!(pragma("locking_mode"), "exclusive");
     assert_eq!(pragma("synchronous"), 2);
     assert_eq!(pragma("trusted_schema"), 0);
+    assert_eq!(pragma("secure_delete"), 2);
     assert_eq!(pragma("mmap_size"), 0);
     assert_eq!(pragma("cell_size_check"), 1);
     assert_eq!(pragma("page_size"), 2_048);
