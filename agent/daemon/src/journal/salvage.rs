@@ -55,11 +55,14 @@ pub(super) fn open(file: &Path, budget: u64) -> Result<Store, Fault> {
 /// What SQLite says where the file itself is damaged; a disk that does not answer is another matter.
 pub(super) fn damage_of(fault: &Fault) -> Option<String> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
     match fault {
         Fault::Disk { source, .. } => {
             // Without a code SQLite read it, and it is not what a row is: text that is no text.
             let damaged = matches!(source.sqlite_error_code(), None | Some(DatabaseCorrupt | NotADatabase));
-            damaged.then(|| source.to_string())
+            // A file that ends before its own pages do: the tail of a long line is read past the cache.
+            let short = source.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHORT_READ);
+            (damaged || short).then(|| source.to_string())
         }
         Fault::File { .. } | Fault::Refused(_) | Fault::NoKey { .. } | Fault::Full { .. } => None,
     }

@@ -187,6 +187,23 @@ fn a_truncated_file_is_set_aside_after_a_stop_in_order_too() {
 }
 
 #[test]
+fn a_file_that_ends_in_the_middle_of_its_last_page_is_set_aside() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![large(); 3]).unwrap();
+    stop(journal);
+    let bytes = fs::metadata(site.file()).unwrap().len();
+    for cut in [1, 700, 2_047, 2_048, 3_000] {
+        fs::OpenOptions::new().write(true).open(site.file()).unwrap().set_len(bytes - cut).unwrap();
+        let opened = site.try_start();
+        assert!(opened.is_ok(), "{cut}: {:?}", opened.err());
+        stop(opened.unwrap().0);
+        let now = fs::metadata(site.file()).unwrap().len();
+        assert!(now >= bytes - cut, "{cut}: {now} of {bytes}");
+    }
+}
+
+#[test]
 fn every_spoiled_page_is_survived() {
     for at_permille in (0..1_000).step_by(60) {
         let mut site = written(60);
