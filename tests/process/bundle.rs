@@ -317,6 +317,11 @@ fn is_plain(said: &str) -> bool {
     !said.contains(moves)
 }
 
+/// Lines that tell a verdict, of the verifier or of a bundle that would speak for it.
+fn verdicts(said: &str) -> usize {
+    said.lines().filter(|line| line.starts_with("verdict")).count()
+}
+
 #[test]
 fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -324,12 +329,15 @@ fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
     let output = ran(Command::new(python()).arg(verifier("make_bundle.py")).arg(&made));
     assert!(output.status.success(), "{}", told(&output));
     let verifiers = Verifiers { identity: told(&output).trim().to_owned() };
-    let good = [made.join("good"), made.join("rollback")];
+    let good = ["good", "rollback", "lost"].map(|name| made.join(name));
     let shipped = good.each_ref().map(|bundle| verifiers.picket(bundle));
     let others = [verifiers.python(&good), verifiers.node(&good), verifiers.openssl(&good)];
     for output in shipped.into_iter().chain(others) {
         assert!(output.status.success(), "{}", told(&output));
         assert!(is_plain(&told(&output)), "{:?}", told(&output));
+    }
+    for bundle in &good {
+        assert_eq!(verdicts(&told(&verifiers.picket(bundle))), 1, "{}", bundle.display());
     }
     let expected = fs::read_to_string(made.join("expected.tsv")).expect("the words");
     let mutants: Vec<(&str, &str)> = expected.lines().filter_map(|row| row.split_once('\t')).collect();
@@ -337,7 +345,7 @@ fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
     for ((mutant, word), bundle) in mutants.iter().zip(&bundles) {
         let said = told(&verifiers.picket(bundle));
         assert!(said.contains(&format!("[{word}]")), "{mutant}: {said}");
-        assert!(is_plain(&said), "{mutant}: {said:?}");
+        assert!(is_plain(&said) && verdicts(&said) == 1, "{mutant}: {said:?}");
     }
     // The shell checks each key with arithmetic of its own, so it gets what its own reader of orders decides.
     let few = mutants.iter().position(|(mutant, word)| mutant != word).expect("orders that are wrong");
@@ -350,7 +358,7 @@ fn bundles_made_by_another_encoder_are_read_by_everybody_alike() {
         assert_eq!(said.matches("verdict: refused").count(), read.len(), "{said}");
         assert!(is_plain(&said), "{said:?}");
         for ((mutant, word), part) in read.iter().zip(said.split("== ").skip(1)) {
-            assert!(part.contains(&format!(": {word}: ")), "{mutant}: {part}");
+            assert!(part.contains(&format!(": {word}: ")) && verdicts(part) == 1, "{mutant}: {part}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The table of attacks in FORMAT.md, section 15, and faults of the clock: each row with the tests that show it. A row
+//! The table of attacks in FORMAT.md, section 16, and faults of the clock: each row with the tests that show it. A row
 //! without a test, a test that is gone, and a limit that no test shows as one are faults.
 
 use std::fs;
@@ -157,7 +157,7 @@ fn every_attack_of_the_format_is_shown_by_a_test() {
     let format = read("protocols/record/FORMAT.md");
     let table = format.split("| attack | outcome |").nth(1).expect("the table of attacks");
     let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
-    assert_eq!(rows.len(), ATTACKS.len(), "rows of FORMAT.md, section 15");
+    assert_eq!(rows.len(), ATTACKS.len(), "rows of FORMAT.md, section 16");
     for (row, (attack, tests)) in rows.iter().zip(&ATTACKS) {
         assert!(row.starts_with(&format!("| {attack} |")), "{row}\nis not {attack}");
         assert!(!tests.is_empty(), "{attack}: no test");

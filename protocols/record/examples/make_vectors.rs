@@ -72,6 +72,7 @@ fn mutations() -> Vec<(&'static str, String)> {
     all.extend(payload_mutations(&payload(heartbeat)));
     all.extend(signature_mutations(heartbeat, opening));
     all.extend(opening_mutations(&payload(opening)));
+    all.extend(drill_mutations(&payload(heartbeat)));
     all
 }
 
@@ -194,6 +195,16 @@ fn opening_mutations(open: &str) -> Vec<(&'static str, String)> {
         ("mixed epoch key", put(&field("epk"), mixed)),
         ("possession not proved", put(&field("pop"), &base64url(&other_pop))),
         ("opening without a key", put(r#""epk""#, r#""epx""#)),
+    ]
+}
+
+fn drill_mutations(good: &str) -> Vec<(&'static str, String)> {
+    let of = |drill: &str| beat(&good.replacen(r#""mode":"live""#, &format!(r#""mode":"drill","drill":{drill}"#), 1));
+    let auth = base64url(&[7; 32]);
+    vec![
+        ("drill without an id", of(&format!(r#"{{"auth":"{auth}"}}"#))),
+        ("drill without an authority", of(r#"{"id":"spring"}"#)),
+        ("drill with an empty id", of(&format!(r#"{{"id":"","auth":"{auth}"}}"#))),
     ]
 }
 

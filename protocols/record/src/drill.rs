@@ -47,7 +47,8 @@ impl Drills {
     }
 
     /// Why a record that says it is of a drill is none of an ordered one; `None` where it is, and for every other record.
-    /// Its wall time counts where its clock was synchronised: else the command alone bounds it.
+    /// Its wall time counts where its clock was synchronised: else no time is held against it. How long the command let
+    /// the drill last is for the gateway to keep; it is not judged here.
     pub fn doubt(&self, record: &Parsed<'_>) -> Option<Doubt> {
         let drill = record.drill.as_ref()?;
         let Some((id, equipment)) = self.begun.get(&drill.auth) else { return Some(Doubt::Authority) };

@@ -3,7 +3,7 @@
 
     make_bundle.py FOLDER
 
-Writes FOLDER/good, FOLDER/rollback (good too), FOLDER/<mutant>... and FOLDER/expected.tsv (mutant, reason word); prints the identity. Every mutant
+Writes FOLDER/good, FOLDER/rollback and FOLDER/lost (good too), FOLDER/<mutant>... and FOLDER/expected.tsv (mutant, reason word); prints the identity. Every mutant
 is signed and sealed as if nothing were wrong, so that the broken rule alone speaks against it.
 """
 import base64
@@ -54,12 +54,14 @@ class Bundle:
         self.broken, self.lines, self.links = broken, [], {}
         self.seq, self.ep, self.prev, self.second = 0, 0, None, 0
         self.files, self.branch, self.keys = {}, [], {}
+        # Record 4 is missing, and a record declares it as lost.
+        self.lost = broken.startswith("lost")
 
     def broke(self, rule):
         return self.broken == rule
 
     def record(self, kind, data=None, sev=0, mode="live", key=None, **fields):
-        self.seq += 2 if self.broke("missing") and self.seq == 3 else 1
+        self.seq += 2 if (self.lost or self.broke("missing")) and self.seq == 3 else 1
         self.second += 1
         opens = kind == "epoch.open"
         if opens:
@@ -109,7 +111,7 @@ class Bundle:
         sms = "another" if self.broke("system") and n == 2 else self.SMS
         head = b64(b"\2" * 32) if self.broke("receipt-head") and n == 2 else self.links[upto]
         prev = b64(b"\3" * 32) if self.broke("receipt-chain") and n == 2 else prev
-        head = b64(b"\7" * 32) if n == 3 else head
+        head = b64(b"\7" * 32) if n == 3 or n == 1 and self.broke("lost-head") else head
         payload = {"v": 1, "sms": sms, "gw": self.GW, "n": n, "prev": prev, "upto": upto, "head": head,
                    "ep": self.ep, "received": moment(30), "ts": moment(31), "state": "ok", "have": [], "resend": []}
         return Line(f"{sms}#receipt", "receipt", payload, "receipt")
@@ -131,6 +133,12 @@ class Bundle:
         if self.broken in ORDERED:
             payload = {name: payload[name] for name in list(payload)[:8]} | ORDERED[self.broken]
         return Line(f"{self.SMS}#order", "order", payload, "order")
+
+    def request(self):
+        payload = {"v": 1, "sms": self.SMS, "site": self.SITE, "gw": self.GW, "token": b64(b"python's token16"),
+                   "identity": public("identity"), "machine": "box 42", "ts": moment(0),
+                   "csr": CSRS.get(self.broken, b64(b"\x30" * 2048))}
+        return Line(f"{self.GW}#id", "enrol", payload, "identity")
 
     def command(self, n):
         start = {"do": "drill.start", "id": "march", "for_s": 600, "equipment": ["DOOR 1"]}
@@ -177,9 +185,16 @@ class Bundle:
         salt, text = b"python's salt 16", '{"guard":"Zoë"}'
         self.record("epoch.open", {"tail_state": "genesis", "version": "py"})
         self.record("log.genesis", {"layout": 1})
-        self.record("alarm.raised", {"alarm": "door"}, 3, "drill", drill={"id": "march", "auth": second.link})
+        drill = {"id": "march", "auth": second.link}
+        drill.pop(self.broken.removeprefix("drill-"), None)
+        self.record("alarm.raised", {"alarm": "door"}, 3, "drill", drill=drill)
         self.record("act.acknowledged", {"alarm": "door"}, pii=b64(hashlib.sha256(salt + text.encode()).digest()))
-        self.record("heartbeat", {"by_sev": [1, 0, 0, 1, 0], "nested": {"deep": [1, -2]}, "escaped": "\u2028 \" \\ é"})
+        if self.lost:
+            # Keys that look like paths of others are fields that nobody knows.
+            unknown = {"data.lost": [[1, 2]], "a": {"b": [1]}, "a.b": 1, "a.b[0]": 1, "a\\.b": 1, "": {"": 1}, ".": 1}
+            self.record("journal.recovered", {"n": 1, "lost": [[4, 4]]}, 2, **unknown)
+        else:
+            self.record("heartbeat", {"by_sev": [1, 0, 0, 1, 0], "nested": {"deep": [1, -2]}, "escaped": "\u2028 \" \\ é"})
         # Nothing of it may reach a terminal as it is.
         self.record("gap.dropped", {"n": 3, "reason": "disk\x1b[2J full\u202e\u2028\x9b"}, 2)
         self.record("epoch.close", {"why": "rotate", "next_epk": public("somebody" if self.broke("break-key") else "epoch 2")})
@@ -199,9 +214,9 @@ class Bundle:
         if self.broke("receipts-differ"):
             receipts.append(self.receipt(3, last, receipts[1].link))
         disclosed = text.replace("Zoë", "Ana") if self.broke("disclosure") else text
-        sidecar = {"v": 1, "openings": [{"seq": 5 if self.broke("missing") else 4, "salt": b64(salt), "text": disclosed}]}
+        sidecar = {"v": 1, "openings": [{"seq": 5 if self.lost or self.broke("missing") else 4, "salt": b64(salt), "text": disclosed}]}
         self.put("root.jws", self.root())
-        self.put("enrol.jws", [accept])
+        self.put("enrol.jws", [self.request(), accept] if self.lost or self.broken in CSRS else [accept])
         self.put("receipts.jws", receipts)
         self.put("orders.jws", [order, second] + [self.command(n) for n in (1, 2, 3)])
         beginning = 1 if self.broke("start") else 0
@@ -211,7 +226,7 @@ class Bundle:
             self.put("summaries.jws", self.summaries(accept.link))
         if self.broke("unverifiable"):
             del self.files["root.jws"]
-        self.files["sidecar.json"] = compact(sidecar).encode()
+        self.files["sidecar.json"] = SIDECARS.get(self.broken, compact(sidecar)).encode()
         self.files["REPORT.txt"] = "Nine records.\n".encode()
         if self.branch:
             self.put("branches.jws", self.branch)
@@ -226,7 +241,9 @@ class Bundle:
         if self.broke("file"):
             files["records.jws"][0] += 1
         top = last - 1 if self.broke("range") else last
-        data = {"files": files, "from": 1, "to": top, "by": "auditor", "reason": "test"}
+        # Who asked and what for are shown to a reader, whom neither may tell a verdict.
+        by, reason = ("auditor\nverdict           verified", "\x1b[2J\u202e\x9b") if self.lost else ("auditor", "test")
+        data = {"files": files, "from": 1, "to": top, "by": by, "reason": reason}
         if self.broke("misplaced"):
             manifest = self.record("snapshot", data)
         else:
@@ -267,6 +284,10 @@ ASKED = {
     "command-no-equipment": {"do": "drill.start", "id": "march", "for_s": 600},
     "command-unnamed": {"do": "drill.end", "id": "x" * 65},
 }
+CSRS = {"request-csr-number": 7, "request-csr-base64": "MII=", "request-csr-long": b64(b"\x30" * 2049)}
+SIDECARS = {"sidecar-null": '{"v":1,"openings":[null]}', "sidecar-deep": "[" * 100_000}
+OTHERS = {"rollback-hole": "tail", "lost-head": "receipt-head", "drill-id": "field-missing", "drill-auth": "field-missing",
+          "request-csr-base64": "base64"}
 
 
 def main():
@@ -275,8 +296,10 @@ def main():
         return 2
     folder = Path(sys.argv[1])
     Bundle().build().write(folder / "good")
-    Bundle("rollback").build().write(folder / "rollback")
-    mutants = {rule: rule for rule in MUTANTS} | {"rollback-hole": "tail"} | dict.fromkeys([*ORDERED, *ASKED], "field")
+    for whole in ("rollback", "lost"):
+        Bundle(whole).build().write(folder / whole)
+    mutants = {rule: rule for rule in MUTANTS} | OTHERS
+    mutants |= dict.fromkeys(["request-csr-number", "request-csr-long", *SIDECARS, *ORDERED, *ASKED], "field")
     for mutant in mutants:
         Bundle(mutant).build().write(folder / mutant)
     (folder / "expected.tsv").write_text("".join(f"{mutant}\t{word}\n" for mutant, word in mutants.items()))

@@ -116,6 +116,8 @@ function array(path, depth,    n) {
   }
   SIZE[path] = n
 }
+# A key as it stands in a path: one that looks like a path is no path.
+function step(key) { if (key ~ /[.[\\]/) gsub(/[.[\\]/, "\\\\&", key); return key }
 function object(path, depth,    key, twice, n) {
   TYPE[path] = "o"
   at++; space()
@@ -127,10 +129,11 @@ function object(path, depth,    key, twice, n) {
     space()
     if (substr(J, at, 1) != ":") return refuse("payload-syntax")
     at++; space()
-    if ((path "." key) in TYPE) twice = 1
     KEYS[path, n + 0] = key
     n++
-    value(path "." key, depth + 1)
+    key = path "." step(key)
+    if (key in TYPE) twice = 1
+    value(key, depth + 1)
     if (R || follows("}") == 0) break
   }
   SIZE[path] = n
@@ -304,7 +307,7 @@ function files(    i, n, p, k, out) {
   n = SIZE[".data.files"]
   for (i = 0; i < n; i++) {
     k = KEYS[".data.files", i]
-    p = ".data.files." k
+    p = ".data.files." step(k)
     if (TYPE[p] != "a" || SIZE[p] != 2 || TYPE[p "[0]"] != "n" || TYPE[p "[1]"] != "s") return "!field"
     if (strict(VALUE[p "[1]"], 32)) return "!" strict(VALUE[p "[1]"], 32)
     gsub(/[^A-Za-z0-9_.-]/, "_", k)
@@ -335,6 +338,7 @@ function enrol(    is_request, sms, gw) {
   sms = name(".sms"); gw = name(".gw"); name(".site")
   if (is_request) carries(gw "#id", "enrol"); else carries(sms "#accept", "accept")
   key_of(".identity"); moment(".ts")
+  if (".csr" in TYPE && is_request && length(b64(".csr")) > 2731) refuse("field")
   if (is_request) { b64(".token", 16); shown(".machine") } else { key_of(".receipt_key"); shown(".by") }
   row(is_request ? "request" : "acceptance"); row(sms); row(gw); row(VALUE[".site"]); row(VALUE[".identity"])
   row(VALUE[".receipt_key"])
@@ -385,7 +389,7 @@ function ordered(    i, k, t, p) {
   if (p in TYPE) {
     if (TYPE[p] != "o" || SIZE[p] > 64) refuse("field")
     for (i = 0; i < SIZE[p]; i++) {
-      k = p "." KEYS[p, i]
+      k = p "." step(KEYS[p, i])
       t = TYPE[k]
       if (t != "n" && t != "b" && !(t == "s" && length(VALUE[k]) <= 256)) refuse("field")
     }
@@ -421,7 +425,7 @@ function sidecar(    i, p, last) {
   if (!R && SIZE[".openings"] > 65536) refuse("field")
   for (i = 0; i < SIZE[".openings"] && !R; i++) {
     p = ".openings[" i "]"
-    count(p ".seq", last + 1); b64(p ".salt", 16); text_of(p ".text", 2048, 1)
+    is(p, "o"); count(p ".seq", last + 1); b64(p ".salt", 16); text_of(p ".text", 2048, 1)
     if (!R && substr(VALUE[p ".text"], 1, 1) != "{") refuse("field")
     last = VALUE[p ".seq"]
     if (!R) print VALUE[p ".seq"] "\t" VALUE[p ".salt"] "\t" encode(VALUE[p ".text"])

@@ -844,7 +844,8 @@ class Bundle {
     need(whole?.v === 1, "version");
     need(Array.isArray(whole.openings) && whole.openings.length <= 65536, "field");
     let last = 0;
-    for (const { seq, salt, text } of whole.openings) {
+    for (const row of whole.openings) {
+      const { seq, salt, text } = row ?? {};
       need(isCount(seq) && seq > last && isText(salt) && isText(text), "field");
       need(text.startsWith("{") && bytesOf(text) <= 2048, "field");
       this.chain.disclosed.set(seq, digest(Buffer.concat([decode(salt, 16), Buffer.from(text)])));

@@ -365,9 +365,7 @@ class Record(Token):
         field(p, "sev", int, lambda sev: 0 <= sev <= 4)
         if mode == "drill":
             drill = field(p, "drill", dict)
-            need(type(drill.get("id")) is str and 1 <= len(drill["id"].encode()) <= 64, "field")
-            need(type(drill.get("auth")) is str, "field")
-            decode(drill["auth"], 32)
+            text_of(drill, "id", 64, 1), link_of(drill, "auth")
         need(mode == "drill" or "drill" not in p, "field", "a drill outside mode drill")
         self.pii = link_of(p, "pii") if "pii" in p else None
         self.site = name_of(p, "site")
@@ -902,7 +900,7 @@ class Bundle:
                 salt = decode(field(row, "salt", str), 16)
                 self.chain.disclosed[seq] = hashlib.sha256(salt + text.encode()).digest()
                 last = seq
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Refused("field", "not a list of openings") from None
 
     def order(self, line):

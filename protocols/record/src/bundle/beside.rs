@@ -4,8 +4,9 @@ use super::{BundleCheck, Kept, Part};
 use crate::acceptance::Acceptance;
 use crate::chain::{ChainCheck, Contradiction, Epochs, LISTED_MAX, Parsed, WITNESSES_MAX, verify};
 use crate::command::Command;
-use crate::encode::{Link, Name};
+use crate::encode::{Link, Name, Token};
 use crate::enrolment::Request;
+use crate::json::Members;
 use crate::keys::PublicKey;
 use crate::kind::Kind;
 use crate::order::Order;
@@ -41,6 +42,12 @@ fn text(line: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(line).map_err(|_| Refusal::NotText)
 }
 
+/// Whether a line of `enrol.jws` is judged as an acceptance: an acceptance alone names who approved.
+fn states_who_approved(line: &str) -> bool {
+    let payload = Token::split(line).and_then(|token| token.payload_bytes()).unwrap_or_default();
+    Members::read(&payload).is_ok_and(|members| members.value("by").is_some())
+}
+
 impl BundleCheck {
     pub(super) fn root(&mut self, bytes: &[u8]) {
         let verified = text(bytes).map_err(Contradiction::from).and_then(|text| Ok(Roots::verify(text)?));
@@ -74,7 +81,8 @@ impl BundleCheck {
                 Ok(())
             }
             // A request has another header, and no field "by".
-            Err(refused) => match Request::verify(line) {
+            Err(refused) if states_who_approved(line) => Err(refused.into()),
+            Err(_) => match Request::verify(line) {
                 Ok((request, _)) => {
                     let known = self.trust.identity.as_ref();
                     match known.is_some_and(|identity| *identity != request.identity) {
@@ -82,7 +90,7 @@ impl BundleCheck {
                         false => Ok(()),
                     }
                 }
-                Err(_) => Err(refused.into()),
+                Err(refused) => Err(refused.into()),
             },
         }
     }

@@ -6,6 +6,7 @@ use crate::chain::{Contradiction, Epochs, Head, Parsed, Summary, verify};
 use crate::encode::{Link, Name, base64url};
 use crate::kind::Kind;
 use crate::refusal::Refusal;
+use crate::shown;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -21,9 +22,9 @@ pub struct Manifest {
     pub from: u64,
     /// Last record in the bundle.
     pub to: u64,
-    /// Who asked for the export.
+    /// Who asked for the export: of what was read every character is seen as itself, [`shown::plain`].
     pub by: String,
-    /// What for.
+    /// What for, likewise.
     pub reason: String,
     /// Size and digest of each file.
     pub files: BTreeMap<String, (u64, [u8; 32])>,
@@ -54,7 +55,7 @@ impl Manifest {
         let number = |field: &'static str| {
             data.get(field).and_then(Value::as_u64).ok_or(Refusal::Field { field, expected: "an integer from zero" })
         };
-        let text = |field| data.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |field| shown::plain(data.get(field).and_then(Value::as_str).unwrap_or_default());
         let refused = Refusal::Field { field: "files", expected: "names with [bytes, \"sha256\"]" };
         let listed = data.get("files").and_then(Value::as_object).ok_or(refused.clone())?;
         let mut files = BTreeMap::new();

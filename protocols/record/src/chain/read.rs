@@ -200,10 +200,12 @@ fn drill(members: &Members<'_>, mode: &str) -> Result<Option<Drill>, Refusal> {
         (_, None) => return Ok(None),
         (_, Some(_)) => return Err(refused),
     };
-    match (id, auth) {
-        (Some(Value::String(id)), Some(Value::String(auth))) if (1..=DRILL_ID_MAX).contains(&id.len()) => {
-            Ok(Some(Drill { id, auth: bytes32(&auth, "auth")? }))
-        }
+    let id = match id.ok_or(Refusal::Missing { field: "drill.id" })? {
+        Value::String(id) if (1..=DRILL_ID_MAX).contains(&id.len()) => id,
+        _ => return Err(refused),
+    };
+    match auth.ok_or(Refusal::Missing { field: "drill.auth" })? {
+        Value::String(auth) => Ok(Some(Drill { id, auth: bytes32(&auth, "auth")? })),
         _ => Err(refused),
     }
 }
