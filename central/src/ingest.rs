@@ -44,6 +44,8 @@ pub struct Ingest {
     roots: Option<(String, u64)>,
     /// Issues certificates, where an authority was made.
     certifier: Option<Certifier>,
+    /// When somebody was last told of a wish for a certificate, answered or refused.
+    wished_ms: Option<u64>,
     /// Of the store, as it was when the revocations were read: another process writes them.
     version: Option<u64>,
 }
@@ -57,7 +59,7 @@ impl Ingest {
             let accepted = store::all_accepted(db)?;
             accepted.into_iter().map(|one| Ok((one.gw.clone(), Gateway::load(db, one, 0)?))).collect()
         })?;
-        Ok(Self { store, sms, key, gateways, roots: None, certifier: None, version: None })
+        Ok(Self { store, sms, key, gateways, roots: None, certifier: None, wished_ms: None, version: None })
     }
 
     /// Takes the lines of one message of one gateway, as named by its topic, in one transaction.
