@@ -194,6 +194,8 @@ impl Gateway {
         self.left = Some((record.seq, record.ep));
         self.forked = false;
         self.candidates.retain(|one| one.ep >= record.ep);
+        // The opening itself says that it runs.
+        self.unsay_stop(record.seq);
     }
 
     /// Whether the record of this number is acted on.

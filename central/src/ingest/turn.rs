@@ -189,6 +189,7 @@ impl<'a> Turn<'a> {
             if !self.gateway.is_of_chain(&record) {
                 store::delete_ahead(self.db, &gw, record.seq)?;
                 store::withdraw(self.db, &gw, record.seq)?;
+                self.gateway.unsay_stop(record.seq);
                 self.gateway.ahead -= 1;
                 self.refuse(&"it is of an epoch that was opened again elsewhere", row.line())?;
             }
@@ -236,6 +237,7 @@ impl<'a> Turn<'a> {
     fn broke_off(&mut self, record: &Parsed<'_>, why: &str) -> Result<()> {
         store::withdraw(self.db, &record.gw, record.seq)?;
         self.gateway.let_go(record.seq);
+        self.gateway.unsay_stop(record.seq);
         self.gateway.pending.again = Some(record.seq);
         let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(record) } else { None };
         if record.ep >= self.gateway.head.ep {

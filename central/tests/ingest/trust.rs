@@ -73,6 +73,37 @@ fn a_gateway_that_said_that_it_stops_is_not_silent() {
 }
 
 #[test]
+fn whether_a_gateway_stopped_is_the_word_of_its_newest_record_whatever_order_they_come_in() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    scene.seal(&body(Kind::ActStopped, Severity::Info, json!({})));
+    scene.seal(&about_alarm(Kind::EpochClose, "-"));
+    // The stop first, as one of the alarm lane, then the backlog.
+    scene.send([1, 4], 0);
+    scene.send([2], 10);
+    scene.reopen();
+    scene.send([3, 5], 20);
+    assert!(state(&scene).ends_with(", stopped"), "{}", state(&scene));
+    scene.ingest.listen(at(1_000_000)).unwrap();
+    assert!(state(&scene).ends_with(", stopped"), "{}", state(&scene));
+}
+
+#[test]
+fn a_stop_in_a_history_that_the_gateway_left_hides_no_silence() {
+    let mut scene = Scene::new();
+    scene.fill(4);
+    let kept = scene.sealer.head();
+    scene.fill(8);
+    scene.seal(&body(Kind::ActStopped, Severity::Info, json!({})));
+    scene.send([1, 2, 3, 4, 9], 0);
+    assert!(state(&scene).ends_with(", stopped"), "{}", state(&scene));
+    let (_, opening) = open(8, kept, TailState::Rollback);
+    scene.ingest.batch(GW, &[opening.line.as_bytes()], at(10)).unwrap();
+    scene.ingest.listen(at(200_000)).unwrap();
+    assert!(state(&scene).ends_with(", SILENT"), "{}", state(&scene));
+}
+
+#[test]
 fn nobody_is_missed_while_the_broker_was_away() {
     let mut scene = Scene::new();
     scene.send([1], 0);
@@ -111,6 +142,20 @@ fn records_after_a_revocation_are_kept_and_not_acted_on() {
     // A later record does not bring it back.
     Store::open(&scene.path()).unwrap().revoke(&name(GW), 5, "N. N.", 8).unwrap();
     assert_eq!(scene.ask_store::<u64>("SELECT after_seq FROM revoked"), 2);
+}
+
+#[test]
+fn a_revocation_keeps_an_alarm_that_is_trusted_and_waits_for_its_turn() {
+    let mut scene = Scene::new();
+    scene.fill(2);
+    scene.seal(&raised("trusted"));
+    scene.seal(&raised("not"));
+    scene.send([1, 3, 4], 0);
+    Store::open(&scene.path()).unwrap().revoke(&name(GW), 3, "N. N.", 7).unwrap();
+    let names = "SELECT coalesce(group_concat(alarm_id||ahead),'') FROM open_alarm";
+    assert_eq!(scene.ask_store::<String>(names), "trusted1");
+    scene.send([2], 10);
+    assert_eq!(scene.ask_store::<String>(names), "trusted0");
 }
 
 const TEXT: &str = r#"{"by":"N. Adeyemi"}"#;
