@@ -9,7 +9,6 @@ mod certificate;
 mod downlink;
 mod drills;
 mod gateway;
-mod personal;
 mod receipts;
 mod turn;
 
