@@ -21,6 +21,7 @@
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
 //! | `certificate(gw, key, serial, until_s, made_ms, line)` | a certificate that was issued for the line of a gateway; `key` is the digest of its key |
 //! | `unordered_drill(gw, id, auth, why, from_seq, last_seq, records, since_ms)` | records that say they are of a drill which nobody ordered here; they are live |
+//! | `left_out(gw, why)` | a gateway that nothing is done for, because what the store holds of it cannot be read |
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
@@ -44,6 +45,7 @@ mod personal;
 mod records;
 mod refold;
 mod refused;
+mod rot;
 
 pub(crate) use alarms::{fold, show_ahead, withdraw, withdraw_before};
 pub(crate) use answers::{About, Answer, answers, save_answer};
@@ -54,9 +56,11 @@ pub(crate) use branches::{
 pub(crate) use certificates::{Kept as KeptCertificate, certificate, certificates_since, insert_certificate};
 pub(crate) use drills::insert_unordered_drill;
 pub use gateways::Accepted;
-pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts};
+pub(crate) use gateways::{
+    Found, KnownEpoch, accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts,
+};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
-pub(crate) use losses::{ahead_declarations, first_ahead, insert_lost, is_lost, named_by_next, stored_at};
+pub(crate) use losses::{ahead_declarations, first_ahead, in_place, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
 pub(crate) use orders::{command_lines, commands_after, last_command, newest_mark, newest_order, order_lines};
 pub(crate) use personal::{Disclosed, disclose, disclosed, erase, is_erased};
@@ -66,6 +70,7 @@ pub(crate) use records::{
 };
 pub(crate) use refold::fold_late;
 pub(crate) use refused::quarantine;
+pub(crate) use rot::{alone, leave_out, try_again};
 
 use picket_record::chain::Head;
 use picket_record::encode::Name;
@@ -122,6 +127,7 @@ CREATE TABLE IF NOT EXISTS receipt(gw TEXT NOT NULL, n INTEGER NOT NULL, upto IN
   ts_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, n)) STRICT;
 CREATE TABLE IF NOT EXISTS gateway(gw TEXT PRIMARY KEY, site TEXT NOT NULL, identity BLOB NOT NULL,
   accepted_line TEXT NOT NULL, accepted_link BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS left_out(gw TEXT PRIMARY KEY, why TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS token(id BLOB PRIMARY KEY, site TEXT NOT NULL, gw TEXT NOT NULL, exp_ms INTEGER NOT NULL,
   used_ms INTEGER) STRICT;
 CREATE TABLE IF NOT EXISTS ordered(gw TEXT NOT NULL, ver INTEGER NOT NULL, link BLOB NOT NULL, line TEXT NOT NULL,
@@ -157,6 +163,13 @@ pub struct StoreError {
     path: PathBuf,
     doing: &'static str,
     source: rusqlite::Error,
+}
+
+impl StoreError {
+    /// Whether what one row holds cannot be read, while the store itself can.
+    pub(crate) fn is_rot(&self) -> bool {
+        rot::is_rot(&self.source)
+    }
 }
 
 /// What became of an enrolment.

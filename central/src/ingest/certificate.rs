@@ -33,7 +33,7 @@ impl Ingest {
             (Some(_), Ok(_)) if payload.len() > LINE_MAX => Err("the wish for a certificate is too long".to_owned()),
             (Some(certifier), Ok(line)) => match certifier.answer(&mut self.store, gw, line, now) {
                 Ok(line) => Ok(line),
-                Err(CertifyFault::Store(fault)) => return Err(fault),
+                Err(CertifyFault::Store(fault)) if !fault.is_rot() => return Err(fault),
                 Err(fault) => Err(fault.to_string()),
             },
         };
