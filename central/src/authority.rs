@@ -215,7 +215,8 @@ const ECDSA_SHA256: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 
 fn is_whole(csr: &[u8]) -> bool {
     let signed = element(csr).filter(|(_, rest)| rest.is_empty()).and_then(|(inner, _)| element(inner));
     let behind = signed.and_then(|(_, rest)| rest.strip_prefix(&ECDSA_SHA256));
-    behind.and_then(element).is_some_and(|(_, rest)| rest.is_empty())
+    // The first byte of a bit string counts the bits that are left over (X.690, section 8.6.2.2).
+    behind.and_then(element).is_some_and(|(bits, rest)| rest.is_empty() && bits.first() == Some(&0))
 }
 
 /// The contents of a DER element shorter than 64 KiB, and what follows it.
