@@ -1,7 +1,8 @@
 //! The worker: owns the ingest, takes what the sessions hear, alarms first, and answers. Blocks only for the store.
 //!
 //! While one round of the backlog is stored, the threads at the [`Desk`] verify the next one. A slow disk slows this
-//! down and nothing grows: what waits is bounded by [`Turns`](crate::turns::Turns), and what is read from the broker by the session.
+//! down and nothing grows: what waits is bounded by [`Turns`](crate::turns::Turns), and what is read from the broker by
+//! the session.
 
 mod intake;
 
