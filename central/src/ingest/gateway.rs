@@ -119,8 +119,11 @@ impl Gateway {
         let mut epochs = Epochs::new(accepted.gw.clone(), accepted.identity.clone()).at_site(accepted.site.clone());
         let (head, head_received_ms, closed) =
             store::head(db, &accepted.gw)?.unwrap_or((Head::genesis(accepted.link), 0, None));
-        for (ep, key) in store::epochs(db, &accepted.gw, head.seq)? {
-            epochs.restore(ep, key);
+        for known in store::epochs(db, &accepted.gw, head.seq)? {
+            let ep = known.ep;
+            if let Some(key) = keys::of_epoch(db, &epochs, known, head.ep)? {
+                epochs.restore(ep, key);
+            }
         }
         let last =
             store::last_receipt(db, &accepted.gw)?.map_or((0, accepted.link), |last| (last.n, line_link(&last.line)));
@@ -194,6 +197,8 @@ impl Gateway {
         self.left = Some((record.seq, record.ep));
         self.forked = false;
         self.candidates.retain(|one| one.ep >= record.ep);
+        // The opening itself says that it runs.
+        self.unsay_stop(record.seq);
     }
 
     /// Whether the record of this number is acted on.
