@@ -129,6 +129,7 @@ impl Journal {
     fn adopt(&mut self, candidate: Candidate) -> Result<(), Fault> {
         let Candidate { sealer, mut rebased, opened_us } = candidate;
         self.sealer = sealer;
+        self.closed = false;
         self.epoch_opened_us = opened_us;
         self.declared.clear();
         self.leaves.at_us.push_back(opened_us);

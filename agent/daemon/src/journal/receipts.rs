@@ -197,9 +197,13 @@ impl Journal {
         Ok(receipted)
     }
 
-    /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone.
+    /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone. Once a stop closed the epoch
+    /// that waits for the next start: the central side asks again.
     fn cannot_send(&mut self, upto: u64, resend: &[Range], when: &When) -> Result<u64, Fault> {
         let gone = self.gone_behind(upto)?;
+        if self.closed {
+            return Ok(gone);
+        }
         if gone > 0 {
             self.state_gone(upto, gone, when)?;
         }
