@@ -4,8 +4,8 @@
 //!
 //! **Layout.** `leaving(id, base, first, kept, last, told)`: records `first..=last` without a receipt were left. Each has
 //! a position that is never given again, `base + seq - first`; up to number `kept` they lie in `record` still, the rest
-//! moved to `branch(pos, line)`, with their openings in `branch_open(pos)`. Up to position `told` the central side has
-//! them.
+//! moved to `branch(pos, line)`, with their openings in `branch_open(pos)`. The opening that a branch begins under, once
+//! it is disposed of, is `branch(-base, line)`. Up to position `told` the central side has them.
 
 use super::memory;
 use super::own_words::own_words;
@@ -23,6 +23,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 
 mod lines;
+
+pub(super) use lines::keep_openings;
 
 /// Records moved at once: pages that they leave take the next ones, so that moving needs little room in the file. Its
 /// log grows to the bytes that are moved, because a branch is left whole or not at all: beside the budget the file
@@ -198,7 +200,7 @@ impl Journal {
             super::prune::write(store, sealer, &body)?;
             let doing = "cannot dispose of a branch";
             for table in ["branch", "branch_open"] {
-                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2");
+                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2 OR pos = -?1");
                 store.run(&sql, (leaving.base, leaving.end()), doing)?;
             }
             Ok(())
