@@ -82,8 +82,14 @@ impl Leaving {
 }
 
 impl Journal {
-    /// Goes on behind a verified receipt that names another history: one transaction.
-    pub(super) fn leave(&mut self, receipt: &Receipt, line: &str, link: Link, when: &When) -> Result<(), Fault> {
+    /// Goes on behind a verified receipt, with its line and link; records from `first` on are left: one transaction.
+    pub(super) fn leave(
+        &mut self,
+        receipt: &Receipt,
+        (line, link): (&str, Link),
+        first: u64,
+        when: &When,
+    ) -> Result<(), Fault> {
         let own = self.sealer.head();
         let tail_state = if self.receipts.is_new() { TailState::Reset } else { TailState::Rollback };
         let behind = Head { ep: own.ep.max(receipt.ep), seq: receipt.upto, link: receipt.head };
@@ -97,7 +103,6 @@ impl Journal {
         let (origin, identity) = (&self.credentials.origin, &self.credentials.identity);
         let (mut sealer, open) =
             Sealer::open(origin, identity, (self.entropy)(), behind, &opening, when).map_err(refused)?;
-        let first = self.receipts.upto() + 1;
         let store = &self.store;
         let mut summed_up = 0;
         let done = store.transaction(|| {
