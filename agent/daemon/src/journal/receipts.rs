@@ -174,11 +174,9 @@ impl Journal {
             return Err(ReceiptFault::Old { n: receipt.n, known: self.receipts.n });
         }
         let stands = self.stands(&receipt)?;
-        if stands == Stands::OnAnother {
-            if !self.may_leave(when) {
-                let text = "the central side names other histories again and again: two gateways write under this name";
-                return Err(ReceiptFault::Refused(text.into()));
-            }
+        if stands == Stands::OnAnother && !self.may_leave(when) {
+            let text = "the central side names other histories again and again: two gateways write under this name";
+            return Err(ReceiptFault::Refused(text.into()));
         }
         let first = match stands {
             Stands::OnAnother => Some(self.receipts.upto + 1),
