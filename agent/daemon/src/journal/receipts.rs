@@ -224,10 +224,11 @@ impl Journal {
     }
 
     /// Whether the central side holds another history beside ours, and waits for the chain to go on behind its head, which
-    /// is our own record. Not once it did: receipts of before that may be on their way.
+    /// is our own record. Not once it did: receipts of before that may be on their way. Nor behind a number that has a
+    /// receipt: it is never given again.
     fn is_asked_back(&self, receipt: &Receipt) -> Result<bool, Fault> {
         let Receipt { upto, head, rebase, .. } = receipt;
-        let wanted = *upto > 0 && *rebase == Some((*upto, *head)) && !self.closed;
+        let wanted = *upto > 0 && *upto >= self.receipts.most && *rebase == Some((*upto, *head)) && !self.closed;
         if !wanted || self.own_link(*upto, head)? != Some(*head) {
             return Ok(false);
         }

@@ -359,12 +359,16 @@ fn a_receipt_that_asks_back_behind_our_own_record_is_gone_on_behind_once() {
     journal.append(&[raised("door/B"), beat()]).unwrap();
     let (own, paper) = (head(&journal), receipt(&journal, 2, 4));
     let asked = |n, rebase| signed(&Receipt { n, rebase, state: State::Fork, ..paper.clone() });
-    for (n, rebase) in [(2, None), (3, Some((4, [7; 32]))), (4, Some((3, paper.head)))] {
+    let back = receipt(&journal, 2, 2);
+    let back = Receipt { rebase: Some((2, back.head)), state: State::Fork, ..back };
+    journal.receipt(&signed(&back), &at(9)).unwrap();
+    assert_eq!(journal.rebased(), None, "record 3 has a receipt");
+    for (n, rebase) in [(3, None), (4, Some((4, [7; 32]))), (5, Some((3, paper.head)))] {
         journal.receipt(&asked(n, rebase), &at(9)).unwrap();
         assert_eq!((head(&journal), journal.rebased()), (own, None), "{rebase:?} is no mark of ours");
     }
     let mark = Some((4, paper.head));
-    assert_eq!(journal.receipt(&asked(5, mark), &at(9)).unwrap().upto, 4);
+    assert_eq!(journal.receipt(&asked(6, mark), &at(9)).unwrap().upto, 4);
     let rebased = told(&mut journal);
     assert_eq!((rebased.tail.as_str(), rebased.found, rebased.upto, rebased.left), ("rollback", own, 4, own - 4));
     let open = journal.store.line(5).unwrap().unwrap();
@@ -375,7 +379,7 @@ fn a_receipt_that_asks_back_behind_our_own_record_is_gone_on_behind_once() {
     assert_eq!(rows(&journal), ["alarm/door/A", "alarm/door/B"]);
     // Those that were on their way say the same once more.
     let before = head(&journal);
-    journal.receipt(&asked(6, mark), &at(9)).unwrap();
+    journal.receipt(&asked(7, mark), &at(9)).unwrap();
     assert_eq!((head(&journal), journal.rebased()), (before, None));
     let all = checked(&journal);
     assert_eq!((all.contradictions, all.records), (0, before));
