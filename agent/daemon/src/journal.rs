@@ -165,6 +165,8 @@ pub struct Journal {
     store: store::Store,
     credentials: Credentials,
     sealer: Sealer,
+    /// The last record is the `epoch.close` of a stop: nothing may follow it in its epoch.
+    closed: bool,
     entropy: Entropy,
     version: String,
     epoch_opened_us: u64,

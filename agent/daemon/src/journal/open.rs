@@ -171,6 +171,7 @@ impl Journal {
             store,
             credentials,
             sealer,
+            closed: false,
             entropy,
             version: version.to_owned(),
             epoch_opened_us: when.mono_us,

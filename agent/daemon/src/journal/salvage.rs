@@ -166,20 +166,28 @@ fn carry_over(store: &Store, from: &Path) -> Result<u64, Fault> {
             let select = format!("SELECT {columns} FROM {table} ORDER BY {key} {order}");
             let places = (1..=width).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
             let insert = format!("INSERT OR IGNORE INTO {table}({columns}) VALUES({places})");
-            kept += copy(store, &old, &select, &insert, width)?;
+            // The opening of a branch stands before its first position (see `branch`).
+            let least = if table == "branch" { -SEQ_MAX } else { 1 };
+            kept += copy(store, &old, (&select, &insert), width, least)?;
         }
     }
     Ok(kept)
 }
 
-fn copy(store: &Store, old: &Connection, select: &str, insert: &str, width: usize) -> Result<u64, Fault> {
+fn copy(
+    store: &Store,
+    old: &Connection,
+    (select, insert): (&str, &str),
+    width: usize,
+    least: i64,
+) -> Result<u64, Fault> {
     let Ok(mut statement) = old.prepare(select) else { return Ok(0) };
     let Ok(mut rows) = statement.query([]) else { return Ok(0) };
     let mut copied = 0;
     while let Ok(Some(row)) = rows.next() {
         let values: rusqlite::Result<Vec<Value>> = (0..width).map(|n| row.get(n)).collect();
         let Ok(values) = values else { continue };
-        if matches!(values.first(), Some(Value::Integer(key)) if !(1..=SEQ_MAX).contains(key)) {
+        if matches!(values.first(), Some(Value::Integer(key)) if !(least..=SEQ_MAX).contains(key)) {
             continue;
         }
         let done = store.run(insert, params_from_iter(values), "cannot carry a row over")?;
