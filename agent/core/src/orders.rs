@@ -15,7 +15,7 @@ pub use settings::Settings;
 use crate::register::Register;
 use crate::statement::Statement;
 use crate::time::{Now, s};
-use crate::wire::{Checked, Output};
+use crate::wire::{Checked, Output, Unkept};
 use inbox::Inbox;
 use picket_record::command::Command;
 use picket_record::encode::{Link, base64url};
@@ -273,7 +273,7 @@ impl Orders {
         &mut self,
         now: &Now,
         link: &Link,
-        result: Result<Option<Register>, String>,
+        result: Result<Option<Register>, Unkept>,
     ) -> (Result<Applied, Vec<Commanded>>, Option<Output>) {
         let held = match self.open.take() {
             Some(Open::Keep(held)) if held.link == *link => held,
@@ -285,7 +285,10 @@ impl Orders {
         let Held { order, link, .. } = *held;
         let done = match result {
             Ok(register) => Ok(self.apply(now, &order, &link, register)),
-            Err(cause) => Err(self.refuse(now, "order", order.ver, "register", &cause)),
+            Err(unkept) => {
+                let (reason, cause) = unkept.reason();
+                Err(self.refuse(now, "order", order.ver, reason, cause))
+            }
         };
         (done, self.next())
     }

@@ -159,9 +159,30 @@ fn a_register_that_cannot_be_read_leaves_the_order_before_in_force() {
     let mut orders = in_force(order(1));
     hear(&mut orders, lines("order"));
     orders.checked(&at(0), None, checked(order(2)));
-    let (refused, _) = orders.kept(&at(0), &[2; 32], Err("line 3: no kind".into()));
-    assert_eq!(said(&refused.unwrap_err(), "cause"), [(Kind::OrderRejected, json!("line 3: no kind"))]);
+    let unreadable = Unkept::Unreadable("line 3: no kind".into());
+    let refused = orders.kept(&at(0), &[2; 32], Err(unreadable)).0.unwrap_err();
+    assert_eq!(said(&refused, "cause"), [(Kind::OrderRejected, json!("line 3: no kind"))]);
+    assert_eq!(said(&refused, "reason"), [(Kind::OrderRejected, json!("register"))], "for good");
     assert_eq!(orders.version(), 1);
+}
+
+#[test]
+fn an_order_that_the_disk_did_not_keep_is_refused_for_a_while_and_taken_when_it_comes_again() {
+    let mut orders = in_force(order(1));
+    let give = |orders: &mut Orders, result| {
+        hear(orders, lines("order"));
+        orders.checked(&at(0), None, checked(order(2)));
+        orders.kept(&at(0), &[2; 32], result).0
+    };
+    let full = Unkept::NoPlace("the disk is full".into());
+    let refused = give(&mut orders, Err(full)).unwrap_err();
+    assert_eq!(
+        said(&refused, "reason"),
+        [(Kind::OrderRejected, json!("disk"))],
+        "it passes, and the order is sent again"
+    );
+    assert!(give(&mut orders, Ok(None)).is_ok());
+    assert_eq!(orders.version(), 2);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
 use crate::status::OrderStatus;
 use crate::time::Now;
-use crate::wire::{Checked, Output};
+use crate::wire::{Checked, Output, Unkept};
 use picket_record::encode::Link;
 
 /// Where the central side's clock was, by its last receipt.
@@ -42,8 +42,8 @@ impl Site {
         self.commanded(now, said, output);
     }
 
-    pub(super) fn order_kept(&mut self, now: &Now, link: &Link, result: Result<Option<Register>, String>) {
-        let result = if self.drafts.has_room(EFFECTS_MAX) { result } else { Err(NO_ROOM.into()) };
+    pub(super) fn order_kept(&mut self, now: &Now, link: &Link, result: Result<Option<Register>, Unkept>) {
+        let result = if self.drafts.has_room(EFFECTS_MAX) { result } else { Err(Unkept::NoPlace(NO_ROOM.into())) };
         let (done, output) = self.orders.kept(now, link, result);
         match done {
             Ok(applied) => {

@@ -4,6 +4,25 @@ use picket_record::command::Command;
 use picket_record::encode::Link;
 use picket_record::order::{Judgement, Order};
 
+/// Why a verified order is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unkept {
+    /// Its register cannot be read, and never will be. Why, for people.
+    Unreadable(String),
+    /// Disk, journal or queue are at fault, which says nothing about the order: it may come once more. Why, for people.
+    NoPlace(String),
+}
+
+impl Unkept {
+    /// The word for it in a record, and why.
+    pub fn reason(&self) -> (&'static str, &str) {
+        match self {
+            Self::Unreadable(cause) => ("register", cause),
+            Self::NoPlace(cause) => ("disk", cause),
+        }
+    }
+}
+
 /// What lines that came down are.
 #[derive(Debug, Clone)]
 pub enum Checked {
@@ -36,7 +55,7 @@ pub enum Checked {
     Known,
     /// Nothing follows from it but a record.
     Refused {
-        /// `order`, `command`, `root`, or `lines` where it is none of them.
+        /// `order`, `command`, `root`, `lines` where it is none of them, or `message` where nobody looked at it.
         what: &'static str,
         /// Its version or number, 0 where it has none that can be believed.
         n: u64,
