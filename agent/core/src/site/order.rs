@@ -54,11 +54,11 @@ impl Site {
         }
     }
 
-    /// A command that could not be recorded has no effect.
+    /// A command that could not be recorded has no effect; it takes effect when it comes again.
     fn stateable(&self, checked: Checked) -> Checked {
         match checked {
-            Checked::Command { command, .. } if !self.drafts.has_room(EFFECTS_MAX) => {
-                Checked::Refused { what: "command", n: command.n, reason: "disk", cause: NO_ROOM.into() }
+            Checked::Command { command, link, judged } if !self.drafts.has_room(EFFECTS_MAX) => {
+                Checked::Command { command, link, judged: judged.and(Err(("disk", NO_ROOM.into()))) }
             }
             checked => checked,
         }

@@ -37,12 +37,14 @@ pub enum Checked {
         /// As received.
         line: String,
     },
-    /// A verified command, bound to a record of this journal.
+    /// A verified command for this gateway. Whether it was taken before is not looked at.
     Command {
         /// What it says.
         command: Box<Command>,
         /// Its link.
         link: Link,
+        /// Whether it is bound to a young record of this journal; or the word for the rule that was broken, and why.
+        judged: Result<(), (&'static str, String)>,
     },
     /// A root document came into force, or is.
     Root {
@@ -51,8 +53,6 @@ pub enum Checked {
         /// Its hash.
         hash: Link,
     },
-    /// A command that was taken before and comes again: nothing follows from it.
-    Known,
     /// Nothing follows from it but a record.
     Refused {
         /// `order`, `command`, `root`, `lines` where it is none of them, or `message` where nobody looked at it.

@@ -50,7 +50,7 @@ fn give(world: &mut World, order: &Order, register: Option<&str>) {
 fn command(world: &mut World, n: u64, act: Act) {
     let (sms, gw) = (Name::parse("hq").unwrap(), Name::parse("gw-1").unwrap());
     let command = Box::new(Command { sms, gw, n, seq: 2, on: [3; 32], act });
-    world.give(Input::OrderChecked(Checked::Command { command, link: [9; 32] }));
+    world.give(Input::OrderChecked(Checked::Command { command, link: [9; 32], judged: Ok(()) }));
 }
 
 fn last(world: &World, kind: Kind) -> &Body {
@@ -214,6 +214,9 @@ fn an_order_or_a_command_that_cannot_be_recorded_has_no_effect() {
     give(&mut world, &order(2, Some("DOOR-9"), json!({ "retention_days": 90 })), Some("DOOR-9"));
     world.run_s(1);
     assert_eq!((world.count(Kind::OrderApplied), world.retained), (2, Some(90)), "it was sent again");
+    command(&mut world, 1, Act::DrillStart { id: "fire".into(), for_s: 120, equipment: vec!["DOOR-1".into()] });
+    world.run_s(1);
+    assert_eq!(world.count(Kind::ExerciseStarted), 1, "and so was the command");
 }
 
 #[test]
