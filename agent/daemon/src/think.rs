@@ -1,5 +1,6 @@
 //! The one task that thinks: feeds the site with inputs and time, hands its outputs to the carriers, shows its status.
 
+use crate::certificate::News;
 use crate::clock::Clock;
 use crate::control::Statement;
 use crate::journal::thread::Request;
@@ -28,6 +29,8 @@ pub struct Carriers {
     pub journal: mpsc::Sender<Request>,
     /// What it mends meanwhile.
     pub mending: Mending,
+    /// Whoever keeps the certificate of the central link, where somebody does: the centre has answered.
+    pub keeper: Option<mpsc::Sender<News>>,
 }
 
 /// Places in the journal's channel that only appends, receipts and exports take: what asks for a link that may be gone
@@ -134,6 +137,10 @@ impl Thinker {
         }
         if let Input::Act(act) = &input {
             self.log(act);
+        }
+        if let (Input::Receipted(receipted), Some(keeper)) = (&input, &self.carriers.keeper) {
+            // What finds no room is said by the next one.
+            let _ = keeper.try_send(News::Receipted { receipt: receipted.mark.1 });
         }
         self.site.handle(now, input);
     }
