@@ -209,8 +209,9 @@ impl Down {
         match about {
             About::OrderRefused if n > 0 && is_final(reason) => self.refused = Some(n),
             About::CommandRefused if is_final(reason) => self.answered = self.answered.max(n),
-            About::RootRefused if text("what") == "lines" => self.root_refused = Some(u64::MAX),
-            About::RootRefused if is_final(reason) => self.root_refused = Some(n),
+            About::RootRefused if is_final(reason) => {
+                self.root_refused = Some(if text("what") == "lines" { u64::MAX } else { n });
+            }
             _ => {}
         }
         let cause = text("cause").chars().take(CAUSE_MAX).collect();
