@@ -94,12 +94,6 @@ struct Word {
 }
 
 impl Mouth {
-    /// The worker's end alone: nothing is published, and what is acknowledged is heard by the test.
-    #[cfg(test)]
-    pub(crate) fn that_owes(acknowledgements: mpsc::Sender<u16>) -> Self {
-        Self { acknowledgements, words: mpsc::channel(1).0 }
-    }
-
     /// The broker may forget this message. On a connection that has ended nothing is owed: the broker sends it again.
     pub fn acknowledge(&self, owed: u16) {
         if let Err(error) = self.acknowledgements.try_send(owed) {
