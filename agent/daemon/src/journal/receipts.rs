@@ -9,6 +9,8 @@ use picket_record::encode::Link;
 use picket_record::receipt::{Range, Receipt};
 
 const DAY_MS: i64 = 86_400_000;
+/// Records that are left at most because the central side asks for it.
+const ASKED_BACK_MAX: u64 = 1_000;
 /// Receipts that a start looks through for one that verifies: one of each day of a year.
 const LOAD_MAX: u64 = 366;
 
@@ -224,11 +226,14 @@ impl Journal {
     }
 
     /// Whether the central side holds another history beside ours, and waits for the chain to go on behind its head, which
-    /// is our own record. Not once it did: receipts of before that may be on their way. Nor behind a number that has a
+    /// is our own record. Not with a long backlog: the central side keeps a limited number of records of other
+    /// histories, and a backlog that is sent as the chain is kept whole. Not once it did: receipts of before that may be on their way. Nor behind a number that has a
     /// receipt: it is never given again.
     fn is_asked_back(&self, receipt: &Receipt) -> Result<bool, Fault> {
         let Receipt { upto, head, rebase, .. } = receipt;
+        let behind = self.sealer.head().seq.saturating_sub(*upto);
         let wanted = *upto > 0 && *upto >= self.receipts.most && *rebase == Some((*upto, *head)) && !self.closed;
+        let wanted = wanted && behind <= ASKED_BACK_MAX;
         if !wanted || self.own_link(*upto, head)? != Some(*head) {
             return Ok(false);
         }

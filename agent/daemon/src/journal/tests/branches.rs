@@ -401,3 +401,18 @@ fn one_whose_last_record_is_the_mark_goes_on_with_an_opening_and_leaves_nothing(
     assert_eq!(kinds(&journal)[3], Kind::EpochOpen);
     assert_eq!(checked(&journal).contradictions, 0);
 }
+
+#[test]
+fn a_long_backlog_is_not_left_because_the_central_side_asks_and_stays_the_chain() {
+    for (backlog, leaves) in [(990, true), (1_010, false)] {
+        let mut site = Site::new();
+        let (mut journal, _) = site.start();
+        let paper = receipt(&journal, 1, 2);
+        let paper = Receipt { rebase: Some((2, paper.head)), state: State::Fork, ..paper };
+        journal.append(&vec![beat(); backlog]).unwrap();
+        let own = head(&journal);
+        assert_eq!(journal.receipt(&signed(&paper), &at(9)).unwrap().upto, 2);
+        assert_eq!(journal.rebased().is_some(), leaves, "{backlog}");
+        assert_eq!((head(&journal) == own, checked(&journal).contradictions), (!leaves, 0));
+    }
+}
