@@ -8,6 +8,7 @@ use crate::certificate::{self, Ends, News, Outfit};
 use crate::journal::thread::Parcel;
 use picket_core::time::{Backoff, Chance};
 use picket_core::wire::{Input, Lane};
+use picket_record::encode::line_link;
 use picket_session::{Answer, Ears, Event, Keeps, Message, Payload, Terms, Unsent};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -395,7 +396,7 @@ impl Conversation<'_> {
     /// The line of what may be a receipt: whether the centre has answered is known once the journal took it.
     fn heard<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, std::str::Utf8Error> {
         let line = std::str::from_utf8(bytes)?.trim();
-        self.link.news(News::Heard { edition: self.link.edition, receipt: certificate::link_of(line) });
+        self.link.news(News::Heard { edition: self.link.edition, receipt: line_link(line) });
         Ok(line)
     }
 

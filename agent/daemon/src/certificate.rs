@@ -16,7 +16,6 @@ mod slots;
 pub mod wish;
 
 pub use by_hand::Files;
-pub(crate) use heard::link_of;
 pub use keeper::{Around, Asked, Keeper, Ours};
 pub use machine::{Content, Disk, Op, Slot, Step};
 pub use slots::{SlotFault, Slots};

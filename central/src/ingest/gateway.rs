@@ -12,7 +12,7 @@ use crate::clock::Now;
 use crate::store::{self, Accepted, Life, Table};
 use picket_record::chain::{Closed, Epochs, Head, Parsed};
 use picket_record::drill::Drills;
-use picket_record::encode::{Link, link};
+use picket_record::encode::{Link, line_link};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -283,9 +283,4 @@ impl Gateway {
     pub(super) fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
-}
-
-/// Link of a line that this program signed.
-fn line_link(line: &str) -> Link {
-    link(line.rsplit_once('.').map_or(line, |(signing_input, _)| signing_input))
 }
