@@ -13,6 +13,7 @@
 //! is needed; close the epoch at a stop in order.
 
 mod append;
+mod at_rest;
 mod branch;
 pub mod bundle;
 mod damage;
