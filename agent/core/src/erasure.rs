@@ -2,6 +2,7 @@
 
 use crate::statement::Statement;
 use picket_record::kind::{Kind, Severity};
+use picket_record::shown;
 use serde_json::{Map, Value, json};
 
 /// Most ranges of one erasure: enough for any real request, and a small part of a payload.
@@ -29,10 +30,10 @@ impl Erasure {
             return Err(format!("records are 1 to {RANGES_MAX} numbers or ranges such as 17 or 20..31, rising"));
         }
         let (authority, reason) = (authority.trim(), reason.trim());
-        if authority.is_empty() || authority.len() > AUTHORITY_MAX || authority.contains(char::is_control) {
+        if authority.is_empty() || authority.len() > AUTHORITY_MAX || !shown::is_plain(authority) {
             return Err(format!("the authority is a text of 1 to {AUTHORITY_MAX} bytes: who ordered it"));
         }
-        if reason.len() > REASON_MAX || reason.contains(char::is_control) {
+        if reason.len() > REASON_MAX || !shown::is_plain(reason) {
             return Err(format!("the reason is a text of at most {REASON_MAX} bytes"));
         }
         Ok(Self { records, authority: authority.to_owned(), reason: reason.to_owned() })

@@ -11,10 +11,10 @@ mod sidecar;
 
 use crate::control::Unanswered;
 use crate::journal::bundle::Range;
+use picket_record::acceptance::BY_MAX;
+use picket_record::shown;
 use std::path::PathBuf;
 
-/// Longest name of who asks, in bytes, as in an acceptance.
-pub const BY_MAX: usize = 128;
 /// Longest reason, in bytes: a reference and a sentence.
 pub const REASON_MAX: usize = 512;
 
@@ -26,10 +26,10 @@ pub struct Purpose {
 }
 
 impl Purpose {
-    /// Checked: neither may be empty, too long or of more than one line.
+    /// Checked: neither may be empty, too long, of more than one line or with characters that are not seen.
     pub fn new(by: &str, reason: &str) -> Result<Self, EvidenceFault> {
         for (what, text, most) in [("--by", by, BY_MAX), ("--reason", reason, REASON_MAX)] {
-            if text.trim().is_empty() || text.len() > most || text.chars().any(char::is_control) {
+            if text.trim().is_empty() || text.len() > most || !shown::is_plain(text) {
                 return Err(EvidenceFault::Purpose { what, most });
             }
         }

@@ -7,8 +7,8 @@ use crate::refusal::Refusal;
 use crate::shown;
 use crate::wall;
 
-/// Longest name of an approver, in bytes.
-const BY_MAX: usize = 128;
+/// Longest name of who accepts, or asks for evidence, in bytes.
+pub const BY_MAX: usize = 128;
 
 /// Whether a text can be the name of who approved something: 1 to 128 bytes, every character seen as itself.
 pub fn is_approver(by: &str) -> bool {

@@ -29,7 +29,7 @@ impl Store {
         beside: impl Fn(u64, &mut Vec<u8>),
     ) -> Result<Option<u64>, Fault> {
         let fault = |source| self.disk(doing, source);
-        let mut statement = self.db.prepare_cached(sql).map_err(fault)?;
+        let mut statement = self.prepare(sql).map_err(fault)?;
         let mut rows = statement.query(values).map_err(fault)?;
         let mut through = None;
         while let Some(row) = rows.next().map_err(fault)? {

@@ -14,20 +14,20 @@ use picket_record::receipt::{RANGES_MAX, Range};
 use picket_record::refusal::Refusal;
 use serde_json::json;
 
-/// Records that are read at most for one receipt, signatures included: about 50 milliseconds. What holds up the chain
-/// lies at the front of what is asked for.
+/// Records that are read at most for one receipt, signatures included: tens of milliseconds of the journal's thread. What
+/// holds up the chain lies at the front of what is asked for, and more is asked for with the next receipt.
 const LOOK_MAX: u64 = 512;
 
 impl Journal {
     /// Looks at what the central side asks for again, and declares what cannot be sent.
     pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<(), Fault> {
         let (upto, head) = (self.receipts.upto(), self.sealer.head().seq);
-        let mut lost = Vec::new();
+        let (mut lost, mut left) = (Vec::new(), LOOK_MAX);
         for (from, to) in asked {
             let (from, to) = ((*from).max(upto + 1), (*to).min(head));
             for (from, to) in self.undeclared(vec![(from, to)])? {
                 if lost.len() < RANGES_MAX {
-                    lost.extend(self.undeclared(self.unreadable(from, to, LOOK_MAX)?)?);
+                    lost.extend(self.unreadable(from, to, &mut left)?);
                 }
             }
         }
@@ -96,19 +96,19 @@ impl Journal {
 
     /// Numbers in a range whose record is not there, does not read, or that nobody can verify; of at most so many rows.
     /// An epoch whose opening is lost is lost up to the next one, and is not read.
-    pub(super) fn unreadable(&self, from: u64, to: u64, rows_max: u64) -> Result<Vec<Range>, Fault> {
+    pub(super) fn unreadable(&self, from: u64, to: u64, left: &mut u64) -> Result<Vec<Range>, Fault> {
         let fault = |source| self.store.disk("cannot read records", source);
         let origin = &self.credentials.origin;
         let mut epochs =
             Epochs::new(origin.gw.clone(), self.credentials.identity.public()).at_site(origin.site.clone());
         let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-        let (mut lost, mut next, mut left) = (Vec::new(), from, rows_max);
-        while next <= to && left > 0 {
-            let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
+        let (mut lost, mut next) = (Vec::new(), from);
+        while next <= to && *left > 0 {
+            let mut statement = self.store.prepare(sql).map_err(fault)?;
             let mut rows = statement.query((next, to)).map_err(fault)?;
             let mut passed = false;
-            while !passed && left > 0 {
-                left -= 1;
+            while !passed && *left > 0 {
+                *left -= 1;
                 let Some(row) = rows.next().map_err(fault)? else {
                     lost.extend((next <= to).then_some((next, to)));
                     return Ok(joined(lost));

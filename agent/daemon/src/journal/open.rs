@@ -198,7 +198,7 @@ impl Journal {
             tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
             let head = self.sealer.head().seq;
             let from = (self.receipts.upto() + 1).max(head.saturating_sub(super::tail::TAIL));
-            let lost = self.unreadable(from, head, super::tail::TAIL)?;
+            let lost = self.unreadable(from, head, &mut { super::tail::TAIL })?;
             self.state_lost(&lost, damage, when)?;
         }
         salvage::told(&self.store)

@@ -59,8 +59,10 @@ impl Journal {
             // Where records give no more room, a branch does.
             return self.dispose_of_branch(when, u64::MAX, SPACE).map(drop);
         };
-        self.in_one(|store, sealer| dispose(store, sealer, when, range, SPACE))?;
-        self.bound_summaries(when)
+        match self.in_one(|store, sealer| dispose(store, sealer, when, range, SPACE))? {
+            true => self.bound_summaries(when),
+            false => Ok(()),
+        }
     }
 
     /// Says the rows again that stand on the oldest range, up to a limit; the range, which nothing stands on any more.
@@ -77,7 +79,7 @@ impl Journal {
         Ok((to >= from).then_some((from, to)))
     }
 
-    pub(super) fn in_one(&mut self, work: impl FnOnce(&Store, &mut Sealer) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(super) fn in_one<T>(&mut self, work: impl FnOnce(&Store, &mut Sealer) -> Result<T, Fault>) -> Result<T, Fault> {
         let Self { store, sealer, .. } = self;
         let before = sealer.head();
         let done = store.transaction(|| work(store, sealer));
@@ -204,22 +206,23 @@ fn say_again(store: &Store, sealer: &mut Sealer, when: &When, parts: Parts) -> R
     Ok(())
 }
 
-/// States the range and deletes it.
+/// States the range and deletes it; whether summaries in it are kept.
 pub(super) fn dispose(
     store: &Store,
     sealer: &mut Sealer,
     when: &When,
     (from, to): (u64, u64),
     authority: Authority<'_>,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let data = json!({ "from": from, "to": to, "why": authority.why, "authority": authority.text });
     write(store, sealer, &own_words(when, Kind::RecordsDisposed, Severity::Notice, data))?;
     let doing = "cannot dispose of records";
-    super::summaries::keep(store, (from, to))?;
+    let kept = super::summaries::keep(store, (from, to))?;
     super::branch::keep_openings(store, (from, to))?;
     super::personal::forget(store, (from, to))?;
     store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (from, to), doing)?;
-    store.run("DELETE FROM epoch WHERE seq <= ?1", [to], doing).map(drop)
+    store.run("DELETE FROM epoch WHERE seq <= ?1", [to], doing)?;
+    Ok(kept)
 }
 
 pub(super) fn write(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {

@@ -39,7 +39,7 @@ impl Journal {
         let opened = self.sealer.opened();
         let before: Option<u64> = self.store.row(sql, [opened], "cannot read the head", |row| row.get(0))?.flatten();
         let from = before.unwrap_or(0).saturating_sub(TAIL).max(self.receipts.upto() + 1);
-        if from <= head { self.unreadable(from, head, 2 * TAIL) } else { Ok(Vec::new()) }
+        if from <= head { self.unreadable(from, head, &mut { 2 * TAIL }) } else { Ok(Vec::new()) }
     }
 
     /// What a `records.disposed` that is set aside says: its records are gone all the same.

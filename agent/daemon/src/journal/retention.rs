@@ -62,10 +62,10 @@ impl Journal {
             return Ok(());
         }
         let Some(range) = self.say_rows_again(when, aged)? else { return Ok(()) };
-        self.in_one(|store, sealer| prune::dispose(store, sealer, when, range, age))?;
+        let kept = self.in_one(|store, sealer| prune::dispose(store, sealer, when, range, age))?;
         // More of it goes with the next append.
         self.retention.next_us = 0;
-        self.bound_summaries(when)
+        if kept { self.bound_summaries(when) } else { Ok(()) }
     }
 
     /// Lines that were set aside, whose numbers the central side has had for their time: as they were, or given again

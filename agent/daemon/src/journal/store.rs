@@ -3,7 +3,7 @@
 use super::Fault;
 use super::at_rest::{Kept, Line};
 use picket_record::chain::Sealed;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, Params};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +77,9 @@ pub(super) struct Store {
     /// A test has the next commit done and reported as failed.
     #[cfg(test)]
     lying: Cell<bool>,
+    /// Every statement that was run, for a test that looks at how.
+    #[cfg(test)]
+    ran: std::cell::RefCell<std::collections::BTreeSet<String>>,
 }
 
 impl Store {
@@ -96,6 +99,8 @@ impl Store {
             broken: Cell::new(false),
             #[cfg(test)]
             lying: Cell::new(false),
+            #[cfg(test)]
+            ran: std::cell::RefCell::default(),
         };
         store.pragmas()?;
         store.layout()?;
@@ -254,9 +259,16 @@ impl Store {
         if used >= self.budget { Err(Fault::Full { used, budget: self.budget }) } else { Ok(()) }
     }
 
+    /// A statement, prepared once.
+    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        #[cfg(test)]
+        self.ran.borrow_mut().insert(sql.to_owned());
+        self.db.prepare_cached(sql)
+    }
+
     /// Runs one statement.
     pub(super) fn run(&self, sql: &str, values: impl Params, doing: &'static str) -> Result<usize, Fault> {
-        let statement = self.db.prepare_cached(sql);
+        let statement = self.prepare(sql);
         statement.and_then(|mut s| s.execute(values)).map_err(|source| self.disk(doing, source))
     }
 
@@ -268,7 +280,7 @@ impl Store {
         doing: &'static str,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Fault> {
-        let statement = self.db.prepare_cached(sql);
+        let statement = self.prepare(sql);
         statement.and_then(|mut s| s.query_row(values, read).optional()).map_err(|source| self.disk(doing, source))
     }
 
@@ -280,7 +292,7 @@ impl Store {
         doing: &'static str,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Fault> {
-        let statement = self.db.prepare_cached(sql);
+        let statement = self.prepare(sql);
         statement
             .and_then(|mut s| s.query_map(values, read)?.collect::<rusqlite::Result<Vec<T>>>())
             .map_err(|source| self.disk(doing, source))
@@ -321,6 +333,11 @@ impl Store {
     #[cfg(test)]
     pub(super) fn by_hand(&self, sql: &str) {
         self.db.execute_batch(sql).expect("a test's own statement");
+    }
+
+    #[cfg(test)]
+    pub(super) fn ran(&self) -> Vec<String> {
+        self.ran.borrow().iter().cloned().collect()
     }
 
     #[cfg(test)]

@@ -24,7 +24,10 @@ const GROUP_MAX: u64 = 64;
 
 /// A record is a summary: it is to be kept.
 pub(super) fn mark(store: &Store, seq: u64) -> Result<(), Fault> {
-    store.run("INSERT OR IGNORE INTO summary(seq) VALUES(?1)", [seq], "cannot mark a summary").map(drop)
+    // One of a branch that was left lies among the records still, and is none of the chain.
+    let sql = "INSERT OR IGNORE INTO summary(seq)
+               SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM leaving WHERE ?1 BETWEEN first AND kept)";
+    store.run(sql, [seq], "cannot mark a summary").map(drop)
 }
 
 /// Records from here on are no longer in their place: another record takes the number of a summary.
@@ -33,18 +36,20 @@ pub(super) fn unmark(store: &Store, from: u64) -> Result<(), Fault> {
     store.run(sql, [from], "cannot take back the mark of a summary").map(drop)
 }
 
-/// Takes over what outlives a range, inside the transaction that deletes it. Before the marks of its epochs go.
-pub(super) fn keep(store: &Store, (from, to): (u64, u64)) -> Result<(), Fault> {
+/// Takes over what outlives a range, inside the transaction that deletes it. Before the marks of its epochs go. Whether
+/// that was anything.
+pub(super) fn keep(store: &Store, (from, to): (u64, u64)) -> Result<bool, Fault> {
     let doing = "cannot keep the summaries";
     let sql = "UPDATE summary SET line = (SELECT line FROM record WHERE record.seq = summary.seq)
                WHERE seq BETWEEN ?1 AND ?2 AND line IS NULL";
-    store.run(sql, (from, to), doing)?;
+    let summaries = store.run(sql, (from, to), doing)?;
     let sql = "INSERT OR IGNORE INTO summary(seq, line)
                SELECT e.seq, record.line FROM epoch e JOIN record USING(seq)
                WHERE e.seq BETWEEN ?1 AND ?2 AND EXISTS (
                    SELECT 1 FROM summary s WHERE s.seq > e.seq
                    AND s.seq < coalesce((SELECT min(n.seq) FROM epoch n WHERE n.seq > e.seq), s.seq + 1))";
-    store.run(sql, (from, to), doing).map(drop)
+    let openings = store.run(sql, (from, to), doing)?;
+    Ok(summaries + openings > 0)
 }
 
 /// Records up to here are summed up by summaries before a number.
@@ -61,7 +66,8 @@ pub(super) fn summed_up_before(store: &Store, seq: u64) -> Result<u64, Fault> {
 }
 
 impl Journal {
-    /// Where kept summaries take more than their share, the eldest go, and that is stated.
+    /// Where kept summaries take more than their share, the eldest go, and that is stated. To be called where more are
+    /// kept than before: it reads all of them.
     pub(super) fn bound_summaries(&mut self, when: &When) -> Result<(), Fault> {
         for _ in 0..STEPS {
             let eldest = self.too_many_summaries()?;
@@ -75,7 +81,6 @@ impl Journal {
     /// that follow it, here or in `record` still, are verified with it.
     fn too_many_summaries(&self) -> Result<Vec<u64>, Fault> {
         let doing = "cannot look for kept summaries";
-        // Bytes of the text, which SQLite tells without reading it.
         let sql = "SELECT coalesce(sum(octet_length(line)), 0) FROM summary";
         let bytes: u64 = self.store.row(sql, [], doing, |row| row.get(0))?.unwrap_or(0);
         if bytes <= self.store.budget() / SHARE {

@@ -15,6 +15,7 @@ use crate::keys::PublicKey;
 use crate::kind::Kind;
 use crate::receipt::Receipt;
 use crate::refusal::Refusal;
+use crate::shown;
 use holes::{Holes, Waiting};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -478,9 +479,7 @@ impl ChainCheck {
 
 fn word(data: &Map<String, Value>, field: &str) -> String {
     let text = data.get(field).and_then(Value::as_str).unwrap_or("no reason given");
-    // It is printed: nothing of it moves a cursor or turns a line around.
-    let plain = |c: char| if c == ' ' || !c.escape_debug().any(|c| c == '\\') { c } else { '?' };
-    text.chars().take(80).map(plain).collect()
+    shown::plain(&text.chars().take(80).collect::<String>())
 }
 
 /// The last record that the journal found, as an opening states it.
