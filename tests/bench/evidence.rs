@@ -1,6 +1,6 @@
 //! `evidence`: `picket export` from a running agent and `picket verify` on a journal and on one of a tenth of it: seconds,
-//! and peaks of memory that must not grow with the records; beside the verifier in Python. And the longest slice, which
-//! is what an append may wait behind an export.
+//! and peaks of memory that must not grow with the records; beside the verifier in Python. And how long the slices of an
+//! export take, because an append may wait behind one: 99.9 % of them are judged, the longest is told.
 
 use crate::Bench;
 use crate::backlog::J1_CHANGES;
@@ -29,7 +29,7 @@ const ENDS_IN: Duration = Duration::from_secs(3_600);
 const LOOK: Duration = Duration::from_millis(10);
 /// Memory that ten times the records may cost more: pages of the allocator, and receipts and epochs by the day.
 const GROWTH_MIB: f64 = 8.0;
-/// Longest that an append may wait behind a read.
+/// Within it are 99.9 % of the slices, behind one of which an append may wait.
 const SLICE_MS: f64 = 5.0;
 
 /// What one program took.
@@ -189,10 +189,9 @@ fn measured(command: &mut Command, log: &Path, says: &str, run: &mut Run) -> Res
     Ok(())
 }
 
-/// As `tests/run install` lays it out.
+/// One that can verify signatures.
 fn python() -> Option<PathBuf> {
-    let own = || repository().join(".venv/bin/python");
-    let python = std::env::var_os("PICKET_PYTHON").map_or_else(own, PathBuf::from);
+    let python = simulator::product::python().ok()?;
     let mut asked = Command::new(&python);
     asked.args(["-c", "import cryptography"]).output().is_ok_and(|done| done.status.success()).then_some(python)
 }

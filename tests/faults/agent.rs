@@ -66,11 +66,10 @@ fn budget(scratch: &Path, mark: u16) -> Result<Held, String> {
         return Err(format!("it is not that full: {}", alarm["journal"]));
     }
     site.start_central()?;
-    site.until("space is made", |status| {
+    let made = site.until("space is made", |status| {
         status["journal"]["fill_permille"].as_u64() < Some(700) && status["link"]["waiting"] == 0
     })?;
-    let before = dropped(&site.until("it answers", |_| true)?);
-    let head = site.until("it answers", |_| true)?["journal"]["head"].as_u64();
+    let (before, head) = (dropped(&made), made["journal"]["head"].as_u64());
     site.motion(1_000, MOTIONS)?;
     let after = site.until("events are recorded again", |status| {
         status["journal"]["head"].as_u64() >= head.map(|head| head + MOTIONS) && status["journal"]["not_stored"] == 0

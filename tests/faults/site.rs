@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use simulator::process::{Log, Process};
 use simulator::product::{Parties, Product, central_settings, own_folder};
 use simulator::stored;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -22,6 +21,8 @@ const SITE: &str = "yard";
 const GATEWAY: &str = "gw-1";
 /// The least that the settings take.
 pub(crate) const BUDGET_MIB: u64 = 8;
+/// The least that the settings take.
+const HEARTBEAT_S: i64 = 10;
 const WAITS: Duration = Duration::from_secs(60);
 const ANSWERS: Duration = Duration::from_secs(5);
 const STOPS: Duration = Duration::from_secs(20);
@@ -51,7 +52,7 @@ impl Site {
             "[site]\nname = \"{SITE}\"\ngateway = \"{GATEWAY}\"\n[clock]\naccept_unsynchronised = true\n\
              [journal]\nfile = {journal:?}\nbudget_mib = {BUDGET_MIB}\n\
              [identity]\nkey = {:?}\nacceptance = \"acceptance.jws\"\naccept_key = \"accept.pub\"\n\
-             [central]\nbroker = \"mqtt://127.0.0.1:{port}\"\n[control]\nruntime = {:?}\n[limits]\nheartbeat_s = 10\n\
+             [central]\nbroker = \"mqtt://127.0.0.1:{port}\"\n[control]\nruntime = {:?}\n[limits]\nheartbeat_s = {HEARTBEAT_S}\n\
              [[line]]\nname = \"site\"\nkind = \"mqtt\"\nbroker = \"mqtt://127.0.0.1:{port}\"\n\
              [[device]]\nname = \"cam\"\nline = \"site\"\nprofile = \"onvif-camera\"\nprefix = \"cam\"\nequipment = \"CAM\"\n",
             folder.join("identity.key"),
@@ -124,12 +125,7 @@ impl Site {
     }
 
     fn status(&self) -> Option<Value> {
-        let mut socket = UnixStream::connect(self.folder.join("run/control.sock")).ok()?;
-        socket.set_read_timeout(Some(ANSWERS)).ok()?;
-        socket.write_all(b"\"status\"\n").ok()?;
-        let mut text = String::new();
-        socket.read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        simulator::product::status(&self.folder.join("run/control.sock"), ANSWERS)
     }
 
     /// Until the status is so, and the agent is the same process all the while.
@@ -176,8 +172,13 @@ impl Site {
         }
     }
 
-    /// Stops the agent in order; what its journal holds, verified.
+    /// Stops the agent in order, a heartbeat behind everything that was dropped; what its journal holds, verified.
     pub(crate) fn stop(&mut self) -> Result<Held, String> {
+        let at_ms = |status: &Value| status["at_ms"].as_i64();
+        let from_ms = at_ms(&self.until("the agent knows the time", |status| at_ms(status).is_some())?);
+        // One second for the heartbeat itself: it is drafted then, and a stop stores what waits.
+        let due = from_ms.map(|from_ms| from_ms + (HEARTBEAT_S + 1) * 1_000);
+        self.until("a heartbeat is due", |status| at_ms(status) >= due)?;
         let mut agent = self.agent.take().ok_or("no agent runs")?;
         agent.signal(rustix::process::Signal::TERM).map_err(crate::told)?;
         let ended = wait::until("the agent stops", STOPS, || agent.ended().map_err(crate::told))?;
@@ -217,12 +218,13 @@ fn broker(folder: &Path, port: u16) -> Result<Process, String> {
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) records: u64,
-    /// As its gaps state it, and as the last heartbeat sums it up.
+    /// As its gaps state it one by one.
     pub(crate) dropped: u64,
+    /// As the last heartbeat sums it up.
+    summed_up: Option<u64>,
     /// Highest severity of what was dropped.
     pub(crate) worst: usize,
     pub(crate) alarms: usize,
-    pub(crate) recovered: Vec<Value>,
     pub(crate) disposed: u64,
 }
 
@@ -249,6 +251,9 @@ impl Held {
         if summary.contradictions > 0 {
             return Err(format!("the chain does not verify: {:?}", summary.found));
         }
+        if held.summed_up != Some(held.dropped) {
+            return Err(format!("what the last heartbeat sums up is not what the gaps state: {held:?}"));
+        }
         held.records = lines.len() as u64;
         Ok(held)
     }
@@ -261,8 +266,9 @@ impl Held {
                 let worst = by_sev.iter().rposition(|n| n.as_u64().is_some_and(|n| n > 0));
                 self.worst = self.worst.max(worst.unwrap_or(0));
             }
+            // Those that a journal was filled with say nothing.
+            Kind::Heartbeat => self.summed_up = data.get("dropped").and_then(Value::as_u64).or(self.summed_up),
             Kind::AlarmRaised => self.alarms += 1,
-            Kind::JournalRecovered => self.recovered.extend(data["found"].as_array().cloned().unwrap_or_default()),
             Kind::RecordsDisposed => self.disposed += 1,
             _ => {}
         }

@@ -1,10 +1,9 @@
 //! Programs beside the tests: found or named with their remedy, bounded in time, ended with the test.
 
 use rustix::process::{Pid, Signal, kill_process};
-use simulator::product::repository;
+use simulator::product::{python, repository};
 use simulator::shells::broker;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -79,12 +78,9 @@ pub(crate) fn free_port() -> u16 {
 
 /// pymodbus as a device of unit 1, by its arguments; ready when this returns.
 pub(crate) async fn modbus_device(arguments: &[&str]) -> Program {
-    let root = repository();
-    let python = std::env::var_os("PICKET_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
-    let remedy = "python3 -m venv .venv && .venv/bin/pip install -r tests/peers/requirements.txt";
-    assert!(python.exists(), "no Python at {}: set PICKET_PYTHON, or run {remedy}", python.display());
-    let script = root.join("tests/peers/modbus_device.py");
-    let mut device = Program::start(Command::new(python).arg(script).args(arguments), remedy);
+    let python = python().unwrap_or_else(|fault| panic!("{fault}"));
+    let script = repository().join("tests/peers/modbus_device.py");
+    let mut device = Program::start(Command::new(python).arg(script).args(arguments), "tests/run install");
     device.wait_for("ready").await;
     device
 }

@@ -2,8 +2,7 @@
 
 use crate::installation::{GATEWAY, Installation};
 use crate::programs::{Broker, Program, ask, free_port, product, python, told, until};
-use crate::records::{event, payload, scene};
-use rusqlite::{Connection, OpenFlags};
+use crate::records::{event, scene};
 use serde_json::Value;
 use simulator::product::{output, repository};
 use std::fs;
@@ -125,15 +124,6 @@ fn settings_of(archive: &Path, site: &Installation, gateway: &str, page: u16) ->
     settings
 }
 
-/// Payloads that the central side has of a gateway.
-fn received(site: &Installation, gateway: &str) -> Vec<Value> {
-    let db = Connection::open_with_flags(site.store(), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the central store");
-    let mut rows = db.prepare("SELECT line FROM record WHERE gw = ?1 ORDER BY seq").expect("a table");
-    let lines: Vec<String> =
-        rows.query_map([gateway], |row| row.get(0)).expect("rows").map(|l| l.expect("text")).collect();
-    lines.iter().map(|line| payload(line)).collect()
-}
-
 #[test]
 fn a_new_box_with_an_archive_enrols_under_another_name_and_its_first_records_say_whose_archive_it_holds() {
     let broker = Broker::start();
@@ -176,6 +166,6 @@ fn a_new_box_with_an_archive_enrols_under_another_name_and_its_first_records_say
 fn until_received(site: &Installation, agent: &mut Program, count: usize) -> Vec<Value> {
     until("the central side has its records", || {
         agent.must_run();
-        Some(received(site, "gw-2")).filter(|records| records.len() >= count)
+        Some(site.received_of("gw-2")).filter(|records| records.len() >= count)
     })
 }

@@ -1,26 +1,13 @@
 //! No central side at all, where the site is guarded all the same; and one whose broker asks who comes.
 
-use crate::installation::{ANSWER, GATEWAY, Installation};
+use crate::installation::{GATEWAY, Installation};
 use crate::programs::{Broker, free_port, product, until};
 use crate::records::{event, scene};
 use serde_json::Value;
 use simulator::product::output;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-
-/// First line of what the page answers.
-fn page(site: &Installation) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", site.page())).ok()?;
-    stream.set_read_timeout(Some(ANSWER)).ok()?;
-    let host = site.page();
-    write!(stream, "GET / HTTP/1.1\r\nHost: 127.0.0.1:{host}\r\nConnection: close\r\n\r\n").ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    text.lines().next().map(str::to_owned)
-}
 
 #[test]
 fn the_page_and_the_status_survive_a_dead_central_side() {
@@ -36,7 +23,7 @@ fn the_page_and_the_status_survive_a_dead_central_side() {
     assert!(status["link"]["waiting"].as_u64().is_some_and(|waiting| waiting > 0), "{status:#}");
     assert_eq!(status["alarms"][0]["reported"], false, "{status:#}");
     assert!(status["journal"]["free_mib"].as_u64().is_some(), "{status:#}");
-    let answered = until("the page answers", || page(&site));
+    let answered = until("the page answers", || site.get("/").ok()?.lines().next().map(str::to_owned));
     assert!(answered.contains(" 200 "), "{answered}");
 
     let mut ask = Command::new(&product().picket);

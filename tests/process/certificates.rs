@@ -1,9 +1,10 @@
 //! Certificates of the central link from enrolment to renewal, by the shipped programs and a mosquitto that lets in nobody
 //! without one and takes the name in it for the user; openssl has the second opinion.
 
-use crate::enrolment::{fingerprint, run};
+use crate::enrolment::run;
 use crate::installation::{GATEWAY, Installation};
 use crate::programs::{Broker, Program, ask, free_port, product, told, until};
+use crate::readme;
 use picket_record::certificate::Issued;
 use picket_record::encode::{Name, bytes32, from_base64url};
 use picket_record::keys::ReceiptKey;
@@ -109,48 +110,39 @@ impl Site {
         self.site.path(name).display().to_string()
     }
 
-    /// Init, authority, token, request, approval, answer.
+    /// By a central side that has an authority.
     fn enrol(&self) {
-        for file in ["acceptance.jws", "accept.pub"] {
-            fs::remove_file(self.site.settings().join(file)).expect("it was there");
-        }
-        fs::remove_dir_all(self.site.path("central")).expect("it was there");
-        fs::remove_file(self.site.path("identity.key")).expect("it was there");
-        let (picket, central) = (&product().picket, &product().central);
-        let (dir, config) = (self.text("central"), self.text("settings"));
-        let (token, request, answer) = (self.text("token.jws"), self.text("request.jws"), self.text("answer.jws"));
-        run(central, &["init", "--dir", &dir, "--sms", "hq"]);
-        run(central, &["authority", "make", "--dir", &dir]);
-        run(central, &["token", "--dir", &dir, "--site", "yard", "--gateway", GATEWAY, "--out", &token]);
-        let shown = run(picket, &["enroll", "--config", &config, "--token", &token, "--out", &request]);
-        let who = ["--by", "N. N.", "--fingerprint", &fingerprint(&shown), "--out", &answer];
-        run(central, &[&["approve", "--dir", &dir, "--request", &request], &who[..]].concat());
-        run(picket, &["enroll", "--config", &config, "--answer", &answer]);
+        self.site.begin_anew();
+        run(&product().central, &["authority", "make", "--dir", &self.text("central")]);
+        self.site.enrol(GATEWAY, &self.site.settings());
     }
 
-    /// mosquitto that knows whoever comes by the name in the certificate, of the site's authority or the centre's.
+    /// mosquitto as README.md shows it: it knows whoever comes by the name in the certificate, of the site's authority or
+    /// the centre's.
     fn broker(&self) -> Program {
         self.broker_that_knows("")
     }
 
     /// The same, that lets in those of one more authority.
     fn broker_that_knows(&self, another: &str) -> Program {
-        let at = self.site.path("broker");
-        fs::create_dir_all(&at).expect("made");
+        let (at, port) = (self.site.path("broker"), self.port);
+        for folder in ["ca", "certs"] {
+            fs::create_dir_all(at.join(folder)).expect("made");
+        }
         let (certificate, key) = self.authority.issue("127.0.0.1", YEARS);
         let centre = fs::read_to_string(self.site.path("central/authority.pem")).unwrap_or_default();
-        let rights = "pattern readwrite sms/v1/%u/#\nuser hq\ntopic readwrite sms/v1/#\n";
         let ca = format!("{}{centre}{another}", self.authority.pem);
-        for (file, text) in [("ca.pem", &*ca), ("broker.pem", &certificate), ("broker.key", &key), ("acl", rights)] {
+        let (settings, list) = readme::mosquitto(&at, port, "hq");
+        let files = [
+            ("ca/all.pem", ca),
+            ("certs/broker.pem", certificate),
+            ("certs/broker.key", key),
+            ("acl", list),
+            ("mosquitto.conf", settings),
+        ];
+        for (file, text) in files {
             fs::write(at.join(file), text).expect("written");
         }
-        let (port, shown) = (self.port, at.display());
-        let settings = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous false\nuser root\ncafile {shown}/ca.pem\n\
-             certfile {shown}/broker.pem\nkeyfile {shown}/broker.key\nrequire_certificate true\n\
-             use_identity_as_username true\nacl_file {shown}/acl\nlog_dest stderr\nlog_type all\n"
-        );
-        fs::write(at.join("mosquitto.conf"), settings).expect("written");
         let mut command = Command::new("/usr/sbin/mosquitto");
         let mut program = Program::start(command.arg("-c").arg(at.join("mosquitto.conf")), &at.join("log"));
         until("mosquitto listens", || {
@@ -267,13 +259,55 @@ fn looks_right_to_openssl(tls: &Site) {
     for part in ["Subject Alternative Name", "TLS Web Server", "CA:TRUE"] {
         assert!(!text.contains(part), "{part}: {text}");
     }
-    let request = fs::read_to_string(tls.site.path("request.jws")).expect("it was written");
+    let request = fs::read_to_string(tls.site.path("gw-1-request.jws")).expect("it was written");
     let payload = from_base64url(request.split('.').nth(1).expect("three parts"), "payload").expect("base64url");
     let payload: Value = serde_json::from_slice(&payload).expect("JSON");
     let csr = from_base64url(payload["csr"].as_str().expect("a request"), "csr").expect("base64url");
     fs::write(tls.site.path("request.der"), csr).expect("written");
     let text = openssl(&["req", "-inform", "DER", "-verify", "-noout", "-text", "-in", &tls.text("request.der")]);
     assert!(text.contains("verify OK") && text.contains("Subject: CN = gw-1\n"), "{text}");
+}
+
+#[test]
+fn the_mosquitto_of_the_readme_lets_a_gateway_speak_for_its_own_name_alone_and_not_at_all_once_it_is_denied() {
+    let tls = Site::make("");
+    let mut broker = tls.broker();
+    let (certificate, key) = tls.authority.issue(GATEWAY, YEARS);
+    write(&tls.site.path("gw.pem"), &certificate);
+    write(&tls.site.path("gw.key"), &key);
+    let client = |program: &str, of: Option<&str>| {
+        let mut command = Command::new(program);
+        command.args(["-h", "127.0.0.1", "-q", "1", "-p"]).arg(tls.port.to_string());
+        command.arg("--cafile").arg(tls.site.path("site.pem"));
+        for (option, end) in [("--cert", "pem"), ("--key", "key")] {
+            command.args(of.map(|of| [option.to_owned(), tls.text(&format!("{of}.{end}"))]).into_iter().flatten());
+        }
+        command
+    };
+    let publish = |of: Option<&str>, topic: &str| {
+        client("mosquitto_pub", of).args(["-t", topic, "-m", "x"]).output().expect("mosquitto_pub runs")
+    };
+    let mut listen = client("mosquitto_sub", Some("hq"));
+    let mut centre = Program::start(listen.args(["-t", "sms/v1/#", "-C", "2", "-F", "%t"]), &tls.site.path("heard"));
+    until("the centre listens", || broker.log().contains("Sending SUBACK").then_some(()));
+
+    assert!(!publish(None, "sms/v1/gw-1/record").status.success(), "it has no certificate");
+    let foreign = publish(Some("gw"), "sms/v1/gw-2/record");
+    let own = publish(Some("gw"), "sms/v1/gw-1/record");
+    assert!(own.status.success(), "{} {}", told(&foreign), told(&own));
+    until("the centre hears it", || centre.log().contains("gw-1").then_some(()));
+
+    let list = tls.site.path("broker/acl");
+    let text = fs::read_to_string(&list).expect("it was written");
+    fs::write(&list, text + &readme::denial(GATEWAY)).expect("written");
+    broker.hang_up();
+    until("the list is read again", || broker.log().contains("Reloading config").then_some(()));
+    publish(Some("gw"), "sms/v1/gw-1/record");
+    assert!(publish(Some("hq"), "sms/v1/gw-1/receipt").status.success());
+    assert!(centre.ended(Duration::from_secs(10)).success(), "{}", centre.log());
+    let heard = centre.log();
+    assert_eq!(heard.lines().collect::<Vec<_>>(), ["sms/v1/gw-1/record", "sms/v1/gw-1/receipt"], "{}", broker.log());
+    assert_eq!(broker.log().matches("Denied PUBLISH").count(), 2, "{}", broker.log());
 }
 
 #[test]
@@ -335,6 +369,9 @@ fn a_new_certificate_that_the_broker_refuses_leaves_the_one_before_in_force_and_
     let stranger = Authority::make("stranger");
     let why = |status: &Value| status["certificate"]["why"].as_str().unwrap_or_default().to_owned();
 
+    // Away, or it would answer the wish before the test does.
+    assert!(central.terminate(Duration::from_secs(10)).success());
+
     // Refused where it is tested: the link does not even blink.
     tls.renew_with(&stranger);
     tls.site.until("it is told that the test failed", |status| {
@@ -345,7 +382,6 @@ fn a_new_certificate_that_the_broker_refuses_leaves_the_one_before_in_force_and_
     assert_eq!(broker.log().matches("as gw-1 (").count(), 1, "the link stood all the while");
 
     // Taken by the test and refused later, before the centre has answered.
-    assert!(central.terminate(Duration::from_secs(10)).success());
     assert!(broker.terminate(Duration::from_secs(10)).success());
     let broker = tls.broker_that_knows(&stranger.pem);
     tls.site.until("the link is up again", |status| (status["link"]["up"] == true).then_some(()));

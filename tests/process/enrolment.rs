@@ -36,15 +36,9 @@ fn a_gateway_is_enrolled_by_token_and_fingerprint_and_takes_orders_from_then_on(
     let (site_broker, central_broker) = (Broker::start(), Broker::start());
     let site = Installation::make(site_broker.port, central_broker.port);
     let text = |name: &str| site.path(name).display().to_string();
-    // As an installer meets it: settings are there, nobody knows the gateway.
-    for file in ["acceptance.jws", "accept.pub"] {
-        fs::remove_file(site.settings().join(file)).expect("it was there");
-    }
-    fs::remove_dir_all(site.path("central")).expect("it was there");
-    fs::remove_file(site.path("identity.key")).expect("it was there");
+    site.begin_anew();
     let (picket, central) = (&product().picket, &product().central);
     let (dir, config) = (text("central"), text("settings"));
-    run(central, &["init", "--dir", &dir, "--sms", "hq"]);
     let (token, request, answer) = (text("token.jws"), text("request.jws"), text("answer.jws"));
     run(central, &["token", "--dir", &dir, "--site", "yard", "--gateway", GATEWAY, "--out", &token]);
     let shown = run(picket, &["enroll", "--config", &config, "--token", &token, "--out", &request]);

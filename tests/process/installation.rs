@@ -1,18 +1,19 @@
 //! An installed site as an installer makes it: settings, keys, acceptance; its two programs from outside.
 
+use crate::enrolment::fingerprint;
 use crate::programs::{Program, ask, free_port, product, until};
 use serde_json::Value;
 use simulator::product::{Parties, central_settings, output};
 use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// Longest wait for one answer, which is then asked for again.
-pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(5);
 /// The gateway in the settings.
 pub(crate) const GATEWAY: &str = "gw-1";
 
@@ -184,12 +185,23 @@ impl Installation {
 
     /// The status of the running agent, by its socket.
     pub(crate) fn status(&self) -> Option<Value> {
-        let mut socket = UnixStream::connect(self.path("run/control.sock")).ok()?;
-        socket.set_read_timeout(Some(ANSWER)).ok()?;
-        socket.write_all(b"\"status\"\n").ok()?;
+        simulator::product::status(&self.path("run/control.sock"), ANSWER)
+    }
+
+    /// What the guards' page answers to one request, which has it close the connection.
+    pub(crate) fn ask_page(&self, request: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.page))?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.write_all(request.as_bytes())?;
         let mut text = String::new();
-        socket.read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// The same for what lies at a path of it.
+    pub(crate) fn get(&self, path: &str) -> io::Result<String> {
+        let page = self.page;
+        self.ask_page(&format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{page}\r\nConnection: close\r\n\r\n"))
     }
 
     /// Waits until the status shows something.
@@ -242,25 +254,28 @@ impl Installation {
         let mut ask = Command::new(picket);
         ask.arg("enroll").arg("--config").arg(settings).arg("--token").arg(&token).arg("--out").arg(&request);
         let shown = output(&mut ask).expect("a request");
-        let groups = |line: &&str| line.trim().split(' ').count() == 13 && line.trim().len() == 64;
-        let fingerprint = shown.lines().find(groups).expect("a fingerprint").trim();
         let mut approve = Command::new(central);
         approve.arg("approve").arg("--dir").arg(&dir).arg("--request").arg(&request).args(["--by", "N. N."]);
-        output(approve.args(["--fingerprint", fingerprint, "--out"]).arg(&answer)).expect("an approval");
+        output(approve.args(["--fingerprint", &fingerprint(&shown), "--out"]).arg(&answer)).expect("an approval");
         let mut install = Command::new(picket);
         output(install.arg("enroll").arg("--config").arg(settings).arg("--answer").arg(&answer)).expect("enrolled");
+    }
+
+    /// As an installer meets it: settings are there, a central side too, and nobody knows the gateway.
+    pub(crate) fn begin_anew(&self) {
+        for file in ["acceptance.jws", "accept.pub"] {
+            fs::remove_file(self.settings().join(file)).expect("it was there");
+        }
+        fs::remove_dir_all(self.path("central")).expect("it was there");
+        fs::remove_file(self.path("identity.key")).expect("it was there");
+        let mut init = Command::new(&product().central);
+        output(init.arg("init").arg("--dir").arg(self.path("central")).args(["--sms", "hq"])).expect("a central side");
     }
 
     /// The same installation, enrolled by token: it has root documents.
     pub(crate) fn make_enrolled(site_broker: u16, central_broker: u16) -> Self {
         let mut site = Self::make(site_broker, central_broker);
-        for file in ["acceptance.jws", "accept.pub"] {
-            fs::remove_file(site.settings().join(file)).expect("it was there");
-        }
-        fs::remove_dir_all(site.path("central")).expect("it was there");
-        fs::remove_file(site.path("identity.key")).expect("it was there");
-        let mut init = Command::new(&product().central);
-        output(init.arg("init").arg("--dir").arg(site.path("central")).args(["--sms", "hq"])).expect("a central side");
+        site.begin_anew();
         site.enrol(GATEWAY, &site.settings());
         let mut identity = Command::new(&product().picket);
         site.identity = output(identity.arg("identity").arg(site.path("identity.key"))).expect("its key");

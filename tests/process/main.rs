@@ -16,6 +16,7 @@ mod page;
 mod persons;
 mod programs;
 mod quarantine;
+mod readme;
 mod records;
 mod renewal;
 mod secrecy;

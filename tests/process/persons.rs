@@ -1,27 +1,15 @@
 //! Who did something: beside the record on the gateway, at the central side and in a bundle, until it is erased.
 
 use crate::bundle::Verifiers;
-use crate::installation::{ANSWER, GATEWAY, Installation};
+use crate::installation::{GATEWAY, Installation};
 use crate::programs::{Broker, ask, product, told, until};
 use crate::records::{count, event, payloads, scene};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const NAME: &str = "Adeyemi-Schwarzenbach";
-
-/// Answer of the page to one request.
-fn page(site: &Installation, request: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", site.page())).expect("the page is served");
-    stream.set_read_timeout(Some(ANSWER)).expect("set");
-    stream.write_all(request.as_bytes()).expect("written");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("an answer");
-    text
-}
 
 /// The camera's alarm: on a slow machine a line may have one of its own for a moment.
 fn alarm(status: &Value) -> Option<&Value> {
@@ -31,13 +19,15 @@ fn alarm(status: &Value) -> Option<&Value> {
 /// Acknowledges the open alarm as the page's script does.
 fn acknowledge(site: &Installation) {
     let host = format!("127.0.0.1:{}", site.page());
-    let shell = page(site, &format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+    let shell = site.get("/").expect("the page is served");
     let token = shell.split("name=\"picket-token\" content=\"").nth(1).and_then(|rest| rest.split('"').next());
     let alarm = alarm(&site.status().expect("it runs")).expect("it is open").clone();
     // The page shows a status a moment after the control socket.
-    let status = format!("GET /api/v1/status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let id = alarm["id"].as_str().expect("an id");
-    until("the page shows it", || page(site, &status).contains(id).then_some(()));
+    until("the page shows it", || {
+        let status = site.get("/api/v1/status").expect("the page is served");
+        status.contains(id).then_some(())
+    });
     let body = json!({ "alarm": alarm["id"], "times": alarm["times"], "since_ms": alarm["since_ms"], "by": NAME,
         "note": "seen on camera", "token": token.expect("a token") });
     let body = body.to_string();
@@ -46,7 +36,7 @@ fn acknowledge(site: &Installation) {
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    let answer = page(site, &request);
+    let answer = site.ask_page(&request).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }
 

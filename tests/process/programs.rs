@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 use simulator::process::{Log, Process};
-use simulator::product::{Product, Profile, repository};
+use simulator::product::{Product, Profile};
 use simulator::shells::broker;
 use std::error::Error;
 use std::ffi::OsStr;
@@ -46,11 +46,7 @@ pub(crate) fn product() -> &'static Product {
 
 /// Python with what `tests/peers/requirements.txt` names.
 pub(crate) fn python() -> PathBuf {
-    let own = || repository().join(".venv/bin/python");
-    let python = std::env::var_os("PICKET_PYTHON").map_or_else(own, PathBuf::from);
-    let remedy = "python3 -m venv .venv && .venv/bin/pip install -r tests/peers/requirements.txt";
-    assert!(python.exists(), "no Python at {}: set PICKET_PYTHON, or run {remedy}", python.display());
-    python
+    simulator::product::python().unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 /// Runs a program to its end.
@@ -105,6 +101,11 @@ impl Program {
     pub(crate) fn abort(mut self) -> ExitStatus {
         self.process.signal(Signal::ABORT).expect("it runs");
         until("it ends", || self.process.ended().expect("it is our child"))
+    }
+
+    /// SIGHUP: it reads its files again.
+    pub(crate) fn hang_up(&mut self) {
+        self.process.signal(Signal::HUP).expect("it runs");
     }
 
     /// SIGTERM, and how it ended; fails when it takes longer than the limit.

@@ -44,14 +44,23 @@ impl Installation {
 
     /// Payloads of all records in their place at the central side.
     pub(crate) fn received(&self) -> Vec<Value> {
-        self.received_lines().iter().map(|line| payload(line)).collect()
+        self.received_of(GATEWAY)
     }
 
-    /// Their lines.
+    /// The same of another gateway.
+    pub(crate) fn received_of(&self, gateway: &str) -> Vec<Value> {
+        self.lines_of(gateway).iter().map(|line| payload(line)).collect()
+    }
+
+    /// The lines of all records in their place at the central side.
     pub(crate) fn received_lines(&self) -> Vec<String> {
+        self.lines_of(GATEWAY)
+    }
+
+    fn lines_of(&self, gateway: &str) -> Vec<String> {
         let db = self.open_store();
         let mut rows = db.prepare("SELECT line FROM record WHERE gw = ?1 ORDER BY seq").expect("a table");
-        let lines = rows.query_map([GATEWAY], |row| row.get(0)).expect("rows");
+        let lines = rows.query_map([gateway], |row| row.get(0)).expect("rows");
         lines.collect::<Result<_, _>>().expect("text")
     }
 

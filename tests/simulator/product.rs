@@ -1,9 +1,13 @@
-//! The shipped programs: found or built, asked for one answer, and made known to each other as an installer does it.
+//! The shipped programs: found or built, asked for one answer, and made known to each other as an installer does it; and
+//! the Python that judges beside them.
 
+use serde_json::Value;
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,13 @@ pub enum ProductFault {
     /// There is no such program.
     #[error("{} is not there: is another target directory set?", .0.display())]
     NotThere(PathBuf),
+    /// There is no Python.
+    #[error(
+        "no Python at {}: set PICKET_PYTHON, or run \
+         python3 -m venv .venv && .venv/bin/pip install -r tests/peers/requirements.txt",
+        .0.display()
+    )]
+    NoPython(PathBuf),
     /// Cargo said why.
     #[error("picket and picket-central do not build")]
     NotBuilt,
@@ -150,6 +161,23 @@ pub fn output(command: &mut Command) -> Result<String, ProductFault> {
         return Err(ProductFault::Failed { command: words, status: done.status, told });
     }
     Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
+}
+
+/// The status of a running agent, by its control socket; `None` where nobody answers, or not within so long.
+pub fn status(socket: &Path, patience: Duration) -> Option<Value> {
+    let mut socket = UnixStream::connect(socket).ok()?;
+    socket.set_read_timeout(Some(patience)).ok()?;
+    socket.write_all(b"\"status\"\n").ok()?;
+    let mut text = String::new();
+    socket.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Python with what `tests/peers/requirements.txt` names: `PICKET_PYTHON`, else where `tests/run install` lays it out.
+pub fn python() -> Result<PathBuf, ProductFault> {
+    let own = || repository().join(".venv/bin/python");
+    let python = std::env::var_os("PICKET_PYTHON").map_or_else(own, PathBuf::from);
+    if python.exists() { Ok(python) } else { Err(ProductFault::NoPython(python)) }
 }
 
 /// The root of the repository.

@@ -2,9 +2,10 @@
 
 use super::run::Day;
 use super::script::{is_put_back, stated};
-use super::setup::{IDENTITY, is_tight};
+use super::setup::{IDENTITY, central_db, is_tight};
 use picket_record::chain::{ChainCheck, Parsed};
 use picket_record::keys::IdentityKey;
+use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An open alarm, as far as both sides tell it.
@@ -16,6 +17,11 @@ pub(crate) struct OpenAlarm {
 }
 
 impl Day {
+    /// What the central side has, by SQL.
+    pub(crate) fn central_db(&self) -> Connection {
+        central_db(self.folder.path())
+    }
+
     /// Every record ever stored is still there under its number, but for the oldest, where the journal was too small for
     /// the day. Those had receipts: at the end the central side has every one.
     pub(crate) fn check_kept(&self, from: u64) -> bool {
@@ -60,7 +66,7 @@ impl Day {
     /// A disk that was put back has forgotten alarms: each of them is shown as such at the central side, or rang again and
     /// was closed. None stays open as if its gateway knew it, none is gone.
     fn check_no_longer_known(&self, site: &BTreeMap<String, OpenAlarm>) -> usize {
-        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let db = self.central_db();
         let all = |sql: &str| -> BTreeSet<String> {
             let mut statement = db.prepare(sql).expect("the table is there");
             let rows = statement.query_map([], |row| row.get(0)).expect("the table reads");
@@ -82,7 +88,7 @@ impl Day {
     }
 
     pub(crate) fn central_alarms(&self) -> BTreeMap<String, OpenAlarm> {
-        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let db = self.central_db();
         let mut statement = db
             .prepare("SELECT alarm_id, cleared_seq IS NULL, acked_seq IS NOT NULL, sev FROM open_alarm WHERE unknown_seq IS NULL")
             .expect("the table is there");
@@ -99,7 +105,7 @@ impl Day {
         let disposed = self.check_kept(0);
         assert_eq!(disposed, is_tight(self.seed), "seed {}: whether records were disposed of", self.seed);
         let mut check = ChainCheck::new(IdentityKey::from_seed(IDENTITY).public());
-        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let db = self.central_db();
         let mut statement = db.prepare("SELECT seq, line, link FROM record ORDER BY seq").expect("the table is there");
         let mut rows = statement.query([]).expect("the table reads");
         let mut heard: BTreeMap<String, u32> = BTreeMap::new();

@@ -108,7 +108,7 @@ impl Day {
     }
 
     fn central_records(&self) -> u64 {
-        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let db = self.central_db();
         db.query_row("SELECT coalesce(max(seq), 0) FROM record", [], |row| row.get(0)).expect("the table reads")
     }
 }

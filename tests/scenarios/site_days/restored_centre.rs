@@ -1,7 +1,7 @@
 //! The central side is restored from a backup: real journal, real uplink, real ingest, no wire.
 
 use super::run::MIDNIGHT_MS;
-use super::setup::{central, credentials, place};
+use super::setup::{central, central_db, credentials, place};
 use picket::journal::{Journal, ReceiptFault};
 use picket_central::clock::Now as CentralNow;
 use picket_central::ingest::Ingest;
@@ -118,7 +118,7 @@ impl Pair {
     }
 
     fn back_up(&self, folder: &Path) {
-        let db = rusqlite::Connection::open(folder.join("central.db")).expect("the central store opens");
+        let db = central_db(folder);
         let backup = folder.join("backup.db");
         db.execute("VACUUM INTO ?1", [backup.to_str().expect("a plain path")]).expect("a backup");
     }

@@ -8,7 +8,8 @@ use picket_core::plan::Plan;
 use picket_record::acceptance::Acceptance;
 use picket_record::encode::{Link, Name};
 use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
-use std::path::Path;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
 
 pub(crate) const IDENTITY: [u8; 32] = [1; 32];
 
@@ -52,10 +53,19 @@ pub(crate) fn credentials(plan: &Plan) -> Credentials {
 
 pub(crate) fn central(folder: &Path, plan: &Plan) -> Ingest {
     let (acceptance, line, link) = accepted(plan);
-    let path = folder.join("central.db");
+    let path = central_file(folder);
     let mut store = Store::open(&path).expect("a central store");
     let row = Accepted { site: acceptance.site, gw: acceptance.gw, identity: acceptance.identity, link };
     store.accept(&line, &row).expect("an acceptance is stored");
     drop(store);
     Ingest::open(&path, acceptance.sms, ReceiptKey::from_seed([2; 32])).expect("an ingest")
+}
+
+fn central_file(folder: &Path) -> PathBuf {
+    folder.join("central.db")
+}
+
+/// The store of the central side, by SQL.
+pub(crate) fn central_db(folder: &Path) -> Connection {
+    Connection::open(central_file(folder)).expect("the central store opens")
 }

@@ -10,7 +10,7 @@ impl Day {
     /// Each summary counts every record of its numbers once, but those that only the central side has after the disk was
     /// put back: it says how many are missing. One goes on where the one before ends.
     pub(crate) fn check_summaries(&mut self) {
-        let db = rusqlite::Connection::open(self.folder.path().join("central.db")).expect("the central store opens");
+        let db = self.central_db();
         let mut statement = db.prepare("SELECT line FROM record ORDER BY seq").expect("the table is there");
         let lines = statement.query_map([], |row| row.get::<_, String>(0)).expect("the table reads");
         let lines: Vec<String> = lines.collect::<Result<_, _>>().expect("rows read");

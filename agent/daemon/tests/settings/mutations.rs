@@ -18,6 +18,10 @@ impl Lcg {
 
 const FILES: [&str; 4] = ["agent.toml", "register.toml", "manifest.csv", "profiles/moxa-e1210.toml"];
 
+/// A check takes milliseconds. This is no measure of a machine, which may build something else meanwhile: only a reader
+/// whose time grows faster than its file takes so long. One that never ends is ended by the runner (`.config/nextest.toml`).
+const HANGS: Duration = Duration::from_secs(10);
+
 /// Bytes that mean something to TOML, CSV or terminals, beside any other.
 const LOADED: &[u8] = b"\"'[]{}=,#\n\r\t\0\x1b;\\.-+_ 0z\xff\xc3";
 
@@ -47,7 +51,7 @@ fn mutated(text: &[u8], lcg: &mut Lcg) -> Vec<u8> {
 }
 
 #[test]
-fn two_thousand_mutations_never_panic_and_never_take_a_second() {
+fn two_thousand_mutations_never_panic_and_never_hang() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let texts: Vec<Vec<u8>> = FILES.iter().map(|name| fs::read(shipped.join(name)).expect("shipped")).collect();
     let folder = Folder::empty();
@@ -63,7 +67,7 @@ fn two_thousand_mutations_never_panic_and_never_take_a_second() {
         let report = settings::check(folder.path());
         let told = report.to_string();
         let took = started.elapsed();
-        assert!(took < Duration::from_secs(10), "seed 0x5eed, round {round}: {took:?}");
+        assert!(took < HANGS, "seed 0x5eed, round {round}: {took:?}");
         assert!(!told.contains('\u{1b}') && !told.contains('\0'), "seed 0x5eed, round {round}: {told}");
         assert_eq!(report.passes(), report.findings.errors() == 0);
         refused += usize::from(!report.passes());
@@ -111,6 +115,6 @@ fn a_large_site_is_read_in_seconds_right_or_wrong() {
         let started = Instant::now();
         let report = settings::check(folder.path());
         assert_eq!((report.findings.errors(), report.findings.warnings()), (errors, 4_000), "{line}");
-        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        assert!(started.elapsed() < HANGS, "{:?}", started.elapsed());
     }
 }
