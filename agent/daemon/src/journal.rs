@@ -12,7 +12,9 @@
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.
 
+mod answered;
 mod append;
+mod aside;
 mod branch;
 pub mod bundle;
 mod damage;
@@ -171,10 +173,13 @@ pub struct Journal {
     epoch_opened_us: u64,
     receipts: receipts::Receipts,
     leaves: branch::Leaves,
+    /// The farthest record that was handed to the link.
+    handed: u64,
     retention: retention::Retention,
     /// Records that declare a loss and have no receipt.
     declared: Vec<u64>,
     declared_is_news: bool,
+    commands: answered::Waiting,
     sensitivity: Sensitivity,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,

@@ -10,6 +10,7 @@
 use super::memory;
 use super::own_words::own_words;
 use super::prune::{Authority, parts_of};
+use super::receipts::Stands;
 use super::store::Store;
 use super::{Fault, Journal};
 use picket_core::memory::{ANEW, PART, Stated};
@@ -60,6 +61,8 @@ struct Candidate {
     sealer: Sealer,
     rebased: Rebased,
     opened_us: u64,
+    /// Personal data was erased: it stands in the log still.
+    erased: bool,
 }
 
 /// One row of `leaving`.
@@ -82,14 +85,20 @@ impl Leaving {
 }
 
 impl Journal {
-    /// Goes on behind a verified receipt, with its line and link; records from `first` on are left: one transaction.
+    /// Goes on behind a verified receipt, with its line and link: one transaction. Behind our own record what follows it is
+    /// left; behind another's, what has no receipt, and this file was put back.
     pub(super) fn leave(
         &mut self,
         receipt: &Receipt,
         (line, link): (&str, Link),
-        first: u64,
+        stands: Stands,
         when: &When,
     ) -> Result<(), Fault> {
+        let (first, put_back) = match stands {
+            // What is up to the mark is of both histories.
+            Stands::OnOurs => (receipt.upto + 1, None),
+            Stands::OnAnother => (self.receipts.upto() + 1, Some(self.receipts.upto())),
+        };
         let own = self.sealer.head();
         let tail_state = if self.receipts.is_new() { TailState::Reset } else { TailState::Rollback };
         let behind = Head { ep: own.ep.max(receipt.ep), seq: receipt.upto, link: receipt.head };
@@ -104,7 +113,7 @@ impl Journal {
         let (mut sealer, open) =
             Sealer::open(origin, identity, (self.entropy)(), behind, &opening, when).map_err(refused)?;
         let store = &self.store;
-        let mut summed_up = 0;
+        let (mut summed_up, mut erased) = (0, false);
         let done = store.transaction(|| {
             summed_up = super::summaries::summed_up_before(store, first)?;
             set_apart(store, first, receipt.upto, own.seq)?;
@@ -113,8 +122,13 @@ impl Journal {
             store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", (open.seq, &open.line), doing)?;
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", (sealer.head().ep, open.seq), doing)?;
             say_all_again(store, &mut sealer, summed_up, when)?;
-            let erased = super::personal::left_behind(store, (first, own.seq), when)?;
-            erased.map_or(Ok(()), |body| super::prune::write(store, &mut sealer, &body).map(drop))
+            let left = super::personal::left_behind(store, (first, own.seq), when)?;
+            let held = put_back.map_or(Ok(None), |last| super::personal::put_back(store, last, when))?;
+            for body in left.into_iter().chain(held) {
+                erased = true;
+                super::prune::write(store, &mut sealer, &body)?;
+            }
+            Ok(())
         });
         let rebased = Rebased {
             tail: tail_state.as_str().to_owned(),
@@ -124,8 +138,9 @@ impl Journal {
             left: (own.seq + 1).saturating_sub(first),
             branch: None,
             summed_up,
+            nameless_from: if put_back.is_some() { 1 } else { first },
         };
-        let candidate = Candidate { sealer, rebased, opened_us: when.mono_us };
+        let candidate = Candidate { sealer, rebased, opened_us: when.mono_us, erased };
         if let Err(fault) = done {
             self.leaves.undecided = Some(candidate);
             return Err(fault);
@@ -134,11 +149,15 @@ impl Journal {
     }
 
     fn adopt(&mut self, candidate: Candidate) -> Result<(), Fault> {
-        let Candidate { sealer, mut rebased, opened_us } = candidate;
+        let Candidate { sealer, mut rebased, opened_us, erased } = candidate;
+        if erased {
+            self.store.cut_log();
+        }
         self.sealer = sealer;
         self.closed = false;
         self.epoch_opened_us = opened_us;
         self.declared.clear();
+        self.handed = rebased.upto;
         self.leaves.at_us.push_back(opened_us);
         rebased.branch = untold_branch(&self.store)?;
         self.leaves.behind = Some(rebased.upto);
@@ -159,6 +178,19 @@ impl Journal {
             self.adopt(candidate)?;
         }
         Ok(there)
+    }
+
+    /// Whether one that failed did not take place: the file answers, and its epoch is not there.
+    pub(super) fn has_not_left(&mut self) -> Result<bool, Fault> {
+        if self.store.broken() {
+            return Ok(false);
+        }
+        let Some(candidate) = &self.leaves.undecided else { return Ok(true) };
+        let head = candidate.sealer.head();
+        let line = self.store.line(head.seq)?;
+        let there = line.is_some_and(|line| super::tail::link_of(&line) == Some(head.link));
+        self.leaves.undecided.take_if(|_| !there);
+        Ok(!there)
     }
 
     /// What happened since this was asked last: to be told before anything else.
@@ -205,10 +237,13 @@ impl Journal {
             super::prune::write(store, sealer, &body)?;
             let doing = "cannot dispose of a branch";
             for table in ["branch", "branch_open"] {
-                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2 OR pos = -?1");
+                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2");
                 store.run(&sql, (leaving.base, leaving.end()), doing)?;
             }
-            Ok(())
+            // The part that lies among the records is verified with the opening that was kept; it goes with that part.
+            let sql =
+                "DELETE FROM branch WHERE pos = -?1 AND NOT EXISTS (SELECT 1 FROM record WHERE seq BETWEEN ?2 AND ?3)";
+            store.run(sql, (leaving.base, leaving.first, leaving.kept), doing).map(drop)
         })?;
         Ok(true)
     }

@@ -141,6 +141,8 @@ impl Journal {
         let (store, head) = ready(place, &mut credentials, &mut damage)?;
         let receipts = Receipts::load(&store, &credentials)?;
         let tail = tail_state(&store, head, &mut damage)?;
+        // Behind the tail: that of a new journal is none the less whole for what lies beside it.
+        super::aside::bound(&store, &place.file, place.budget_bytes, &mut damage)?;
         let (behind, tail_state, found) = match receipts.beyond(head) {
             // Its numbers were sent: they are never given again.
             Some(behind) => {
@@ -155,18 +157,26 @@ impl Journal {
         let when = &when;
         let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };
         let seed = entropy();
-        let (sealer, sealed) = Sealer::open(&credentials.origin, &credentials.identity, seed, behind, &opening, when)
-            .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
-        store.transaction(|| {
+        let (mut sealer, sealed) =
+            Sealer::open(&credentials.origin, &credentials.identity, seed, behind, &opening, when)
+                .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
+        let erased = store.transaction(|| {
             let values = (sealed.seq, &sealed.line);
             store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store epoch.open")?;
             let values = (sealer.head().ep, sealed.seq);
-            store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store epoch.open")
+            store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store epoch.open")?;
+            let lost = tail_state == TailState::Rollback;
+            let erased = if lost { super::personal::put_back(&store, head.seq, when)? } else { None };
+            erased.map(|body| super::prune::write(&store, &mut sealer, &body)).transpose()
         })?;
+        if erased.is_some() {
+            store.cut_log();
+        }
         let declared = super::lost::declared_after(&store, receipts.upto())?;
         let mut journal = Self {
             declared_is_news: !declared.is_empty(),
             declared,
+            commands: super::answered::Waiting::default(),
             store,
             credentials,
             sealer,
@@ -176,6 +186,7 @@ impl Journal {
             epoch_opened_us: when.mono_us,
             receipts,
             leaves: super::branch::Leaves::default(),
+            handed: 0,
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
             told_of_rows: false,

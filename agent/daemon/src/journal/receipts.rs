@@ -180,15 +180,10 @@ impl Journal {
             let text = "the central side names other histories again and again: two gateways write under this name";
             return Err(ReceiptFault::Refused(text.into()));
         }
-        let first = match stands {
-            Stands::OnAnother => Some(self.receipts.upto + 1),
-            // What is up to the mark is of both histories.
-            Stands::OnOurs if self.is_asked_back(&receipt)? && self.may_leave(when) => Some(receipt.upto + 1),
-            Stands::OnOurs => None,
-        };
-        if let Some(first) = first {
+        let asked = stands == Stands::OnOurs && self.is_asked_back(&receipt)? && self.may_leave(when);
+        let leaves = (asked || stands == Stands::OnAnother) && self.left(&receipt, (line, link), stands, when)?;
+        if leaves {
             // What waits to be written is older.
-            self.leave(&receipt, (line, link), first, when)?;
             self.receipts.stored = receipt.upto;
         }
         self.receipts.n = receipt.n;
@@ -207,8 +202,30 @@ impl Journal {
         let order = receipt.settings.map_or(0, |(ver, _)| ver);
         let receipted =
             Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order, mark: (receipt.n, link), gone };
-        self.receipts.unwritten = first.is_none().then(|| (receipt, line.to_owned()));
+        self.receipts.unwritten = (!leaves).then(|| (receipt, line.to_owned()));
         Ok(receipted)
+    }
+
+    /// Goes on behind a receipt. Whether it did: where there is no room for it, one for our own record is taken like any
+    /// other, because it is what makes room, and the central side asks again.
+    fn left(
+        &mut self,
+        receipt: &Receipt,
+        (line, link): (&str, Link),
+        stands: Stands,
+        when: &When,
+    ) -> Result<bool, Fault> {
+        let Err(fault) = self.leave(receipt, (line, link), stands, when) else { return Ok(true) };
+        if stands == Stands::OnAnother || !self.has_not_left()? {
+            return Err(fault);
+        }
+        tracing::warn!(cause = super::told(&fault), "the chain could not go on behind the receipt that asks for it");
+        Ok(false)
+    }
+
+    /// Records up to here were handed to the link since the start.
+    pub(super) fn handed(&mut self, through: u64) {
+        self.handed = self.handed.max(through);
     }
 
     /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone. Once a stop closed the epoch
@@ -227,13 +244,14 @@ impl Journal {
 
     /// Whether the central side holds another history beside ours, and waits for the chain to go on behind its head, which
     /// is our own record. Not with a long backlog: the central side keeps a limited number of records of other
-    /// histories, and a backlog that is sent as the chain is kept whole. Not once it did: receipts of before that may be on their way. Nor behind a number that has a
-    /// receipt: it is never given again.
+    /// histories, and a backlog that is sent as the chain is kept whole. Not while records behind that head are on their way either: they
+    /// are taken as the chain, and each receipt for some of them would be one of another history. Not once it did: receipts
+    /// of before that may be on their way. Nor behind a number that has a receipt: it is never given again.
     fn is_asked_back(&self, receipt: &Receipt) -> Result<bool, Fault> {
         let Receipt { upto, head, rebase, .. } = receipt;
         let behind = self.sealer.head().seq.saturating_sub(*upto);
         let wanted = *upto > 0 && *upto >= self.receipts.most && *rebase == Some((*upto, *head)) && !self.closed;
-        let wanted = wanted && behind <= ASKED_BACK_MAX;
+        let wanted = wanted && behind <= ASKED_BACK_MAX && *upto >= self.handed;
         if !wanted || self.own_link(*upto, head)? != Some(*head) {
             return Ok(false);
         }
@@ -296,7 +314,7 @@ impl Journal {
 
 /// What the head of a receipt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stands {
+pub(super) enum Stands {
     /// A record of this journal.
     OnOurs,
     /// A record of another history of this gateway.
