@@ -17,6 +17,7 @@ mod append;
 mod aside;
 mod branch;
 pub mod bundle;
+mod credentials;
 mod damage;
 mod document;
 mod gone;
@@ -44,7 +45,7 @@ mod tail;
 mod tests;
 pub mod thread;
 
-pub use open::identity;
+pub use credentials::identity;
 pub use read::Lines;
 pub use receipts::ReceiptFault;
 pub use store::PAGE_BYTES;

@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 pub(super) const JOURNAL: &str = ".damaged-";
 /// What the copy of a damaged log is called.
 pub(super) const LOG: &str = ".damaged-log-";
-/// Names that the record tells of those that went.
-const NAMES_MAX: usize = 8;
 
 /// A name that is free, with a number above those of all others.
 pub(super) fn free(file: &Path, word: &str) -> Result<PathBuf, Fault> {
@@ -41,18 +39,17 @@ pub(super) fn free(file: &Path, word: &str) -> Result<PathBuf, Fault> {
 pub(super) fn bound(store: &Store, file: &Path, budget: u64, damage: &mut Damage) -> Result<(), Fault> {
     let mut numbered = found(file)?;
     let mut bytes: u64 = numbered.values().flatten().map(|(_, bytes)| bytes).sum();
-    let (mut going, mut freed) = (Vec::new(), 0);
+    let (mut going, mut freed, mut to) = (Vec::new(), 0, 0);
     while bytes > budget && numbered.len() > 1 {
-        let Some((_, files)) = numbered.pop_first() else { break };
+        let Some((number, files)) = numbered.pop_first() else { break };
         let these: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-        (bytes, freed) = (bytes - these, freed + these);
+        (bytes, freed, to) = (bytes - these, freed + these, number);
         going.extend(files.into_iter().map(|(path, _)| path));
     }
     if going.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = going.iter().take(NAMES_MAX).map(|path| path.display().to_string()).collect();
-    let finding = json!({ "what": "aside", "n": going.len(), "bytes": freed, "gone": names, "why": "space" });
+    let finding = json!({ "what": "aside", "to": to, "n": going.len(), "bytes": freed, "why": "space" });
     tracing::warn!(n = going.len(), freed, "damaged journals beside this one take more than its budget: the eldest go");
     let mut noted = salvage::untold(store)?;
     noted.insert(0, finding.clone());

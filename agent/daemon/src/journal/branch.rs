@@ -7,30 +7,25 @@
 //! moved to `branch(pos, line)`, with their openings in `branch_open(pos)`. The opening that a branch begins under, once
 //! it is disposed of, is `branch(-base, line)`. Up to position `told` the central side has them.
 
-use super::memory;
 use super::own_words::own_words;
-use super::prune::{Authority, parts_of};
+use super::prune::Authority;
 use super::receipts::Stands;
 use super::store::Store;
 use super::{Fault, Journal};
-use picket_core::memory::{ANEW, PART, Stated};
-use picket_core::wire::{Rebased, StateRow};
+use picket_core::wire::Rebased;
 use picket_record::body::When;
 use picket_record::chain::{Found, Head, Opening, Sealer, TailState};
 use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::Receipt;
 use serde_json::json;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+mod apart;
 mod lines;
 
 pub(super) use lines::keep_openings;
 
-/// Records moved at once: pages that they leave take the next ones, so that moving needs little room in the file. Its
-/// log grows to the bytes that are moved, because a branch is left whole or not at all: beside the budget the file
-/// system has to have room for the records without a receipt once more, else it is tried again with the next receipt.
-const MOVE_STEP: u64 = 64;
 /// So often in an hour, successes alone, the chain may go on behind a receipt: two gateways with one identity would drive
 /// each other on.
 const LEAVES_MAX: usize = 8;
@@ -116,12 +111,12 @@ impl Journal {
         let (mut summed_up, mut erased) = (0, false);
         let done = store.transaction(|| {
             summed_up = super::summaries::summed_up_before(store, first)?;
-            set_apart(store, first, receipt.upto, own.seq)?;
+            apart::set_apart(store, first, receipt.upto, own.seq)?;
             super::receipts::write(store, receipt, line)?;
             let doing = "cannot store an epoch behind a receipt";
             store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", (open.seq, &open.line), doing)?;
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", (sealer.head().ep, open.seq), doing)?;
-            say_all_again(store, &mut sealer, summed_up, when)?;
+            apart::say_all_again(store, &mut sealer, summed_up, when)?;
             let left = super::personal::left_behind(store, (first, own.seq), when)?;
             let held = put_back.map_or(Ok(None), |last| super::personal::put_back(store, last, when))?;
             for body in left.into_iter().chain(held) {
@@ -261,90 +256,4 @@ pub(super) fn untold_branch(store: &Store) -> Result<Option<(u64, u64)>, Fault> 
 pub(super) fn first_untold(store: &Store) -> Result<Option<u64>, Fault> {
     let sql = "SELECT min(first) FROM leaving WHERE told < base + last - first";
     store.row(sql, [], "cannot read the branches", |row| row.get(0)).map(Option::flatten)
-}
-
-/// Notes what is left, and moves what stands in the way of the numbers behind `upto`.
-fn set_apart(store: &Store, first: u64, upto: u64, last: u64) -> Result<(), Fault> {
-    let doing = "cannot set a branch apart";
-    if first > last {
-        return Ok(());
-    }
-    let sql = "SELECT coalesce(max(base + last - first), 0) + 1 FROM leaving";
-    let base: u64 = store.row(sql, [], doing, |row| row.get(0))?.unwrap_or(1);
-    let leaving = Leaving { base, first, kept: upto.min(last), last };
-    let sql = "INSERT INTO leaving(base, first, kept, last, told) VALUES(?1, ?2, ?3, ?4, ?1 - 1)";
-    store.run(sql, (base, first, leaving.kept, last), doing)?;
-    let mut from = upto + 1;
-    while from <= last {
-        let to = (from + MOVE_STEP - 1).min(last);
-        let sql = "INSERT INTO branch(pos, line) SELECT seq - ?1 + ?2, line FROM record WHERE seq BETWEEN ?3 AND ?4";
-        store.run(sql, (first, base, from, to), doing)?;
-        store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (from, to), doing)?;
-        from = to + 1;
-    }
-    let sql = "INSERT INTO branch_open(pos) SELECT seq - ?1 + ?2 FROM epoch WHERE seq > ?3";
-    store.run(sql, (first, base, upto), doing)?;
-    store.run("DELETE FROM epoch WHERE seq > ?1", [upto], doing)?;
-    // Summaries of the branch are no summaries of the chain, and do not outlive it.
-    store.run("DELETE FROM summary WHERE seq >= ?1", [first], doing)?;
-    super::lost::forget_declared(store)?;
-    store.run("DELETE FROM urgent WHERE seq > ?1", [upto], doing).map(drop)
-}
-
-/// Memory as it is, in the new branch: rows that only the old one said are said again, and what the old one took back
-/// does not return when everything is folded again. Each part says which of how many it is, and alarms come before what
-/// guards did about them: the central side follows it.
-fn say_all_again(store: &Store, sealer: &mut Sealer, summed_up: u64, when: &When) -> Result<(), Fault> {
-    let mut rows = renumbered(memory::rows(store)?, sealer.head().seq);
-    for row in rows.iter_mut().filter(|row| row.key == picket_core::summary::ROW) {
-        row.body = json!({ "to": summed_up }).to_string();
-    }
-    rows.sort_by_key(|row| !row.key.starts_with("alarm/"));
-    let mut parts = parts_of(rows);
-    if parts.is_empty() {
-        parts.push(serde_json::Map::new());
-    }
-    let of = parts.len();
-    for (n, part) in parts.into_iter().enumerate() {
-        let mut data = json!({ (picket_core::memory::KEPT): part, (PART): [n + 1, of] });
-        if n == 0 {
-            data[ANEW] = true.into();
-        }
-        let body = own_words(when, Kind::Snapshot, Severity::Info, data);
-        let seq = super::prune::write(store, sealer, &body)?;
-        memory::apply(store, seq, Stated::of(&body))?;
-    }
-    Ok(())
-}
-
-/// Numbers of the left branch that are to be given again move below them, in the order they had.
-fn renumbered(mut rows: Vec<StateRow>, below: u64) -> Vec<StateRow> {
-    let mut said: Vec<u64> = rows.iter().map(|row| row.seq).collect();
-    said.sort_unstable_by(|a, b| b.cmp(a));
-    said.dedup();
-    let mut highest = below;
-    let mut moved = BTreeMap::new();
-    for seq in said {
-        let number = seq.min(highest).max(1);
-        moved.insert(seq, number);
-        highest = number.saturating_sub(1);
-    }
-    for row in &mut rows {
-        row.seq = moved.get(&row.seq).copied().unwrap_or(row.seq);
-    }
-    rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_are_given_again_move_below_in_the_order_they_had() {
-        let row = |seq| StateRow { key: format!("row/{seq}"), body: "1".into(), seq };
-        let moved = renumbered([3, 9, 40, 41, 41, 60].map(row).to_vec(), 11);
-        assert_eq!(moved.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 8, 9, 10, 10, 11]);
-        let few = renumbered([7, 8, 9].map(row).to_vec(), 2);
-        assert_eq!(few.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 1, 2]);
-    }
 }

@@ -242,7 +242,9 @@ fn orders_that_were_replaced_are_let_go_of() {
         put_into_force(&mut journal, &signed, ver);
         prev = signed.link;
     }
-    assert!(count(&journal, "document") <= 3, "two orders and one register");
+    let texts = "SELECT count(*) FROM document WHERE name NOT GLOB 'answered/*'";
+    let texts: u64 = journal.store.row(texts, [], "test", |row| row.get(0)).unwrap().unwrap();
+    assert!(texts <= 3, "two orders and one register");
     assert_eq!(journal.order_in_force().unwrap().unwrap().ver, 20);
 }
 
@@ -293,7 +295,7 @@ fn an_export_has_the_orders_that_were_replaced_and_the_commands_that_were_answer
     assert_eq!(exported(&journal), [1, -996, 2], "no record answers the other command");
     drop(journal);
     drop(crate::journal::salvage::replace(&site.file(), BUDGET, "test").unwrap());
-    let mut journal = with_root(&mut site, &text);
+    let journal = with_root(&mut site, &text);
     assert_eq!(exported(&journal), [1, -996, 2], "in a new file too");
     let third = sign(&order(3, second.link));
     journal.keep_order(&third.line, &third.link, None).unwrap();
@@ -324,7 +326,7 @@ fn orders_and_commands_that_are_kept_are_bounded_in_number_and_in_bytes_and_the_
         let mut site = Site { budget, ..Site::new() };
         let mut journal = with_root(&mut site, &root(1, 20, None));
         let mut prev = ACCEPTANCE;
-        for ver in 1..=900 {
+        for ver in 1..=800 {
             let mut order = order(ver, prev);
             let texts = (0..4).map(|n| (format!("name-{n}"), Value::from("x".repeat(text))));
             order.settings = texts.collect();
@@ -336,6 +338,6 @@ fn orders_and_commands_that_are_kept_are_bounded_in_number_and_in_bytes_and_the_
         }
         let kept = exported(&journal);
         assert!(kept.len() <= most && kept.len() > most / 3, "{} of {most}", kept.len());
-        assert_eq!(kept, ((901 - kept.len() as i64)..=900).collect::<Vec<_>>());
+        assert_eq!(kept, ((801 - kept.len() as i64)..=800).collect::<Vec<_>>());
     }
 }
