@@ -10,7 +10,6 @@ use super::{Fault, salvage};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What a damaged journal is called, behind the name of the journal and before a number.
@@ -35,9 +34,13 @@ pub(super) fn free(file: &Path, word: &str) -> Result<PathBuf, Fault> {
     })
 }
 
-/// Has the eldest go where all take more than the journal may. What went is noted before, until a record tells of it.
+/// Has the eldest go where all take more than the journal may. What goes is noted before, until a record tells of it; what
+/// cannot be looked at or removed stays until the next start, and keeps no agent from running.
 pub(super) fn bound(store: &Store, file: &Path, budget: u64, damage: &mut Damage) -> Result<(), Fault> {
-    let mut numbered = found(file)?;
+    let mut numbered = found(file).unwrap_or_else(|fault| {
+        tracing::warn!(cause = super::told(&fault), "what was set aside is not held to its budget");
+        BTreeMap::new()
+    });
     let mut bytes: u64 = numbered.values().flatten().map(|(_, bytes)| bytes).sum();
     let (mut going, mut freed, mut to) = (Vec::new(), 0, 0);
     while bytes > budget && numbered.len() > 1 {
@@ -56,11 +59,8 @@ pub(super) fn bound(store: &Store, file: &Path, budget: u64, damage: &mut Damage
     salvage::note(store, &noted)?;
     damage.push(finding);
     for path in going {
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                return Err(Fault::File { file: path, doing: "cannot remove a journal that was set aside", source });
-            }
-            _ => {}
+        if let Err(cause) = fs::remove_file(&path) {
+            tracing::warn!(%cause, file = %path.display(), "a journal that was set aside cannot be removed");
         }
     }
     Ok(())

@@ -197,7 +197,7 @@ fn a_branch_that_is_left_takes_its_texts_along_out_of_the_log_too_and_says_so() 
 fn put_back(journal: &Journal) -> (Kind, Value, Value) {
     let all = lines(journal);
     let said = all.iter().map(|line| Parsed::read_bytes(line).unwrap());
-    let said = said.filter(|record| record.kind == Kind::PersonalErased).last().expect("it is stated");
+    let said = said.rev().find(|record| record.kind == Kind::PersonalErased).expect("it is stated");
     (said.kind, said.data()["rollback"].clone(), said.data()["n"].clone())
 }
 
