@@ -14,6 +14,7 @@ use picket_record::chain::Parsed;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, OpenFlags};
 use rustix::time::ClockId;
+use simulator::stored;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -129,7 +130,7 @@ fn checkpoint(journal: &Path) -> Result<(), String> {
 fn told_between(journal: &Path, from_us: u64, to_us: u64) -> Result<(u64, u64, u64), String> {
     let lines = || -> rusqlite::Result<Vec<String>> {
         let db = Connection::open_with_flags(journal, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        db.prepare("SELECT line FROM record ORDER BY seq")?.query_map([], |row| row.get(0))?.collect()
+        db.prepare("SELECT line FROM record ORDER BY seq")?.query_map([], stored::line)?.collect()
     };
     let lines = lines().map_err(|error| format!("{}: {error}", journal.display()))?;
     let (mut readings, mut records, mut bytes) = (0, 0, 0);

@@ -10,6 +10,7 @@ use crate::table::{Figures, Judged, Table};
 use crate::wait;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Advice, fadvise, fsync};
+use simulator::stored;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ fn held(journal: &Path, head: u64) -> Result<(u64, u64), String> {
         let db = Connection::open_with_flags(journal, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let kept = db.query_row("SELECT count(*) FROM record WHERE seq <= ?1", [head], |row| row.get(0))?;
         let mut later = db.prepare("SELECT line FROM record WHERE seq > ?1")?;
-        let later = later.query_map([head], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let later = later.query_map([head], stored::line)?.collect::<rusqlite::Result<_>>()?;
         Ok((kept, later))
     };
     let (kept, later) = count().map_err(|error| format!("{}: {error}", journal.display()))?;

@@ -4,6 +4,7 @@ use crate::gateway::GATEWAY;
 use crate::logs::{Event, Record};
 use crate::record_line::summary;
 use rusqlite::{Connection, OpenFlags};
+use simulator::stored;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -51,9 +52,8 @@ pub(crate) fn head_after_kill(file: &Path, aside: &Path) -> Result<Record, Strin
         }
     }
     let _ = std::fs::remove_file(aside.join("copy.db-shm"));
-    let line = Connection::open(&copy).and_then(|db| {
-        db.query_row("SELECT line FROM record ORDER BY seq DESC LIMIT 1", [], |row| row.get::<_, String>(0))
-    });
+    let line = Connection::open(&copy)
+        .and_then(|db| db.query_row("SELECT line FROM record ORDER BY seq DESC LIMIT 1", [], stored::line));
     parsed(&line.map_err(|error| format!("copy of {}: {error}", file.display()))?)
 }
 
@@ -66,7 +66,7 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
 fn read(file: &Path, lines: &str, beside: &[&str]) -> Result<Held, String> {
     let gather = || -> rusqlite::Result<(Vec<String>, u64)> {
         let db = open(file)?;
-        let lines = db.prepare(lines)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        let lines = db.prepare(lines)?.query_map([], stored::line)?.collect::<rusqlite::Result<Vec<String>>>()?;
         let mut count = 0;
         for sql in beside {
             count += db.query_row(sql, [], |row| row.get::<_, u64>(0))?;

@@ -17,6 +17,7 @@ use crate::stores::central_head;
 use crate::table::{Figures, Judged, Table};
 use crate::wait;
 use rusqlite::{Connection, OpenFlags};
+use simulator::stored;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -168,8 +169,7 @@ struct Own {
 
 impl Own {
     fn read(journal: &Path) -> Result<Self, String> {
-        let line = open(journal)?
-            .query_row("SELECT line FROM record ORDER BY seq DESC LIMIT 1", [], |row| row.get::<_, String>(0));
+        let line = open(journal)?.query_row("SELECT line FROM record ORDER BY seq DESC LIMIT 1", [], stored::line);
         let line = line.map_err(|error| format!("{}: {error}", journal.display()))?;
         let said = summary(&line).ok_or("the last record cannot be read")?;
         let fields: Vec<&str> = said.split('\t').collect();

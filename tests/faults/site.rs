@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use simulator::process::{Log, Process};
 use simulator::product::{Parties, Product, central_settings, own_folder};
+use simulator::stored;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -230,7 +231,7 @@ impl Held {
         let told = |error: rusqlite::Error| format!("{}: {error}", file.display());
         let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
         let mut lines = db.prepare("SELECT line FROM record ORDER BY seq").map_err(told)?;
-        let lines: Result<Vec<String>, _> = lines.query_map([], |row| row.get(0)).map_err(told)?.collect();
+        let lines: Result<Vec<String>, _> = lines.query_map([], stored::line).map_err(told)?.collect();
         let mut held = Self::default();
         let mut check = ChainCheck::new(identity.clone());
         let lines = lines.map_err(told)?;

@@ -28,7 +28,7 @@ pub struct Vitals {
     pub late_ms: Option<u64>,
 }
 
-/// The twelve numbers of a heartbeat, and of the page.
+/// The twelve numbers of a heartbeat, and of the status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbers {
     /// Processor time between the last two measurements, in thousandths of one core.

@@ -158,6 +158,13 @@ impl Status {
         if !lets(Kind::HealthLine) {
             shown.lines.iter_mut().for_each(|line| withhold(&mut line.fault));
         }
+        // A broker that refuses a certificate says so in both places.
+        if !lets(Kind::HealthCentral) || !lets(Kind::HealthCertificate) {
+            withhold(&mut shown.link.cause);
+        }
+        if !lets(Kind::RegisterRejected) {
+            withhold(&mut shown.register_refused);
+        }
         if !lets(Kind::HealthCertificate) {
             withhold(shown.certificate.iter_mut().map(|certificate| &mut certificate.why));
         }

@@ -128,7 +128,7 @@ impl Standings {
     /// Judges everything again; statements for nonconformities that open or close by it.
     pub fn recheck(&mut self, now: &Now, book: &mut Nonconformities) -> Vec<Statement> {
         self.floor_ms = now.judged_ms().or(self.floor_ms);
-        let judged = now.judged_ms().or(self.floor_ms);
+        let judged = self.floor_ms;
         let mut statements = Vec::new();
         for id in self.ids() {
             let verdict = self.judge(&id, judged);

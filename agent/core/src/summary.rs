@@ -62,8 +62,6 @@ pub struct Summaries {
     head: u64,
     fill_permille: u16,
     open: Span,
-    /// The record that the chain last went on behind since the start.
-    behind: Option<u64>,
     /// A look back is open, from this number on.
     asked: Option<u64>,
     next_us: u64,
@@ -73,9 +71,7 @@ pub struct Summaries {
 #[derive(Debug, Default)]
 struct Span {
     records: u64,
-    /// Numbers within it whose records are not here.
-    missing: u64,
-    /// As in [`Summaries`].
+    /// The record that the chain last went on behind since the start.
     behind: Option<u64>,
     /// First and last day since 1970, by a synchronised clock; `None` where there was none.
     days: Option<(i64, i64)>,
@@ -96,7 +92,7 @@ impl Summaries {
         let said = body.and_then(|body| body.get("to").and_then(Value::as_u64)).unwrap_or(0).min(head);
         let next_us = now.mono_us + START_US;
         let open = Span::default();
-        Self { said, folded: said, head, fill_permille: 0, open, behind: None, asked: None, next_us }
+        Self { said, folded: said, head, fill_permille: 0, open, asked: None, next_us }
     }
 
     /// Records up to `head` are stored.
@@ -110,8 +106,7 @@ impl Summaries {
     /// stored do not name this record, and the journal marks them void.
     pub fn went_back(&mut self, now: &Now, rebased: &Rebased) {
         (self.said, self.folded, self.head) = (rebased.summed_up, rebased.summed_up, rebased.head);
-        self.behind = Some(rebased.upto);
-        self.open = Span { behind: self.behind, ..Span::default() };
+        self.open = Span { behind: Some(rebased.upto), ..Span::default() };
         self.asked = None;
         self.next_us = now.mono_us + PAUSE_US;
     }
@@ -145,11 +140,9 @@ impl Summaries {
             if self.open.ends_before(record) {
                 groups.push(self.close());
             }
-            self.open.missing += record.seq - self.folded - 1;
             self.open.take(record);
             self.folded = record.seq;
         }
-        self.open.missing += through.saturating_sub(self.folded);
         self.folded = self.folded.max(through);
         let wanted = self.fill_permille >= PART_FROM_PERMILLE && self.said < oldest.saturating_add(PART_AHEAD);
         if wanted && self.open.records >= PART_MIN {
@@ -167,7 +160,7 @@ impl Summaries {
     fn close(&mut self) -> Vec<Statement> {
         let (from, to) = (self.said + 1, self.folded);
         self.said = to;
-        let next = Span { behind: self.behind, ..Span::default() };
+        let next = Span { behind: self.open.behind, ..Span::default() };
         std::mem::replace(&mut self.open, next).statements(from, to)
     }
 }
@@ -223,8 +216,10 @@ impl Span {
         }
         place.insert("from".into(), from.into());
         place.insert("to".into(), to.into());
-        if self.missing > 0 {
-            place.insert("missing".into(), self.missing.into());
+        // Numbers within it whose records are not here.
+        let missing = (to + 1 - from).saturating_sub(self.records);
+        if missing > 0 {
+            place.insert("missing".into(), missing.into());
         }
         if let Some(behind) = self.behind {
             place.insert(BEHIND.into(), behind.into());

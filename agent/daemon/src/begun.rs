@@ -5,7 +5,7 @@
 //! and told as `reset`. It says so in the log, in `picket status` and on the page until the next start.
 
 use crate::journal::Place;
-use std::fs;
+use crate::secrecy;
 use std::path::PathBuf;
 
 fn mark(place: &Place) -> PathBuf {
@@ -23,7 +23,7 @@ pub(crate) fn note(place: &Place) {
     if mark.exists() {
         return;
     }
-    if let Err(error) = fs::write(&mark, format!("{}\n", place.file.display())) {
+    if let Err(error) = secrecy::replace(&mark, format!("{}\n", place.file.display()).as_bytes()) {
         tracing::warn!(%error, file = %mark.display(), "it cannot be noted that a journal was begun");
     }
 }
@@ -31,6 +31,7 @@ pub(crate) fn note(place: &Place) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_journal_is_missed_where_one_was_begun_and_its_volume_is_gone() {

@@ -8,6 +8,7 @@
 
 mod by_hand;
 mod heard;
+mod holder;
 mod judge;
 mod keeper;
 mod machine;

@@ -15,6 +15,7 @@
 mod answered;
 mod append;
 mod aside;
+mod at_rest;
 mod branch;
 pub mod bundle;
 mod credentials;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use picket_session::memory::close as close_memory;
 
@@ -14,8 +14,7 @@ pub fn make(file: &Path, text: &str) -> std::io::Result<bool> {
     if fs::symlink_metadata(file).is_ok() {
         return Ok(false);
     }
-    let mut fresh = file.as_os_str().to_owned();
-    fresh.push(".new");
+    let fresh = beside(file, ".new");
     // What a power cut left of one was never used.
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -37,8 +36,7 @@ pub fn make(file: &Path, text: &str) -> std::io::Result<bool> {
 
 /// Writes a file for its owner alone, whole and durable, or leaves the one before.
 pub fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut fresh = file.as_os_str().to_owned();
-    fresh.push(".new");
+    let fresh = beside(file, ".new");
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     out.write_all(bytes)?;
     out.sync_all()?;
@@ -49,6 +47,13 @@ pub fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// What was made, renamed or removed in the folder of a file is so after a power cut too.
 pub fn settle(file: &Path) -> std::io::Result<()> {
     fs::File::open(folder(file))?.sync_all()
+}
+
+/// The file whose name is that of another one with something behind it.
+pub(crate) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn folder(file: &Path) -> &Path {

@@ -177,11 +177,7 @@ fn journal(
 
 /// Nobody else reads the journal, whoever made its files.
 fn close_to_others(journal: &Path) -> Result<(), String> {
-    ["", "-wal"].into_iter().try_for_each(|suffix| {
-        let mut name = journal.to_owned().into_os_string();
-        name.push(suffix);
-        secrecy::tighten(Path::new(&name))
-    })
+    ["", "-wal"].into_iter().try_for_each(|suffix| secrecy::tighten(&secrecy::beside(journal, suffix)))
 }
 
 /// States archives of other gateways that were restored here since the last start; the head behind that. Whoever guards

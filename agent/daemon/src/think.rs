@@ -91,22 +91,28 @@ impl Thinker {
             tokio::select! {
                 biased;
                 input = inputs.recv() => match input {
-                    Some(input) => self.take(input, &mut inputs),
+                    Some(input) => self.take(input, &mut inputs, next),
                     None => return false,
                 },
                 Some(statement) = self.statements.recv() => self.state(statement),
                 () = sleep_until(Instant::now() + wait) => {
-                    let late_us = self.clock.now().mono_us.saturating_sub(next);
-                    self.late_us = self.late_us.max(late_us);
                     let now = self.clock.now();
+                    self.late(&now, next);
                     self.site.timeout(&now);
                 }
             }
         }
     }
 
-    fn take(&mut self, first: Input, inputs: &mut mpsc::Receiver<Input>) {
+    /// Inputs go before time, so a moment may be missed in either arm.
+    fn late(&mut self, now: &Now, next: u64) {
+        self.late_us = self.late_us.max(now.mono_us.saturating_sub(next));
+    }
+
+    /// `next`: the moment that was waited for.
+    fn take(&mut self, first: Input, inputs: &mut mpsc::Receiver<Input>, next: u64) {
         let now = self.clock.now();
+        self.late(&now, next);
         self.accept(&now, first);
         for _ in 1..TURN {
             let Ok(input) = inputs.try_recv() else { break };

@@ -2,6 +2,7 @@
 //! What cannot be read is `None`; nothing here fails.
 
 use crate::clock;
+use crate::secrecy;
 use picket_core::health::Vitals;
 use picket_core::time::s;
 use std::collections::VecDeque;
@@ -66,9 +67,7 @@ fn free_mib(file: &Path) -> Option<u64> {
 
 fn journal_kib(file: &Path) -> Option<u64> {
     let bytes = fs::metadata(file).ok()?.len();
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
-    Some((bytes + fs::metadata(log).map_or(0, |log| log.len())) / 1_024)
+    Some((bytes + fs::metadata(secrecy::beside(file, "-wal")).map_or(0, |log| log.len())) / 1_024)
 }
 
 /// The number of a line `name   123 kB` (proc(5): `/proc/meminfo` and `/proc/pid/status`).

@@ -5,6 +5,7 @@
 //! transport, any second way to encode a record.
 
 pub mod acceptance;
+pub mod at_rest;
 pub mod body;
 pub mod bundle;
 pub mod certificate;

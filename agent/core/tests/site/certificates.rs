@@ -83,6 +83,7 @@ fn a_broker_that_refuses_now_and_then_does_not_ring_each_time() {
 fn what_a_broker_says_of_a_certificate_leaves_only_where_its_label_may_and_that_it_rings_everywhere() {
     let mut world = World::new();
     told(&mut world, Condition::Refused, "the broker at 10.1.2.3");
+    world.give(Input::LinkDown { cause: "the broker at 10.1.2.3".into() });
     world.run_s(1);
     let status = world.site.status(&world.now());
     let shown = |table: &Sensitivity| {

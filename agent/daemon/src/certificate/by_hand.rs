@@ -37,16 +37,17 @@ impl Files {
         Self { files, seen }
     }
 
-    /// Reads all of them where one has changed: the papers with what they say now, or why these are of no use. `None`
-    /// where nothing changed.
-    pub fn changed(&mut self, papers: &Papers) -> Option<Result<Papers, String>> {
+    /// Whether one of them is another than when this was asked last.
+    pub fn changed(&mut self) -> bool {
         let now: Vec<_> = self.files.iter().map(|(_, path)| mark(path)).collect();
-        if now == self.seen {
-            return None;
-        }
-        self.seen = now;
-        let read = self.read(papers.clone());
-        Some(read.and_then(|papers| papers.config().map(|_| papers).map_err(|fault| fault.to_string())))
+        let before = std::mem::replace(&mut self.seen, now);
+        before != self.seen
+    }
+
+    /// The papers with what the files say now, or why these are of no use.
+    pub fn papers(&self, papers: &Papers) -> Result<Papers, String> {
+        let read = self.read(papers.clone())?;
+        read.config().map(|_| read).map_err(|fault| fault.to_string())
     }
 
     fn read(&self, mut papers: Papers) -> Result<Papers, String> {

@@ -3,18 +3,17 @@
 
 use super::by_hand::{Files, Paper};
 use super::heard::Heard;
+use super::holder::{Holder, Stand, validity_of};
 use super::judge::{self, Moment};
-use super::machine::{Content, Machine};
-use super::slots::Slots;
+use super::machine::Machine;
 use super::{Ends, NEWS, News, Origin, Outfit, Source};
 use crate::broker::Endpoint;
 use crate::clock::{Clock, ClockPolicy};
 use crate::journal::thread::Request;
 use picket_core::certificate::{Certificate, Condition};
-use picket_core::time::{Chance, Now};
+use picket_core::time::{Chance, Now, s};
 use picket_core::wire::Input;
 use picket_record::encode::Name;
-use picket_session::tls::{Own, Validity};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,7 +22,7 @@ mod asked;
 mod steps;
 
 /// Files and dates are looked at so often.
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK_US: u64 = s(30);
 /// Steps in a row: a renewal takes six. More would be a machine that goes round.
 const IN_A_ROW: usize = 16;
 
@@ -64,6 +63,8 @@ pub struct Keeper {
     ours: Ours,
     own: Holder,
     files: Files,
+    /// When they are looked at next.
+    look_us: u64,
     outfit: watch::Sender<Outfit>,
     news: mpsc::Receiver<News>,
     asked: mpsc::Receiver<Asked>,
@@ -81,12 +82,6 @@ pub struct Keeper {
     told: Option<Certificate>,
 }
 
-enum Holder {
-    Nobody,
-    ByHand { refused: bool },
-    Slots { slots: Slots, machine: Machine },
-}
-
 /// What the keeper is connected to.
 #[derive(Debug)]
 pub struct Around {
@@ -102,18 +97,7 @@ impl Keeper {
     /// With the first look at the disk, so that the link begins with what is in force. Refuses a folder that cannot be
     /// used.
     pub fn new(source: &Source, mut endpoint: Endpoint, ours: Ours, around: Around) -> Result<(Self, Ends), String> {
-        let own = match &source.own {
-            Origin::Nobody => Holder::Nobody,
-            Origin::ByHand(..) => Holder::ByHand { refused: false },
-            Origin::Slots(dir) => {
-                let slots = Slots::open(dir).map_err(|fault| fault.to_string())?;
-                let disk = slots.look().map_err(|fault| fault.to_string())?;
-                if let (Some(slot), Some(tls)) = (disk.in_force(), &mut endpoint.tls) {
-                    tls.own = slots.own(slot).map_err(|fault| fault.to_string())?;
-                }
-                Holder::Slots { slots, machine: Machine::new(disk) }
-            }
-        };
+        let own = Holder::open(&source.own, &mut endpoint)?;
         let mut files = vec![(Paper::Authority, source.authority.clone())];
         if let Origin::ByHand(certificate, key) = &source.own {
             files.extend([(Paper::Certificate, certificate.clone()), (Paper::Key, key.clone())]);
@@ -126,6 +110,7 @@ impl Keeper {
             clock: Clock::new(ours.clock),
             share: chance.below(u64::MAX),
             files: Files::new(files),
+            look_us: 0,
             wishes: 0,
             why: String::new(),
             heard: Heard::default(),
@@ -146,14 +131,20 @@ impl Keeper {
     /// Keeps it until the link has ended.
     pub async fn run(mut self) {
         loop {
-            self.look_at_files();
+            let now = self.clock.now();
+            // A receipt wakes this task too, several times a second.
+            if now.mono_us >= self.look_us {
+                self.look_us = now.mono_us + LOOK_US;
+                self.look_at_files();
+            }
             self.steps().await;
             if !self.tell().await {
                 return;
             }
             let now = self.clock.now();
-            let due = self.machine().map_or(u64::MAX, Machine::deadline_us).saturating_sub(now.mono_us);
-            let wait = if due == 0 { LOOK } else { LOOK.min(Duration::from_micros(due)) };
+            let due = self.own.machine().map_or(u64::MAX, Machine::deadline_us).saturating_sub(now.mono_us);
+            let look = Duration::from_micros(self.look_us.saturating_sub(now.mono_us));
+            let wait = if due == 0 { look } else { look.min(Duration::from_micros(due)) };
             let more = !self.asked.is_closed() || !self.asked.is_empty();
             tokio::select! {
                 news = self.news.recv() => match news {
@@ -166,27 +157,22 @@ impl Keeper {
         }
     }
 
-    fn machine(&self) -> Option<&Machine> {
-        match &self.own {
-            Holder::Slots { machine, .. } => Some(machine),
-            Holder::Nobody | Holder::ByHand { .. } => None,
-        }
-    }
-
     fn look_at_files(&mut self) {
+        if !self.files.changed() {
+            return;
+        }
         let tls = self.outfit.borrow().endpoint.tls.clone();
         let Some(papers) = tls else { return };
-        match self.files.changed(&papers) {
-            None => {}
-            Some(Ok(fresh)) => {
+        match self.files.papers(&papers) {
+            Ok(fresh) => {
                 tracing::info!("the papers of the central link were read again; it connects with them");
                 self.why = "the files were changed and read again".into();
-                if let Holder::ByHand { refused } = &mut self.own {
-                    *refused = false;
+                if let Holder::ByHand { refused, validity } = &mut self.own {
+                    (*refused, *validity) = (false, validity_of(&fresh));
                 }
                 self.connect_with(|endpoint| endpoint.tls = Some(Box::new(fresh)));
             }
-            Some(Err(cause)) => {
+            Err(cause) => {
                 tracing::warn!(
                     cause,
                     "the papers of the central link were changed and are of no use; those before stay"
@@ -223,7 +209,7 @@ impl Keeper {
             (News::Refused { cause, .. }, own) => {
                 let known = match own {
                     Holder::Slots { machine, .. } => machine.refused(),
-                    Holder::ByHand { refused } => std::mem::replace(refused, true),
+                    Holder::ByHand { refused, .. } => std::mem::replace(refused, true),
                     Holder::Nobody => true,
                 };
                 // It is refused every other second; what is done about it is told in between.
@@ -238,24 +224,8 @@ impl Keeper {
                 }
                 machine.worked();
             }
-            (News::Receipted { .. }, Holder::ByHand { refused }) => *refused = false,
+            (News::Receipted { .. }, Holder::ByHand { refused, .. }) => *refused = false,
             (News::Receipted { .. }, Holder::Nobody) => {}
-        }
-    }
-
-    fn in_force(&self) -> Option<Validity> {
-        match &self.own {
-            Holder::Slots { machine, .. } => {
-                let disk = machine.disk();
-                disk.in_force().and_then(|slot| match disk.of(slot) {
-                    Content::Whole(validity) | Content::Candidate(validity) => Some(validity),
-                    Content::Empty | Content::Key | Content::Damaged => None,
-                })
-            }
-            Holder::Nobody | Holder::ByHand { .. } => {
-                let own: Option<Own> = self.outfit.borrow().endpoint.tls.as_ref().and_then(|tls| tls.own.clone());
-                own.and_then(|own| own.validity().ok())
-            }
         }
     }
 
@@ -269,16 +239,9 @@ impl Keeper {
 
     /// Tells the site how it stands, where that is news. `false` when the agent stops.
     async fn tell(&mut self) -> bool {
+        let Some(Stand { refused, renewing, own }) = self.own.stand() else { return true };
         let now = self.clock.now();
-        let validity = self.in_force();
-        let (refused, renewing, own) = match &self.own {
-            Holder::Nobody => return true,
-            Holder::ByHand { refused } => (*refused, false, false),
-            Holder::Slots { machine, .. } => {
-                let idle = machine.disk().of(machine.disk().idle());
-                (machine.is_refused(), matches!(idle, Content::Key | Content::Candidate(_)), true)
-            }
-        };
+        let validity = self.own.in_force();
         let by_date = validity.map(|validity| judge::condition(validity, self.moment(&now)));
         let state = match by_date {
             None => Condition::None,

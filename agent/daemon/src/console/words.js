@@ -11,6 +11,7 @@ const RULES = {
   "seal-mismatch": "Seal does not match",
   "silent": "Equipment went silent",
   "device-fault": "Equipment reports a fault",
+  "certificate": "Certificate of the link to the centre needs attention",
   "order-stale": "Orders of the centre are stale",
 };
 

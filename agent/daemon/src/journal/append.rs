@@ -113,8 +113,7 @@ impl Journal {
         let store = &self.store;
         let done = store.transaction(|| {
             for sealed in [&closed, &open] {
-                let values = (sealed.seq, &sealed.line);
-                store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a new epoch")?;
+                store.put(sealed, "cannot store a new epoch")?;
             }
             let values = (sealer.head().ep, open.seq);
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store a new epoch")
@@ -165,8 +164,7 @@ fn insert(
             (sealed, Cow::Owned(gap))
         }
     };
-    let values = (sealed.seq, &sealed.line);
-    store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store a record")?;
+    store.put(&sealed, "cannot store a record")?;
     memory::apply(store, sealed.seq, Stated::of(&stated))?;
     if let Some(opening) = opening.filter(|_| stated.personal.is_some()) {
         personal::keep(store, sealed.seq, &opening)?;

@@ -114,7 +114,7 @@ impl Journal {
             apart::set_apart(store, first, receipt.upto, own.seq)?;
             super::receipts::write(store, receipt, line)?;
             let doing = "cannot store an epoch behind a receipt";
-            store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", (open.seq, &open.line), doing)?;
+            store.put(&open, doing)?;
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", (sealer.head().ep, open.seq), doing)?;
             apart::say_all_again(store, &mut sealer, summed_up, when)?;
             let left = super::personal::left_behind(store, (first, own.seq), when)?;

@@ -1,5 +1,6 @@
 //! What of the journal goes into a bundle: which records, what they are verified with, line by line in slices.
 
+use super::at_rest::numbered;
 use super::{Fault, Journal};
 use picket_record::root::Roots;
 use serde::{Deserialize, Serialize};
@@ -122,22 +123,21 @@ impl Journal {
     }
 
     fn chain_lines(&self, after: u64, to: u64) -> Result<Slice, Fault> {
-        let sql = format!(
-            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 AND seq <= ?2 AND {IN_CHAIN} ORDER BY seq LIMIT ?3"
-        );
+        let sql =
+            format!("SELECT seq, line FROM record WHERE seq > ?1 AND seq <= ?2 AND {IN_CHAIN} ORDER BY seq LIMIT ?3");
         self.lines_of(&sql, (after, to, SLICE), "cannot read records")
     }
 
     /// Receipts behind number `after` whose records are there; the newest though it is not written yet.
     fn receipt_slice(&self, after: u64, to: u64) -> Result<Slice, Fault> {
-        let sql = "SELECT n, CAST(line AS BLOB) FROM receipt WHERE n > ?1 AND upto <= ?2 ORDER BY n LIMIT ?3";
+        let sql = "SELECT n, line FROM receipt WHERE n > ?1 AND upto <= ?2 ORDER BY n LIMIT ?3";
         let stored = self.lines_of(sql, (after, to, SLICE), "cannot read the receipts")?;
         let newest = self.receipts.newest().filter(|(n, upto, _)| *n > after && *upto <= to);
         Ok(stored.or_else(|| newest.map(|(n, _, line)| (n, format!("{line}\n").into_bytes()))))
     }
 
     fn lines_of(&self, sql: &str, values: impl rusqlite::Params, doing: &'static str) -> Result<Slice, Fault> {
-        let rows: Vec<(u64, Vec<u8>)> = self.store.rows(sql, values, doing, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows: Vec<(u64, Vec<u8>)> = self.store.rows(sql, values, doing, numbered)?;
         let Some((last, _)) = rows.last() else { return Ok(None) };
         let last = *last;
         let mut text = Vec::new();

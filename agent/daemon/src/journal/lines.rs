@@ -1,6 +1,7 @@
 //! Stored lines, as many as fit a message.
 
 use super::Fault;
+use super::at_rest::Line;
 use super::store::Store;
 use picket_core::wire::BATCH_BYTES;
 use rusqlite::Params;
@@ -32,11 +33,11 @@ impl Store {
         let mut rows = statement.query(values).map_err(fault)?;
         let mut through = None;
         while let Some(row) = rows.next().map_err(fault)? {
-            let line = row.get_ref(1).and_then(|value| Ok(value.as_bytes()?)).map_err(fault)?;
+            let Line(line) = row.get(1).map_err(fault)?;
             if !text.is_empty() && text.len() + line.len() > BATCH_BYTES {
                 break;
             }
-            text.extend_from_slice(line);
+            text.extend_from_slice(&line);
             text.push(b'\n');
             let seq = row.get(0).map_err(fault)?;
             beside(seq, text);

@@ -1,5 +1,6 @@
 //! Reading stored records again for the summaries of the site: a slice at a time, a few milliseconds each.
 
+use super::at_rest::numbered;
 use super::{Fault, Journal, told};
 use picket_core::summary::SLICE;
 use picket_core::wire::{Input, Past};
@@ -20,12 +21,12 @@ impl Journal {
         let sql = "SELECT min(seq) FROM record";
         let oldest = self.store.row(sql, [], doing, |row| row.get(0))?.flatten().unwrap_or(0);
         let lines: Vec<(u64, Vec<u8>)> = self.store.rows(
-            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1
+            "SELECT seq, line FROM record WHERE seq > ?1
              AND NOT EXISTS (SELECT 1 FROM leaving WHERE record.seq BETWEEN leaving.first AND leaving.kept)
              ORDER BY seq LIMIT ?2",
             (after, SLICE),
             doing,
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            numbered,
         )?;
         let through = lines.last().map_or(self.sealer.head().seq, |(seq, _)| *seq);
         // A damaged line is told where it is found; there is nothing in it to count.

@@ -3,6 +3,7 @@
 //!
 //! **Layout.** `lost(first, last)`: ranges that were declared, each once.
 
+use super::at_rest::Line;
 use super::damage;
 use super::store::Store;
 use super::{Fault, Journal};
@@ -100,7 +101,7 @@ impl Journal {
         let origin = &self.credentials.origin;
         let mut epochs =
             Epochs::new(origin.gw.clone(), self.credentials.identity.public()).at_site(origin.site.clone());
-        let sql = "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
         let (mut lost, mut next, mut left) = (Vec::new(), from, rows_max);
         while next <= to && left > 0 {
             let mut statement = self.store.db.prepare_cached(sql).map_err(fault)?;
@@ -113,7 +114,7 @@ impl Journal {
                     return Ok(joined(lost));
                 };
                 let seq: u64 = row.get(0).map_err(fault)?;
-                let line: Vec<u8> = row.get(1).map_err(fault)?;
+                let Line(line) = row.get(1).map_err(fault)?;
                 lost.extend((seq > next).then(|| (next, seq - 1)));
                 next = seq + 1;
                 match self.judged(seq, &line, &mut epochs)? {
@@ -166,9 +167,9 @@ impl Journal {
     }
 
     fn know_epoch(&self, ep: u64, epochs: &mut Epochs) -> Result<bool, Fault> {
-        let sql = "SELECT CAST(line AS BLOB) FROM epoch JOIN record USING(seq) WHERE ep = ?1";
-        let line: Option<Vec<u8>> = self.store.row(sql, [ep], "cannot read an epoch", |row| row.get(0))?;
-        let opened = line.and_then(|line| {
+        let sql = "SELECT line FROM epoch JOIN record USING(seq) WHERE ep = ?1";
+        let line: Option<Line> = self.store.row(sql, [ep], "cannot read an epoch", |row| row.get(0))?;
+        let opened = line.and_then(|Line(line)| {
             let record = Parsed::read_bytes(&line).ok()?;
             verify(&record, epochs).ok().flatten().filter(|opened| opened.ep() == ep)
         });

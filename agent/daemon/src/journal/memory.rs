@@ -2,6 +2,7 @@
 //! snapshot, folded again where they do not match.
 
 use super::Fault;
+use super::at_rest::numbered;
 use super::store::Store;
 use picket_core::memory::{Change, Stated, changes};
 use picket_core::wire::StateRow;
@@ -137,10 +138,10 @@ pub(super) fn refold(store: &Store) -> Result<u64, Fault> {
     let mut after = 0u64;
     loop {
         let page: Vec<(u64, Vec<u8>)> = store.rows(
-            "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            "SELECT seq, line FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
             (after, FOLD_PAGE),
             "cannot read the records",
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            numbered,
         )?;
         let Some((last, _)) = page.last() else { break };
         after = *last;

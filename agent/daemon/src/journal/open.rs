@@ -49,8 +49,7 @@ impl Journal {
             Sealer::open(&credentials.origin, &credentials.identity, seed, behind, &opening, when)
                 .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
         let erased = store.transaction(|| {
-            let values = (sealed.seq, &sealed.line);
-            store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, "cannot store epoch.open")?;
+            store.put(&sealed, "cannot store epoch.open")?;
             let values = (sealer.head().ep, sealed.seq);
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store epoch.open")?;
             let lost = tail_state == TailState::Rollback;

@@ -225,6 +225,6 @@ pub(super) fn dispose(
 pub(super) fn write(store: &Store, sealer: &mut Sealer, body: &Body) -> Result<u64, Fault> {
     let sealed = sealer.seal(body).map_err(|refusal| Fault::Refused(refusal.to_string()))?;
     let doing = "cannot state what is disposed of";
-    store.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", (sealed.seq, &sealed.line), doing)?;
+    store.put(&sealed, doing)?;
     Ok(sealed.seq)
 }

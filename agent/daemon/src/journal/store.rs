@@ -1,6 +1,8 @@
 //! The database file: opened once, exclusively, with every pragma read back.
 
 use super::Fault;
+use super::at_rest::{Kept, Line};
+use picket_record::chain::Sealed;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Oldest SQLite without the WAL-reset bug (sqlite.org, 3.51.3 release notes, 2026-03-13).
 const SQLITE_MIN: i32 = 3_051_003;
 /// Version of the layout in `user_version`.
-const LAYOUT: i64 = 4;
+const LAYOUT: i64 = 5;
 /// The oldest layout that is upgraded where it lies.
 const LAYOUT_OLDEST: i64 = 2;
 /// No agent writes a layout from here on: such a number is a bit that turned over.
@@ -51,8 +53,12 @@ const TABLES_4: &str = "
     CREATE TABLE personal(seq INTEGER PRIMARY KEY, salt BLOB NOT NULL, text TEXT NOT NULL);
 ";
 
+/// What layout 5 adds to layout 4: no table. Lines lie there as bytes (see `at_rest`), which an earlier agent cannot read;
+/// the lines that it wrote stay as they are.
+const TABLES_5: &str = "";
+
 /// Tables of the oldest layout that is upgraded, and what each one behind it adds.
-const LAYOUTS: [&str; 3] = [TABLES, TABLES_3, TABLES_4];
+const LAYOUTS: [&str; 4] = [TABLES, TABLES_3, TABLES_4, TABLES_5];
 
 /// Whether a version is that of an agent before or after this one.
 fn is_another(version: i64) -> bool {
@@ -164,13 +170,12 @@ impl Store {
         let schema = self.schema(&self.db)?;
         let known = (1..=LAYOUTS.len()).map(|n| self.schema_of(&LAYOUTS[..n].concat()));
         let known = known.collect::<Result<Vec<_>, Fault>>()?;
-        let is = known.iter().position(|tables| *tables == schema);
-        let named = usize::try_from(found - LAYOUT_OLDEST).ok();
-        match found {
-            0 if schema.is_empty() => self.lay_out(&LAYOUTS),
-            LAYOUT if is.is_some() && is == named => Ok(()),
-            _ if is.is_some() && is == named => self.lay_out(&LAYOUTS[is.map_or(0, |is| is + 1)..]),
-            other if is_another(other) && is.is_none() => {
+        let named = usize::try_from(found - LAYOUT_OLDEST).ok().filter(|named| known.get(*named) == Some(&schema));
+        match (found, named) {
+            (0, _) if schema.is_empty() => self.lay_out(&LAYOUTS),
+            (LAYOUT, Some(_)) => Ok(()),
+            (_, Some(named)) => self.lay_out(&LAYOUTS[named + 1..]),
+            (other, _) if is_another(other) && !known.contains(&schema) => {
                 let text = format!(
                     "journal {}: layout {other} is not {LAYOUT}; use the agent that wrote it",
                     self.file.display()
@@ -232,8 +237,15 @@ impl Store {
 
     /// The line of a record as it lies there: damage can make it no text.
     pub(super) fn line(&self, seq: u64) -> Result<Option<Vec<u8>>, Fault> {
-        let sql = "SELECT CAST(line AS BLOB) FROM record WHERE seq = ?1";
-        self.row(sql, [seq], "cannot read a record", |row| row.get(0))
+        let sql = "SELECT line FROM record WHERE seq = ?1";
+        let line: Option<Line> = self.row(sql, [seq], "cannot read a record", |row| row.get(0))?;
+        Ok(line.map(|line| line.0))
+    }
+
+    /// Stores a record.
+    pub(super) fn put(&self, sealed: &Sealed, doing: &'static str) -> Result<(), Fault> {
+        let values = (sealed.seq, Kept(&sealed.line));
+        self.run("INSERT INTO record(seq, line) VALUES(?1, ?2)", values, doing).map(drop)
     }
 
     /// Refuses what is not the journal's own where the budget is used up.

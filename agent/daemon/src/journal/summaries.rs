@@ -3,6 +3,7 @@
 //! **Layout.** `summary(seq, line)`: each `summary.day`, without its line while that lies in `record`; and openings of
 //! epochs that hold one and are disposed of.
 
+use super::at_rest::{Line, numbered};
 use super::own_words::own_words;
 use super::prune::{self, Authority};
 use super::store::Store;
@@ -49,10 +50,10 @@ pub(super) fn keep(store: &Store, (from, to): (u64, u64)) -> Result<(), Fault> {
 /// Records up to here are summed up by summaries before a number.
 pub(super) fn summed_up_before(store: &Store, seq: u64) -> Result<u64, Fault> {
     let doing = "cannot look for the summary before a branch";
-    let sql = "SELECT CAST(coalesce(summary.line, record.line) AS BLOB) FROM summary LEFT JOIN record USING(seq)
+    let sql = "SELECT coalesce(summary.line, record.line) FROM summary LEFT JOIN record USING(seq)
                WHERE summary.seq < ?1 ORDER BY summary.seq DESC LIMIT ?2";
-    let lines: Vec<Option<Vec<u8>>> = store.rows(sql, (seq, GROUP_MAX), doing, |row| row.get(0))?;
-    let to = lines.iter().flatten().find_map(|line| {
+    let lines: Vec<Option<Line>> = store.rows(sql, (seq, GROUP_MAX), doing, |row| row.get(0))?;
+    let to = lines.iter().flatten().find_map(|Line(line)| {
         let record = Parsed::read_bytes(line).ok().filter(|record| record.kind == Kind::SummaryDay)?;
         record.eq.is_none().then(|| record.data().get("to").and_then(Value::as_u64))?
     });
@@ -80,9 +81,8 @@ impl Journal {
         if bytes <= self.store.budget() / SHARE {
             return Ok(Vec::new());
         }
-        let sql = "SELECT seq, CAST(line AS BLOB) FROM summary WHERE line IS NOT NULL ORDER BY seq LIMIT ?1";
-        let eldest: Vec<(u64, Vec<u8>)> =
-            self.store.rows(sql, [STEP + 1], doing, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql = "SELECT seq, line FROM summary WHERE line IS NOT NULL ORDER BY seq LIMIT ?1";
+        let eldest: Vec<(u64, Vec<u8>)> = self.store.rows(sql, [STEP + 1], doing, numbered)?;
         let opens = |line: &[u8]| Parsed::read_bytes(line).is_ok_and(|record| record.kind == Kind::EpochOpen);
         let needed = eldest.iter().rposition(|(_, line)| opens(line));
         let going = eldest.iter().enumerate().take(STEP as usize).filter(|(at, _)| Some(*at) != needed);
@@ -105,7 +105,7 @@ impl Journal {
 
     /// Kept summaries and their openings behind a number, as many as fit a slice.
     pub(super) fn summary_lines(&self, after: u64) -> Result<Option<(u64, Vec<u8>)>, Fault> {
-        let sql = "SELECT seq, CAST(line AS BLOB) FROM summary WHERE seq > ?1 AND line IS NOT NULL ORDER BY seq";
+        let sql = "SELECT seq, line FROM summary WHERE seq > ?1 AND line IS NOT NULL ORDER BY seq";
         let mut text = Vec::new();
         let through = self.store.take_lines(sql, [after], &mut text, "cannot read the summaries")?;
         Ok(through.map(|through| (through, text)))

@@ -1,5 +1,6 @@
 //! The last records at a start: what is good, what is set aside, how the last run ended.
 
+use super::at_rest::{Line, numbered};
 use super::damage::Damage;
 use super::store::Store;
 use super::{Credentials, Fault, salvage};
@@ -34,10 +35,10 @@ fn check_window(
     damage: &mut Damage,
 ) -> Result<Option<Head>, Fault> {
     let lines: Vec<(u64, Vec<u8>)> = store.rows(
-        "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq",
+        "SELECT seq, line FROM record WHERE seq > ?1 ORDER BY seq",
         [last.saturating_sub(TAIL)],
         "cannot read the tail",
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        numbered,
     )?;
     let mut epochs = known_epochs(store, credentials)?;
     let mut head: Option<Head> = None;
@@ -99,13 +100,13 @@ fn tail_step(
 pub(super) fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
     let origin = &credentials.origin;
     let mut epochs = Epochs::new(origin.gw.clone(), credentials.identity.public()).at_site(origin.site.clone());
-    let lines: Vec<Vec<u8>> = store.rows(
-        "SELECT CAST(line AS BLOB) FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
+    let lines: Vec<Line> = store.rows(
+        "SELECT line FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
         [TAIL],
         "cannot read the epochs",
         |row| row.get(0),
     )?;
-    for line in lines {
+    for Line(line) in lines {
         let opened = Parsed::read_bytes(&line).ok().and_then(|record| verify(&record, &epochs).ok().flatten());
         if let Some(opened) = opened {
             epochs.restore(opened.ep(), opened.key().clone());

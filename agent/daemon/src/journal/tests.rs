@@ -20,6 +20,7 @@ mod retention;
 mod secrets;
 mod summaries;
 
+use super::at_rest;
 use super::{Credentials, Fault, Journal, Place};
 use picket_core::wire::{Batch, Recovered};
 use picket_record::body::{Body, ClockQuality, ClockSource, When};
@@ -149,8 +150,8 @@ fn stop(mut journal: Journal) {
 
 /// Every line, in order.
 fn lines(journal: &Journal) -> Vec<Vec<u8>> {
-    let sql = "SELECT CAST(line AS BLOB) FROM record ORDER BY seq";
-    journal.store.rows(sql, [], "test", |row| row.get(0)).unwrap()
+    let sql = "SELECT line FROM record ORDER BY seq";
+    journal.store.rows(sql, [], "test", |row| Ok(row.get::<_, at_rest::Line>(0)?.0)).unwrap()
 }
 
 fn kinds(journal: &Journal) -> Vec<Kind> {

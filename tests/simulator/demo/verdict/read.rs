@@ -5,6 +5,7 @@ use crate::failure::{Doing, Failure};
 use picket_record::chain::ChainCheck;
 use picket_record::keys::PublicKey;
 use rusqlite::{Connection, params};
+use simulator::stored;
 use std::path::Path;
 
 /// Refused lines that are told one by one.
@@ -36,10 +37,11 @@ pub(super) fn fill(db: &mut Connection, stores: &Stores<'_>, verdict: &mut Verdi
         let attached = db.execute(&format!("ATTACH ?1 AS {name}"), [path.to_string_lossy()]);
         attached.doing(format!("opening {}", path.display()))?;
     }
+    stored::teach(db).doing("opening the verdict")?;
     db.execute_batch(TOLD_TABLE).doing("opening the verdict")?;
     let identity = PublicKey::parse(stores.identity).doing("reading the identity of the gateway")?;
     for (store, sql) in [
-        ("journal", "SELECT seq, line FROM journal.record WHERE ?1 <> '' ORDER BY seq"),
+        ("journal", "SELECT seq, jws(line) FROM journal.record WHERE ?1 <> '' ORDER BY seq"),
         ("central", "SELECT seq, line FROM central.record WHERE gw = ?1 ORDER BY seq"),
     ] {
         let lines = lines(db, sql, stores.gateway).doing(format!("reading the {store}"))?;

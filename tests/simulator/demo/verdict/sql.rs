@@ -124,7 +124,7 @@ pub(super) fn count(db: &Connection, gateway: &str, verdict: &mut Verdict) -> ru
     verdict.written = one("SELECT count(*) FROM journal.record")?;
     verdict.received = of("SELECT count(*) FROM central.record WHERE gw = ?1")?;
     verdict.not_received = of("SELECT count(*) FROM journal.record AS j LEFT JOIN central.record AS c
-        ON c.gw = ?1 AND c.seq = j.seq AND c.line = j.line WHERE c.seq IS NULL")?;
+        ON c.gw = ?1 AND c.seq = j.seq AND c.line = jws(j.line) WHERE c.seq IS NULL")?;
     verdict.lost = of("SELECT count(*) FROM central.record AS c LEFT JOIN journal.record AS j ON j.seq = c.seq
         WHERE c.gw = ?1 AND j.seq IS NULL")?;
     verdict.holes = one("SELECT coalesce(max(seq), 0) - count(*) FROM journal.record")?;
@@ -197,6 +197,7 @@ mod tests {
     /// Two records of one forced door, as a sound run leaves them: an act, its record in both stores.
     fn sound() -> Connection {
         let db = Connection::open_in_memory().unwrap();
+        simulator::stored::teach(&db).unwrap();
         db.execute_batch(
             "ATTACH ':memory:' AS ledger; ATTACH ':memory:' AS journal; ATTACH ':memory:' AS central;
             CREATE TABLE ledger.event(id INTEGER PRIMARY KEY, at_ms INTEGER, step TEXT, eq TEXT, what TEXT);

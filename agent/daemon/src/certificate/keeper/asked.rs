@@ -1,6 +1,7 @@
 //! What installers ask, and answers of the centre, wherever they came from.
 
-use super::{Asked, Holder, IN_A_ROW, Keeper};
+use super::{Asked, IN_A_ROW, Keeper};
+use crate::certificate::holder::Holder;
 use crate::certificate::machine::Step;
 use crate::certificate::{AnswerFault, read_answer};
 use crate::journal::thread::Request;
@@ -33,7 +34,7 @@ impl Keeper {
         machine.hurry();
         for _ in 0..IN_A_ROW {
             let now_us = self.clock.now().mono_us;
-            let Some(step) = self.machine().and_then(|machine| machine.next(now_us)) else { break };
+            let Some(step) = self.own.machine().and_then(|machine| machine.next(now_us)) else { break };
             if matches!(step, Step::Test(_)) {
                 return Err("a certificate came and waits to be tested by connecting".into());
             }

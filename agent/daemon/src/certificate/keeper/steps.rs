@@ -1,6 +1,7 @@
 //! Steps of the machine: done on the disk, by a wish to the centre, or over a test connection.
 
-use super::{Holder, IN_A_ROW, Keeper};
+use super::{IN_A_ROW, Keeper};
+use crate::certificate::holder::Holder;
 use crate::certificate::machine::{Slot, Step, Tested};
 use crate::certificate::slots::Slots;
 use crate::certificate::{judge, probe, wish};
@@ -11,16 +12,18 @@ use picket_record::keys::IdentityKey;
 impl Keeper {
     /// Does what is to be done.
     pub(super) async fn steps(&mut self) {
-        let (now, validity) = (self.clock.now(), self.in_force());
-        let moment = self.moment(&now);
-        let share = self.share;
-        let due = validity.is_none_or(|validity| judge::is_due(validity, moment, share));
+        if self.own.machine().is_none() {
+            return;
+        }
+        let now = self.clock.now();
+        let (moment, share) = (self.moment(&now), self.share);
+        let due = self.own.in_force().is_none_or(|validity| judge::is_due(validity, moment, share));
         if let Holder::Slots { machine, .. } = &mut self.own {
             machine.want(due || machine.is_refused());
         }
         for _ in 0..IN_A_ROW {
             let now_us = self.clock.now().mono_us;
-            let Some(step) = self.machine().and_then(|machine| machine.next(now_us)) else { return };
+            let Some(step) = self.own.machine().and_then(|machine| machine.next(now_us)) else { return };
             if let Err(why) = self.take(step).await {
                 tracing::warn!(?step, why, "a step of the renewal failed");
                 self.why = why;

@@ -1,6 +1,7 @@
 //! Reading what was left, for the uplink and for an export.
 
 use super::Leaving;
+use crate::journal::at_rest::Line;
 use crate::journal::store::Store;
 use crate::journal::{Fault, Journal};
 
@@ -41,33 +42,34 @@ impl Journal {
         if low > high {
             return Ok(None);
         }
-        let sql = "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+        let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
         let through = self.store.take_lines(sql, (low, high), text, DOING)?;
         Ok(through.map(|seq| leaving.position(seq)))
     }
 
     fn moved_lines(&self, leaving: Leaving, from: u64, text: &mut Vec<u8>) -> Result<Option<u64>, Fault> {
-        let sql = "SELECT pos, CAST(line AS BLOB) FROM branch WHERE pos BETWEEN ?1 AND ?2 ORDER BY pos";
+        let sql = "SELECT pos, line FROM branch WHERE pos BETWEEN ?1 AND ?2 ORDER BY pos";
         self.store.take_lines(sql, (from, leaving.end()), text, DOING)
     }
 
     /// The opening of the epoch that a position belongs to.
     fn opening_of(&self, leaving: Leaving, position: u64) -> Result<Option<Vec<u8>>, Fault> {
         let doing = "cannot find the opening of a branch";
-        let sql = "SELECT CAST(line AS BLOB) FROM branch WHERE pos =
+        let sql = "SELECT line FROM branch WHERE pos =
                    (SELECT max(pos) FROM branch_open WHERE pos BETWEEN ?1 AND ?2)";
-        let moved: Option<Vec<u8>> = self.store.row(sql, (leaving.base, position), doing, |row| row.get(0))?;
+        let line = |row: &rusqlite::Row<'_>| Ok(row.get::<_, Line>(0)?.0);
+        let moved = self.store.row(sql, (leaving.base, position), doing, line)?;
         if moved.is_some() {
             return Ok(moved);
         }
         let seq = (leaving.first + (position - leaving.base)).min(leaving.kept);
-        let sql = "SELECT CAST(line AS BLOB) FROM record WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?1)";
-        let there: Option<Vec<u8>> = self.store.row(sql, [seq], doing, |row| row.get(0))?;
+        let sql = "SELECT line FROM record WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?1)";
+        let there = self.store.row(sql, [seq], doing, line)?;
         if there.is_some() {
             return Ok(there);
         }
-        let sql = "SELECT CAST(line AS BLOB) FROM branch WHERE pos = -?1";
-        self.store.row(sql, [leaving.base], doing, |row| row.get(0))
+        let sql = "SELECT line FROM branch WHERE pos = -?1";
+        self.store.row(sql, [leaving.base], doing, line)
     }
 }
 

@@ -331,14 +331,14 @@ fn what_was_left_is_carried_over_into_a_new_file_and_not_disposed_of_before_the_
 #[test]
 fn a_branch_that_the_central_side_has_goes_where_space_is_short_and_that_is_stated() {
     let (mut site, mut journal, line) = put_back();
-    journal.append(&vec![large(); 120]).unwrap();
+    journal.append(&vec![large(); 160]).unwrap();
     journal.receipt(&line, &at(9)).unwrap();
     let rebased = told(&mut journal);
     drop(journal);
     site.budget = 1_100_000;
     let (mut journal, _) = site.start();
     journal.append(&[beat()]).unwrap();
-    assert!(branch(&journal).len() > 120, "it stays while the central side may not have it");
+    assert!(branch(&journal).len() > 160, "it stays while the central side may not have it");
     journal.branch_told(rebased.branch.unwrap().1).unwrap();
     // What lay among the records goes with those that have a receipt.
     for _ in 0..4 {

@@ -64,8 +64,8 @@ fn a_last_record_that_nobody_signed_is_set_aside() {
     let mut site = written(5);
     // The signature of the record before it: canonical, of the right key, and over something else.
     site.by_hand(
-        "UPDATE record SET line = rtrim(line, replace(line, '.', '')) ||
-         (SELECT substr(b.line, length(rtrim(b.line, replace(b.line, '.', ''))) + 1) FROM record b WHERE b.seq = 7)
+        "UPDATE record SET line = CAST(substr(line, 1, length(line) - 64) ||
+         (SELECT substr(b.line, -64) FROM record b WHERE b.seq = 7) AS BLOB)
          WHERE seq = 8",
     );
     let (journal, _) = site.start();

@@ -1,6 +1,7 @@
 //! Figures, not rules: `cargo test --release -p picket --lib -- --ignored --nocapture --test-threads 1 journal::tests::large`.
 
 use super::*;
+use crate::journal::at_rest::Kept;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use picket_record::body::{About, IdentityEvidence, Source, Standing};
@@ -58,10 +59,10 @@ fn fill(site: &mut Site, many: u64) {
         Sealer::open(&own.origin, &own.identity, [77; 32], head, &opening, &at(0)).unwrap()
     };
     tx.execute("INSERT INTO epoch(ep, seq) VALUES(2, ?1)", [open.seq]).unwrap();
-    tx.execute("INSERT INTO record(seq, line) VALUES(?1, ?2)", (open.seq, open.line)).unwrap();
+    tx.execute("INSERT INTO record(seq, line) VALUES(?1, ?2)", (open.seq, Kept(&open.line))).unwrap();
     for n in 1..REAL {
         let sealed = sealer.seal(&reading(n)).unwrap();
-        tx.execute("INSERT INTO record(seq, line) VALUES(?1, ?2)", (sealed.seq, sealed.line)).unwrap();
+        tx.execute("INSERT INTO record(seq, line) VALUES(?1, ?2)", (sealed.seq, Kept(&sealed.line))).unwrap();
     }
     tx.commit().unwrap();
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
@@ -163,11 +164,11 @@ fn no_statement_of_a_start_or_an_append_walks_through_the_records() {
         "SELECT max(seq) FROM record",
         "SELECT min(seq) FROM record",
         "SELECT max(seq) FROM urgent",
-        "SELECT seq, CAST(line AS BLOB) FROM record WHERE seq > ?1 ORDER BY seq",
-        "SELECT CAST(line AS BLOB) FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
+        "SELECT seq, line FROM record WHERE seq > ?1 ORDER BY seq",
+        "SELECT line FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
         "SELECT n, upto, line FROM receipt ORDER BY n DESC LIMIT 1",
         "SELECT seq FROM (SELECT seq FROM urgent WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq",
-        "SELECT CAST(line AS BLOB) FROM record WHERE seq = ?1",
+        "SELECT line FROM record WHERE seq = ?1",
         "SELECT min(epoch.seq) FROM epoch JOIN record USING(seq)",
         "DELETE FROM record WHERE seq BETWEEN ?1 AND ?2",
         "DELETE FROM urgent WHERE seq <= ?1",

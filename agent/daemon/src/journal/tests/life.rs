@@ -327,3 +327,32 @@ fn a_close_among_other_records_is_refused_whole_and_a_chain_that_goes_on_behind_
     let rebased = journal.rebased().unwrap();
     assert_eq!(journal.append(&[beat()]).unwrap().head, rebased.head + 1);
 }
+
+#[test]
+fn a_journal_whose_lines_are_texts_goes_on_with_lines_that_take_a_quarter_less() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![raised("door/A"); 20]).unwrap();
+    stop(journal);
+    let texts = {
+        let db = Connection::open(site.file()).unwrap();
+        let mut rows = db.prepare("SELECT seq, line FROM record").unwrap();
+        let rows = rows.query_map([], at_rest::numbered).unwrap();
+        rows.collect::<rusqlite::Result<Vec<_>>>().unwrap()
+    };
+    for (seq, text) in &texts {
+        let text = std::str::from_utf8(text).unwrap();
+        site.by_hand(&format!("UPDATE record SET line = '{text}' WHERE seq = {seq}; PRAGMA user_version = 4"));
+    }
+    let (mut journal, _) = site.start();
+    assert_eq!((found(&journal), checked(&journal).contradictions), (Vec::<Value>::new(), 0));
+    let upto = journal.sealer.head().seq;
+    journal.append(&vec![raised("door/B"); 20]).unwrap();
+    let text: u64 = lines(&journal)[upto as usize..].iter().map(|line| line.len() as u64).sum();
+    let sql = "SELECT sum(octet_length(line)) FROM record WHERE seq > ?1 AND typeof(line) = 'blob'";
+    let stored: u64 = journal.store.row(sql, [upto], "test", |row| row.get(0)).unwrap().unwrap();
+    assert!(stored * 100 < text * 76, "{stored} bytes for {text}");
+    stop(journal);
+    let (journal, _) = site.start();
+    assert_eq!(checked(&journal).contradictions, 0);
+}

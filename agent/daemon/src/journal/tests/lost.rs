@@ -34,7 +34,7 @@ fn a_damaged_record_that_is_asked_for_is_declared_lost_once() {
         "UPDATE record SET line = CAST(x'ff41' AS TEXT) WHERE seq = 50",
         "UPDATE record SET line = (SELECT line FROM record WHERE seq = 51) WHERE seq = 50",
         // The signature alone.
-        "UPDATE record SET line = substr(line, 1, length(line) - 6) || 'AAAAAA' WHERE seq = 50",
+        "UPDATE record SET line = CAST(substr(line, 1, length(line) - 6) || zeroblob(6) AS BLOB) WHERE seq = 50",
     ] {
         let (_site, mut journal) = written(change);
         assert_eq!(declared(&journal), [[]; 0], "{change}");

@@ -2,16 +2,17 @@
 
 use super::branches::{BREAK, put_back, told};
 use super::*;
+use crate::journal::at_rest::Line;
 use crate::journal::{ReceiptFault, memory};
 
 /// Marks of summaries that another record lies under.
 fn misplaced(journal: &Journal) -> Vec<u64> {
-    let sql = "SELECT summary.seq, CAST(record.line AS BLOB) FROM summary LEFT JOIN record USING(seq)
+    let sql = "SELECT summary.seq, record.line FROM summary LEFT JOIN record USING(seq)
                WHERE summary.line IS NULL";
-    let marks: Vec<(u64, Option<Vec<u8>>)> =
+    let marks: Vec<(u64, Option<Line>)> =
         journal.store.rows(sql, [], "test", |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    let is_one = |line: &[u8]| Parsed::read_bytes(line).is_ok_and(|record| record.kind == Kind::SummaryDay);
-    marks.into_iter().filter(|(_, line)| !line.as_deref().is_some_and(is_one)).map(|(seq, _)| seq).collect()
+    let is_one = |Line(line): &Line| Parsed::read_bytes(line).is_ok_and(|record| record.kind == Kind::SummaryDay);
+    marks.into_iter().filter(|(_, line)| !line.as_ref().is_some_and(is_one)).map(|(seq, _)| seq).collect()
 }
 
 fn summary(to: u64) -> Body {
