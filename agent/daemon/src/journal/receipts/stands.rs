@@ -23,9 +23,10 @@ pub(in crate::journal) enum Stands {
 impl Journal {
     /// Whether the central side holds another history beside ours, and waits for the chain to go on behind its head, which
     /// is our own record. Not with a long backlog: the central side keeps a limited number of records of other
-    /// histories, and a backlog that is sent as the chain is kept whole. Not while records behind that head are on their way either: they
-    /// are taken as the chain, and each receipt for some of them would be one of another history. Not once it did: receipts
-    /// of before that may be on their way. Nor behind a number that has a receipt: it is never given again.
+    /// histories, and a backlog that is sent as the chain is kept whole. Not while records behind that head are on their
+    /// way either: they are taken as the chain, and each receipt for some of them would be one of another history. Not
+    /// once it did: receipts of before that may be on their way. Nor behind a number that has a receipt: it is never
+    /// given again.
     pub(super) fn is_asked_back(&self, receipt: &Receipt) -> Result<bool, Fault> {
         let Receipt { upto, head, rebase, .. } = receipt;
         let behind = self.sealer.head().seq.saturating_sub(*upto);
