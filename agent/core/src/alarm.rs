@@ -365,9 +365,10 @@ impl Alarms {
         }
     }
 
-    /// Records from `first` on were left with a branch, and nothing is kept beside them any more: names that they stated are
-    /// forgotten with their numbers, which are others' from here on. That somebody has seen the alarm was said again.
-    pub fn left_behind(&mut self, first: u64, head: u64) {
+    /// Nothing is kept any more beside records from `first` on, which were left with a branch or are of a file that was put
+    /// back: names that they stated are forgotten with their numbers, which may be others' from here on. That somebody has
+    /// seen the alarm was said again.
+    pub fn nameless(&mut self, first: u64, head: u64) {
         let seen = self.open.values_mut().filter_map(|alarm| alarm.acknowledged.as_mut());
         for seen in seen.filter(|seen| seen.seq.is_some_and(|seq| seq >= first)) {
             (seen.by, seen.seq) = (None, Some(head));

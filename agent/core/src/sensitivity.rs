@@ -42,7 +42,7 @@ impl Label {
     pub fn of(kind: Kind) -> Self {
         use Kind as K;
         match kind {
-            K::LogGenesis | K::EpochOpen | K::EpochClose | K::IdNext => Self::Open,
+            K::LogGenesis | K::EpochOpen | K::EpochClose => Self::Open,
             K::Heartbeat | K::GapDropped | K::ClockStep | K::JournalRecovered => Self::Internal,
             K::RegisterApplied | K::SettingsApplied | K::OrderApplied | K::RootApplied => Self::Internal,
             K::RecordsDisposed | K::RecordsRestored | K::PersonalErased => Self::Internal,

@@ -28,9 +28,7 @@ impl Eras {
     pub fn resume(&mut self, era: u32) {
         self.count = self.count.max(era);
     }
-}
 
-impl Eras {
     /// The era of a reading: boot clock in microseconds, wall clock in milliseconds since 1970 UTC, set or not.
     pub fn read(&mut self, mono_us: u64, wall_ms: i64) -> u32 {
         let offset = offset_ms(mono_us, wall_ms);

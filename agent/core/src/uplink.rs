@@ -24,7 +24,8 @@ pub const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 pub const BATCH: u64 = 512;
 /// Most batches of the record lane under way: enough that reading, the broker and the way there work at once.
 pub const OPEN_BATCHES: usize = 4;
-/// Most urgent records of one batch.
+/// Most urgent records of one batch. In front of each the journal may put the opening of its epoch, so that one has at
+/// most twice as many lines: as many as the central side takes at once on this lane.
 const URGENT_BATCH: usize = 64;
 /// Most urgent records that are kept for their lane; older ones travel with the backlog. Bounds what a long outage
 /// costs in memory, and what the lane sends without a receipt.

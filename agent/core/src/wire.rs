@@ -447,6 +447,8 @@ pub struct Rebased {
     pub branch: Option<(u64, u64)>,
     /// Records up to here are summed up in the chain that goes on; those behind it are to be counted anew.
     pub summed_up: u64,
+    /// Personal data beside records from here on is gone: of what was left, or of all where the file was put back.
+    pub nameless_from: u64,
 }
 
 /// One row of the agent's memory.

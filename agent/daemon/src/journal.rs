@@ -12,10 +12,13 @@
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.
 
+mod answered;
 mod append;
+mod aside;
 mod at_rest;
 mod branch;
 pub mod bundle;
+mod credentials;
 mod damage;
 mod document;
 mod gone;
@@ -43,7 +46,7 @@ mod tail;
 mod tests;
 pub mod thread;
 
-pub use open::identity;
+pub use credentials::identity;
 pub use read::Lines;
 pub use receipts::ReceiptFault;
 pub use store::PAGE_BYTES;
@@ -172,10 +175,13 @@ pub struct Journal {
     epoch_opened_us: u64,
     receipts: receipts::Receipts,
     leaves: branch::Leaves,
+    /// The farthest record that was handed to the link.
+    handed: u64,
     retention: retention::Retention,
     /// Records that declare a loss and have no receipt.
     declared: Vec<u64>,
     declared_is_news: bool,
+    commands: answered::Waiting,
     sensitivity: Sensitivity,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,

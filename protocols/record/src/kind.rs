@@ -100,8 +100,6 @@ kinds! {
     ExerciseStarted = "exercise.started",
     /// A drill ended.
     ExerciseEnded = "exercise.ended",
-    /// The next identity key is named.
-    IdNext = "id.next",
     /// Changes of points of one device in one poll or message.
     Readings = "readings",
     /// An alarm began.

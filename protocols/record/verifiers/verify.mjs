@@ -30,7 +30,7 @@ const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNES
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
   receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up
   records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended
-  id.next readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line
+  readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.closed health.line
   health.input health.central health.certificate
   act.acknowledged act.started act.stopped seal.checked seal.mismatch`.split(/\s+/));
 

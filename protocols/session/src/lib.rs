@@ -16,11 +16,13 @@ mod inbox;
 pub mod memory;
 mod message;
 mod session;
+mod terms;
 pub mod tls;
 
 pub use fault::{Fault, Unsent};
 pub use message::{Message, Payload};
-pub use session::{Answer, Ears, Event, Keeps, Login, Oddities, Refusal, Session, Terms};
+pub use session::Session;
+pub use terms::{Answer, Ears, Event, Keeps, Login, Oddities, Refusal, Terms};
 
 /// Whether a text can be asked for as a topic filter (MQTT 5.0 section 4.7).
 pub fn is_filter(text: &str) -> bool {

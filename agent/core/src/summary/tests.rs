@@ -89,7 +89,7 @@ fn a_start_goes_on_behind_the_last_summary_and_counts_nothing_twice() {
 
 fn rebased(upto: u64, summed_up: u64) -> Rebased {
     let (tail, found, left) = ("rollback".into(), 0, 0);
-    Rebased { tail, found, upto, head: upto + 2, left, branch: None, summed_up }
+    Rebased { tail, found, upto, head: upto + 2, left, branch: None, summed_up, nameless_from: 1 }
 }
 
 /// The statements of the gateway itself: first and last number, records counted, and numbers that are missing.

@@ -86,6 +86,7 @@ fn a_name_that_went_with_a_branch_is_shown_no_longer_and_one_from_before_it_is()
             left: head + 1 - first,
             branch: None,
             summed_up: 0,
+            nameless_from: first,
         }));
         assert_eq!(shown(&world), name, "the branch begins at {first} of {head}");
     }

@@ -69,7 +69,7 @@ fn what_the_central_side_says_behind_the_last_words_is_recorded_by_nobody() {
     let bad = Receipted { state: State::Bad, upto: 1, have, resend, ts_ms: 0, order: 0, mark, gone: 0 };
     world.give(Input::Receipted(bad));
     let (tail, head) = ("rollback".to_owned(), world.journal.head);
-    let rebased = Rebased { tail, found: 9, upto: 9, head, left: 1, branch: None, summed_up: 0 };
+    let rebased = Rebased { tail, found: 9, upto: 9, head, left: 1, branch: None, summed_up: 0, nameless_from: 9 };
     world.give(Input::Rebased(rebased));
     world.run_s(5);
     assert_eq!(last_three(&world), LAST);

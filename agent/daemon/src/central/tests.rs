@@ -3,6 +3,8 @@
 
 use super::*;
 use crate::journal::Lines;
+use picket_core::wire::Lane;
+use std::collections::VecDeque;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;

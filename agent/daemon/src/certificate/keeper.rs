@@ -5,9 +5,8 @@ use super::by_hand::{Files, Paper};
 use super::heard::Heard;
 use super::holder::{Holder, Stand, validity_of};
 use super::judge::{self, Moment};
-use super::machine::{Machine, Slot, Step, Tested};
-use super::slots::Slots;
-use super::{AnswerFault, Ends, NEWS, News, Origin, Outfit, Source, probe, read_answer, wish};
+use super::machine::Machine;
+use super::{Ends, NEWS, News, Origin, Outfit, Source};
 use crate::broker::Endpoint;
 use crate::clock::{Clock, ClockPolicy};
 use crate::journal::thread::Request;
@@ -15,10 +14,12 @@ use picket_core::certificate::{Certificate, Condition};
 use picket_core::time::{Chance, Now, s};
 use picket_core::wire::Input;
 use picket_record::encode::Name;
-use picket_record::keys::{IdentityKey, PublicKey};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+
+mod asked;
+mod steps;
 
 /// Files and dates are looked at so often.
 const LOOK_US: u64 = s(30);
@@ -188,116 +189,6 @@ impl Keeper {
         });
     }
 
-    /// Does what is to be done.
-    async fn steps(&mut self) {
-        if self.own.machine().is_none() {
-            return;
-        }
-        let now = self.clock.now();
-        let (moment, share) = (self.moment(&now), self.share);
-        let due = self.own.in_force().is_none_or(|validity| judge::is_due(validity, moment, share));
-        if let Holder::Slots { machine, .. } = &mut self.own {
-            machine.want(due || machine.is_refused());
-        }
-        for _ in 0..IN_A_ROW {
-            let now_us = self.clock.now().mono_us;
-            let Some(step) = self.own.machine().and_then(|machine| machine.next(now_us)) else { return };
-            if let Err(why) = self.take(step).await {
-                tracing::warn!(?step, why, "a step of the renewal failed");
-                self.why = why;
-                return;
-            }
-        }
-    }
-
-    async fn take(&mut self, step: Step) -> Result<(), String> {
-        if let Step::Test(slot) = step {
-            return self.test(slot).await;
-        }
-        let (gw, sms, identity) = (&self.ours.gw, &self.ours.sms, &self.ours.identity);
-        let now = self.clock.now();
-        let Holder::Slots { slots, machine } = &mut self.own else { return Ok(()) };
-        let gives_way = machine.gives_way(step);
-        let done = match step {
-            Step::MakeKey(_) => {
-                wish::new_key().and_then(|key| slots.take(step, key.as_bytes()).map_err(|f| f.to_string()))
-            }
-            Step::Ask(slot) => wish_of(slots, slot, sms, gw, identity, &now).map(|line| {
-                self.wishes += 1;
-                let wish = Some((self.wishes, line));
-                self.outfit.send_modify(|outfit| outfit.wish = wish);
-            }),
-            // Written where the answer is taken: nothing else knows its text.
-            Step::Store(_) | Step::Test(_) => Ok(()),
-            Step::Point(_) | Step::Seal(_) | Step::Clear(_) => slots.take(step, b"").map_err(|fault| fault.to_string()),
-        };
-        let disk = slots.look().map_err(|fault| fault.to_string());
-        match (done, disk) {
-            (Ok(()), Ok(disk)) => {
-                machine.done(step, disk, now.mono_us, &mut self.chance);
-                tracing::info!(?step, "renewal of the certificate");
-            }
-            (done, disk) => {
-                let known = disk.clone().unwrap_or(*machine.disk());
-                machine.failed(known, now.mono_us, &mut self.chance);
-                return Err(done.err().or(disk.err()).unwrap_or_default());
-            }
-        }
-        match step {
-            Step::Point(slot) => self.swapped(slot, gives_way),
-            Step::Ask(_) => self.why = "asked for the next certificate; the centre has not answered yet".into(),
-            Step::Clear(_) => self.outfit.send_modify(|outfit| outfit.wish = None),
-            Step::MakeKey(_) | Step::Store(_) | Step::Test(_) | Step::Seal(_) => {}
-        }
-        Ok(())
-    }
-
-    fn swapped(&mut self, slot: Slot, gives_way: bool) {
-        let Holder::Slots { slots, .. } = &self.own else { return };
-        let (here, other) = (slot.as_str(), slot.other().as_str());
-        self.why = if gives_way {
-            format!("slot {here} is in force again: the broker refused the newer one in slot {other}: {}", self.refusal)
-        } else {
-            format!("slot {here} is in force; the link connects with it")
-        };
-        if let Ok(Some(own)) = slots.own(slot) {
-            self.connect_with(|endpoint| {
-                if let Some(tls) = &mut endpoint.tls {
-                    tls.own = Some(own);
-                }
-            });
-        }
-        self.outfit.send_modify(|outfit| outfit.wish = None);
-    }
-
-    /// Connects with what is to come into force, unless the agent stops meanwhile.
-    async fn test(&mut self, slot: Slot) -> Result<(), String> {
-        let Holder::Slots { slots, .. } = &self.own else { return Ok(()) };
-        let own = slots.own(slot).map_err(|fault| fault.to_string())?;
-        let mut endpoint = self.outfit.borrow().endpoint.clone();
-        if let Some(tls) = &mut endpoint.tls {
-            tls.own = own;
-        }
-        let outcome = tokio::select! {
-            outcome = probe::connect(&endpoint, self.ours.gw.as_str()) => outcome,
-            () = self.outfit.closed() => return Ok(()),
-        };
-        let now_us = self.clock.now().mono_us;
-        let Holder::Slots { machine, .. } = &mut self.own else { return Ok(()) };
-        match outcome {
-            Ok(()) => {
-                machine.tested(Tested::Passed, now_us, &mut self.chance);
-                Ok(())
-            }
-            Err((tested, cause)) => {
-                machine.tested(tested, now_us, &mut self.chance);
-                self.why = format!("a test connection with the new certificate failed: {cause}");
-                tracing::warn!(cause, "the new certificate does not come into force");
-                Ok(())
-            }
-        }
-    }
-
     async fn hear(&mut self, news: News) {
         let edition = self.outfit.borrow().edition;
         match (news, &mut self.own) {
@@ -338,84 +229,6 @@ impl Keeper {
         }
     }
 
-    async fn asked(&mut self, asked: Asked) {
-        match asked {
-            Asked::Renew { reply } => {
-                let wish = self.renew().await;
-                // An installer who went away has no answer.
-                let _ = reply.send(wish);
-            }
-            Asked::Answer { line, reply } => {
-                let taken = self.answer(line.trim()).await;
-                let taken = taken.map(|()| "taken; it comes into force once a connection with it was made".to_owned());
-                let _ = reply.send(taken);
-            }
-        }
-    }
-
-    async fn renew(&mut self) -> Result<String, String> {
-        const BY_HAND: &str = "this certificate is not renewed here: name certificate_dir under [central] instead of \
-                               certificate_file and key_file";
-        let Holder::Slots { machine, .. } = &mut self.own else { return Err(BY_HAND.into()) };
-        if machine.on_trial() {
-            return Err("the last renewal has not had a receipt yet; ask again once the link has one".into());
-        }
-        machine.hurry();
-        for _ in 0..IN_A_ROW {
-            let now_us = self.clock.now().mono_us;
-            let Some(step) = self.own.machine().and_then(|machine| machine.next(now_us)) else { break };
-            if matches!(step, Step::Test(_)) {
-                return Err("a certificate came and waits to be tested by connecting".into());
-            }
-            self.take(step).await?;
-            if matches!(step, Step::Ask(_)) {
-                break;
-            }
-        }
-        let wish = self.outfit.borrow().wish.clone();
-        wish.map(|(_, line)| line).ok_or_else(|| "nothing can be asked just now; see picket status".into())
-    }
-
-    /// Takes an answer of the centre, wherever it came from.
-    async fn answer(&mut self, line: &str) -> Result<(), String> {
-        let keys = self.receipt_keys().await?;
-        let now = self.clock.now();
-        let now_s = now.judged_ms().and_then(|ms| u64::try_from(ms / 1_000).ok());
-        let gw = self.ours.gw.clone();
-        let Holder::Slots { slots, machine } = &mut self.own else { return Err("no certificate was asked for".into()) };
-        let slot = machine.asking().ok_or("no certificate was asked for")?;
-        let key = slots.key(slot).map_err(|fault| fault.to_string())?.ok_or("the key is gone")?;
-        match read_answer(line, &keys, &gw, &key, now_s) {
-            Ok((own, _)) => {
-                let step = Step::Store(slot);
-                slots.take(step, &own.certificate).map_err(|fault| fault.to_string())?;
-                machine.answered();
-                let disk = slots.look().map_err(|fault| fault.to_string())?;
-                machine.done(step, disk, now.mono_us, &mut self.chance);
-                self.why = "the next certificate came".into();
-                self.outfit.send_modify(|outfit| outfit.wish = None);
-                Ok(())
-            }
-            Err(fault @ (AnswerFault::Forged(_) | AnswerFault::Another)) => Err(fault.to_string()),
-            Err(fault @ AnswerFault::Useless(_)) => {
-                // The same question would have the same answer.
-                if let Some(step) = machine.useless(now.mono_us, &mut self.chance) {
-                    self.take(step).await?;
-                }
-                Err(fault.to_string())
-            }
-        }
-    }
-
-    async fn receipt_keys(&self) -> Result<Vec<PublicKey>, String> {
-        const GONE: &str = "the journal does not answer";
-        let (reply, keys) = oneshot::channel();
-        let journal = self.journal.upgrade().ok_or(GONE)?;
-        journal.send(Request::ReceiptKeys { reply }).await.map_err(|_| GONE)?;
-        drop(journal);
-        keys.await.map_err(|_| GONE.to_owned())
-    }
-
     fn moment(&self, now: &Now) -> Moment {
         let seconds = |ms: i64| u64::try_from(ms / 1_000).ok();
         let time = self.outfit.borrow().endpoint.tls.as_ref().map(|tls| tls.time);
@@ -445,17 +258,4 @@ impl Keeper {
         self.told = Some(certificate.clone());
         self.inputs.send(Input::Certificate(certificate)).await.is_ok()
     }
-}
-
-fn wish_of(
-    slots: &Slots,
-    slot: Slot,
-    sms: &Name,
-    gw: &Name,
-    identity: &std::path::Path,
-    now: &Now,
-) -> Result<String, String> {
-    let key = slots.key(slot).map_err(|fault| fault.to_string())?.ok_or("the key is gone")?;
-    let identity: IdentityKey = crate::journal::identity(identity).map_err(|fault| crate::journal::told(&fault))?;
-    wish::signed(&key, sms, gw, &identity, now.utc_ms.unwrap_or(0))
 }

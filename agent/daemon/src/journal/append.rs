@@ -3,7 +3,7 @@
 use super::own_words::own_words;
 use super::prune::PRUNE_WRITES;
 use super::store::Store;
-use super::{Entropy, Fault, Journal, Stored, memory, personal};
+use super::{Entropy, Fault, Journal, Stored, answered, memory, personal};
 use picket_core::memory::Stated;
 use picket_core::summary::{BEHIND, VOID};
 use picket_record::body::{Body, When};
@@ -61,12 +61,13 @@ impl Journal {
     }
 
     fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {
-        let Self { store, sealer, receipts, entropy, leaves, .. } = self;
+        let Self { store, sealer, receipts, entropy, leaves, commands, .. } = self;
         store.transaction(|| {
             receipts.write(store)?;
             let mut urgent = Vec::new();
             for body in bodies {
                 let seq = insert(store, sealer, entropy, body, leaves.behind())?;
+                answered::keep(store, commands, Stated::of(body))?;
                 if body.severity >= Severity::Security {
                     store.run("INSERT INTO urgent(seq) VALUES(?1)", [seq], "cannot mark a record urgent")?;
                     urgent.push(seq);

@@ -7,29 +7,25 @@
 //! moved to `branch(pos, line)`, with their openings in `branch_open(pos)`. The opening that a branch begins under, once
 //! it is disposed of, is `branch(-base, line)`. Up to position `told` the central side has them.
 
-use super::memory;
 use super::own_words::own_words;
-use super::prune::{Authority, parts_of};
+use super::prune::Authority;
+use super::receipts::Stands;
 use super::store::Store;
 use super::{Fault, Journal};
-use picket_core::memory::{ANEW, PART, Stated};
-use picket_core::wire::{Rebased, StateRow};
+use picket_core::wire::Rebased;
 use picket_record::body::When;
 use picket_record::chain::{Found, Head, Opening, Sealer, TailState};
 use picket_record::encode::Link;
 use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::Receipt;
 use serde_json::json;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+mod apart;
 mod lines;
 
 pub(super) use lines::keep_openings;
 
-/// Records moved at once: pages that they leave take the next ones, so that moving needs little room in the file. Its
-/// log grows to the bytes that are moved, because a branch is left whole or not at all: beside the budget the file
-/// system has to have room for the records without a receipt once more, else it is tried again with the next receipt.
-const MOVE_STEP: u64 = 64;
 /// So often in an hour, successes alone, the chain may go on behind a receipt: two gateways with one identity would drive
 /// each other on.
 const LEAVES_MAX: usize = 8;
@@ -60,6 +56,8 @@ struct Candidate {
     sealer: Sealer,
     rebased: Rebased,
     opened_us: u64,
+    /// Personal data was erased: it stands in the log still.
+    erased: bool,
 }
 
 /// One row of `leaving`.
@@ -82,14 +80,20 @@ impl Leaving {
 }
 
 impl Journal {
-    /// Goes on behind a verified receipt, with its line and link; records from `first` on are left: one transaction.
+    /// Goes on behind a verified receipt, with its line and link: one transaction. Behind our own record what follows it is
+    /// left; behind another's, what has no receipt, and this file was put back.
     pub(super) fn leave(
         &mut self,
         receipt: &Receipt,
         (line, link): (&str, Link),
-        first: u64,
+        stands: Stands,
         when: &When,
     ) -> Result<(), Fault> {
+        let (first, put_back) = match stands {
+            // What is up to the mark is of both histories.
+            Stands::OnOurs => (receipt.upto + 1, None),
+            Stands::OnAnother => (self.receipts.upto() + 1, Some(self.receipts.upto())),
+        };
         let own = self.sealer.head();
         let tail_state = if self.receipts.is_new() { TailState::Reset } else { TailState::Rollback };
         let behind = Head { ep: own.ep.max(receipt.ep), seq: receipt.upto, link: receipt.head };
@@ -104,17 +108,22 @@ impl Journal {
         let (mut sealer, open) =
             Sealer::open(origin, identity, (self.entropy)(), behind, &opening, when).map_err(refused)?;
         let store = &self.store;
-        let mut summed_up = 0;
+        let (mut summed_up, mut erased) = (0, false);
         let done = store.transaction(|| {
             summed_up = super::summaries::summed_up_before(store, first)?;
-            set_apart(store, first, receipt.upto, own.seq)?;
+            apart::set_apart(store, first, receipt.upto, own.seq)?;
             super::receipts::write(store, receipt, line)?;
             let doing = "cannot store an epoch behind a receipt";
             store.put(&open, doing)?;
             store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", (sealer.head().ep, open.seq), doing)?;
-            say_all_again(store, &mut sealer, summed_up, when)?;
-            let erased = super::personal::left_behind(store, (first, own.seq), when)?;
-            erased.map_or(Ok(()), |body| super::prune::write(store, &mut sealer, &body).map(drop))
+            apart::say_all_again(store, &mut sealer, summed_up, when)?;
+            let left = super::personal::left_behind(store, (first, own.seq), when)?;
+            let held = put_back.map_or(Ok(None), |last| super::personal::put_back(store, last, when))?;
+            for body in left.into_iter().chain(held) {
+                erased = true;
+                super::prune::write(store, &mut sealer, &body)?;
+            }
+            Ok(())
         });
         let rebased = Rebased {
             tail: tail_state.as_str().to_owned(),
@@ -124,8 +133,9 @@ impl Journal {
             left: (own.seq + 1).saturating_sub(first),
             branch: None,
             summed_up,
+            nameless_from: if put_back.is_some() { 1 } else { first },
         };
-        let candidate = Candidate { sealer, rebased, opened_us: when.mono_us };
+        let candidate = Candidate { sealer, rebased, opened_us: when.mono_us, erased };
         if let Err(fault) = done {
             self.leaves.undecided = Some(candidate);
             return Err(fault);
@@ -134,11 +144,15 @@ impl Journal {
     }
 
     fn adopt(&mut self, candidate: Candidate) -> Result<(), Fault> {
-        let Candidate { sealer, mut rebased, opened_us } = candidate;
+        let Candidate { sealer, mut rebased, opened_us, erased } = candidate;
+        if erased {
+            self.store.cut_log();
+        }
         self.sealer = sealer;
         self.closed = false;
         self.epoch_opened_us = opened_us;
         self.declared.clear();
+        self.handed = rebased.upto;
         self.leaves.at_us.push_back(opened_us);
         rebased.branch = untold_branch(&self.store)?;
         self.leaves.behind = Some(rebased.upto);
@@ -159,6 +173,19 @@ impl Journal {
             self.adopt(candidate)?;
         }
         Ok(there)
+    }
+
+    /// Whether one that failed did not take place: the file answers, and its epoch is not there.
+    pub(super) fn has_not_left(&mut self) -> Result<bool, Fault> {
+        if self.store.broken() {
+            return Ok(false);
+        }
+        let Some(candidate) = &self.leaves.undecided else { return Ok(true) };
+        let head = candidate.sealer.head();
+        let line = self.store.line(head.seq)?;
+        let there = line.is_some_and(|line| super::tail::link_of(&line) == Some(head.link));
+        self.leaves.undecided.take_if(|_| !there);
+        Ok(!there)
     }
 
     /// What happened since this was asked last: to be told before anything else.
@@ -205,10 +232,13 @@ impl Journal {
             super::prune::write(store, sealer, &body)?;
             let doing = "cannot dispose of a branch";
             for table in ["branch", "branch_open"] {
-                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2 OR pos = -?1");
+                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2");
                 store.run(&sql, (leaving.base, leaving.end()), doing)?;
             }
-            Ok(())
+            // The part that lies among the records is verified with the opening that was kept; it goes with that part.
+            let sql =
+                "DELETE FROM branch WHERE pos = -?1 AND NOT EXISTS (SELECT 1 FROM record WHERE seq BETWEEN ?2 AND ?3)";
+            store.run(sql, (leaving.base, leaving.first, leaving.kept), doing).map(drop)
         })?;
         Ok(true)
     }
@@ -226,90 +256,4 @@ pub(super) fn untold_branch(store: &Store) -> Result<Option<(u64, u64)>, Fault> 
 pub(super) fn first_untold(store: &Store) -> Result<Option<u64>, Fault> {
     let sql = "SELECT min(first) FROM leaving WHERE told < base + last - first";
     store.row(sql, [], "cannot read the branches", |row| row.get(0)).map(Option::flatten)
-}
-
-/// Notes what is left, and moves what stands in the way of the numbers behind `upto`.
-fn set_apart(store: &Store, first: u64, upto: u64, last: u64) -> Result<(), Fault> {
-    let doing = "cannot set a branch apart";
-    if first > last {
-        return Ok(());
-    }
-    let sql = "SELECT coalesce(max(base + last - first), 0) + 1 FROM leaving";
-    let base: u64 = store.row(sql, [], doing, |row| row.get(0))?.unwrap_or(1);
-    let leaving = Leaving { base, first, kept: upto.min(last), last };
-    let sql = "INSERT INTO leaving(base, first, kept, last, told) VALUES(?1, ?2, ?3, ?4, ?1 - 1)";
-    store.run(sql, (base, first, leaving.kept, last), doing)?;
-    let mut from = upto + 1;
-    while from <= last {
-        let to = (from + MOVE_STEP - 1).min(last);
-        let sql = "INSERT INTO branch(pos, line) SELECT seq - ?1 + ?2, line FROM record WHERE seq BETWEEN ?3 AND ?4";
-        store.run(sql, (first, base, from, to), doing)?;
-        store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (from, to), doing)?;
-        from = to + 1;
-    }
-    let sql = "INSERT INTO branch_open(pos) SELECT seq - ?1 + ?2 FROM epoch WHERE seq > ?3";
-    store.run(sql, (first, base, upto), doing)?;
-    store.run("DELETE FROM epoch WHERE seq > ?1", [upto], doing)?;
-    // Summaries of the branch are no summaries of the chain, and do not outlive it.
-    store.run("DELETE FROM summary WHERE seq >= ?1", [first], doing)?;
-    super::lost::forget_declared(store)?;
-    store.run("DELETE FROM urgent WHERE seq > ?1", [upto], doing).map(drop)
-}
-
-/// Memory as it is, in the new branch: rows that only the old one said are said again, and what the old one took back
-/// does not return when everything is folded again. Each part says which of how many it is, and alarms come before what
-/// guards did about them: the central side follows it.
-fn say_all_again(store: &Store, sealer: &mut Sealer, summed_up: u64, when: &When) -> Result<(), Fault> {
-    let mut rows = renumbered(memory::rows(store)?, sealer.head().seq);
-    for row in rows.iter_mut().filter(|row| row.key == picket_core::summary::ROW) {
-        row.body = json!({ "to": summed_up }).to_string();
-    }
-    rows.sort_by_key(|row| !row.key.starts_with("alarm/"));
-    let mut parts = parts_of(rows);
-    if parts.is_empty() {
-        parts.push(serde_json::Map::new());
-    }
-    let of = parts.len();
-    for (n, part) in parts.into_iter().enumerate() {
-        let mut data = json!({ (picket_core::memory::KEPT): part, (PART): [n + 1, of] });
-        if n == 0 {
-            data[ANEW] = true.into();
-        }
-        let body = own_words(when, Kind::Snapshot, Severity::Info, data);
-        let seq = super::prune::write(store, sealer, &body)?;
-        memory::apply(store, seq, Stated::of(&body))?;
-    }
-    Ok(())
-}
-
-/// Numbers of the left branch that are to be given again move below them, in the order they had.
-fn renumbered(mut rows: Vec<StateRow>, below: u64) -> Vec<StateRow> {
-    let mut said: Vec<u64> = rows.iter().map(|row| row.seq).collect();
-    said.sort_unstable_by(|a, b| b.cmp(a));
-    said.dedup();
-    let mut highest = below;
-    let mut moved = BTreeMap::new();
-    for seq in said {
-        let number = seq.min(highest).max(1);
-        moved.insert(seq, number);
-        highest = number.saturating_sub(1);
-    }
-    for row in &mut rows {
-        row.seq = moved.get(&row.seq).copied().unwrap_or(row.seq);
-    }
-    rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_are_given_again_move_below_in_the_order_they_had() {
-        let row = |seq| StateRow { key: format!("row/{seq}"), body: "1".into(), seq };
-        let moved = renumbered([3, 9, 40, 41, 41, 60].map(row).to_vec(), 11);
-        assert_eq!(moved.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 8, 9, 10, 10, 11]);
-        let few = renumbered([7, 8, 9].map(row).to_vec(), 2);
-        assert_eq!(few.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 1, 2]);
-    }
 }

@@ -39,7 +39,7 @@ pub struct Papers {
     pub identity: String,
     /// Every version of the root document; empty where none is installed.
     pub root: String,
-    /// The order in force as received, with its line feed; empty without one.
+    /// Orders and commands as received, oldest first, each with its line feed; empty without any.
     pub orders: String,
 }
 
@@ -74,7 +74,7 @@ impl Journal {
     /// What a bundle of a range needs, and which range that becomes: a stranger begins at an opening.
     pub fn papers(&self, range: Range) -> Result<Papers, Fault> {
         let (from, to) = self.widened(range)?;
-        let (root, orders) = (self.root_text()?, self.order_line()?.map_or(String::new(), |line| line + "\n"));
+        let (root, orders) = (self.root_text()?, self.order_lines()?);
         let origin = &self.credentials.origin;
         Ok(Papers {
             site: origin.site.to_string(),

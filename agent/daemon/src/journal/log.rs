@@ -4,7 +4,7 @@
 //! A cut spoils the last commit at most, because each is synced before the next begins. So a header that does not check,
 //! or two commits from a bad frame on, are damage. Damage to the last commit looks like a cut, and is none of ours.
 
-use super::Fault;
+use super::{Fault, aside};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{BufReader, ErrorKind, Read};
@@ -26,8 +26,8 @@ pub(super) fn damaged(file: &Path) -> Result<Option<Value>, Fault> {
         opened => damage(&mut BufReader::new(opened.map_err(fault)?)).map_err(fault)?,
     };
     let Some(cause) = cause else { return Ok(None) };
-    let free = (1..10_000_u32).map(|n| beside(file, &format!(".damaged-log-{n}"))).find(|path| !path.exists());
-    let kept = free.filter(|aside| fs::copy(&log, aside).is_ok()).map(|aside| aside.display().to_string());
+    let free = aside::free(file, aside::LOG)?;
+    let kept = fs::copy(&log, &free).is_ok().then(|| free.display().to_string());
     Ok(Some(json!({ "what": "log", "cause": cause, "aside": kept })))
 }
 

@@ -19,6 +19,8 @@ use picket_record::root::Roots;
 use serde_json::Value;
 
 const ROOT: &str = "root";
+/// Prefix of the name that an order is kept under.
+pub(super) const ORDER: &str = "order/";
 
 impl Credentials {
     /// Takes a root document that goes on from the pinned one; whether it is newer.
@@ -104,7 +106,14 @@ impl Journal {
         }
         match Command::verify(line, key) {
             Err(refusal) => refused("command", 0, refusal.reason(), refusal.to_string()),
-            Ok((command, link)) => self.judge_command(command, link, &roots.in_force().sms, when),
+            Ok((command, link)) => {
+                let n = command.n;
+                let checked = self.judge_command(command, link, &roots.in_force().sms, when);
+                if matches!(checked, Checked::Command { judged: Ok(()), .. }) {
+                    self.commands.heard(n, link, line);
+                }
+                checked
+            }
         }
     }
 
@@ -231,7 +240,7 @@ impl Journal {
 }
 
 fn order_name(link: &Link) -> String {
-    format!("order/{}", base64url(link))
+    format!("{ORDER}{}", base64url(link))
 }
 
 fn register_name(sha256: &[u8; 32]) -> String {

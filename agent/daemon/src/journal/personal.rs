@@ -1,7 +1,8 @@
 //! Personal data beside records: salted, stored and deleted in the transaction of the record that says so.
 //!
 //! **Layout.** `personal(seq, salt, text)`: what record `seq` commits to, while it is kept. It goes with its record when
-//! that is disposed of, set aside or left with a branch, and by a `personal.erased` record before.
+//! that is disposed of, set aside or left with a branch, by a `personal.erased` record before, and where the file was put
+//! back and such a record may be lost.
 
 use super::own_words::own_words;
 use super::store::Store;
@@ -16,6 +17,9 @@ use picket_record::kind::{Kind, Severity};
 use picket_record::personal::{Disclosure, Personal, SALT_BYTES};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+
+/// Member of a `personal.erased` record that names what a file held that was put back.
+const PUT_BACK: &str = "rollback";
 
 /// What opens the commitment of a body, with a salt of its own; none where it says nothing of a person.
 pub(super) fn salted(body: &Body, entropy: &mut super::Entropy) -> Option<Disclosure> {
@@ -33,7 +37,8 @@ pub(super) fn keep(store: &Store, seq: u64, opening: &Disclosure) -> Result<(), 
 
 /// Erases what a `personal.erased` record names, inside its transaction, and again where everything is folded anew.
 pub(super) fn erase(store: &Store, seq: u64, data: &Map<String, Value>) -> Result<(), Fault> {
-    for range in erased(seq, data) {
+    let put_back = data.get(PUT_BACK).and_then(|range| Some((range.get(0)?.as_u64()?, range.get(1)?.as_u64()?)));
+    for range in erased(seq, data).into_iter().chain(put_back.filter(|(_, last)| *last < seq)) {
         forget(store, range)?;
     }
     Ok(())
@@ -46,16 +51,31 @@ pub(super) fn forget(store: &Store, range: (u64, u64)) -> Result<(), Fault> {
 }
 
 /// Records of a branch that is left give their numbers away, and what stands beside them would be taken for another
-/// record's: it is erased, and that is stated. `first` is the first number of the branch.
-pub(super) fn left_behind(store: &Store, (first, last): (u64, u64), when: &When) -> Result<Option<Body>, Fault> {
-    let doing = "cannot look for personal data of a branch";
+/// record's: it is erased, and that is stated. `range` is that of the branch.
+pub(super) fn left_behind(store: &Store, range: (u64, u64), when: &When) -> Result<Option<Body>, Fault> {
+    let_go(store, ("branch", "the branch was left"), range, when)
+}
+
+/// A file that was put back, or lost its end, may lack erasures that were stated since: what it holds beside records up to
+/// a number may have been erased before, so it goes, and that is stated. The central side keeps what it may.
+pub(super) fn put_back(store: &Store, last: u64, when: &When) -> Result<Option<Body>, Fault> {
+    let_go(store, (PUT_BACK, "the journal was put back: what erased them may be lost"), (1, last), when)
+}
+
+fn let_go(
+    store: &Store,
+    (member, authority): (&str, &str),
+    range: (u64, u64),
+    when: &When,
+) -> Result<Option<Body>, Fault> {
+    let doing = "cannot look for personal data that goes";
     let sql = "SELECT count(*) FROM personal WHERE seq BETWEEN ?1 AND ?2";
-    let n: u64 = store.row(sql, (first, last), doing, |row| row.get(0))?.unwrap_or(0);
+    let n: u64 = store.row(sql, range, doing, |row| row.get(0))?.unwrap_or(0);
     if n == 0 {
         return Ok(None);
     }
-    forget(store, (first, last))?;
-    let data = json!({ "branch": [first, last], "n": n, "authority": "the branch was left" });
+    forget(store, range)?;
+    let data = json!({ (member): [range.0, range.1], "n": n, "authority": authority });
     Ok(Some(own_words(when, Kind::PersonalErased, Severity::Notice, data)))
 }
 

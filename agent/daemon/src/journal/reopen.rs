@@ -29,6 +29,7 @@ impl Journal {
         tracing::warn!(faults = damage.len(), "the journal was opened again after a fault of the disk");
         // What was found may have taken records along that were told outside: without them no receipt would go on.
         let lost = if damage.len() > 1 { self.lost_at_the_end()? } else { Vec::new() };
+        super::aside::bound(&self.store, &file, budget, &mut damage)?;
         self.state_lost(&lost, damage, when)?;
         salvage::told(&self.store)
     }

@@ -1,5 +1,5 @@
 //! Age: disposing of what has been kept for its time, judged by receipts alone. The clock of a gateway may be wrong, and
-//! then nothing is disposed of that the central side does not call old.
+//! then nothing is disposed of that the central side does not call old. Its clock may be wrong too: two receipts agree.
 //!
 //! What was left with a branch, or set aside as damaged, has no receipt of its own. It was written before the chain went
 //! on in its place: it is as old as the first record behind it at least.
@@ -84,17 +84,25 @@ impl Journal {
         })
     }
 
-    /// The last record that the central side had so many days before its newest receipt; of that and of the newest one
-    /// that is written, the earlier day counts. One receipt with a wrong day makes nothing old: a later day says nothing,
-    /// nor does an old one behind one that is not old.
+    /// The last record that the central side had for so many days, where two receipts agree that it did. The present is
+    /// the earlier day of the two newest receipts of different days; what a receipt names is as old as the later of its
+    /// day and the next one. So a wrong day, ahead or behind, makes nothing old before it is told past its own midnight,
+    /// nor does an old day behind one that is not old.
     fn aged_to(&self) -> Result<Option<u64>, Fault> {
         let doing = "cannot look for old receipts";
-        let written: Option<i64> =
-            self.store.row("SELECT day FROM receipt ORDER BY n DESC LIMIT 1", [], doing, |row| row.get(0))?;
-        let Some(written) = written else { return Ok(None) };
-        let today = self.receipts.waiting_day().map_or(written, |day| day.min(written));
-        let sql = "SELECT max(upto) FROM receipt WHERE day <= ?1 - ?2
+        let sql = "SELECT day FROM receipt WHERE ?1 IS NULL OR day <> ?1 ORDER BY n DESC LIMIT 1";
+        let before = |day: Option<i64>| self.store.row(sql, [day], doing, |row| row.get::<_, i64>(0));
+        let newest = match self.receipts.waiting_day() {
+            None => before(None)?,
+            waits => waits,
+        };
+        let Some(newest) = newest else { return Ok(None) };
+        let Some(agreeing) = before(Some(newest))? else { return Ok(None) };
+        let sql = "SELECT max(upto) FROM receipt AS held WHERE day <= ?1 - ?2
+                   AND (SELECT day FROM receipt AS next WHERE next.n > held.n AND next.day <> held.day ORDER BY n LIMIT 1)
+                       <= ?1 - ?2
                    AND n < (SELECT min(n) FROM receipt WHERE day > ?1 - ?2 AND day <= ?1)";
-        self.store.row(sql, (today, self.retention.days), doing, |row| row.get(0)).map(Option::flatten)
+        let values = (newest.min(agreeing), self.retention.days);
+        self.store.row(sql, values, doing, |row| row.get(0)).map(Option::flatten)
     }
 }

@@ -1,9 +1,9 @@
 //! A file that SQLite cannot read: its readable rows go to a new file that takes its place, and what they say is folded
-//! again. The damaged file is renamed, never deleted. A power cut at any point leaves one of the two in place.
+//! again. The damaged file is renamed (see `aside`). A power cut at any point leaves one of the two in place.
 
 use super::damage::Damage;
 use super::store::Store;
-use super::{Fault, memory};
+use super::{Fault, aside, memory};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde_json::json;
@@ -92,13 +92,13 @@ fn sound(store: Store) -> Result<Store, Fault> {
 pub(super) fn replace(file: &Path, budget: u64, cause: &str) -> Result<Store, Fault> {
     let fresh = with_suffix(file, ".new");
     remove(&fresh)?;
-    let aside = free_name(file)?;
+    let away = aside::free(file, aside::JOURNAL)?;
     let store = Store::open(&fresh, budget)?;
     store.transaction(|| {
         let kept = carry_over(&store, file)?;
         memory::refold(&store)?;
         let mut damage = untold(&store)?;
-        damage.push(json!({ "what": "file", "cause": cause, "kept": kept, "aside": aside.display().to_string() }));
+        damage.push(json!({ "what": "file", "cause": cause, "kept": kept, "aside": away.display().to_string() }));
         note(&store, &damage)
     })?;
     drop(store);
@@ -116,10 +116,10 @@ fn finish(file: &Path, budget: u64) -> Result<(), Fault> {
     if !whole {
         return remove(&fresh);
     }
-    let aside = free_name(file)?;
+    let away = aside::free(file, aside::JOURNAL)?;
     // The log first: beside the new file it would be taken for its own.
     for suffix in ["-wal", ""] {
-        rename(&with_suffix(file, suffix), &with_suffix(&aside, suffix))?;
+        rename(&with_suffix(file, suffix), &with_suffix(&away, suffix))?;
     }
     rename(&fresh, file)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -198,13 +198,6 @@ fn copy(
         copied += done as u64;
     }
     Ok(copied)
-}
-
-fn free_name(file: &Path) -> Result<PathBuf, Fault> {
-    let free = (1..10_000u32).map(|n| with_suffix(file, &format!(".damaged-{n}"))).find(|path| !path.exists());
-    free.ok_or_else(|| {
-        Fault::Refused(format!("{}: too many damaged journals lie beside it; move them away", file.display()))
-    })
 }
 
 fn with_suffix(file: &Path, suffix: &str) -> PathBuf {

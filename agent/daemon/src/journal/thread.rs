@@ -46,7 +46,7 @@ pub fn serve(
                 mending.send_if_modified(|mends| replaced(mends, None));
                 Some(stored)
             }
-            Request::Send { session, batch } => match send(&journal, session, &batch, inputs, parcels) {
+            Request::Send { session, batch } => match send(&mut journal, session, &batch, inputs, parcels) {
                 Ok(answer) => answer,
                 Err(Gone) => return,
             },
@@ -161,7 +161,7 @@ struct Gone;
 
 /// Hands a batch to the link. How far it goes is told before the link can say that it left.
 fn send(
-    journal: &Journal,
+    journal: &mut Journal,
     session: u32,
     batch: &Batch,
     inputs: &mpsc::Sender<Input>,
@@ -172,8 +172,14 @@ fn send(
         Ok(Some(lines)) => {
             let packed = Input::Packed { session, lane, through: lines.through, bytes: lines.bytes };
             inputs.blocking_send(packed).map_err(|_| Gone)?;
+            let through = lines.through;
             match parcels.try_send(Parcel::Batch { session, lane, lines }) {
-                Ok(()) => return Ok(None),
+                Ok(()) => {
+                    if !matches!(batch, Batch::Branch { .. }) {
+                        journal.handed(through);
+                    }
+                    return Ok(None);
+                }
                 Err(_) => Err("the link does not take batches".to_owned()),
             }
         }

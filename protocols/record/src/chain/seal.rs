@@ -175,12 +175,6 @@ impl Sealer {
     pub fn opened(&self) -> u64 {
         self.opened
     }
-
-    /// Whether the epoch is full but for its `epoch.close`, so that the next one must be opened.
-    pub fn is_full(&self) -> bool {
-        let records = self.head.seq - self.opened + 1;
-        records + 1 >= EPOCH_RECORDS_MAX
-    }
 }
 
 /// What the key of an epoch signs to prove that its holder has it.

@@ -3,7 +3,7 @@
 use super::*;
 
 fn rebased(head: u64, branch: Option<(u64, u64)>) -> Rebased {
-    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch, summed_up: 0 }
+    Rebased { tail: "rollback".into(), found: 300, upto: 200, head, left: 290, branch, summed_up: 0, nameless_from: 1 }
 }
 
 #[test]

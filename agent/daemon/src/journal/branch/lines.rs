@@ -89,7 +89,10 @@ pub(in crate::journal) fn keep_openings(store: &Store, (from, to): (u64, u64)) -
                    WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?2) AND seq BETWEEN ?3 AND ?4";
         store.run(sql, (base, stays, from, to), doing)?;
     }
-    Ok(())
+    // One whose last lines go needs none.
+    let sql = "DELETE FROM branch WHERE pos IN (SELECT -base FROM leaving WHERE kept BETWEEN ?1 AND ?2
+               AND NOT EXISTS (SELECT 1 FROM branch WHERE pos BETWEEN base AND base + last - first))";
+    store.run(sql, (from, to), doing).map(drop)
 }
 
 fn next_leaving(store: &Store, after: u64) -> Result<Option<Leaving>, Fault> {

@@ -389,6 +389,76 @@ fn a_receipt_that_asks_back_behind_our_own_record_is_gone_on_behind_once() {
 }
 
 #[test]
+fn the_opening_of_what_lies_among_the_records_stays_where_the_rest_of_a_branch_goes() {
+    use crate::journal::prune::{SPACE, dispose};
+    let (_site, mut journal, line) = put_back();
+    journal.append(&vec![beat(); 30]).unwrap();
+    journal.receipt(&line, &at(9)).unwrap();
+    let through = told(&mut journal).branch.unwrap().1;
+    journal.branch_told(through).unwrap();
+    // Its records from 6 on are of one epoch; of what lies among the records 11 to 20 are left.
+    journal.in_one(|store, sealer| dispose(store, sealer, &at(9), (1, 10), SPACE)).unwrap();
+    assert!(journal.dispose_of_branch(&at(9), u64::MAX, SPACE).unwrap());
+    let left: Vec<(u64, Kind)> = branch(&journal).into_iter().map(|(seq, _, kind)| (seq, kind)).collect();
+    assert_eq!((left.len(), left[0], left[1].0), (11, (6, Kind::EpochOpen), 11));
+    journal.in_one(|store, sealer| dispose(store, sealer, &at(9), (11, 20), SPACE)).unwrap();
+    assert_eq!(count(&journal, "branch"), 0, "and goes with the last of them");
+}
+
+#[test]
+fn what_is_on_its_way_to_the_central_side_is_waited_for_before_the_chain_goes_on_behind_its_mark() {
+    use crate::journal::thread::{Request, serve};
+    use picket_core::wire::Input;
+    use tokio::sync::{mpsc, watch};
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 8]).unwrap();
+    let asked = |n, upto| {
+        let paper = receipt(&journal, n, upto);
+        signed(&Receipt { rebase: Some((upto, paper.head)), state: State::Fork, ..paper })
+    };
+    let papers = [asked(1, 4), asked(2, 7), asked(3, 9)];
+    let (requests, wanted) = mpsc::channel(8);
+    let (inputs, mut taken) = mpsc::channel(32);
+    let (parcels, _carried) = mpsc::channel(8);
+    let (mending, _seen) = watch::channel(None);
+    requests.try_send(Request::Send { session: 1, batch: Batch::Range { from: 1, to: 9 } }).unwrap();
+    for line in papers {
+        requests.try_send(Request::Receipt { line, when: at(9) }).unwrap();
+    }
+    drop(requests);
+    serve(journal, wanted, &inputs, &parcels, &mending);
+    drop(inputs);
+    let mut told = Vec::new();
+    while let Some(input) = taken.blocking_recv() {
+        match input {
+            Input::Rebased(rebased) => told.push(format!("behind {}, {} left", rebased.upto, rebased.left)),
+            Input::Receipted(receipted) => told.push(format!("receipted to {}", receipted.upto)),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["receipted to 4", "receipted to 7", "behind 9, 1 left", "receipted to 9"]);
+}
+
+#[test]
+fn a_mark_that_there_is_no_room_to_go_on_behind_is_a_receipt_like_any_other() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![large(); 40]).unwrap();
+    let own = head(&journal);
+    let paper = receipt(&journal, 1, 2);
+    let asked = |n| signed(&Receipt { n, rebase: Some((2, paper.head)), state: State::Fork, ..paper.clone() });
+    journal.store.by_hand("PRAGMA max_page_count=1");
+    assert_eq!(journal.receipt(&asked(1), &at(9)).unwrap().upto, 2);
+    assert_eq!((journal.newest_receipt(), head(&journal), journal.rebased()), (1, own, None));
+    journal.store.by_hand("PRAGMA max_page_count=100000");
+    journal.append(&[beat()]).unwrap();
+    assert_eq!((count(&journal, "receipt"), count(&journal, "leaving")), (1, 0));
+    journal.receipt(&asked(2), &at(9)).unwrap();
+    assert_eq!(told(&mut journal).left, own + 1 - 2);
+}
+
+#[test]
 fn one_whose_last_record_is_the_mark_goes_on_with_an_opening_and_leaves_nothing() {
     let mut site = Site::new();
     let (mut journal, _) = site.start();

@@ -259,3 +259,47 @@ fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
         assert_eq!(found(&site.start().0), Vec::<Value>::new(), "{sql}: it is stated once");
     }
 }
+
+#[test]
+fn what_was_set_aside_takes_no_more_than_the_journal_may_the_eldest_go_and_a_record_says_so() {
+    const MIB: u64 = 1024 * 1024;
+    let mut site = Site { budget: 8 * MIB, ..Site::new() };
+    let path = |site: &Site, rest: &str| site.folder.path().join(format!("journal.db{rest}"));
+    let make = |site: &Site, rest, mib: u64| fs::File::create(path(site, rest)).unwrap().set_len(mib * MIB).unwrap();
+    for (rest, mib) in [(".damaged-1", 5), (".damaged-1-wal", 1), (".damaged-log-2", 1), (".damaged-10", 3)] {
+        make(&site, rest, mib);
+    }
+    drop(site.start());
+    let (journal, _) = site.start();
+    let there = |site: &Site| {
+        let mut names = site.names();
+        names.retain(|name| name.contains("damaged"));
+        names
+    };
+    assert_eq!(there(&site), ["journal.db.damaged-10", "journal.db.damaged-log-2"]);
+    assert_eq!(found(&journal), Vec::<Value>::new(), "once");
+    let said = lines(&journal)
+        .iter()
+        .filter_map(|line| Parsed::read_bytes(line).ok())
+        .map(|record| record.data())
+        .find(|data| data.contains_key("found"));
+    let said = said.unwrap_or_else(|| panic!("{:?}", kinds(&journal)));
+    let gone = &said["found"][0];
+    assert_eq!(
+        (&gone["what"], &gone["to"], &gone["n"], &gone["bytes"]),
+        (&json!("aside"), &json!(1), &json!(2), &json!(6 * MIB))
+    );
+    assert_eq!(
+        kinds(&journal)[..2],
+        [Kind::EpochOpen, Kind::LogGenesis],
+        "what lies beside a new journal is no damage of it"
+    );
+    drop(journal);
+    // The youngest stays, whatever its size.
+    make(&site, ".damaged-11", 30);
+    drop(site.start());
+    assert_eq!(there(&site), ["journal.db.damaged-11"]);
+    site.by_hand("PRAGMA user_version=77777777");
+    drop(site.start());
+    assert_eq!(there(&site)[..1], ["journal.db.damaged-12"], "numbers rise, and the eldest goes: {:?}", there(&site));
+}

@@ -1,3 +1,4 @@
+use super::branches::Image;
 use super::*;
 use picket_core::sensitivity::{Channel, Label, Sensitivity};
 use picket_record::personal::{Disclosure, Personal, PersonalText};
@@ -172,21 +173,74 @@ fn a_text_goes_with_its_record_when_that_is_disposed_of() {
 }
 
 #[test]
-fn a_branch_that_is_left_takes_its_texts_along_and_says_so() {
+fn a_branch_that_is_left_takes_its_texts_along_out_of_the_log_too_and_says_so() {
     let mut site = Site::new();
     let (mut journal, _) = site.start();
     journal.append(&[act("door/A", "Ines")]).unwrap();
     let kept = head(&journal);
     receive(&mut journal, 1, kept);
     let acts = acted(&mut journal);
-    let other = Receipt { n: 2, upto: kept + 2, head: [7; 32], ..receipt(&journal, 2, kept) };
-    journal.receipt(&signed(&other), &at(2)).unwrap();
-    assert_eq!(openings(&journal), [kept]);
+    let mark = receipt(&journal, 2, kept + 1);
+    let mark = Receipt { rebase: Some((kept + 1, mark.head)), state: State::Fork, ..mark };
+    journal.receipt(&signed(&mark), &at(2)).unwrap();
+    assert_eq!(openings(&journal), [kept], "the file lost nothing: what is before the mark stays");
+    assert!(!lies_there(&site, NAME));
     let all = lines(&journal);
     let last = Parsed::read_bytes(all.last().unwrap()).unwrap();
     assert_eq!(last.kind, Kind::PersonalErased);
-    assert_eq!(last.data()["branch"], json!([kept + 1, acts[1]]));
+    assert_eq!(last.data()["branch"], json!([kept + 2, acts[1]]));
     assert_eq!(last.data()["n"], json!(2));
+    assert_eq!(journal.rebased().unwrap().nameless_from, kept + 2);
+}
+
+/// What the last record states to be erased because the file was put back.
+fn put_back(journal: &Journal) -> (Kind, Value, Value) {
+    let all = lines(journal);
+    let said = all.iter().map(|line| Parsed::read_bytes(line).unwrap());
+    let said = said.rev().find(|record| record.kind == Kind::PersonalErased).expect("it is stated");
+    (said.kind, said.data()["rollback"].clone(), said.data()["n"].clone())
+}
+
+#[test]
+fn a_name_that_was_erased_does_not_come_back_for_good_with_an_image_of_the_disk() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let acts = acted(&mut journal);
+    let last = head(&journal);
+    receive(&mut journal, 1, last);
+    let image = Image::take(&site);
+    journal.append(&[erasure(json!([acts[0]]))]).unwrap();
+    let line = signed(&receipt(&journal, 2, head(&journal)));
+    drop(journal);
+    image.put_back();
+    let (mut journal, _) = site.start();
+    journal.append(&[act("door/C", "Ines")]).unwrap();
+    assert_eq!(openings(&journal)[..2], acts, "nobody told it yet");
+    journal.receipt(&line, &at(9)).unwrap();
+    assert_eq!(openings(&journal), [0; 0]);
+    assert!(!lies_there(&site, NAME));
+    assert_eq!(put_back(&journal), (Kind::PersonalErased, json!([1, last]), json!(2)));
+    assert_eq!(journal.rebased().unwrap().nameless_from, 1);
+    // A page of before that comes back once more is held against the record.
+    journal.store.by_hand(&format!("INSERT INTO personal VALUES({}, zeroblob(16), '{{}}')", acts[0]));
+    crate::journal::memory::refold(&journal.store).unwrap();
+    assert_eq!(openings(&journal), [0; 0]);
+}
+
+#[test]
+fn a_file_that_lost_what_it_has_a_receipt_for_keeps_no_name_that_may_have_been_erased() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let acts = acted(&mut journal);
+    journal.append(&vec![beat(); 9]).unwrap();
+    let last = head(&journal);
+    receive(&mut journal, 1, last);
+    drop(journal);
+    site.by_hand("UPDATE record SET line = 'x' WHERE seq > 8");
+    let (journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.personal.len()), ("rollback", 0));
+    assert!(acts[1] <= 8 && openings(&journal).is_empty() && !lies_there(&site, NAME));
+    assert_eq!(put_back(&journal), (Kind::PersonalErased, json!([1, 8]), json!(2)));
 }
 
 #[test]

@@ -22,7 +22,8 @@ fn disposed(journal: &Journal) -> Vec<Value> {
     records.filter(|record| record.kind == Kind::RecordsDisposed).map(|record| record.data().into()).collect()
 }
 
-/// Two epochs; the first holds an alarm that is still open and the summary of a day. The receipt for all of it is of day 0.
+/// Two epochs; the first holds an alarm that is still open and the summary of a day. The receipts for all of it are
+/// of days 0 and 1.
 fn old() -> (Site, Journal) {
     let mut site = Site::new();
     let (mut journal, _) = site.start();
@@ -33,19 +34,18 @@ fn old() -> (Site, Journal) {
     let (mut journal, _) = site.start();
     journal.append(&[beat()]).unwrap();
     day(&mut journal, 0);
+    day(&mut journal, 1);
     (site, journal)
 }
 
 #[test]
 fn what_has_had_a_receipt_for_its_days_goes_and_says_on_whose_authority() {
     let (mut site, mut journal) = old();
-    day(&mut journal, 29);
-    journal.append(&[beat()]).unwrap();
-    assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0));
-    day(&mut journal, 30);
-    let mut late = beat();
-    late.when = at(61_000_000);
-    journal.append(&[late]).unwrap();
+    day(&mut journal, 31);
+    look(&mut journal, 1);
+    assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0), "no other receipt agrees that it is that day");
+    day(&mut journal, 32);
+    look(&mut journal, 2);
     assert_eq!(numbers(&journal)[0], 7, "the current epoch stays whole");
     let authority = "retention of the settings";
     assert_eq!(disposed(&journal), [json!({ "from": 1, "to": 6, "why": "age", "authority": authority })]);
@@ -71,7 +71,8 @@ fn a_clock_of_the_gateway_that_runs_ahead_disposes_of_nothing() {
 #[test]
 fn another_authority_may_set_another_time() {
     let (_site, mut journal) = old();
-    day(&mut journal, 2);
+    day(&mut journal, 3);
+    day(&mut journal, 4);
     journal.retain(Some(2), "order 4 of the central side");
     journal.append(&[beat()]).unwrap();
     assert_eq!(disposed(&journal)[0]["authority"], "order 4 of the central side");
@@ -80,7 +81,8 @@ fn another_authority_may_set_another_time() {
 #[test]
 fn a_summary_outlives_its_records_with_the_opening_that_it_is_verified_with() {
     let (mut site, mut journal) = old();
-    day(&mut journal, 1);
+    day(&mut journal, 2);
+    day(&mut journal, 3);
     journal.retain(Some(1), "test");
     journal.append(&[beat()]).unwrap();
     assert_eq!(numbers(&journal)[0], 7);
@@ -138,7 +140,9 @@ fn what_no_summary_tells_of_does_not_go_by_age() {
     drop(journal);
     let (mut journal, _) = site.start();
     day(&mut journal, 0);
+    day(&mut journal, 1);
     day(&mut journal, 60);
+    day(&mut journal, 61);
     let mut late = beat();
     late.when = at(61_000_000);
     journal.append(&[late]).unwrap();
@@ -153,20 +157,42 @@ fn look(journal: &mut Journal, minute: u64) {
 }
 
 #[test]
-fn one_receipt_of_a_wrong_day_makes_nothing_old() {
+fn one_receipt_of_a_wrong_day_makes_nothing_old_whether_or_not_another_follows_it() {
     for wrong in [4_000, -4_000] {
         let (_site, mut journal) = old();
         day(&mut journal, wrong);
+        look(&mut journal, 1);
+        assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0), "{wrong}: none came since");
         // The one behind it is written with the next append, and counts before.
         let paper = receipt(&journal, journal.newest_receipt() + 1, head(&journal));
-        let paper = Receipt { ts_ms: paper.ts_ms + DAY_MS, ..paper };
+        let paper = Receipt { ts_ms: paper.ts_ms + 2 * DAY_MS, ..paper };
         journal.receipt(&signed(&paper), &at(2)).unwrap();
-        look(&mut journal, 1);
-        assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0), "{wrong}");
-        day(&mut journal, 30);
         look(&mut journal, 2);
+        assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0), "{wrong}");
+        // The same wrong day once more.
+        day(&mut journal, wrong);
+        look(&mut journal, 3);
+        assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0), "{wrong}: twice");
+        day(&mut journal, 33);
+        day(&mut journal, 34);
+        look(&mut journal, 4);
         assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (7, 1), "{wrong}: what is old goes all the same");
     }
+}
+
+#[test]
+fn a_clock_of_the_central_side_that_was_behind_at_first_makes_nothing_old() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[body(Kind::SummaryDay, Severity::Info, json!({ "to": 1_000_000 })), beat()]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    day(&mut journal, -2_000);
+    for (minute, at) in [0, 1, 2, 3].into_iter().enumerate() {
+        day(&mut journal, at);
+        look(&mut journal, minute as u64 + 1);
+    }
+    assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0));
 }
 
 #[test]
@@ -182,13 +208,17 @@ fn what_was_left_goes_by_age_once_the_record_that_the_chain_went_on_with_is_old(
     day(&mut journal, 60);
     look(&mut journal, 1);
     day(&mut journal, 90);
+    day(&mut journal, 91);
+    day(&mut journal, 92);
     look(&mut journal, 2);
     assert_eq!((count(&journal, "branch"), disposed(&journal).len()), (moved, 0), "the central side may not have it");
     journal.branch_told(rebased.branch.unwrap().1).unwrap();
     journal.store.run("DELETE FROM receipt WHERE upto > 20 AND n < ?1", [journal.newest_receipt()], "test").unwrap();
     look(&mut journal, 3);
     assert_eq!(count(&journal, "branch"), moved, "only the receipt for what is not of it is old");
-    day(&mut journal, 120);
+    day(&mut journal, 93);
+    day(&mut journal, 124);
+    day(&mut journal, 125);
     look(&mut journal, 4);
     assert_eq!((count(&journal, "branch"), count(&journal, "branch_open")), (0, 0));
     let authority = "retention of the settings";
@@ -205,10 +235,11 @@ fn lines_that_were_set_aside_go_by_age_once_their_numbers_are_old() {
     let (mut journal, _) = site.start();
     assert_eq!((count(&journal, "quarantine"), head(&journal)), (4, 10));
     day(&mut journal, 0);
-    day(&mut journal, 29);
+    day(&mut journal, 1);
+    day(&mut journal, 31);
     look(&mut journal, 1);
     assert_eq!(count(&journal, "quarantine"), 4);
-    day(&mut journal, 30);
+    day(&mut journal, 32);
     look(&mut journal, 2);
     assert_eq!(count(&journal, "quarantine"), 2, "11 and 12 were given again later");
     let authority = "retention of the settings";
