@@ -19,23 +19,32 @@ const LATE_MAX: u64 = 10_000;
 const SQL: &str = "SELECT seq,link,line,received_ms FROM record WHERE gw=?1 AND seq>?2 AND seq<=?3
     AND kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged','snapshot') ORDER BY seq LIMIT ?4";
 
+/// What a person closed here stays closed, as far as the gateway still does not know it.
+const CLOSED: &str = "DELETE FROM open_alarm WHERE gw=?1 AND EXISTS(SELECT 1 FROM closed_alarm c WHERE c.gw=open_alarm.gw
+    AND c.alarm_id=open_alarm.alarm_id AND c.raised_seq=open_alarm.raised_seq AND c.unknown_seq=open_alarm.unknown_seq)";
+
 /// The alarms of one gateway as they stood after some record, folded in memory.
 pub(crate) struct Refold {
     memory: Connection,
     upto: u64,
     /// Rows that could not be read.
     damaged: Vec<(Row, String)>,
+    /// What persons closed before the first step.
+    closed: bool,
 }
 
 impl Refold {
     pub(crate) fn new() -> Result<Self> {
         let memory = Connection::open_in_memory()?;
         memory.execute_batch(SCHEMA)?;
-        Ok(Self { memory, upto: 0, damaged: Vec::new() })
+        Ok(Self { memory, upto: 0, damaged: Vec::new(), closed: false })
     }
 
     /// Takes the next records up to one; false when there are no more.
     pub(crate) fn step(&mut self, db: &Connection, gw: &Name, upto: u64) -> Result<bool> {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.take_closed(db, gw)?;
+        }
         let mut statement = db.prepare_cached(SQL)?;
         let rows = statement.query_map(params![gw.as_str(), self.upto, upto, STEP], Row::read)?;
         let mut found = 0;
@@ -44,33 +53,49 @@ impl Refold {
             found += 1;
             self.upto = row.seq;
             match row.record(gw) {
-                Ok(record) => alarms::fold(&self.memory, &record)?,
+                Ok(record) => {
+                    alarms::fold(&self.memory, &record)?;
+                    if record.kind == Kind::Snapshot {
+                        self.memory.prepare_cached(CLOSED)?.execute([gw.as_str()])?;
+                    }
+                }
                 Err(why) => self.damaged.push((row, why)),
             }
         }
         Ok(found == STEP)
     }
 
+    /// What a person closed here was gone when the gateway was put back once more, and had another beginning if it was
+    /// known again then.
+    fn take_closed(&self, db: &Connection, gw: &Name) -> Result<()> {
+        let columns = "gw,alarm_id,raised_seq,unknown_seq,closed_by,at_ms";
+        copy(db, &self.memory, ("closed_alarm", columns), gw)
+    }
+
     /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays.
     pub(crate) fn show(&self, db: &Connection, gw: &Name, after: u64) -> Result<()> {
         let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (ahead=0 OR raised_seq>?2)";
         db.execute(sql, params![gw.as_str(), after])?;
-        let columns = "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq";
-        let mut read = self.memory.prepare(&format!("SELECT {columns} FROM open_alarm"))?;
-        let mut write =
-            db.prepare(&format!("INSERT INTO open_alarm({columns}) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"))?;
-        let mut rows = read.query([])?;
-        while let Some(row) = rows.next()? {
-            let values = (0..11).map(|column| row.get::<_, rusqlite::types::Value>(column));
-            write.execute(rusqlite::params_from_iter(values.collect::<Result<Vec<_>>>()?))?;
-        }
-        // What a person closed here stays closed, as far as the gateway still does not know it.
-        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND EXISTS(SELECT 1 FROM closed_alarm c WHERE c.gw=open_alarm.gw
-                   AND c.alarm_id=open_alarm.alarm_id AND c.raised_seq=open_alarm.raised_seq
-                   AND c.unknown_seq=open_alarm.unknown_seq)";
-        db.execute(sql, [gw.as_str()])?;
+        let columns = "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq,ep";
+        copy(&self.memory, db, ("open_alarm", columns), gw)?;
+        // What was closed meanwhile.
+        db.execute(CLOSED, [gw.as_str()])?;
         self.damaged.iter().try_for_each(|(row, why)| set_aside(db, Table::Record, gw, row, why))
     }
+}
+
+/// Copies the rows of one gateway from one database to the other.
+fn copy(from: &Connection, to: &Connection, (table, columns): (&str, &str), gw: &Name) -> Result<()> {
+    let mut read = from.prepare(&format!("SELECT {columns} FROM {table} WHERE gw=?1"))?;
+    let count = read.column_count();
+    let places = vec!["?"; count].join(",");
+    let mut write = to.prepare(&format!("INSERT INTO {table}({columns}) VALUES({places})"))?;
+    let mut rows = read.query([gw.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let values = (0..count).map(|column| row.get::<_, rusqlite::types::Value>(column));
+        write.execute(rusqlite::params_from_iter(values.collect::<Result<Vec<_>>>()?))?;
+    }
+    Ok(())
 }
 
 /// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm.

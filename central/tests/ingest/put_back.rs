@@ -145,3 +145,35 @@ fn an_alarm_that_a_person_closed_is_open_again_where_the_reason_for_that_is_not_
     store.revoke(&name(GW), 7, "N. N.", 9).unwrap();
     assert_eq!(alarms(&scene), "known holds acked, lost holds, over holds, seen holds");
 }
+
+/// Puts the gateway back once more, and sends what it says anew.
+fn back_again(scene: &mut Scene, seed: u8, rows: Vec<(String, Value)>) {
+    let (sealer, opening) = open(seed, scene.sealer.head(), TailState::Rollback);
+    scene.sealer = sealer;
+    scene.sent.push(opening);
+    scene.seal(&said(rows, 1, 1));
+    let end = scene.sent.len();
+    assert_eq!(scene.send([end - 1, end], 20).stored, 2);
+}
+
+#[test]
+fn an_alarm_that_a_person_closed_stays_closed_however_often_its_gateway_goes_back() {
+    // The second time the gateway knows it again, or not; it is closed whenever it is not known.
+    for knows in [false, true] {
+        let mut scene = scene();
+        scene.seal(&said([row("known", true)], 1, 1));
+        scene.send(7..=8, 10);
+        let mut store = Store::open(&scene.path()).unwrap();
+        assert!(store.close_alarm(&name(GW), "lost", "N. N.", 7).unwrap());
+        let named = if knows { vec!["known", "lost"] } else { vec!["known"] };
+        back_again(&mut scene, 10, named.into_iter().map(|alarm| row(alarm, true)).collect());
+        back_again(&mut scene, 11, vec![row("known", true)]);
+        assert_eq!(store.close_alarm(&name(GW), "lost", "N. N.", 8).unwrap(), knows);
+        let before = alarms(&scene);
+        assert_eq!(before, "known holds, over holds unknown, seen holds unknown");
+        scene.fill(13);
+        scene.send([13], 30);
+        store.revoke(&name(GW), 12, "N. N.", 9).unwrap();
+        assert_eq!(alarms(&scene), before, "{knows}");
+    }
+}
