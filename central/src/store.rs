@@ -47,7 +47,7 @@ mod refold;
 mod refused;
 mod rot;
 
-pub(crate) use alarms::{fold, show_ahead, withdraw, withdraw_before};
+pub(crate) use alarms::{fold, show_ahead, withdraw, withdraw_before, withdraw_passed};
 pub(crate) use answers::{About, Answer, answers, save_answer};
 pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,

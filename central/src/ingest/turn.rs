@@ -51,6 +51,9 @@ impl<'a> Turn<'a> {
 
     /// What the lines did; the gateway is known to live by what was new.
     pub(super) fn finish(self) -> Result<Tally> {
+        if self.tally.stored > 0 {
+            store::withdraw_passed(self.db, &self.gateway.accepted.gw, self.gateway.head.seq)?;
+        }
         if let Some(life) = self.gateway.life.filter(|_| self.tally.stored + self.tally.ahead > 0) {
             store::save_life(self.db, &self.gateway.accepted.gw, &life)?;
         }

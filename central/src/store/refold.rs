@@ -9,10 +9,11 @@ use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Records read at a time.
 const STEP: u64 = 1_000;
-/// Records behind one that came late which are looked at. Where there are more, its alarm is shown as open: somebody looks.
+/// Records behind one that came late which are looked at. Where there are more, its alarms are shown as open: somebody looks.
 const LATE_MAX: u64 = 10_000;
 
 /// The partial index `record_alarm` has these words.
@@ -98,9 +99,13 @@ fn copy(from: &Connection, to: &Connection, (table, columns): (&str, &str), gw: 
     Ok(())
 }
 
-/// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm.
-pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>) -> Result<()> {
+/// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm, as far as
+/// they are trusted.
+pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
     let data = record.data();
+    if record.kind == Kind::Snapshot {
+        return say_late(db, record, trusted);
+    }
     let Some(alarm) = data.get("alarm").and_then(Value::as_str) else { return Ok(()) };
     let row = params![record.gw.as_str(), alarm, record.seq];
     match record.kind {
@@ -124,15 +129,27 @@ pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>) -> Result<()> {
         return Ok(());
     }
     alarms::fold(db, record)?;
-    // What came of it since found nothing to change then.
+    follow(db, record, trusted, &BTreeSet::from([alarm.to_owned()]))
+}
+
+/// What a gateway said anew holds for each alarm that it speaks of, up to what came of that alarm since.
+fn say_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
+    let about = alarms::spoken_of(db, record)?;
+    about.iter().try_for_each(|alarm| alarms::say_anew_of(db, record, alarm))?;
+    if about.is_empty() { Ok(()) } else { follow(db, record, trusted, &about) }
+}
+
+/// What came of some alarms since a record, and was folded before it.
+fn follow(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>, about: &BTreeSet<String>) -> Result<()> {
+    let upto = trusted.unwrap_or(i64::MAX.unsigned_abs());
     let mut statement = db.prepare_cached(SQL)?;
-    let rows = statement.query_map(params![record.gw.as_str(), record.seq, i64::MAX, LATE_MAX], Row::read)?;
+    let rows = statement.query_map(params![record.gw.as_str(), record.seq, upto, LATE_MAX], Row::read)?;
     for row in rows {
         let row = row?;
         let Ok(later) = row.record(&record.gw) else { continue };
         if later.kind == Kind::Snapshot {
-            alarms::say_anew_of(db, &later, alarm)?;
-        } else if later.data().get("alarm").and_then(Value::as_str) == Some(alarm) {
+            about.iter().try_for_each(|alarm| alarms::say_anew_of(db, &later, alarm))?;
+        } else if later.data().get("alarm").and_then(Value::as_str).is_some_and(|alarm| about.contains(alarm)) {
             alarms::fold(db, &later)?;
         }
     }

@@ -177,3 +177,33 @@ fn an_alarm_that_a_person_closed_stays_closed_however_often_its_gateway_goes_bac
         assert_eq!(alarms(&scene), before, "{knows}");
     }
 }
+
+/// The gateway is put back, and what it says anew is in a hole that it declares; it closes `older` after that.
+fn with_words_in_a_hole(rows: Vec<(String, Value)>) -> Scene {
+    let mut scene = scene();
+    scene.seal(&said(rows, 1, 1));
+    scene.seal(&body(Kind::JournalRecovered, Severity::Fault, json!({ "lost": [[8, 8]] })));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "older"));
+    scene.send([7, 9, 10], 10);
+    assert_eq!(alarms(&scene), "known holds acked, lost holds, over holds, seen holds");
+    scene
+}
+
+#[test]
+fn what_a_gateway_says_anew_holds_also_where_it_turns_up_late() {
+    let mut scene = with_words_in_a_hole(vec![row("known", true), row("over", false), row("older", true), ack("over")]);
+    assert_eq!(scene.send([8], 20).found, 1);
+    assert_eq!(alarms(&scene), "known holds, lost holds unknown, over acked, seen holds unknown");
+}
+
+#[test]
+fn what_turns_up_late_stands_over_nothing_that_was_said_or_done_since() {
+    let mut scene = with_words_in_a_hole(vec![row("known", true), row("lost", true), row("seen", true)]);
+    back_again(&mut scene, 10, vec![row("known", false), row("over", true)]);
+    let before = "known, lost holds unknown, over holds, seen holds unknown";
+    assert_eq!(alarms(&scene), before);
+    let mut store = Store::open(&scene.path()).unwrap();
+    assert!(store.close_alarm(&name(GW), "lost", "N. N.", 7).unwrap());
+    assert_eq!(scene.send([8], 30).found, 1);
+    assert_eq!(alarms(&scene), before.replace("lost holds unknown, ", ""));
+}
