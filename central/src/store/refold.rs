@@ -2,8 +2,9 @@
 //!
 //! A long history is walked without the lock of the writer, which would wait for it no longer than five seconds.
 
+use super::alarms;
 use super::records::{Row, Table, set_aside};
-use super::{SCHEMA, alarms};
+use super::schema::SCHEMA;
 use picket_record::chain::Parsed;
 use picket_record::encode::Name;
 use picket_record::kind::Kind;

@@ -7,7 +7,7 @@ use picket_record::chain::Parsed;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result};
 
-/// Heartbeats that a gateway may miss (records.md, "Writing").
+/// Heartbeats that a gateway may miss (FORMAT.md: "silence after three heartbeats").
 const MISSED: u64 = 3;
 /// Where no heartbeat states another interval.
 const HEARTBEAT_S: u64 = 60;
