@@ -30,9 +30,9 @@ pub(crate) enum Proof {
     /// An opening, or a line of somebody else; no later key changes that.
     Final(Box<Result<OpenedEpoch, Refusal>>),
     /// Signed by the holder of this key of its epoch.
-    By(Box<PublicKey>),
+    By([u8; 32]),
     /// Not signed by the holder of this key of its epoch.
-    NotBy(Box<PublicKey>),
+    NotBy([u8; 32]),
 }
 
 /// The key of an opening that is not in the chain: its turn has not come, or it belongs to another history.
@@ -170,7 +170,7 @@ fn examine(line: &[u8], keyring: &Keyring) -> Proof {
     let Ok(record) = Parsed::read_bytes(line) else { return Proof::None };
     let refused = match verify(&record, &keyring.chain) {
         Ok(Some(opened)) => return Proof::Final(Box::new(Ok(opened))),
-        Ok(None) => return keyring.chain.key(record.ep).map_or(Proof::None, |key| Proof::By(Box::new(key.clone()))),
+        Ok(None) => return keyring.chain.key(record.ep).map_or(Proof::None, |key| Proof::By(key.bytes())),
         Err(refused) => refused,
     };
     let tried = match refused {
@@ -180,8 +180,8 @@ fn examine(line: &[u8], keyring: &Keyring) -> Proof {
     };
     let mut fitting = keyring.held.iter().filter(|held| held.fits(&record) && Some(&held.key) != tried);
     match fitting.find(|held| verify(&record, &held.keys).is_ok()) {
-        Some(held) => Proof::By(Box::new(held.key.clone())),
-        None => tried.map_or(Proof::None, |key| Proof::NotBy(Box::new(key.clone()))),
+        Some(held) => Proof::By(held.key.bytes()),
+        None => tried.map_or(Proof::None, |key| Proof::NotBy(key.bytes())),
     }
 }
 
@@ -310,7 +310,8 @@ impl Checking {
                     let state = job.state.into_inner().unwrap_or_else(PoisonError::into_inner);
                     let mut round = job.round;
                     for (slice, from, proofs) in state.found {
-                        round.slices[slice].proofs[from..from + proofs.len()].clone_from_slice(&proofs);
+                        let places = &mut round.slices[slice].proofs[from..];
+                        places.iter_mut().zip(proofs).for_each(|(place, proof)| *place = proof);
                     }
                     break round;
                 }

@@ -47,6 +47,8 @@ pub struct Ingest {
     certifier: Option<Certifier>,
     /// When somebody was last told of a wish for a certificate, answered or refused.
     wished_ms: Option<u64>,
+    /// Wishes that were refused and are not kept yet.
+    wishes: Vec<certificate::Wish>,
     /// Of the store, as it was when the revocations were read: another process writes them.
     version: Option<u64>,
 }
@@ -62,7 +64,8 @@ impl Ingest {
             take_up(db, accepted, 0)
         })?;
         let (roots, certifier, wished_ms, version) = (None, None, None, None);
-        Ok(Self { store, sms, key, gateways, left_out, roots, certifier, wished_ms, version })
+        let wishes = Vec::new();
+        Ok(Self { store, sms, key, gateways, left_out, roots, certifier, wished_ms, wishes, version })
     }
 
     /// Takes the lines of one message of one gateway, as named by its topic, in one transaction.

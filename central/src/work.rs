@@ -24,8 +24,8 @@ use tokio::sync::{mpsc, watch};
 /// So many times in a row the alarm lane goes before a backlog that is ready to be stored.
 const URGENT_IN_A_ROW: u32 = 8;
 /// So many messages of the alarm lane are taken in a row before whatever else is ready has its turn: a question or a wish
-/// for a certificate is answered where it is taken, and a flood of them never ends. A wish that is refused costs a
-/// commit, so that an alarm waits for eight of these at most.
+/// for a certificate is answered where it is taken, and a flood of them never ends. Wishes that are refused share
+/// a commit, so that an alarm waits for one at most.
 const HEARD_IN_A_ROW: u32 = 8;
 /// How often receipts that wait for their time are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -54,6 +54,8 @@ pub struct Worker {
     in_a_row: u32,
     /// Messages of the alarm lane that were taken since something else had its turn.
     heard_in_a_row: u32,
+    /// What is owed for wishes for certificates.
+    wished: Vec<Owed>,
     listen_ms: u64,
 }
 
@@ -61,8 +63,8 @@ impl Worker {
     /// With an ingest that was just opened, and a desk at which threads serve.
     pub fn new(ingest: Ingest, desk: Desk, clock: Clock) -> Self {
         let intake = Intake::new(ingest, desk);
-        let unsent = BTreeMap::new();
-        Self { intake, clock, mouths: [None, None], unsent, in_a_row: 0, heard_in_a_row: 0, listen_ms: 0 }
+        let (unsent, wished) = (BTreeMap::new(), Vec::new());
+        Self { intake, clock, mouths: [None, None], unsent, in_a_row: 0, heard_in_a_row: 0, wished, listen_ms: 0 }
     }
 
     /// Works until told to stop, between two transactions. A fault of the store ends it: nothing of the open messages
@@ -87,6 +89,10 @@ impl Worker {
                 Some(heard) = urgent.recv(), if room[0] => {
                     self.heard_in_a_row = heard_before + 1;
                     self.hear(heard, 0)?;
+                    while self.may_hear() && let Ok(heard) = urgent.try_recv() {
+                        self.heard_in_a_row += 1;
+                        self.hear(heard, 0)?;
+                    }
                 }
                 () = std::future::ready(()), if first => self.alarms()?,
                 () = self.intake.checked() => {
@@ -102,9 +108,21 @@ impl Worker {
                 // Nothing else was ready.
                 () = std::future::ready(()), if others => {}
             }
+            self.keep_refused()?;
             self.intake.start(self.clock.now())?;
             self.answer()?;
         }
+    }
+
+    fn may_hear(&self) -> bool {
+        self.heard_in_a_row < HEARD_IN_A_ROW && self.intake.urgent.has_room()
+    }
+
+    /// Nobody has to send a wish again once it is answered, or kept with the reason.
+    fn keep_refused(&mut self) -> Result<(), StoreError> {
+        self.intake.ingest.keep_refused()?;
+        self.wished.drain(..).for_each(|owed| acknowledge(&owed));
+        Ok(())
     }
 
     fn listen(&mut self) -> Result<(), StoreError> {
@@ -172,7 +190,7 @@ impl Worker {
             Payload::Whole(bytes) if lane == "ask" && content_type.as_deref() == Some(CERTIFICATE) => {
                 let answer = intake.ingest.certificate(gw, &bytes, now)?;
                 answer.iter().for_each(|answer| self.send_down(answer));
-                owed.iter().for_each(acknowledge);
+                self.wished.extend(owed);
             }
             Payload::Whole(bytes) if lane == "ask" => {
                 let ask: Ask = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -249,6 +249,7 @@ fn a_wish_at_the_broker_is_answered_on_the_topic_of_orders_or_kept_with_the_reas
     for (gw, payload) in refused {
         assert_eq!(ingest.certificate(gw, payload, at(1)).unwrap(), None, "{gw}");
     }
+    ingest.keep_refused().unwrap();
     let Scene { custody, .. } = &mut scene;
     let details = picket_central::status::details(&custody.store(), &name("gate-7")).unwrap();
     assert!(details.contains("wish for a certificate"), "{details}");

@@ -40,7 +40,7 @@ const SITE: &str = "harbour";
 const GW: &str = "gate-7";
 /// Records of one batch: `picket_core::uplink::BATCH`.
 const BATCH: usize = 512;
-/// What a gateway may have open (records.md, "Receipts" 2).
+/// What a gateway may send without a receipt (FORMAT.md, "Wire").
 const WINDOW: usize = 8_192;
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// Batches without PUBACK: `picket` has one for each lane, this one overlaps them.

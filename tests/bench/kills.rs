@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+/// Kills where none are asked for.
+const KILLS: usize = 200;
 const TASK: Task = Task { devices: 10, points: Points::Registers(1), poll_ms: 20, readings: "routine" };
 /// Each device counts so often: 500 events a second.
 const COUNT_MS: u64 = 20;
@@ -53,8 +55,9 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
     leg.begin()?;
     let mut chance = Chance::new(bench.seed);
     let mut reads = Tail::of(&leg.sim_log());
-    let mut runs = Vec::with_capacity(bench.kills);
-    for turn in 0..bench.kills {
+    let kills = bench.kills.unwrap_or(KILLS);
+    let mut runs = Vec::with_capacity(kills);
+    for turn in 0..kills {
         let starting = turn % STARTING_EVERY == STARTING_EVERY - 1;
         if starting {
             wait::pause(Duration::from_micros(chance.below(STARTING_US)))?;

@@ -10,6 +10,7 @@ mod flash;
 mod gateway;
 mod ingest;
 mod kills;
+mod kills_central;
 mod latency;
 mod leg;
 mod load;
@@ -53,10 +54,10 @@ struct Options {
     /// Pairs of the job `records`: many, because one takes a second and a disk jumps
     #[arg(long)]
     pairs: Option<usize>,
-    /// Kills of the job `kills`
-    #[arg(long, default_value_t = 200)]
-    kills: usize,
-    /// Records of the backlog in start, drain, ingest-link, overtake and evidence
+    /// Kills of the jobs `kills` (200 where it is not given) and `kills-central` (20)
+    #[arg(long)]
+    kills: Option<usize>,
+    /// Records of the backlog in start, drain, ingest-link, overtake, evidence and kills-central
     #[arg(long)]
     backlog: Option<u64>,
     /// Seed of what is random; from the clock where it is not given.
@@ -84,6 +85,8 @@ enum Job {
     Ingest,
     /// Many SIGKILLs under load: nothing stored is lost or doubled
     Kills,
+    /// Many SIGKILLs of the central side while a backlog drains: nothing receipted is lost, nothing doubled
+    KillsCentral,
     /// A start on a month of records without a receipt: time to the first poll, memory
     Start,
     /// A backlog to a sink that receipts without verifying, beside Node-RED with a bridge: records per second, bytes
@@ -107,7 +110,7 @@ struct Bench {
     quick: bool,
     rounds: Option<usize>,
     pairs: Option<usize>,
-    kills: usize,
+    kills: Option<usize>,
     backlog: Option<u64>,
     seed: u64,
 }
@@ -179,6 +182,7 @@ fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Judged, Stri
         Job::Records => append::records(bench, folder),
         Job::Ingest => ingest::run(bench, folder),
         Job::Kills => kills::run(bench, folder),
+        Job::KillsCentral => kills_central::run(bench, folder),
         Job::Start => start::run(bench, folder),
         Job::Drain => drain::run(bench, folder),
         Job::IngestLink => verified::run(bench, folder, verified::Alarms::None),

@@ -5,7 +5,7 @@ use rumqttc::v5::mqttbytes::v5::Publish;
 use serde_json::Value;
 use std::io::{self, Read, Write};
 
-/// Content type of a deflated batch (records.md, "Topics").
+/// Content type of a deflated batch (FORMAT.md, "Wire").
 const DEFLATED: &str = "application/jose-lines+deflate";
 
 /// Logs one message that arrived at `t`.

@@ -1,7 +1,6 @@
-//! The fastest peer that was measured (shared figures of 2026-11-22): Node-RED publishes events at QoS 1 to a mosquitto
-//! of its own, which keeps them and bridges to the broker under test (QoS 1, `cleansession false`). Settings and messages
-//! are those of that measurement; events are made in the flow, because a backlog at 50 polled events a second would take
-//! half an hour to grow.
+//! The fastest peer that was measured: Node-RED publishes events at QoS 1 to a mosquitto of its own, which keeps them and
+//! bridges to the broker under test (QoS 1, `cleansession false`). Settings and messages are those of that measurement;
+//! events are made in the flow, because a backlog at 50 polled events a second would take half an hour to grow.
 
 use crate::broker::{Broker, free_ports};
 use crate::leg::STOPS_IN;

@@ -1,7 +1,7 @@
 //! Power cuts on a real ext4: the writer is stopped, its file system shut down without its log, the writer killed, the
 //! image mounted again and what is left opened with the product's journal.
 //!
-//! The writer is stopped first: a sync in flight may report success after the shutdown (reliability facts, 3.1).
+//! The writer is stopped first: a sync in flight may report success after the shutdown.
 
 use crate::book::Book;
 use crate::check::{Allowed, Checker, Found};

@@ -1,5 +1,6 @@
 //! SIGKILL at any moment, one life after the other on the same small journal: inside a start, inside a commit, inside a
-//! disposal. The book goes on over all lives. (`bench kills` does the same to the whole agent and its central side.)
+//! disposal. The book goes on over all lives. (`bench kills` does the same to the whole agent, and `bench kills-central` to
+//! its central side.)
 
 use crate::book::Book;
 use crate::check::{Allowed, Checker, Found};

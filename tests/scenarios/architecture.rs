@@ -1,4 +1,4 @@
-//! The rules of `architecture.md`, "What must not exist", held against every file of the tree. Each rule is a pure
+//! What must not exist, held against every file of the tree. Each rule is a pure
 //! function of a path and a text, and is itself tested with a text that breaks it.
 
 mod dependencies;

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 const DEAD_AFTER: u32 = 3;
 /// Polls in a row without a point before that is told: a device may be busy for a moment.
 const WITHHELD_AFTER: u32 = 3;
-/// Dead units are tried so seldom that all of them together take at most a tenth of the bus (reliability M12).
+/// Dead units are tried so seldom that all of them together take at most a tenth of the bus: each try waits its whole
+/// patience, and the units that live wait with it.
 const DEAD_SHARE: u64 = 10;
 /// Points that a device refuses are asked for again after a minute, and ever later, at the latest after an hour: a
 /// device that starts up refuses for a while what it has.
@@ -86,7 +87,7 @@ pub struct Bus {
     /// Index into `devices` of the one being asked, with what was asked.
     open: Option<(usize, Work)>,
     /// A fault happened on an RTU bus: a late answer may still come and be taken for another register's, so the next
-    /// answer is thrown away and the same is asked again (reliability M1).
+    /// answer is thrown away and the same is asked again. Nothing in an answer says which question it is for.
     suspect: bool,
     /// No dead unit is tried before.
     dead_from: u64,

@@ -17,9 +17,9 @@ mod conversation;
 
 use conversation::Conversation;
 
-/// Half-open links are seen after twice this (reliability R9).
+/// A link that is open on this side alone is seen after twice this: once until it is asked, once for the answer.
 const KEEP_ALIVE_S: u16 = 20;
-/// Connecting, the broker's answers, and how long it may take nothing (reliability R8).
+/// Connecting, the broker's answers, and how long it may take nothing: a mobile link needs longer than the usual 5 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Batches and asks without PUBACK, if the broker allows as many; the rest waits here.
 const IN_FLIGHT: u16 = 8;

@@ -9,7 +9,7 @@ use picket_core::wire::{Input, Output};
 use std::collections::BTreeMap;
 use tokio::sync::{oneshot, watch};
 
-/// An append that takes longer than this means a stuck journal (reliability F10).
+/// An append that takes longer than this means a stuck journal: a slow disk takes seconds and is told, not restarted.
 const APPEND_LIMIT_US: u64 = s(30);
 /// An ask may take its patience, connecting and draining included, and this.
 const ASK_SLACK_US: u64 = s(30);

@@ -12,6 +12,19 @@ pub const CERTIFICATE: &str = "application/picket-certificate";
 /// or counted in the store.
 const TELL_EVERY_MS: u64 = 10_000;
 
+/// Refused wishes that share a commit: more than the worker takes in a row.
+const WISHES_MAX: usize = 64;
+
+/// A wish that was refused, and is not kept yet.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// The gateway that it is kept under.
+    under: String,
+    received_ms: i64,
+    reason: String,
+    kept: Vec<u8>,
+}
+
 impl Ingest {
     /// With what certificates are issued with.
     pub fn with_certifier(mut self, certifier: Option<Certifier>) -> Self {
@@ -19,8 +32,8 @@ impl Ingest {
         self
     }
 
-    /// Takes a wish on the topic of a gateway; the answer is to be sent now. What is refused is kept and answered with
-    /// silence: whoever asks in earnest asks again, and sees in `picket-central gateways` what was wrong.
+    /// Takes a wish on the topic of a gateway; the answer is to be sent now. What is refused is kept by the next
+    /// [`Ingest::keep_refused`] and answered with silence: whoever asks in earnest asks again, and sees in `picket-central gateways` what was wrong.
     pub fn certificate(&mut self, gw: &str, payload: &[u8], now: Now) -> Result<Option<Downlink>, StoreError> {
         let known = self.know(gw, now)?;
         let quiet = self.wished_ms.is_some_and(|told| now.mono_ms.saturating_sub(told) < TELL_EVERY_MS);
@@ -54,11 +67,23 @@ impl Ingest {
                 } else {
                     tracing::warn!(gw = shown(gw), why, "no certificate");
                 }
-                self.store.write("keeping a refused wish", |db| {
-                    store::quarantine(db, under, now.wall_ms, &format!("{}: {why}", shown(gw)), payload)
-                })?;
-                Ok(None)
+                let reason = format!("{}: {why}", shown(gw));
+                let kept = payload[..payload.len().min(LINE_MAX)].to_vec();
+                self.wishes.push(Wish { under: under.to_owned(), received_ms: now.wall_ms, reason, kept });
+                if self.wishes.len() >= WISHES_MAX { self.keep_refused().map(|()| None) } else { Ok(None) }
             }
         }
+    }
+
+    /// Keeps the wishes that were refused, in one transaction. To be called before a message of them is acknowledged.
+    pub fn keep_refused(&mut self) -> Result<(), StoreError> {
+        if self.wishes.is_empty() {
+            return Ok(());
+        }
+        let wishes = std::mem::take(&mut self.wishes);
+        self.store.write("keeping refused wishes", |db| {
+            let mut wishes = wishes.iter();
+            wishes.try_for_each(|wish| store::quarantine(db, &wish.under, wish.received_ms, &wish.reason, &wish.kept))
+        })
     }
 }

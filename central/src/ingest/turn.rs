@@ -51,6 +51,9 @@ impl<'a> Turn<'a> {
 
     /// What the lines did; the gateway is known to live by what was new.
     pub(super) fn finish(self) -> Result<Tally> {
+        if self.tally.stored > 0 {
+            store::withdraw_passed(self.db, &self.gateway.accepted.gw, self.gateway.head.seq)?;
+        }
         if let Some(life) = self.gateway.life.filter(|_| self.tally.stored + self.tally.ahead > 0) {
             store::save_life(self.db, &self.gateway.accepted.gw, &life)?;
         }
@@ -84,7 +87,7 @@ impl<'a> Turn<'a> {
         match head.place_after(self.gateway.closed.as_ref(), record, |_| known) {
             Verdict::Next => {
                 self.gateway.pending.at_once |= is_urgent(record);
-                self.gateway.lives(record, self.now);
+                self.gateway.lives(self.db, record, self.now)?;
                 self.accept(record, opened, self.now.wall_ms)?;
                 self.heal()
             }
@@ -114,6 +117,7 @@ impl<'a> Turn<'a> {
         self.tally.refused += 1;
         self.gateway.ahead -= 1;
         self.gateway.let_go(row.seq);
+        self.gateway.forget_word(row.seq);
         if row.seq == self.gateway.head.seq + 1 {
             self.gateway.pending.again = Some(row.seq);
         }
@@ -173,6 +177,7 @@ impl<'a> Turn<'a> {
                 Verdict::Break(why) => return self.broke_off(&record, &why.to_string()),
                 Verdict::Next => {
                     let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(&record) } else { None };
+                    self.gateway.says(&record);
                     self.accept(&record, opened, waiting.received_ms)?;
                 }
                 Verdict::Duplicate | Verdict::Forgotten | Verdict::Ahead | Verdict::Fork { .. } => {
@@ -255,7 +260,7 @@ impl<'a> Turn<'a> {
             store::show_ahead(self.db, record)?;
         }
         self.gateway.pending.at_once |= is_urgent(record);
-        self.gateway.lives(record, self.now);
+        self.gateway.lives(self.db, record, self.now)?;
         if self.gateway.ahead >= AHEAD_MAX {
             // Not kept and not refused: the gateway is asked for what is missing and sends this one again after that.
             self.tally.passed += 1;

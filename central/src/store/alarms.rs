@@ -13,6 +13,7 @@ use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Takes a record in its place.
 pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
@@ -49,6 +50,15 @@ pub(crate) fn withdraw(db: &Connection, gw: &Name, seq: u64) -> Result<()> {
 /// or was passed: the gateway left the history that they are of.
 pub(crate) fn withdraw_before(db: &Connection, gw: &Name, ep: u64) -> Result<()> {
     db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND ep<?2 AND ahead=1")?.execute(params![gw.as_str(), ep])?;
+    Ok(())
+}
+
+/// Takes back every alarm that was shown before its turn and in whose place the chain has another record: its own was
+/// passed, or it would have been found when its turn came.
+pub(crate) fn withdraw_passed(db: &Connection, gw: &Name, head: u64) -> Result<()> {
+    let sql = "DELETE FROM open_alarm WHERE gw=?1 AND ahead=1 AND raised_seq<=?2
+               AND EXISTS(SELECT 1 FROM record r WHERE r.gw=?1 AND r.seq=open_alarm.raised_seq)";
+    db.prepare_cached(sql)?.execute(params![gw.as_str(), head])?;
     Ok(())
 }
 
@@ -95,6 +105,30 @@ pub(super) fn say_anew_of(db: &Connection, record: &Parsed<'_>, alarm: &str) -> 
     say_anew(db, record, Some(alarm))
 }
 
+/// The alarms that what a gateway says anew is about: those that it names, and those that it would have to name. Not those
+/// that a person closed because of what it said later.
+pub(super) fn spoken_of(db: &Connection, record: &Parsed<'_>) -> Result<BTreeSet<String>> {
+    let data = record.data();
+    let (gw, seq) = (record.gw.as_str(), record.seq);
+    let of = |key: &String| key.strip_prefix("alarm/").or_else(|| key.strip_prefix("ack/")).map(str::to_owned);
+    let mut about: BTreeSet<String> = said(&data).filter_map(|(key, _)| of(key)).collect();
+    let listed = |sql: &str| -> Result<Vec<String>> {
+        db.prepare_cached(sql)?.query_map(params![gw, seq], |row| row.get(0))?.collect()
+    };
+    if data.get("anew") == Some(&Value::Bool(true)) {
+        about.extend(listed("SELECT alarm_id FROM open_alarm WHERE gw=?1 AND ahead=0 AND raised_seq<?2")?);
+    }
+    for closed in listed("SELECT alarm_id FROM closed_alarm WHERE gw=?1 AND unknown_seq>?2")? {
+        about.remove(&closed);
+    }
+    Ok(about)
+}
+
+/// Rows that a gateway says anew. Those that pruning says again have no `part`, and are known here.
+fn said(data: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    data.get("part").and_then(|_| data.get("kept")).and_then(Value::as_object).into_iter().flatten()
+}
+
 /// Follows a part of what a gateway says anew: rows of alarms, then what guards did about them.
 fn say_anew(db: &Connection, record: &Parsed<'_>, only: Option<&str>) -> Result<()> {
     let data = record.data();
@@ -105,18 +139,15 @@ fn say_anew(db: &Connection, record: &Parsed<'_>, only: Option<&str>) -> Result<
                    WHERE gw=?1 AND ahead=0 AND raised_seq<?2 AND alarm_id=coalesce(?3,alarm_id)";
         db.prepare_cached(sql)?.execute(params![gw, seq, only])?;
     }
-    // Rows that pruning says again are known here.
-    let kept = data.get("part").and_then(|_| data.get("kept")).and_then(Value::as_object);
-    let rows = || kept.into_iter().flatten();
-    let alarms = rows().filter_map(|(key, said)| Some((key.strip_prefix("alarm/")?, said)));
-    for (id, said) in alarms.filter(|(id, _)| meant(id)) {
-        let body = said.get(1).and_then(Value::as_str).and_then(|body| serde_json::from_str(body).ok());
+    let alarms = said(&data).filter_map(|(key, said)| Some((key.strip_prefix("alarm/")?, said)));
+    for (id, row) in alarms.filter(|(id, _)| meant(id)) {
+        let body = row.get(1).and_then(Value::as_str).and_then(|body| serde_json::from_str(body).ok());
         if let Some(Value::Object(row)) = body {
             hold(db, record, id, &row)?;
         }
     }
     let sql = "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND unknown_seq IS NULL";
-    for id in rows().filter_map(|(key, _)| key.strip_prefix("ack/")).filter(|id| meant(id)) {
+    for id in said(&data).filter_map(|(key, _)| key.strip_prefix("ack/")).filter(|id| meant(id)) {
         db.prepare_cached(sql)?.execute(params![gw, id, seq])?;
     }
     Ok(())

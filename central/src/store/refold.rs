@@ -2,22 +2,28 @@
 //!
 //! A long history is walked without the lock of the writer, which would wait for it no longer than five seconds.
 
+use super::alarms;
 use super::records::{Row, Table, set_aside};
-use super::{SCHEMA, alarms};
+use super::schema::SCHEMA;
 use picket_record::chain::Parsed;
 use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Records read at a time.
 const STEP: u64 = 1_000;
-/// Records behind one that came late which are looked at. Where there are more, its alarm is shown as open: somebody looks.
+/// Records behind one that came late which are looked at. Where there are more, its alarms are shown as open: somebody looks.
 const LATE_MAX: u64 = 10_000;
 
 /// The partial index `record_alarm` has these words.
 const SQL: &str = "SELECT seq,link,line,received_ms FROM record WHERE gw=?1 AND seq>?2 AND seq<=?3
     AND kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged','snapshot') ORDER BY seq LIMIT ?4";
+
+/// What a person closed here stays closed, as far as the gateway still does not know it.
+const CLOSED: &str = "DELETE FROM open_alarm WHERE gw=?1 AND EXISTS(SELECT 1 FROM closed_alarm c WHERE c.gw=open_alarm.gw
+    AND c.alarm_id=open_alarm.alarm_id AND c.raised_seq=open_alarm.raised_seq AND c.unknown_seq=open_alarm.unknown_seq)";
 
 /// The alarms of one gateway as they stood after some record, folded in memory.
 pub(crate) struct Refold {
@@ -25,17 +31,22 @@ pub(crate) struct Refold {
     upto: u64,
     /// Rows that could not be read.
     damaged: Vec<(Row, String)>,
+    /// What persons closed before the first step.
+    closed: bool,
 }
 
 impl Refold {
     pub(crate) fn new() -> Result<Self> {
         let memory = Connection::open_in_memory()?;
         memory.execute_batch(SCHEMA)?;
-        Ok(Self { memory, upto: 0, damaged: Vec::new() })
+        Ok(Self { memory, upto: 0, damaged: Vec::new(), closed: false })
     }
 
     /// Takes the next records up to one; false when there are no more.
     pub(crate) fn step(&mut self, db: &Connection, gw: &Name, upto: u64) -> Result<bool> {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.take_closed(db, gw)?;
+        }
         let mut statement = db.prepare_cached(SQL)?;
         let rows = statement.query_map(params![gw.as_str(), self.upto, upto, STEP], Row::read)?;
         let mut found = 0;
@@ -44,38 +55,58 @@ impl Refold {
             found += 1;
             self.upto = row.seq;
             match row.record(gw) {
-                Ok(record) => alarms::fold(&self.memory, &record)?,
+                Ok(record) => {
+                    alarms::fold(&self.memory, &record)?;
+                    if record.kind == Kind::Snapshot {
+                        self.memory.prepare_cached(CLOSED)?.execute([gw.as_str()])?;
+                    }
+                }
                 Err(why) => self.damaged.push((row, why)),
             }
         }
         Ok(found == STEP)
     }
 
+    /// What a person closed here was gone when the gateway was put back once more, and had another beginning if it was
+    /// known again then.
+    fn take_closed(&self, db: &Connection, gw: &Name) -> Result<()> {
+        let columns = "gw,alarm_id,raised_seq,unknown_seq,closed_by,at_ms";
+        copy(db, &self.memory, ("closed_alarm", columns), gw)
+    }
+
     /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays.
     pub(crate) fn show(&self, db: &Connection, gw: &Name, after: u64) -> Result<()> {
         let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (ahead=0 OR raised_seq>?2)";
         db.execute(sql, params![gw.as_str(), after])?;
-        let columns = "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq";
-        let mut read = self.memory.prepare(&format!("SELECT {columns} FROM open_alarm"))?;
-        let mut write =
-            db.prepare(&format!("INSERT INTO open_alarm({columns}) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"))?;
-        let mut rows = read.query([])?;
-        while let Some(row) = rows.next()? {
-            let values = (0..11).map(|column| row.get::<_, rusqlite::types::Value>(column));
-            write.execute(rusqlite::params_from_iter(values.collect::<Result<Vec<_>>>()?))?;
-        }
-        // What a person closed here stays closed, as far as the gateway still does not know it.
-        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND EXISTS(SELECT 1 FROM closed_alarm c WHERE c.gw=open_alarm.gw
-                   AND c.alarm_id=open_alarm.alarm_id AND c.raised_seq=open_alarm.raised_seq
-                   AND c.unknown_seq=open_alarm.unknown_seq)";
-        db.execute(sql, [gw.as_str()])?;
+        let columns = "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq,ep";
+        copy(&self.memory, db, ("open_alarm", columns), gw)?;
+        // What was closed meanwhile.
+        db.execute(CLOSED, [gw.as_str()])?;
         self.damaged.iter().try_for_each(|(row, why)| set_aside(db, Table::Record, gw, row, why))
     }
 }
 
-/// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm.
-pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>) -> Result<()> {
+/// Copies the rows of one gateway from one database to the other.
+fn copy(from: &Connection, to: &Connection, (table, columns): (&str, &str), gw: &Name) -> Result<()> {
+    let mut read = from.prepare(&format!("SELECT {columns} FROM {table} WHERE gw=?1"))?;
+    let count = read.column_count();
+    let places = vec!["?"; count].join(",");
+    let mut write = to.prepare(&format!("INSERT INTO {table}({columns}) VALUES({places})"))?;
+    let mut rows = read.query([gw.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let values = (0..count).map(|column| row.get::<_, rusqlite::types::Value>(column));
+        write.execute(rusqlite::params_from_iter(values.collect::<Result<Vec<_>>>()?))?;
+    }
+    Ok(())
+}
+
+/// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm, as far as
+/// they are trusted.
+pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
     let data = record.data();
+    if record.kind == Kind::Snapshot {
+        return say_late(db, record, trusted);
+    }
     let Some(alarm) = data.get("alarm").and_then(Value::as_str) else { return Ok(()) };
     let row = params![record.gw.as_str(), alarm, record.seq];
     match record.kind {
@@ -99,15 +130,27 @@ pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>) -> Result<()> {
         return Ok(());
     }
     alarms::fold(db, record)?;
-    // What came of it since found nothing to change then.
+    follow(db, record, trusted, &BTreeSet::from([alarm.to_owned()]))
+}
+
+/// What a gateway said anew holds for each alarm that it speaks of, up to what came of that alarm since.
+fn say_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
+    let about = alarms::spoken_of(db, record)?;
+    about.iter().try_for_each(|alarm| alarms::say_anew_of(db, record, alarm))?;
+    if about.is_empty() { Ok(()) } else { follow(db, record, trusted, &about) }
+}
+
+/// What came of some alarms since a record, and was folded before it.
+fn follow(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>, about: &BTreeSet<String>) -> Result<()> {
+    let upto = trusted.unwrap_or(i64::MAX.unsigned_abs());
     let mut statement = db.prepare_cached(SQL)?;
-    let rows = statement.query_map(params![record.gw.as_str(), record.seq, i64::MAX, LATE_MAX], Row::read)?;
+    let rows = statement.query_map(params![record.gw.as_str(), record.seq, upto, LATE_MAX], Row::read)?;
     for row in rows {
         let row = row?;
         let Ok(later) = row.record(&record.gw) else { continue };
         if later.kind == Kind::Snapshot {
-            alarms::say_anew_of(db, &later, alarm)?;
-        } else if later.data().get("alarm").and_then(Value::as_str) == Some(alarm) {
+            about.iter().try_for_each(|alarm| alarms::say_anew_of(db, &later, alarm))?;
+        } else if later.data().get("alarm").and_then(Value::as_str).is_some_and(|alarm| about.contains(alarm)) {
             alarms::fold(db, &later)?;
         }
     }

@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn the_oldest_refused_line_gives_way_and_is_counted() {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch(super::super::SCHEMA).unwrap();
+        db.execute_batch(super::super::schema::SCHEMA).unwrap();
         for i in 0..KEPT_MAX + 3 {
             quarantine(&db, "g", i as i64, "why", b"line").unwrap();
         }

@@ -111,6 +111,33 @@ fn an_alarm_that_was_shown_and_not_kept_is_taken_back_when_its_gateway_leaves_th
 }
 
 #[test]
+fn an_alarm_that_was_shown_and_not_kept_is_taken_back_when_another_record_has_its_number() {
+    let mut scene = Scene::new();
+    let first = scene.sealer.head();
+    scene.fill(2);
+    // Epoch 2 is opened in a history that the gateway lost, and only what came behind the alarm is kept.
+    let (sealer, opening) = open(8, scene.sealer.head(), TailState::Crash);
+    scene.sealer = sealer;
+    scene.sent.push(opening);
+    let alarm = scene.seal(&raised("passed")) + 1;
+    scene.fill(16_387);
+    scene.send([1, 3], 0);
+    scene.send(alarm + 1..=16_387, 10);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM ahead"), 16_384);
+    assert_eq!(scene.send([alarm], 20).passed, 1);
+    assert_eq!(scene.ask_store::<String>("SELECT group_concat(alarm_id) FROM open_alarm"), "passed");
+    // It is opened elsewhere, and the chain comes as far.
+    scene.sealer = open(2, Head::genesis(scene.acceptance), TailState::Genesis).0;
+    scene.sealer.rewind(first);
+    let before = scene.sealer.seal(&raised("own")).unwrap();
+    let (mut sealer, opening) = open(9, scene.sealer.head(), TailState::Crash);
+    let next = sealer.seal(&beat()).unwrap();
+    let lines = [&before, &opening, &next].map(|sealed| sealed.line.as_bytes());
+    assert_eq!(scene.ingest.batch(GW, &lines, at(30)).unwrap().stored, 3);
+    assert_eq!(scene.ask_store::<String>("SELECT group_concat(alarm_id) FROM open_alarm"), "own");
+}
+
+#[test]
 fn a_flood_of_openings_of_one_epoch_holds_few_keys_and_the_true_one_comes_through() {
     let mut scene = Scene::new();
     scene.fill(3);

@@ -3,6 +3,7 @@
 use crate::scene::*;
 use picket_central::ingest::{Ingest, Tally};
 use picket_central::status;
+use picket_central::store::Store;
 use picket_record::body::{Body, Drill, Mode};
 use picket_record::chain::TailState;
 use picket_record::kind::{Kind, Severity};
@@ -159,6 +160,19 @@ fn alarms_that_turn_up_in_a_hole_are_shown_and_ended_as_what_followed_says() {
     assert_eq!(scene.send([5, 6, 7], 20).found, 3);
     assert_eq!(scene.ask_store::<String>(names), "closed-behind,open");
     assert_eq!(scene.ask_store::<Option<u64>>("SELECT cleared_seq FROM open_alarm WHERE alarm_id='open'"), Some(10));
+}
+
+#[test]
+fn an_alarm_that_turns_up_in_a_hole_is_not_ended_by_what_is_not_trusted() {
+    let mut scene = Scene::new();
+    scene.seal(&raised("a"));
+    scene.seal(&recovered(&[(2, 2)]));
+    scene.seal(&about_alarm(Kind::AlarmCleared, "a"));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "a"));
+    scene.send([1, 3, 4, 5], 0);
+    Store::open(&scene.path()).unwrap().revoke(&name(GW), 4, "N. N.", 7).unwrap();
+    assert_eq!(scene.send([2], 10).found, 1);
+    assert_eq!(scene.ask_store::<String>("SELECT alarm_id||' '||cleared_seq FROM open_alarm"), "a 4");
 }
 
 #[test]

@@ -145,3 +145,65 @@ fn an_alarm_that_a_person_closed_is_open_again_where_the_reason_for_that_is_not_
     store.revoke(&name(GW), 7, "N. N.", 9).unwrap();
     assert_eq!(alarms(&scene), "known holds acked, lost holds, over holds, seen holds");
 }
+
+/// Puts the gateway back once more, and sends what it says anew.
+fn back_again(scene: &mut Scene, seed: u8, rows: Vec<(String, Value)>) {
+    let (sealer, opening) = open(seed, scene.sealer.head(), TailState::Rollback);
+    scene.sealer = sealer;
+    scene.sent.push(opening);
+    scene.seal(&said(rows, 1, 1));
+    let end = scene.sent.len();
+    assert_eq!(scene.send([end - 1, end], 20).stored, 2);
+}
+
+#[test]
+fn an_alarm_that_a_person_closed_stays_closed_however_often_its_gateway_goes_back() {
+    // The second time the gateway knows it again, or not; it is closed whenever it is not known.
+    for knows in [false, true] {
+        let mut scene = scene();
+        scene.seal(&said([row("known", true)], 1, 1));
+        scene.send(7..=8, 10);
+        let mut store = Store::open(&scene.path()).unwrap();
+        assert!(store.close_alarm(&name(GW), "lost", "N. N.", 7).unwrap());
+        let named = if knows { vec!["known", "lost"] } else { vec!["known"] };
+        back_again(&mut scene, 10, named.into_iter().map(|alarm| row(alarm, true)).collect());
+        back_again(&mut scene, 11, vec![row("known", true)]);
+        assert_eq!(store.close_alarm(&name(GW), "lost", "N. N.", 8).unwrap(), knows);
+        let before = alarms(&scene);
+        assert_eq!(before, "known holds, over holds unknown, seen holds unknown");
+        scene.fill(13);
+        scene.send([13], 30);
+        store.revoke(&name(GW), 12, "N. N.", 9).unwrap();
+        assert_eq!(alarms(&scene), before, "{knows}");
+    }
+}
+
+/// The gateway is put back, and what it says anew is in a hole that it declares; it closes `older` after that.
+fn with_words_in_a_hole(rows: Vec<(String, Value)>) -> Scene {
+    let mut scene = scene();
+    scene.seal(&said(rows, 1, 1));
+    scene.seal(&body(Kind::JournalRecovered, Severity::Fault, json!({ "lost": [[8, 8]] })));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "older"));
+    scene.send([7, 9, 10], 10);
+    assert_eq!(alarms(&scene), "known holds acked, lost holds, over holds, seen holds");
+    scene
+}
+
+#[test]
+fn what_a_gateway_says_anew_holds_also_where_it_turns_up_late() {
+    let mut scene = with_words_in_a_hole(vec![row("known", true), row("over", false), row("older", true), ack("over")]);
+    assert_eq!(scene.send([8], 20).found, 1);
+    assert_eq!(alarms(&scene), "known holds, lost holds unknown, over acked, seen holds unknown");
+}
+
+#[test]
+fn what_turns_up_late_stands_over_nothing_that_was_said_or_done_since() {
+    let mut scene = with_words_in_a_hole(vec![row("known", true), row("lost", true), row("seen", true)]);
+    back_again(&mut scene, 10, vec![row("known", false), row("over", true)]);
+    let before = "known, lost holds unknown, over holds, seen holds unknown";
+    assert_eq!(alarms(&scene), before);
+    let mut store = Store::open(&scene.path()).unwrap();
+    assert!(store.close_alarm(&name(GW), "lost", "N. N.", 7).unwrap());
+    assert_eq!(scene.send([8], 30).found, 1);
+    assert_eq!(alarms(&scene), before.replace("lost holds unknown, ", ""));
+}

@@ -4,7 +4,7 @@ use crate::scene::*;
 use picket_central::ingest::Tally;
 use picket_central::status;
 use picket_central::store::{Accepted, Store};
-use picket_record::body::Body;
+use picket_record::body::{Body, When};
 use picket_record::chain::{Head, Sealed, TailState};
 use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
@@ -101,6 +101,61 @@ fn a_stop_in_a_history_that_the_gateway_left_hides_no_silence() {
     scene.ingest.batch(GW, &[opening.line.as_bytes()], at(10)).unwrap();
     scene.ingest.listen(at(200_000)).unwrap();
     assert!(state(&scene).ends_with(", SILENT"), "{}", state(&scene));
+}
+
+#[test]
+fn a_stop_that_waits_hides_no_silence_of_a_gateway_that_was_heard_since() {
+    let later = |kind, boot: &str, mono_us| {
+        let body = body(kind, Severity::Info, json!({}));
+        Body { when: When { boot: boot.into(), mono_us, ..body.when.clone() }, ..body }
+    };
+    // The number of the beat is below that of the stop. Written before it, later in its boot, and in another boot.
+    for (boot, mono_us, shown) in [("b", 4, ", stopped"), ("b", 6, ", SILENT"), ("c", 4, ", SILENT")] {
+        let mut scene = Scene::new();
+        scene.fill(3);
+        let kept = scene.sealer.head();
+        scene.fill(8);
+        let stop = scene.seal(&later(Kind::ActStopped, "b", 5)) + 1;
+        scene.send([1, 2, 3, stop], 0);
+        assert!(state(&scene).ends_with(", stopped"), "{}", state(&scene));
+        scene.sealer.rewind(kept);
+        let beat = scene.seal(&later(Kind::Heartbeat, boot, mono_us)) + 1;
+        scene.send([beat], 10);
+        scene.reopen();
+        scene.ingest.listen(at(200_000)).unwrap();
+        assert!(state(&scene).ends_with(shown), "{boot} {mono_us}: {}", state(&scene));
+    }
+}
+
+#[test]
+fn a_stop_counts_again_once_the_chain_reaches_it() {
+    let mut scene = Scene::new();
+    scene.fill(2);
+    let next = Body { when: When { boot: "before".into(), ..beat().when }, ..beat() };
+    scene.seal(&next);
+    scene.seal(&next);
+    scene.seal(&body(Kind::ActStopped, Severity::Info, json!({})));
+    scene.send([1, 2, 5], 0);
+    scene.send([3], 10);
+    assert!(!state(&scene).ends_with(", stopped"), "nobody knows of which of the two boots it is: {}", state(&scene));
+    scene.send([4], 20);
+    assert!(state(&scene).ends_with(", stopped"), "{}", state(&scene));
+}
+
+#[test]
+fn a_stop_that_rots_while_it_waits_hides_no_silence() {
+    let mut scene = Scene::new();
+    scene.fill(3);
+    scene.seal(&body(Kind::ActStopped, Severity::Info, json!({})));
+    scene.send([1, 2, 4], 0);
+    let db = rusqlite::Connection::open(scene.path()).unwrap();
+    assert_eq!(db.execute("UPDATE ahead SET line='x' WHERE seq=4", []).unwrap(), 1);
+    scene.send([3], 10);
+    scene.ingest.listen(at(200_000)).unwrap();
+    assert!(state(&scene).ends_with(", SILENT"), "{}", state(&scene));
+    // It is asked for again, and comes.
+    scene.send([4], 200_010);
+    assert!(state(&scene).ends_with(", stopped"), "{}", state(&scene));
 }
 
 #[test]

@@ -7,8 +7,6 @@ pub(super) const MOST_LINES: usize = 500;
 /// Files that are longer for the time being, each with its reason.
 pub(super) const LONG: &[(&str, &str)] = &[];
 const SAY_NOTHING: [&str; 8] = ["util", "utils", "common", "helpers", "types", "models", "manager", "prelude"];
-/// Where a task or thread may begin beside `supervise.rs`, with the reason.
-const SPAWNERS: [(&str, &str); 1] = [("central/src/main.rs", "its main is its supervisor")];
 const TOP: [&str; 17] = [
     ".cargo",
     ".ci",
@@ -126,8 +124,7 @@ pub(super) fn length(source: &Source) -> Vec<String> {
 }
 
 pub(super) fn spawns(source: &Source) -> Vec<String> {
-    let known = SPAWNERS.iter().any(|(path, _)| *path == source.path);
-    if source.is_in(&["tests/"]) || source.is_named("supervise.rs") || known {
+    if source.is_in(&["tests/"]) || source.is_named("supervise.rs") {
         return Vec::new();
     }
     let begins = ["::spawn(", ".spawn(", "spawn_local(", "spawn_blocking("];

@@ -40,8 +40,8 @@ impl Gateway {
             return (**result).clone().map(|opened| Signed::Chain(Some(opened)));
         }
         let in_chain = match (self.epochs.key(record.ep), proof) {
-            (Some(key), Proof::By(by)) if *key == **by => Ok(None),
-            (Some(key), Proof::NotBy(by)) if *key == **by => Err(Refusal::Signature { by: "epoch" }),
+            (Some(key), Proof::By(by)) if key.bytes() == *by => Ok(None),
+            (Some(key), Proof::NotBy(by)) if key.bytes() == *by => Err(Refusal::Signature { by: "epoch" }),
             _ => verify(record, &self.epochs),
         };
         let refused = match in_chain {
@@ -138,7 +138,7 @@ pub(super) fn of_epoch(
 /// The held key that signed a record: the one that was found out before, or the first that verifies.
 fn fitting<'a>(held: &'a [Arc<HeldKey>], record: &Parsed<'_>, proof: &Proof) -> Option<&'a HeldKey> {
     let found = |one: &HeldKey| match proof {
-        Proof::By(by) => one.key == **by,
+        Proof::By(by) => one.key.bytes() == *by,
         Proof::None | Proof::Final(_) | Proof::NotBy(_) => false,
     };
     let mut fit = held.iter().map(|one| &**one).filter(|one| one.fits(record));
