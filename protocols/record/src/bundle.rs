@@ -84,7 +84,7 @@ pub struct Verdict {
     pub orders: u64,
     /// Records of days verified that are kept when others are disposed of.
     pub summaries: u64,
-    /// Branches that verify, at most [`LISTED_MAX`].
+    /// Branches that verify, at most [`HELD_MAX`](crate::chain::HELD_MAX).
     pub branches: Vec<Kept>,
     /// The manifest.
     pub manifest: Option<Manifest>,
@@ -325,8 +325,8 @@ impl BundleCheck {
             check
         });
         // The walk may have begun with the receipts, before the summaries were read.
-        for (seq, link) in held.drain(..) {
-            check.expect_kept(seq, link);
+        if !held.is_empty() {
+            check.expect_kept(std::mem::take(held));
         }
         check
     }

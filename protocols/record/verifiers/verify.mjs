@@ -26,7 +26,8 @@ async function load() {
   }
 }
 
-const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20, SHOWN = 300;
+const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, SUMMARIES = 1 << 20;
+const WHOLE_MAX = 16 << 20, SHOWN = 300;
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
   receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up
   records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended
@@ -830,6 +831,7 @@ class Bundle {
     await this.days.verify(record);
     need(record.opens || record.kind === "summary.day", "misplaced", record.kind);
     need(record.seq > this.dayLast, "backwards");
+    need(this.chain.kept.size < SUMMARIES, "too-many");
     this.dayLast = record.seq;
     this.chain.kept.set(record.seq, record.link);
     if (!record.opens) this.report.count("days");

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LINE_MAX, PAYLOAD_MAX, DEPTH_MAX, INTEGER_MAX = 11264, 8192, 4, 2**53 - 1
-LISTED, WHOLE_MAX, WITNESSES, SHOWN = 1000, 16 << 20, 65536, 300
+LISTED, WHOLE_MAX, WITNESSES, SUMMARIES, SHOWN = 1000, 16 << 20, 65536, 1 << 20, 300
 FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws", "records.jws",
          "branches.jws", "MANIFEST.jws", "REPORT.txt"]
 KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad
@@ -882,6 +882,7 @@ class Bundle:
         self.days.verify(record)
         need(record.opens or record.kind == "summary.day", "misplaced", record.kind)
         need(record.seq > self.day_last, "backwards")
+        need(len(self.chain.kept) < SUMMARIES, "too-many")
         self.day_last = record.seq
         self.chain.kept[record.seq] = record.link
         self.report.count("days", int(not record.opens))

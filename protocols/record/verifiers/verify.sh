@@ -67,7 +67,7 @@ begin() {
   : >"$work/losses" && : >"$work/found" && : >"$work/counts" && : >"$work/holes" && : >"$work/lost" && : >"$work/disposed"
   : >"$work/waiting" && : >"$work/tails" && : >"$work/digests" && : >"$work/left" && : >"$work/numbers"
   gw='' site='' sms='' enrolled='' accepted='' head_seq='' head_ep='' head_link='' closed=1 promised=- number=0 first=0 last=0
-  denied='' receipt_n=0 receipt_link='' roots='' day_last=0 order_last='' command_n=0 branch_last='' manifest=''
+  denied='' receipt_n=0 receipt_link='' roots='' day_last=0 days_held=0 order_last='' command_n=0 branch_last='' manifest=''
 }
 count() { echo "$1" >>"$work/counts"; }
 loss() { echo "$1: $2" >>"$work/losses"; }
@@ -405,7 +405,8 @@ day() {
   fields "$1" && genuine "$work/days" || return 1
   case $kind in epoch.open | summary.day) ;; *) why=misplaced; return 1 ;; esac
   [ "$seq" -gt "$day_last" ] || { why=backwards; return 1; }
-  day_last=$seq
+  [ "$days_held" -lt 1048576 ] || { why=too-many; return 1; }
+  day_last=$seq days_held=$((days_held + 1))
   echo "$link" >"$work/kept/$seq"
   [ "$opens" = 1 ] || count days
 }

@@ -2,7 +2,7 @@
 
 use super::{BundleCheck, Kept, Part};
 use crate::acceptance::Acceptance;
-use crate::chain::{ChainCheck, Contradiction, Epochs, LISTED_MAX, Parsed, WITNESSES_MAX, verify};
+use crate::chain::{ChainCheck, Contradiction, Epochs, HELD_MAX, Parsed, SUMMARIES_MAX, verify};
 use crate::command::Command;
 use crate::encode::{Link, Name, Token};
 use crate::enrolment::Request;
@@ -133,8 +133,8 @@ impl BundleCheck {
             let last = self.held.last().map_or(0, |(last, _)| *last);
             return Err(Contradiction::Backwards { found: seq, last });
         }
-        if self.held.len() == WITNESSES_MAX {
-            return Err(Contradiction::TooMany { file, limit: WITNESSES_MAX });
+        if self.held.len() == SUMMARIES_MAX {
+            return Err(Contradiction::TooMany { file, limit: SUMMARIES_MAX });
         }
         self.held.push((seq, record.link));
         Ok(())
@@ -213,11 +213,11 @@ impl BundleCheck {
         let (seq, link) = (record.seq, record.link);
         let branches = &mut self.branches;
         let follows = branches.last.is_some_and(|(last, before)| seq == last + 1 && record.prev == before);
-        let room = branches.kept.len() < LISTED_MAX;
+        let room = branches.kept.len() < HELD_MAX;
         match branches.kept.last_mut() {
             Some(kept) if follows => kept.to = seq,
             _ if room => branches.kept.push(Kept { from: seq, to: seq }),
-            _ => return Err(Contradiction::TooMany { file: Part::Branches.file(), limit: LISTED_MAX }),
+            _ => return Err(Contradiction::TooMany { file: Part::Branches.file(), limit: HELD_MAX }),
         }
         branches.last = Some((seq, link));
         if let Some(chain) = &mut self.chain {
