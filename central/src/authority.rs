@@ -1,7 +1,7 @@
 //! The small authority for gateways' certificates: one key, one certificate of its own, and what it signs: the line of one
 //! gateway, P-256, for clients alone, under its name alone. Decides nothing about who may have one.
 
-use crate::custody::{Custody, CustodyError, random_seed, write_new};
+use crate::custody::{Custody, CustodyError, random_seed, replace};
 use picket_record::encode::{Name, base64url};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, DnValue,
@@ -109,7 +109,8 @@ impl std::fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Makes key and certificate in the directory. Refuses to touch what is there.
+    /// Makes key and certificate in the directory, the certificate last and whole: a key that a run which was killed has
+    /// left is taken over. Refuses to touch a certificate that is there.
     pub fn make(custody: &Custody, days: u32, now_s: u64) -> Result<(), AuthorityFault> {
         let path = custody.path(CERTIFICATE);
         let broken = |why: rcgen::Error| AuthorityFault::Content { path: path.clone(), why: why.to_string() };
@@ -119,11 +120,10 @@ impl Authority {
         let mut params = params(&format!("{} gateways", custody.sms()?), now_s, now_s + AUTHORITY_DAYS * DAY_S)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(broken)?;
+        let key = made_key(&custody.path(KEY))?;
         let certificate = params.self_signed(&key).map_err(broken)?;
-        write_new(&custody.path(KEY), key.serialize_pem().trim_end())?;
-        write_new(&custody.path(DAYS), &days.clamp(DAYS_MIN, DAYS_MAX).to_string())?;
-        Ok(write_new(&path, certificate.pem().trim_end())?)
+        replace(&custody.path(DAYS), &days.clamp(DAYS_MIN, DAYS_MAX).to_string())?;
+        Ok(replace(&path, &certificate.pem())?)
     }
 
     /// The authority of the directory, if one was made.
@@ -215,7 +215,8 @@ const ECDSA_SHA256: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 
 fn is_whole(csr: &[u8]) -> bool {
     let signed = element(csr).filter(|(_, rest)| rest.is_empty()).and_then(|(inner, _)| element(inner));
     let behind = signed.and_then(|(_, rest)| rest.strip_prefix(&ECDSA_SHA256));
-    behind.and_then(element).is_some_and(|(_, rest)| rest.is_empty())
+    // The first byte of a bit string counts the bits that are left over (X.690, section 8.6.2.2).
+    behind.and_then(element).is_some_and(|(bits, rest)| rest.is_empty() && bits.first() == Some(&0))
 }
 
 /// The contents of a DER element shorter than 64 KiB, and what follows it.
@@ -241,6 +242,25 @@ fn shown(value: &DnValue) -> String {
         other => format!("{other:?}"),
     };
     text.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+/// The key that a run which was killed has left, or a new one. No certificate was made with it.
+fn made_key(path: &PathBuf) -> Result<KeyPair, AuthorityFault> {
+    let content = |error: rcgen::Error| AuthorityFault::Content { path: path.clone(), why: error.to_string() };
+    match fs::read_to_string(path) {
+        Ok(text) if !text.trim().is_empty() => {
+            Custody::closed(path)?;
+            return KeyPair::from_pem(&text).map_err(content);
+        }
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(CustodyError::Io { path: path.clone(), source }.into());
+        }
+        // The power went before anything was in it.
+        Ok(_) | Err(_) => {}
+    }
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(content)?;
+    replace(path, &key.serialize_pem())?;
+    Ok(key)
 }
 
 fn params(common: &str, now_s: u64, until_s: u64) -> Result<CertificateParams, AuthorityFault> {

@@ -77,17 +77,25 @@ impl Certifier {
         if store.read("reading who is revoked", store::all_revoked)?.iter().any(|(name, _)| name == gw.as_str()) {
             return Err(CertifyFault::Revoked(gw));
         }
-        self.issue(store, &gw, &wanted.csr, now)
+        self.issue(store, &gw, (&wanted.csr, wanted.ts_ms), now)
     }
 
-    /// Issues for a request whose gateway somebody has made sure of.
-    pub fn issue(&self, store: &mut Store, gw: &Name, csr: &[u8], now: Now) -> Result<String, CertifyFault> {
+    /// Issues for a request whose gateway somebody has made sure of, and which that gateway signed at this moment, in
+    /// milliseconds since 1970 UTC. What was signed before the certificate for its key had ended is answered with that
+    /// one for ever: whoever repeats an old wish uses up nothing that the gateway needs.
+    pub fn issue(
+        &self,
+        store: &mut Store,
+        gw: &Name,
+        (csr, signed_ms): (&[u8], i64),
+        now: Now,
+    ) -> Result<String, CertifyFault> {
         let (wall_ms, now_s) = (now.wall_ms, u64::try_from(now.wall_ms / 1_000).unwrap_or(0));
         let asked = Authority::read(gw, csr)?;
-        if let Some(line) =
-            store.read("reading a certificate", |db| store::certificate(db, gw, &asked.digest, now_s))?
-        {
-            return Ok(line);
+        let signed_s = u64::try_from(signed_ms / 1_000).unwrap_or(0).min(now_s);
+        match store.read("reading a certificate", |db| store::certificate(db, gw, &asked.digest))? {
+            Some((line, until_s)) if signed_s <= until_s => return Ok(line),
+            Some(_) | None => {}
         }
         let within = |ms: i64| {
             let (count, since_ms) = ("counting certificates", wall_ms - ms);

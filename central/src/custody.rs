@@ -109,7 +109,8 @@ impl Custody {
         Self { dir: dir.to_owned() }
     }
 
-    /// Makes the directory and its keys. Refuses to touch keys that exist.
+    /// Makes the directory and its keys. What a run that was killed has left is taken over; it is finished once the first
+    /// root document is there, and then nothing is touched.
     pub fn init(dir: &Path, sms: &Name) -> Result<Self, CustodyError> {
         let custody = Self::at(dir);
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
@@ -120,11 +121,32 @@ impl Custody {
         if mode & 0o077 != 0 {
             return Err(CustodyError::OpenDir { path: dir.to_owned(), mode });
         }
-        custody.write_new(RECEIPT_KEY, &base64url(&random_seed()?))?;
-        custody.write_new(ACCEPT_KEY, &base64url(&random_seed()?))?;
-        custody.write_new(NAME, sms.as_str())?;
-        custody.write_new(ACCEPT_PUB, &custody.accept_key()?.public().text())?;
+        if custody.path(ROOT).exists() {
+            return Err(CustodyError::Exists { path: custody.path(RECEIPT_KEY) });
+        }
+        let named = custody.path(NAME);
+        match read(&named) {
+            // Another name: of another central system, whose directory this is.
+            Ok(text) if !text.is_empty() && text != sms.as_str() => return Err(CustodyError::Exists { path: named }),
+            Ok(text) if !text.is_empty() => {}
+            _ => replace(&named, sms.as_str())?,
+        }
+        custody.made_seed(RECEIPT_KEY)?;
+        custody.made_seed(ACCEPT_KEY)?;
+        replace(&custody.path(ACCEPT_PUB), &custody.accept_key()?.public().text())?;
         Ok(custody)
+    }
+
+    /// The seed of a key that a run which was killed has left, or a new one. No document names it yet.
+    pub(crate) fn made_seed(&self, file: &str) -> Result<[u8; 32], CustodyError> {
+        match self.seed(file) {
+            Err(CustodyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(CustodyError::NoKey { .. }) => {}
+            left => return left,
+        }
+        let seed = random_seed()?;
+        replace(&self.path(file), &base64url(&seed))?;
+        Ok(seed)
     }
 
     /// The name of this central system.
@@ -237,11 +259,6 @@ impl Custody {
         }
         Ok(())
     }
-
-    fn write_new(&self, file: &str, text: &str) -> Result<(), CustodyError> {
-        let path = self.dir.join(file);
-        write_new(&path, text)
-    }
 }
 
 /// Writes a file that must not exist yet, and makes it durable.
@@ -300,6 +317,12 @@ mod tests {
         assert_eq!(fs::metadata(dir.join(RECEIPT_KEY)).unwrap().mode() & 0o777, 0o600);
         assert_eq!(custody.accept_pub().unwrap(), custody.accept_key().unwrap().public());
         assert_eq!(custody.sms().unwrap().as_str(), "sms");
+        let made = (custody.receipt_key().unwrap().public(), custody.accept_key().unwrap().public());
+        Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
+        assert_eq!((custody.receipt_key().unwrap().public(), custody.accept_key().unwrap().public()), made);
+        let other = Custody::init(&dir, &Name::parse("other").unwrap());
+        assert!(matches!(other, Err(CustodyError::Exists { path }) if path == dir.join(NAME)));
+        custody.make_root(0).unwrap();
         assert!(matches!(Custody::init(&dir, &Name::parse("sms").unwrap()), Err(CustodyError::Exists { .. })));
     }
 

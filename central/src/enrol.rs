@@ -148,7 +148,8 @@ fn answer(custody: &Custody, store: &mut Store, request: &Request, accepted: Str
 /// whatever comes of this: it can ask again.
 fn certificate(custody: &Custody, store: &mut Store, request: &Request, now: Now) -> Result<String, CertifyFault> {
     let Some(csr) = &request.csr else { return Ok(String::new()) };
-    let line = certifier(custody)?.ok_or(CertifyFault::NoAuthority)?.issue(store, &request.gw, csr, now)?;
+    let line =
+        certifier(custody)?.ok_or(CertifyFault::NoAuthority)?.issue(store, &request.gw, (csr, request.ts_ms), now)?;
     Ok(line + "\n")
 }
 

@@ -9,7 +9,6 @@ mod certificate;
 mod downlink;
 mod drills;
 mod gateway;
-mod personal;
 mod receipts;
 mod turn;
 
@@ -21,7 +20,7 @@ pub use turn::Tally;
 use crate::certify::Certifier;
 use crate::check::{Keyring, Round, Slice};
 use crate::clock::Now;
-use crate::store::{self, Accepted, Store, StoreError};
+use crate::store::{self, Found, Store, StoreError};
 use bytes::Bytes;
 use gateway::Gateway;
 use picket_record::encode::Name;
@@ -40,10 +39,14 @@ pub struct Ingest {
     sms: Name,
     key: ReceiptKey,
     gateways: BTreeMap<Name, Gateway>,
+    /// Gateways whose rows cannot be read, with the reason: their lines are refused, and they keep what they have.
+    left_out: BTreeMap<String, String>,
     /// Text of the root documents, and the newest version.
     roots: Option<(String, u64)>,
     /// Issues certificates, where an authority was made.
     certifier: Option<Certifier>,
+    /// When somebody was last told of a wish for a certificate, answered or refused.
+    wished_ms: Option<u64>,
     /// Of the store, as it was when the revocations were read: another process writes them.
     version: Option<u64>,
 }
@@ -53,11 +56,13 @@ impl Ingest {
     pub fn open(path: &Path, sms: Name, key: ReceiptKey) -> Result<Self, StoreError> {
         let mut store = Store::open(path)?;
         // In a transaction: rows that cannot be read any more are set aside.
-        let gateways = store.write("taking up the gateways", |db| {
+        let (gateways, left_out) = store.write("taking up the gateways", |db| {
+            store::try_again(db)?;
             let accepted = store::all_accepted(db)?;
-            accepted.into_iter().map(|one| Ok((one.gw.clone(), Gateway::load(db, one, 0)?))).collect()
+            take_up(db, accepted, 0)
         })?;
-        Ok(Self { store, sms, key, gateways, roots: None, certifier: None, version: None })
+        let (roots, certifier, wished_ms, version) = (None, None, None, None);
+        Ok(Self { store, sms, key, gateways, left_out, roots, certifier, wished_ms, version })
     }
 
     /// Takes the lines of one message of one gateway, as named by its topic, in one transaction.
@@ -92,21 +97,43 @@ impl Ingest {
                 self.gateways.get_mut(slice.gw.as_str()).expect("it is known").heard(now);
             }
         }
-        let gateways = &mut self.gateways;
+        let (gateways, left_out) = (&mut self.gateways, &mut self.left_out);
         self.store.write("storing records", |db| {
-            round
-                .slices()
-                .iter()
-                .map(|slice| match gateways.get_mut(slice.gw.as_str()) {
-                    Some(gateway) => {
-                        let mut turn = Turn::new(db, gateway, now);
-                        slice.lines().try_for_each(|(line, proof)| turn.line(line, proof))?;
-                        turn.finish()
+            let mut tallies = Vec::with_capacity(round.slices().len());
+            for slice in round.slices() {
+                let Some(gateway) = gateways.get_mut(slice.gw.as_str()) else {
+                    tallies.push(refuse_unknown(db, slice, left_out.get(&slice.gw), now)?);
+                    continue;
+                };
+                let taken = store::alone(db, || {
+                    let mut turn = Turn::new(db, gateway, now);
+                    slice.lines().try_for_each(|(line, proof)| turn.line(line, proof))?;
+                    turn.finish()
+                })?;
+                tallies.push(match taken {
+                    Ok(tally) => tally,
+                    Err(why) => {
+                        // It is ahead of the store.
+                        gateways.remove(slice.gw.as_str());
+                        store::leave_out(db, &slice.gw, &why)?;
+                        left_out.insert(slice.gw.clone(), why);
+                        refuse_unknown(db, slice, left_out.get(&slice.gw), now)?
                     }
-                    None => refuse_unknown(db, slice, now),
-                })
-                .collect()
+                });
+            }
+            Ok(tallies)
         })
+    }
+
+    /// Nothing more is done for these gateways.
+    fn leave_out(&mut self, rotten: Vec<(Name, StoreError)>) -> Result<(), StoreError> {
+        for (gw, fault) in rotten {
+            self.gateways.remove(&gw);
+            let why = std::error::Error::source(&fault).map_or_else(String::new, ToString::to_string);
+            self.store.write("leaving a gateway out", |db| store::leave_out(db, gw.as_str(), &why))?;
+            self.left_out.insert(gw.as_str().to_owned(), why);
+        }
+        Ok(())
     }
 
     /// Keeps a message that holds no lines, with the reason, and has the gateway told.
@@ -168,15 +195,16 @@ impl Ingest {
             return Ok(());
         }
         // Also those that never spoke: they may be missed.
-        let known = &self.gateways;
+        let (known, left_out) = (&self.gateways, &self.left_out);
         let mut accepted = self.store.read("reading the gateways", store::all_accepted)?;
-        accepted.retain(|one| !known.contains_key(&one.gw));
+        accepted.retain(|one| match one {
+            Ok(one) => !known.contains_key(&one.gw) && !left_out.contains_key(one.gw.as_str()),
+            Err((gw, _)) => !known.contains_key(gw.as_str()) && !left_out.contains_key(gw),
+        });
         if !accepted.is_empty() {
-            let load = |one: Accepted, db: &Connection| Ok((one.gw.clone(), Gateway::load(db, one, now.mono_ms)?));
-            let loaded: Vec<_> = self.store.write("taking up gateways", |db| {
-                accepted.into_iter().map(|one| load(one, db)).collect::<rusqlite::Result<_>>()
-            })?;
+            let (loaded, rotten) = self.store.write("taking up gateways", |db| take_up(db, accepted, now.mono_ms))?;
             self.gateways.extend(loaded);
+            self.left_out.extend(rotten);
         }
         let revoked = self.store.read("reading who is revoked", store::all_revoked)?;
         for (gw, gateway) in &mut self.gateways {
@@ -200,9 +228,38 @@ impl Ingest {
     }
 }
 
-fn refuse_unknown(db: &Connection, slice: &Slice, now: Now) -> rusqlite::Result<Tally> {
-    let reason = format!("no gateway {:?} was accepted here", shown(&slice.gw));
-    slice.lines().try_for_each(|(line, _)| store::quarantine(db, UNKNOWN, now.wall_ms, &reason, line))?;
+/// Gateways as they are taken up, and those that are left out with the reason.
+type TakenUp = (BTreeMap<Name, Gateway>, BTreeMap<String, String>);
+
+fn take_up(db: &Connection, accepted: Vec<Found>, now_ms: u64) -> rusqlite::Result<TakenUp> {
+    let (mut gateways, mut left_out) = (BTreeMap::new(), BTreeMap::new());
+    for one in accepted {
+        let loaded = match one {
+            Ok(one) => {
+                let gw = one.gw.clone();
+                let loaded = store::alone(db, || Gateway::load(db, one, now_ms))?;
+                loaded.map_err(|why| (gw.as_str().to_owned(), why))
+            }
+            Err(rotten) => Err(rotten),
+        };
+        match loaded {
+            Ok(gateway) => drop(gateways.insert(gateway.accepted.gw.clone(), gateway)),
+            Err((gw, why)) => {
+                store::leave_out(db, &gw, &why)?;
+                left_out.insert(gw, why);
+            }
+        }
+    }
+    Ok((gateways, left_out))
+}
+
+/// Lines of a gateway that was never accepted, or is left out.
+fn refuse_unknown(db: &Connection, slice: &Slice, why: Option<&String>, now: Now) -> rusqlite::Result<Tally> {
+    let (under, reason) = match why {
+        Some(why) => (slice.gw.as_str(), format!("the gateway is left out, its rows cannot be read here: {why}")),
+        None => (UNKNOWN, format!("no gateway {:?} was accepted here", shown(&slice.gw))),
+    };
+    slice.lines().try_for_each(|(line, _)| store::quarantine(db, under, now.wall_ms, &reason, line))?;
     Ok(Tally { refused: slice.len() as u64, ..Tally::default() })
 }
 

@@ -63,16 +63,18 @@ pub struct Renewed {
 }
 
 impl Custody {
-    /// Makes root keys, the key for orders and version 1 of the root document, in a directory that has none.
+    /// Makes root keys, the key for orders and version 1 of the root document, in a directory that has none. The document
+    /// comes last: keys that a run which was killed has left are taken over.
     pub fn make_root(&self, now_ms: i64) -> Result<(), RootFault> {
         let sms = self.sms()?;
+        if self.path(ROOT).exists() {
+            return Err(CustodyError::Exists { path: self.path(ROOT) }.into());
+        }
         let mut keys = Vec::with_capacity(ROOT_KEYS);
         for n in 1..=ROOT_KEYS {
-            let seed = random_seed()?;
-            write_new(&self.path(&format!("root-{n}.key")), &base64url(&seed))?;
-            keys.push(RootKey::from_seed(seed));
+            keys.push(RootKey::from_seed(self.made_seed(&format!("root-{n}.key"))?));
         }
-        write_new(&self.path(ORDER_KEY), &base64url(&random_seed()?))?;
+        self.made_seed(ORDER_KEY)?;
         let public: Vec<_> = keys.iter().map(RootKey::public).collect();
         let root = Root {
             sms,
@@ -85,7 +87,7 @@ impl Custody {
             order_floor: 0,
         };
         let text = lines(&root, keys.iter().take(ROOT_THRESHOLD))?;
-        Ok(write_new(&self.path(ROOT), text.trim_end())?)
+        Ok(replace(&self.path(ROOT), &text)?)
     }
 
     /// Makes the next version, signed by two root keys of the one in force. New keys are written first, under the number
@@ -251,6 +253,37 @@ mod tests {
         }
         for (file, text) in wanted {
             write_new(&custody.path(file), text.trim_end()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_whose_making_was_killed_at_any_step_is_finished_by_the_next_call() {
+        let (_home, custody) = made();
+        let whole = files(&custody);
+        let order = ["sms.name", "receipt.key", "accept.key", "accept.pub", "root-1.key", "root-2.key", "root-3.key"];
+        let order: Vec<&str> = order.into_iter().chain(["order.key"]).collect();
+        assert_eq!(order.len() + 1, whole.len(), "and the document");
+        for step in 0..=order.len() {
+            for cut in [false, true] {
+                let mut left: std::collections::BTreeMap<String, String> =
+                    order[..step].iter().map(|file| ((*file).to_owned(), whole[*file].clone())).collect();
+                put(&custody, &left);
+                if cut && step < order.len() {
+                    // The power went: the file is there and empty. Beside it the one that was to become it.
+                    std::fs::write(custody.path(order[step]), "").unwrap();
+                    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                    std::fs::set_permissions(custody.path(order[step]), closed).unwrap();
+                    std::fs::write(custody.path("root.new"), "half").unwrap();
+                }
+                let again = Custody::init(&custody.path(""), &Name::parse("hq").unwrap()).unwrap();
+                again.make_root(9).unwrap();
+                let after = files(&custody);
+                left.retain(|file, text| after[file] != *text);
+                assert!(left.is_empty(), "step {step}: what was there is taken over: {:?}", left.keys());
+                let (_, roots) = custody.roots().unwrap().unwrap();
+                assert_eq!(roots.in_force().receipt, custody.receipt_key().unwrap().public(), "step {step}");
+                assert_eq!(after["accept.pub"].trim(), custody.accept_key().unwrap().public().text(), "step {step}");
+            }
         }
     }
 

@@ -22,7 +22,7 @@ SELECT g.gw, g.site,
   (SELECT count(*) FROM fork f WHERE f.gw=g.gw),
   coalesce((SELECT total FROM quarantined q WHERE q.gw=g.gw), 0),
   (SELECT count(*) FROM open_alarm o WHERE o.gw=g.gw),
-  coalesce((SELECT 'revoked' FROM revoked v WHERE v.gw=g.gw),
+  coalesce((SELECT 'LEFT OUT' FROM left_out x WHERE x.gw=g.gw), (SELECT 'revoked' FROM revoked v WHERE v.gw=g.gw),
     (SELECT state FROM receipt t WHERE t.gw=g.gw ORDER BY n DESC LIMIT 1), '-')
     ||coalesce((SELECT iif(stopped, ', stopped', iif(silent_ms IS NULL, '', ', SILENT')) FROM life l WHERE l.gw=g.gw), '')
 FROM gateway g ORDER BY g.gw";
@@ -84,6 +84,10 @@ SELECT CASE WHEN stopped THEN 'stopped in order'
   ||iif(heard_ms=0, '; NEVER heard since it was accepted', '; last heard '
     ||strftime('%Y-%m-%dT%H:%M:%SZ', heard_ms/1000, 'unixepoch'))||', a heartbeat every '||every_s||' s'
 FROM life WHERE gw=?1 LIMIT ?2";
+
+const LEFT_OUT: &str = "
+SELECT 'what this store holds of the gateway cannot be read: '||why||'; nothing is taken from it, and it keeps what it has:'
+  ||' restore the store from a backup and restart picket-central run' FROM left_out WHERE gw=?1 LIMIT ?2";
 
 const REVOKED: &str = "
 SELECT 'not trusted after record '||after_seq||', by '||approved_by||' at '
@@ -177,6 +181,7 @@ pub fn details(path: &Path, gw: &Name) -> Result<String, StoreError> {
         part(&mut text, "disk restored, or a tail lost", rows(db, ROLLBACKS, gw)?);
         part(&mut text, "declared as lost", rows(db, LOSSES, gw)?);
         part(&mut text, "life", rows(db, LIFE, gw)?);
+        part(&mut text, "left out", rows(db, LEFT_OUT, gw)?);
         part(&mut text, "revoked", rows(db, REVOKED, gw)?);
         part(&mut text, "personal data", rows(db, PERSONAL, gw)?);
         let refused = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', received_ms/1000, 'unixepoch')||'  '||reason

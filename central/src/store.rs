@@ -12,7 +12,7 @@
 //! | `lost(gw, from_seq, to_seq, declared_by, since_ms)` | a hole that the gateway declared in record `declared_by`; what arrives of it later is in `record` all the same |
 //! | `personal(gw, seq, link, salt, text, erased_by, received_ms)` | what the record `seq` with this link commits to, in whatever history, or by which record it was erased |
 //! | `erased(gw, from_seq, to_seq, by_seq)` | what record `by_seq` erased, also of what had not come yet |
-//! | `life(gw, heard_ms, every_s, stopped, silent_ms)` | when a genuine record last came, and since when heartbeats are missed |
+//! | `life(gw, heard_ms, every_s, stopped, silent_ms, stopped_seq)` | when a genuine record last came, and since when heartbeats are missed; whether it is stopped is the word of record `stopped_seq` |
 //! | `revoked(gw, after_seq, approved_by, at_ms)` | records above `after_seq` are kept and not trusted; `trusted_record` has the others |
 //! | `quarantine(id, gw, received_ms, reason, line)` | a refused line; `gw` is `?` for gateways never accepted |
 //! | `quarantined(gw, total, dropped)` | how many lines were ever refused, and how many of these are no longer kept |
@@ -21,10 +21,11 @@
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
 //! | `certificate(gw, key, serial, until_s, made_ms, line)` | a certificate that was issued for the line of a gateway; `key` is the digest of its key |
 //! | `unordered_drill(gw, id, auth, why, from_seq, last_seq, records, since_ms)` | records that say they are of a drill which nobody ordered here; they are live |
+//! | `left_out(gw, why)` | a gateway that nothing is done for, because what the store holds of it cannot be read |
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
-//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead, unknown_seq)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name; since record `unknown_seq` the gateway, put back to an older state, no longer knows it |
+//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead, unknown_seq, ep)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name; `ep` the epoch of that record; since record `unknown_seq` the gateway, put back to an older state, no longer knows it |
 //! | `closed_alarm(gw, alarm_id, raised_seq, unknown_seq, closed_by, at_ms)` | such an alarm that a person closed here |
 //! | `answered(gw, about, n, seq, reason, cause, received_ms)` | the last word of a gateway, in record `seq`, on the `order`, `command` or `root` that it took, or that it `... refused` |
 //!
@@ -44,8 +45,9 @@ mod personal;
 mod records;
 mod refold;
 mod refused;
+mod rot;
 
-pub(crate) use alarms::{fold, show_ahead, withdraw};
+pub(crate) use alarms::{fold, show_ahead, withdraw, withdraw_before};
 pub(crate) use answers::{About, Answer, answers, save_answer};
 pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
@@ -54,9 +56,11 @@ pub(crate) use branches::{
 pub(crate) use certificates::{Kept as KeptCertificate, certificate, certificates_since, insert_certificate};
 pub(crate) use drills::insert_unordered_drill;
 pub use gateways::Accepted;
-pub(crate) use gateways::{accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts};
+pub(crate) use gateways::{
+    Found, KnownEpoch, accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts,
+};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
-pub(crate) use losses::{ahead_declarations, first_ahead, insert_lost, is_lost, named_by_next, stored_at};
+pub(crate) use losses::{ahead_declarations, first_ahead, in_place, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
 pub(crate) use orders::{command_lines, commands_after, last_command, newest_mark, newest_order, order_lines};
 pub(crate) use personal::{Disclosed, disclose, disclosed, erase, is_erased};
@@ -66,6 +70,7 @@ pub(crate) use records::{
 };
 pub(crate) use refold::fold_late;
 pub(crate) use refused::quarantine;
+pub(crate) use rot::{alone, leave_out, try_again};
 
 use picket_record::chain::Head;
 use picket_record::encode::Name;
@@ -107,7 +112,7 @@ CREATE TABLE IF NOT EXISTS erased(gw TEXT NOT NULL, from_seq INTEGER NOT NULL, t
   by_seq INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS erased_gw ON erased(gw, from_seq);
 CREATE TABLE IF NOT EXISTS life(gw TEXT PRIMARY KEY, heard_ms INTEGER NOT NULL, every_s INTEGER NOT NULL,
-  stopped INTEGER NOT NULL, silent_ms INTEGER) STRICT;
+  stopped INTEGER NOT NULL, silent_ms INTEGER, stopped_seq INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE IF NOT EXISTS revoked(gw TEXT PRIMARY KEY, after_seq INTEGER NOT NULL, approved_by TEXT NOT NULL,
   at_ms INTEGER NOT NULL) STRICT;
 CREATE VIEW IF NOT EXISTS trusted_record AS SELECT r.* FROM record r LEFT JOIN revoked v ON v.gw=r.gw
@@ -122,6 +127,7 @@ CREATE TABLE IF NOT EXISTS receipt(gw TEXT NOT NULL, n INTEGER NOT NULL, upto IN
   ts_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, n)) STRICT;
 CREATE TABLE IF NOT EXISTS gateway(gw TEXT PRIMARY KEY, site TEXT NOT NULL, identity BLOB NOT NULL,
   accepted_line TEXT NOT NULL, accepted_link BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS left_out(gw TEXT PRIMARY KEY, why TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS token(id BLOB PRIMARY KEY, site TEXT NOT NULL, gw TEXT NOT NULL, exp_ms INTEGER NOT NULL,
   used_ms INTEGER) STRICT;
 CREATE TABLE IF NOT EXISTS ordered(gw TEXT NOT NULL, ver INTEGER NOT NULL, link BLOB NOT NULL, line TEXT NOT NULL,
@@ -134,7 +140,7 @@ CREATE TABLE IF NOT EXISTS certificate(gw TEXT NOT NULL, key BLOB NOT NULL, seri
   until_s INTEGER NOT NULL, made_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, key)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
-  ahead INTEGER NOT NULL, unknown_seq INTEGER, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+  ahead INTEGER NOT NULL, unknown_seq INTEGER, ep INTEGER, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
 CREATE TABLE IF NOT EXISTS unordered_drill(gw TEXT NOT NULL, id TEXT NOT NULL, auth BLOB NOT NULL, why TEXT NOT NULL,
   from_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, records INTEGER NOT NULL, since_ms INTEGER NOT NULL,
   PRIMARY KEY(gw, id, auth, why)) STRICT;
@@ -143,8 +149,12 @@ CREATE TABLE IF NOT EXISTS closed_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL
 ";
 
 /// Columns that a store of an earlier version lacks.
-const ADDED: [(&str, &str, &str); 2] =
-    [("fork", "branch", "INTEGER NOT NULL DEFAULT 0"), ("open_alarm", "unknown_seq", "INTEGER")];
+const ADDED: [(&str, &str, &str); 4] = [
+    ("fork", "branch", "INTEGER NOT NULL DEFAULT 0"),
+    ("open_alarm", "unknown_seq", "INTEGER"),
+    ("open_alarm", "ep", "INTEGER"),
+    ("life", "stopped_seq", "INTEGER NOT NULL DEFAULT 0"),
+];
 
 /// A fault of the store. What was not committed is lost and nothing of it was acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +163,13 @@ pub struct StoreError {
     path: PathBuf,
     doing: &'static str,
     source: rusqlite::Error,
+}
+
+impl StoreError {
+    /// Whether what one row holds cannot be read, while the store itself can.
+    pub(crate) fn is_rot(&self) -> bool {
+        rot::is_rot(&self.source)
+    }
 }
 
 /// What became of an enrolment.
@@ -233,7 +250,7 @@ impl Store {
             lives::revoke(db, gw, after, by, now_ms)?;
             // What came meanwhile.
             while refold.step(db, gw, after)? {}
-            refold.show(db, gw)
+            refold.show(db, gw, after)
         })
     }
 

@@ -1,7 +1,8 @@
 //! The worker: owns the ingest, takes what the sessions hear, alarms first, and answers. Blocks only for the store.
 //!
 //! While one round of the backlog is stored, the threads at the [`Desk`] verify the next one. A slow disk slows this
-//! down and nothing grows: what waits is bounded by [`Turns`], and what is read from the broker by the session.
+//! down and nothing grows: what waits is bounded by [`Turns`](crate::turns::Turns), and what is read from the broker by
+//! the session.
 
 mod intake;
 
@@ -22,6 +23,10 @@ use tokio::sync::{mpsc, watch};
 
 /// So many times in a row the alarm lane goes before a backlog that is ready to be stored.
 const URGENT_IN_A_ROW: u32 = 8;
+/// So many messages of the alarm lane are taken in a row before whatever else is ready has its turn: a question or a wish
+/// for a certificate is answered where it is taken, and a flood of them never ends. A wish that is refused costs a
+/// commit, so that an alarm waits for eight of these at most.
+const HEARD_IN_A_ROW: u32 = 8;
 /// How often receipts that wait for their time are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How often it is looked who is silent.
@@ -47,6 +52,8 @@ pub struct Worker {
     unsent: BTreeMap<Name, String>,
     /// Times in a row that the alarm lane went first.
     in_a_row: u32,
+    /// Messages of the alarm lane that were taken since something else had its turn.
+    heard_in_a_row: u32,
     listen_ms: u64,
 }
 
@@ -54,7 +61,8 @@ impl Worker {
     /// With an ingest that was just opened, and a desk at which threads serve.
     pub fn new(ingest: Ingest, desk: Desk, clock: Clock) -> Self {
         let intake = Intake::new(ingest, desk);
-        Self { intake, clock, mouths: [None, None], unsent: BTreeMap::new(), in_a_row: 0, listen_ms: 0 }
+        let unsent = BTreeMap::new();
+        Self { intake, clock, mouths: [None, None], unsent, in_a_row: 0, heard_in_a_row: 0, listen_ms: 0 }
     }
 
     /// Works until told to stop, between two transactions. A fault of the store ends it: nothing of the open messages
@@ -70,11 +78,16 @@ impl Worker {
         loop {
             let alarms = !self.intake.urgent.is_empty();
             let first = alarms && self.in_a_row < URGENT_IN_A_ROW;
-            let room = [self.intake.urgent.has_room(), self.intake.record.has_room()];
+            let others = self.heard_in_a_row >= HEARD_IN_A_ROW;
+            let room = [self.intake.urgent.has_room() && !others, self.intake.record.has_room()];
+            let heard_before = std::mem::take(&mut self.heard_in_a_row);
             tokio::select! {
                 biased;
                 _ = stop.changed() => return Ok(()),
-                Some(heard) = urgent.recv(), if room[0] => self.hear(heard, 0)?,
+                Some(heard) = urgent.recv(), if room[0] => {
+                    self.heard_in_a_row = heard_before + 1;
+                    self.hear(heard, 0)?;
+                }
                 () = std::future::ready(()), if first => self.alarms()?,
                 () = self.intake.checked() => {
                     // What the session read meanwhile belongs into the next round.
@@ -86,6 +99,8 @@ impl Worker {
                 _ = tick.tick() => self.listen()?,
                 Some(heard) = record.recv(), if room[1] => self.hear(heard, 1)?,
                 () = std::future::ready(()), if alarms => self.alarms()?,
+                // Nothing else was ready.
+                () = std::future::ready(()), if others => {}
             }
             self.intake.start(self.clock.now())?;
             self.answer()?;
@@ -196,3 +211,6 @@ fn acknowledge(owed: &Owed) {
 fn publish_receipt(mouth: &Mouth, gw: &Name, line: &str) -> bool {
     mouth.publish(format!("sms/v1/{gw}/{RECEIPTS}"), None, line.as_bytes().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,34 @@ fn the_same_key_has_the_same_answer_and_another_one_is_signed_three_times_in_ten
     }
     assert!(matches!(scene.ask(good(&new_key()), 80_000), Err(CertifyFault::TooMany)));
     assert!(scene.ask(good(&new_key()), 86_403).is_ok());
-    assert_ne!(scene.ask(good(&key), 91 * 86_400).unwrap(), first, "an answer that has expired is not given again");
+}
+
+#[test]
+fn an_old_wish_that_is_repeated_is_never_signed_anew_and_takes_nothing_from_the_renewal() {
+    let mut scene = scene();
+    let keys: Vec<KeyPair> = (0..20).map(|_| new_key()).collect();
+    let old: Vec<String> = keys.iter().map(|key| wish(good(key))).collect();
+    let first: Vec<String> = (0..20_u64)
+        .map(|n| scene.certifier.answer(&mut scene.store, "gate-7", &old[n as usize], at(n * 86_400 / 4)).unwrap())
+        .collect();
+    let later = 200 * 86_400;
+    for (line, answer) in old.iter().zip(&first) {
+        assert_eq!(&scene.certifier.answer(&mut scene.store, "gate-7", line, at(later)).unwrap(), answer);
+    }
+    assert!(scene.ask(good(&new_key()), later).is_ok(), "the renewal");
+    // A gateway that was away for so long asks for the same key again, and says so: once.
+    let said = |s: u64| {
+        let ts_ms = i64::try_from((NOW_S + s) * 1_000).unwrap();
+        Wanted { sms: name("hq"), gw: name("gate-7"), ts_ms, csr: good(&keys[0]) }.sign(&identity()).unwrap().line
+    };
+    let again = said(later);
+    let new = scene.certifier.answer(&mut scene.store, "gate-7", &again, at(later)).unwrap();
+    assert_ne!(new, first[0]);
+    for s in [later, 2 * later] {
+        assert_eq!(scene.certifier.answer(&mut scene.store, "gate-7", &again, at(s)).unwrap(), new);
+    }
+    // A moment that has not come yet is worth no more than this one.
+    assert_eq!(scene.certifier.answer(&mut scene.store, "gate-7", &said(9 * later), at(later + 1)).unwrap(), new);
 }
 
 #[test]
@@ -188,6 +215,24 @@ fn the_authority_is_made_once_closed_to_others_and_never_signs_beyond_its_own_en
     fs::set_permissions(file("authority.key"), fs::Permissions::from_mode(0o640)).unwrap();
     let open = Authority::open(&scene.custody);
     assert!(matches!(open, Err(AuthorityFault::Custody(CustodyError::Open { .. }))));
+}
+
+#[test]
+fn an_authority_whose_making_was_killed_is_finished_by_the_next_call() {
+    let scene = scene();
+    let file = |name: &str| scene.home.path().join("central").join(name);
+    let key = fs::read(file("authority.key")).unwrap();
+    for gone in [&["authority.pem"][..], &["authority.pem", "authority.days"]] {
+        gone.iter().for_each(|gone| fs::remove_file(file(gone)).unwrap());
+        Authority::make(&scene.custody, 30, NOW_S).unwrap();
+        assert!(Authority::open(&scene.custody).unwrap().is_some());
+        assert_eq!(fs::read(file("authority.key")).unwrap(), key, "taken over");
+    }
+    fs::remove_file(file("authority.pem")).unwrap();
+    fs::write(file("authority.key"), "").unwrap();
+    Authority::make(&scene.custody, 30, NOW_S).unwrap();
+    assert!(Authority::open(&scene.custody).unwrap().is_some());
+    assert_eq!(fs::metadata(file("authority.key")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use picket_central::custody::Custody;
 use picket_record::chain::Parsed;
-use picket_record::encode::{Link, Name, from_base64url, link};
+use picket_record::encode::{Link, Name, from_base64url, line_link};
 use picket_record::keys::ReceiptKey;
 use picket_record::receipt::{Receipt, State};
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ impl Chain {
         let sms = custody.sms().map_err(|error| told(&error))?;
         let gw = Name::parse(gateway).map_err(|error| told(&error))?;
         let accepted = std::fs::read_to_string(acceptance).map_err(|error| told(&error))?;
-        let prev = link(accepted.trim().rsplit_once('.').ok_or("the acceptance is no document")?.0);
+        let prev = line_link(accepted.trim());
         let head = (0, prev, 0);
         Ok(Self { key, sms, gw, n: 0, prev, head, receipted: 0, since: None, ahead: BTreeMap::new() })
     }

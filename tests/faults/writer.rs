@@ -256,7 +256,8 @@ impl Writer {
             } else {
                 bytes = lines.payload;
             }
-            for line in bytes.split(|byte| *byte == b'\n') {
+            // What stands beside a record follows it, and begins with a brace.
+            for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"{")) {
                 let record = Parsed::read_bytes(line).map_err(|refusal| format!("a stored line: {refusal}"))?;
                 book::record(&mut text, record.seq, &record.link);
             }

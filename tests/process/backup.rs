@@ -161,8 +161,7 @@ fn a_new_box_with_an_archive_enrols_under_another_name_and_its_first_records_say
     assert_eq!((data["gw"].as_str(), data["from"].as_u64()), (Some(GATEWAY), Some(1)));
     assert!(data["to"].as_u64() >= Some(until), "{data}");
     let last = fs::read_to_string(archive.join("evidence/records.jws")).expect("text");
-    let link =
-        picket_record::encode::link(last.lines().next_back().expect("a line").rsplit_once('.').expect("signed").0);
+    let link = picket_record::encode::line_link(last.lines().next_back().expect("a line"));
     assert_eq!(data["head"].as_str(), Some(picket_record::encode::base64url(&link).as_str()));
     new.kill();
     let mut again = start();

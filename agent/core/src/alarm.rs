@@ -365,6 +365,15 @@ impl Alarms {
         }
     }
 
+    /// Records from `first` on were left with a branch, and nothing is kept beside them any more: names that they stated are
+    /// forgotten with their numbers, which are others' from here on. That somebody has seen the alarm was said again.
+    pub fn left_behind(&mut self, first: u64, head: u64) {
+        let seen = self.open.values_mut().filter_map(|alarm| alarm.acknowledged.as_mut());
+        for seen in seen.filter(|seen| seen.seq.is_some_and(|seq| seq >= first)) {
+            (seen.by, seen.seq) = (None, Some(head));
+        }
+    }
+
     /// The condition of an alarm, by its id, can no longer be observed: nothing of the plan tells about it. A guard
     /// closes it.
     pub fn unwatch(&mut self, id: &str) -> Option<Statement> {

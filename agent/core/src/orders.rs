@@ -7,6 +7,7 @@
 mod drill;
 mod inbox;
 mod settings;
+mod taken;
 
 pub use drill::Drill;
 pub use inbox::{Downlink, REGISTER_MAX, read};
@@ -15,21 +16,25 @@ pub use settings::Settings;
 use crate::register::Register;
 use crate::statement::Statement;
 use crate::time::{Now, s};
-use crate::wire::{Checked, Output};
+use crate::wire::{Checked, Output, StateRow, Unkept};
 use inbox::Inbox;
-use picket_record::command::Command;
+use picket_record::command::{Command, CommandRefusal};
 use picket_record::encode::{Link, base64url};
 use picket_record::kind::{Kind, Severity};
 use picket_record::order::{Judgement, Order, Window};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use taken::Taken;
 
 /// Most documents that wait for the one that is with the journal. The central side repeats what did not take effect.
 const WAITING_MAX: usize = 8;
 /// An order that receipts name, and that is not in force after so long, makes the one in force stale.
 const NAMED_US: u64 = s(3_600);
-/// Refusals are recorded at once, then at most so often; in between they are counted.
+/// Refusals of what anybody may have sent are recorded at once, then at most so often; in between they are counted.
 const REFUSED_US: u64 = s(60);
+/// Refusals of verified documents, each a different one, that are recorded in that time whatever else is refused: more than
+/// the central side has under way, and no journal is filled by repeating old ones.
+const VERIFIED_MAX: usize = 8;
 
 /// What came down, and what follows from it.
 #[derive(Debug)]
@@ -46,8 +51,11 @@ pub struct Orders {
     /// A version above the one in force, and when a receipt named it first.
     named: Option<(u64, u64)>,
     drill: Option<Drill>,
+    taken: Taken,
     refused: u64,
     refused_from: u64,
+    /// Verified documents whose refusal was recorded since the minute began: what it is, its number, the rule.
+    refused_each: Vec<(&'static str, u64, &'static str)>,
 }
 
 /// The order in force.
@@ -98,7 +106,7 @@ pub enum Commanded {
 
 impl Orders {
     /// From the order in force as the journal kept it. A drill that ran before is over: see [`ended_by_start`].
-    pub fn recover(order: Option<&Order>, root: u64) -> (Self, Settings) {
+    pub fn recover(order: Option<&Order>, root: u64, rows: &[StateRow]) -> (Self, Settings) {
         let settings = order.and_then(|order| Settings::read(&order.settings).ok()).unwrap_or_default();
         let orders = Self {
             in_force: order.map(|order| InForce::of(order, None)),
@@ -109,8 +117,10 @@ impl Orders {
             root,
             named: None,
             drill: None,
+            taken: Taken::recover(rows),
             refused: 0,
             refused_from: 0,
+            refused_each: Vec::new(),
         };
         (orders, settings)
     }
@@ -226,9 +236,10 @@ impl Orders {
                     Err((reason, cause)) => self.refuse(now, "order", ver, reason, &cause),
                 }
             }
-            Checked::Command { command, link } => self.command(now, trusted_ms, &command, &link),
+            Checked::Command { command, link, judged } => {
+                self.command_checked(now, trusted_ms, (&command, &link), judged)
+            }
             Checked::Root { ver, hash } => self.rooted(ver, &hash),
-            Checked::Known => Vec::new(),
             Checked::Refused { what, n, reason, cause } => self.refuse(now, what, n, reason, &cause),
         };
         (said, self.next())
@@ -273,7 +284,7 @@ impl Orders {
         &mut self,
         now: &Now,
         link: &Link,
-        result: Result<Option<Register>, String>,
+        result: Result<Option<Register>, Unkept>,
     ) -> (Result<Applied, Vec<Commanded>>, Option<Output>) {
         let held = match self.open.take() {
             Some(Open::Keep(held)) if held.link == *link => held,
@@ -285,7 +296,10 @@ impl Orders {
         let Held { order, link, .. } = *held;
         let done = match result {
             Ok(register) => Ok(self.apply(now, &order, &link, register)),
-            Err(cause) => Err(self.refuse(now, "order", order.ver, "register", &cause)),
+            Err(unkept) => {
+                let (reason, cause) = unkept.reason();
+                Err(self.refuse(now, "order", order.ver, reason, cause))
+            }
         };
         (done, self.next())
     }
@@ -311,12 +325,20 @@ impl Orders {
         Applied { statement: Statement::new(Kind::OrderApplied, Severity::Notice, data), settings, register }
     }
 
-    fn refuse(&mut self, now: &Now, what: &str, n: u64, reason: &str, cause: &str) -> Vec<Commanded> {
+    fn refuse(&mut self, now: &Now, what: &'static str, n: u64, reason: &'static str, cause: &str) -> Vec<Commanded> {
         self.refused += 1;
-        if now.mono_us < self.refused_from {
+        let paused = now.mono_us < self.refused_from;
+        if !paused {
+            self.refused_from = now.mono_us + REFUSED_US;
+            self.refused_each.clear();
+        }
+        // A number is given of verified documents alone.
+        let document = (what, n, reason);
+        let is_new = n > 0 && self.refused_each.len() < VERIFIED_MAX && !self.refused_each.contains(&document);
+        if paused && !is_new {
             return Vec::new();
         }
-        self.refused_from = now.mono_us + REFUSED_US;
+        self.refused_each.extend(is_new.then_some(document));
         let cause: String = cause.chars().take(CAUSE_MAX).collect();
         let times = std::mem::take(&mut self.refused);
         let mut data = json!({ "what": what, "n": n, "reason": reason, "cause": cause, "times": times });
@@ -325,6 +347,32 @@ impl Orders {
             data["command"] = n.into();
         }
         vec![Commanded::Say(Statement::new(Kind::OrderRejected, Severity::Security, data))]
+    }
+
+    /// A verified command that comes once more is passed over only where a record answers it.
+    fn command_checked(
+        &mut self,
+        now: &Now,
+        trusted_ms: Option<i64>,
+        (command, link): (&Command, &Link),
+        judged: Result<(), (&'static str, String)>,
+    ) -> Vec<Commanded> {
+        let n = command.n;
+        if self.taken.knows(n, link) {
+            return Vec::new();
+        }
+        if let Some(last) = self.taken.passed(n) {
+            let refusal = CommandRefusal::Back { n, last };
+            return self.refuse(now, "command", n, refusal.reason(), &refusal.to_string());
+        }
+        if let Err((reason, cause)) = judged {
+            return self.refuse(now, "command", n, reason, &cause);
+        }
+        let said = self.command(now, trusted_ms, command, link);
+        if !said.is_empty() {
+            self.taken.note(n, *link);
+        }
+        said
     }
 
     fn command(&mut self, now: &Now, trusted_ms: Option<i64>, command: &Command, link: &Link) -> Vec<Commanded> {

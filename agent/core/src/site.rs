@@ -97,7 +97,8 @@ impl Site {
         let Start { plan, register, register_refused, mut recovered, seed, version } = start;
         let urgent = std::mem::take(&mut recovered.urgent);
         let mut chance = Chance::new(seed);
-        let (orders, ordered) = Orders::recover(recovered.order.as_ref(), recovered.root.map_or(0, |(ver, _)| ver));
+        let root = recovered.root.map_or(0, |(ver, _)| ver);
+        let (orders, ordered) = Orders::recover(recovered.order.as_ref(), root, &recovered.rows);
         let own = EquipmentId::gateway(&plan.gateway);
         let (register, register_changed) = routine::renumbered(register, &recovered.rows);
         let buses = plan.lines.iter().enumerate().filter_map(|(index, line)| {

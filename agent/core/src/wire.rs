@@ -18,7 +18,7 @@ use std::sync::Arc;
 mod checked;
 mod recovered;
 
-pub use checked::Checked;
+pub use checked::{Checked, Unkept};
 pub use recovered::Recovered;
 
 /// What carriers bring.
@@ -149,7 +149,7 @@ pub enum Input {
         /// Link of the order.
         link: Link,
         /// The register that it brings; or why it is not kept.
-        result: Result<Option<Register>, String>,
+        result: Result<Option<Register>, Unkept>,
     },
     /// The certificate of the central link is so.
     Certificate(Certificate),

@@ -1,7 +1,7 @@
 //! One connection to a broker: TCP, TLS where the settings say so, and the session of `picket-session` on it. Carries
 //! bytes and time to the session; what its events mean is for the line or the central link.
 
-use picket_session::tls::Papers;
+use picket_session::tls::{Client, Papers};
 use picket_session::{Ears, Event, Fault, Login, Session, Terms, Unsent};
 use rustix::net::sockopt;
 use std::io;
@@ -152,7 +152,7 @@ impl Connection {
 
     fn lost(&self, error: &io::Error) -> BrokerFault {
         tracing::debug!(%error, "connection to the broker broke");
-        let told = self.tls.as_ref().and_then(|tls| Some(of_tls(tls, error, tls.told(error, &self.host)?)));
+        let told = self.tls.as_ref().and_then(|tls| Some(of_tls(tls.is_refused(error), tls.told(error, &self.host)?)));
         told.unwrap_or(BrokerFault::Closed)
     }
 
@@ -181,16 +181,17 @@ async fn connect(endpoint: &Endpoint, patience: Duration) -> Result<Box<dyn Stre
     sockopt::set_tcp_user_timeout(&stream, user_timeout_ms).map_err(|error| unreachable(error.into()))?;
     let Some(tls) = &endpoint.tls else { return Ok(Box::new(stream)) };
     let host = &endpoint.host;
-    let (config, server) = tls.client(host).map_err(BrokerFault::Tls)?;
+    let Client { config, server, proof } = tls.client(host).map_err(BrokerFault::Tls)?;
     match TlsConnector::from(config).connect(server, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => {
             let told = tls.told_of_handshake(&error, host);
-            Err(told.map(|words| of_tls(tls, &error, words)).unwrap_or(BrokerFault::Unreachable(error)))
+            let refused = proof.is_given() && tls.is_refused(&error);
+            Err(told.map(|words| of_tls(refused, words)).unwrap_or(BrokerFault::Unreachable(error)))
         }
     }
 }
 
-fn of_tls(tls: &Papers, error: &io::Error, words: String) -> BrokerFault {
-    if tls.is_refused(error) { BrokerFault::Refused(words) } else { BrokerFault::Tls(words) }
+fn of_tls(refused: bool, words: String) -> BrokerFault {
+    if refused { BrokerFault::Refused(words) } else { BrokerFault::Tls(words) }
 }

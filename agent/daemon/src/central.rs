@@ -8,6 +8,7 @@ use crate::certificate::{self, Ends, News, Outfit};
 use crate::journal::thread::Parcel;
 use picket_core::time::{Backoff, Chance};
 use picket_core::wire::{Input, Lane};
+use picket_record::encode::line_link;
 use picket_session::{Answer, Ears, Event, Keeps, Message, Payload, Terms, Unsent};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -392,10 +393,11 @@ impl Conversation<'_> {
         self.told.extend(input);
     }
 
-    /// The text of a receipt; the centre has answered over what the broker took.
-    fn receipted<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, std::str::Utf8Error> {
-        self.link.news(News::Receipt { edition: self.link.edition });
-        std::str::from_utf8(bytes)
+    /// The line of what may be a receipt: whether the centre has answered is known once the journal took it.
+    fn heard<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, std::str::Utf8Error> {
+        let line = std::str::from_utf8(bytes)?.trim();
+        self.link.news(News::Heard { edition: self.link.edition, receipt: line_link(line) });
+        Ok(line)
     }
 
     fn receipt(&mut self, message: Message) {
@@ -403,8 +405,8 @@ impl Conversation<'_> {
             self.connection.acknowledge(id);
         }
         let input = match message.payload {
-            Payload::Whole(bytes) => Some(match self.receipted(&bytes) {
-                Ok(line) => Input::ReceiptHeard { line: line.trim().to_owned() },
+            Payload::Whole(bytes) => Some(match self.heard(&bytes) {
+                Ok(line) => Input::ReceiptHeard { line: line.to_owned() },
                 Err(_) => Input::ReceiptRefused { cause: "a receipt that is not text".into() },
             }),
             Payload::Oversize { bytes } | Payload::Damaged { bytes, .. } => {

@@ -7,6 +7,7 @@
 //! comes anew. What was in force before stays until the centre has answered. Nothing is removed for reasons of time.
 
 mod by_hand;
+mod heard;
 mod judge;
 mod keeper;
 mod machine;
@@ -21,7 +22,7 @@ pub use slots::{SlotFault, Slots};
 
 use crate::broker::Endpoint;
 use picket_record::certificate::Issued;
-use picket_record::encode::Name;
+use picket_record::encode::{Link, Name};
 use picket_record::keys::PublicKey;
 use picket_session::tls::{self, Own, Validity};
 use std::path::PathBuf;
@@ -71,10 +72,17 @@ pub enum News {
         /// In words.
         cause: String,
     },
-    /// A receipt came over a connection with this edition.
-    Receipt {
+    /// What may be a receipt came over a connection with this edition. Nobody has verified it.
+    Heard {
         /// Edition.
         edition: u64,
+        /// The link that it has if it is one.
+        receipt: Link,
+    },
+    /// The journal verified and took a receipt.
+    Receipted {
+        /// Its link.
+        receipt: Link,
     },
     /// A certificate came.
     Answer(Vec<u8>),

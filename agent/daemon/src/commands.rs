@@ -1,6 +1,7 @@
 //! What each command does, and what it prints.
 
 use crate::{ended, log, refuse, say};
+use picket::control::Unanswered;
 use picket::settings;
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,6 +22,19 @@ pub(crate) use export::{Export, export};
 pub(crate) use renew::renew;
 pub(crate) use show::status;
 pub(crate) use verify::{Verify, verify};
+
+/// Runs a conversation with the agent. Where nobody answers, what to do is said.
+fn converse<T>(work: impl Future<Output = Result<T, Unanswered>>) -> Result<T, String> {
+    on_this_thread(work)?.map_err(|why| match why {
+        Unanswered::Nobody { .. } => format!("{why}; is it running? try: systemctl status picket"),
+        why => why.to_string(),
+    })
+}
+
+fn on_this_thread<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(tokio.map_err(|error| format!("cannot start the runtime: {error}"))?.block_on(work))
+}
 
 /// Guards the site.
 pub(crate) fn run(config: &Path) -> ExitCode {

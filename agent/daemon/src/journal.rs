@@ -53,7 +53,6 @@ use picket_record::chain::{Origin, Sealer};
 use picket_record::encode::Link;
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::root::Roots;
-use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -165,15 +164,13 @@ pub struct Journal {
     store: store::Store,
     credentials: Credentials,
     sealer: Sealer,
+    /// The last record is the `epoch.close` of a stop: nothing may follow it in its epoch.
+    closed: bool,
     entropy: Entropy,
     version: String,
     epoch_opened_us: u64,
     receipts: receipts::Receipts,
     leaves: branch::Leaves,
-    /// Number of the newest command that was verified.
-    last_command: u64,
-    /// Links of those that were taken since the start, the newest first.
-    commands: VecDeque<Link>,
     retention: retention::Retention,
     /// Records that declare a loss and have no receipt.
     declared: Vec<u64>,

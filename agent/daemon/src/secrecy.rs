@@ -10,8 +10,7 @@ pub use picket_session::memory::close as close_memory;
 
 /// Makes a file that holds a secret, whole and durable or not at all; false where there is one, which is never touched.
 pub fn make(file: &Path, text: &str) -> std::io::Result<bool> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder(file))?;
     if fs::symlink_metadata(file).is_ok() {
         return Ok(false);
     }
@@ -32,8 +31,28 @@ pub fn make(file: &Path, text: &str) -> std::io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
         linked => linked?,
     }
-    fs::File::open(folder)?.sync_all()?;
+    settle(file)?;
     Ok(true)
+}
+
+/// Writes a file for its owner alone, whole and durable, or leaves the one before.
+pub fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut fresh = file.as_os_str().to_owned();
+    fresh.push(".new");
+    let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    out.write_all(bytes)?;
+    out.sync_all()?;
+    fs::rename(&fresh, file)?;
+    settle(file)
+}
+
+/// What was made, renamed or removed in the folder of a file is so after a power cut too.
+pub fn settle(file: &Path) -> std::io::Result<()> {
+    fs::File::open(folder(file))?.sync_all()
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Why memory of this process may reach a disk, if it may.

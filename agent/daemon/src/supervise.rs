@@ -107,11 +107,13 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let quiet = quiet(&loaded);
     let (ask_keeper, asked_of_keeper) = mpsc::channel(control::ASKS);
     let mut asked_of_keeper = Some(asked_of_keeper);
+    let mut told_to_keeper = None;
     if let Some(endpoint) = loaded.central.clone() {
         let mut link = central::Link::new(endpoint.clone(), gateway.clone(), inputs.clone());
         if let (Some(source), Some(asked)) = (&loaded.certificate, asked_of_keeper.take()) {
             let around = Around { asked, journal: requests.downgrade(), inputs: inputs.clone() };
             let (keeper, ends) = Keeper::new(source, endpoint, keeps_for(ours, &loaded, seed), around)?;
+            told_to_keeper = Some(ends.news.clone());
             link = link.kept_by(ends);
             owners.keeper(keeper);
         }
@@ -138,7 +140,7 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
     let desk = control::Desk::new(inputs.clone(), sensitivity);
     let journal = requests.clone();
     owners.control(control, control::Answering { status: shown, journal, clock: clock_of, desk, keeper: ask_keeper });
-    let carriers = Carriers { lines, quiet, journal: requests, mending };
+    let carriers = Carriers { lines, quiet, journal: requests, mending, keeper: told_to_keeper };
     let thinker = Thinker::new(site, clock, carriers, status, statements);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");

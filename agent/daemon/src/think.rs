@@ -1,5 +1,6 @@
 //! The one task that thinks: feeds the site with inputs and time, hands its outputs to the carriers, shows its status.
 
+use crate::certificate::News;
 use crate::clock::Clock;
 use crate::control::Statement;
 use crate::journal::thread::Request;
@@ -9,7 +10,8 @@ use picket_core::sensitivity::Channel;
 use picket_core::site::Site;
 use picket_core::status::Status;
 use picket_core::time::{Now, s};
-use picket_core::wire::{Act, Batch, Checked, Input, Output};
+use picket_core::wire::{Act, Batch, Checked, Input, Output, Unkept};
+use picket_record::encode::Link;
 use picket_record::kind::Kind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub struct Carriers {
     pub journal: mpsc::Sender<Request>,
     /// What it mends meanwhile.
     pub mending: Mending,
+    /// Whoever keeps the certificate of the central link, where somebody does: the centre has answered.
+    pub keeper: Option<mpsc::Sender<News>>,
 }
 
 /// Places in the journal's channel that only appends, receipts and exports take: what asks for a link that may be gone
@@ -134,6 +138,10 @@ impl Thinker {
         if let Input::Act(act) = &input {
             self.log(act);
         }
+        if let (Input::Receipted(receipted), Some(keeper)) = (&input, &self.carriers.keeper) {
+            // What finds no room is said by the next one.
+            let _ = keeper.try_send(News::Receipted { receipt: receipted.mark.1 });
+        }
         self.site.handle(now, input);
     }
 
@@ -158,10 +166,10 @@ impl Thinker {
                     self.request(Request::Retain { days, authority: format!("order {order} of the central side") });
                 }
                 Output::CheckOrder { text } => {
-                    self.order_request(&now, Request::CheckOrder { text, when: now.when() });
+                    self.order_request(&now, Request::CheckOrder { text, when: now.when() }, unlooked());
                 }
                 Output::KeepOrder { line, link, register } => {
-                    self.order_request(&now, Request::KeepOrder { line, link, register });
+                    self.order_request(&now, Request::KeepOrder { line, link, register }, unkept(link));
                 }
                 Output::LookBack { after } => self.look_back(&now, after),
                 Output::Stopped => return true,
@@ -186,20 +194,10 @@ impl Thinker {
         }
     }
 
-    /// A journal without room refuses it, and the central side sends it once more.
-    fn order_request(&mut self, now: &Now, request: Request) {
-        let kept = match &request {
-            Request::KeepOrder { link, .. } => Some(*link),
-            _ => None,
-        };
+    /// A journal without room refuses it for a reason that passes, so that the central side sends it once more.
+    fn order_request(&mut self, now: &Now, request: Request, busy: Input) {
         if let Err(NoRoom) = offer(&self.carriers.journal, request) {
-            let cause = "the journal does not answer".to_owned();
-            let refused = Checked::Refused { what: "lines", n: 0, reason: "disk", cause: cause.clone() };
-            let answer = match kept {
-                Some(link) => Input::OrderKept { link, result: Err(cause) },
-                None => Input::OrderChecked(refused),
-            };
-            self.site.handle(now, answer);
+            self.site.handle(now, busy);
         }
     }
 
@@ -264,9 +262,29 @@ fn offer(journal: &mpsc::Sender<Request>, request: Request) -> Result<(), NoRoom
     }
 }
 
+const BUSY: &str = "the journal does not answer";
+
+/// Nobody has looked at what came down, so it is none of the kinds that the central side draws conclusions from.
+fn unlooked() -> Input {
+    Input::OrderChecked(Checked::Refused { what: "message", n: 0, reason: "disk", cause: BUSY.into() })
+}
+
+fn unkept(link: Link) -> Input {
+    Input::OrderKept { link, result: Err(Unkept::NoPlace(BUSY.into())) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_journal_refuses_a_document_for_a_reason_that_passes_and_says_nothing_of_the_root() {
+        let kept = unkept([3; 32]);
+        assert!(matches!(kept, Input::OrderKept { link: [3, ..], result: Err(unkept) } if unkept.reason().0 == "disk"));
+        let refused = unlooked();
+        let Input::OrderChecked(Checked::Refused { what, n, reason, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!((what, n, reason), ("message", 0, "disk"));
+    }
 
     #[test]
     fn what_may_be_refused_leaves_room_for_what_may_not() {

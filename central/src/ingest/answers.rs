@@ -162,6 +162,39 @@ impl Down {
         answers
     }
 
+    /// A record that came late, into a hole; what is to be kept of it: of each matter only what no later record, kept here,
+    /// has spoken of, and no version below the one known. Where that is in doubt the next heartbeat says it.
+    pub(super) fn seen_late(&mut self, record: &Parsed<'_>, known: &[(Answer, i64)]) -> Vec<Answer> {
+        let mut said = Self::default().seen(record);
+        let is_passed = |about: About, seq| known.iter().any(|(one, _)| one.about == about && one.seq > seq);
+        said.retain(|answer| {
+            let newer = match answer.about {
+                About::Order => answer.n > self.in_force,
+                About::Root => self.root.is_none_or(|has| answer.n > has),
+                About::Command => answer.n > self.answered,
+                About::OrderRefused => !is_passed(About::Order, answer.seq),
+                About::CommandRefused | About::RootRefused => true,
+            };
+            newer && !is_passed(answer.about, answer.seq)
+        });
+        for answer in &said {
+            let is_final = is_final(&answer.reason);
+            match answer.about {
+                About::Order => {
+                    self.in_force = answer.n;
+                    self.refused = None;
+                }
+                About::Root => self.root = Some(answer.n),
+                About::Command => self.answered = answer.n,
+                About::OrderRefused if answer.n > 0 && is_final => self.refused = Some(answer.n),
+                About::CommandRefused if is_final => self.answered = self.answered.max(answer.n),
+                // What it has, it says with every heartbeat.
+                About::OrderRefused | About::CommandRefused | About::RootRefused => {}
+            }
+        }
+        said
+    }
+
     fn rejected(&mut self, record: &Parsed<'_>) -> Vec<Answer> {
         let data = record.data();
         let text = |field: &str| data.get(field).and_then(Value::as_str).unwrap_or_default();
@@ -176,8 +209,9 @@ impl Down {
         match about {
             About::OrderRefused if n > 0 && is_final(reason) => self.refused = Some(n),
             About::CommandRefused if is_final(reason) => self.answered = self.answered.max(n),
-            About::RootRefused if text("what") == "lines" => self.root_refused = Some(u64::MAX),
-            About::RootRefused if is_final(reason) => self.root_refused = Some(n),
+            About::RootRefused if is_final(reason) => {
+                self.root_refused = Some(if text("what") == "lines" { u64::MAX } else { n });
+            }
             _ => {}
         }
         let cause = text("cause").chars().take(CAUSE_MAX).collect();

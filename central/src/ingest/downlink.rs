@@ -39,31 +39,45 @@ impl Ingest {
 
     /// Another process wrote: what is newest is read again.
     pub(super) fn heed_orders(&mut self) -> Result<(), StoreError> {
+        let mut rotten = Vec::new();
         for (gw, gateway) in &mut self.gateways {
-            let (newest, commanded) = self
-                .store
-                .read("reading an order", |db| Ok((store::newest_mark(db, gw)?, store::last_command(db, gw)?)))?;
-            gateway.down.heed(newest, commanded);
-            gateway.drills =
-                self.store.read("reading what was ordered of drills", |db| super::drills::ordered(db, gw))?;
+            let read = self.store.read("reading what was ordered", |db| {
+                Ok((store::newest_mark(db, gw)?, store::last_command(db, gw)?, super::drills::ordered(db, gw)?))
+            });
+            match read {
+                Ok((newest, commanded, drills)) => {
+                    gateway.down.heed(newest, commanded);
+                    gateway.drills = drills;
+                }
+                Err(fault) if fault.is_rot() => rotten.push((gw.clone(), fault)),
+                Err(fault) => return Err(fault),
+            }
         }
-        Ok(())
+        self.leave_out(rotten)
     }
 
     /// Messages that are due. To be called once a second or so, and after a gateway asked, before it is answered: a
     /// receipt may be signed by a key that only the newest root document names.
     pub fn downlinks(&mut self, now: Now) -> Result<Vec<Downlink>, StoreError> {
         self.heed_revocations(now)?;
-        let mut all = Vec::new();
+        let (mut all, mut rotten) = (Vec::new(), Vec::new());
         for (gw, gateway) in &mut self.gateways {
             if !gateway.is_listening(now) || gateway.revoked_after.is_some() {
                 continue;
             }
             let down = &mut gateway.down;
             let messages = if down.is_due(now.mono_ms) {
-                let found = self.store.read("reading what was ordered", |db| due(db, gw, down, now))?;
-                down.looked(now.mono_ms, !found.is_empty());
-                found
+                match self.store.read("reading what was ordered", |db| due(db, gw, down, now)) {
+                    Ok(found) => {
+                        down.looked(now.mono_ms, !found.is_empty());
+                        found
+                    }
+                    Err(fault) if fault.is_rot() => {
+                        rotten.push((gw.clone(), fault));
+                        continue;
+                    }
+                    Err(fault) => return Err(fault),
+                }
             } else {
                 Vec::new()
             };
@@ -71,6 +85,7 @@ impl Ingest {
             all.extend(roots.map(|(text, _)| lines(gw, text)));
             all.extend(messages);
         }
+        self.leave_out(rotten)?;
         Ok(all)
     }
 }

@@ -12,7 +12,7 @@ use crate::clock::Now;
 use crate::store::{self, Accepted, Life, Table};
 use picket_record::chain::{Closed, Epochs, Head, Parsed};
 use picket_record::drill::Drills;
-use picket_record::encode::{Link, link};
+use picket_record::encode::{Link, line_link};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -119,8 +119,11 @@ impl Gateway {
         let mut epochs = Epochs::new(accepted.gw.clone(), accepted.identity.clone()).at_site(accepted.site.clone());
         let (head, head_received_ms, closed) =
             store::head(db, &accepted.gw)?.unwrap_or((Head::genesis(accepted.link), 0, None));
-        for (ep, key) in store::epochs(db, &accepted.gw, head.seq)? {
-            epochs.restore(ep, key);
+        for known in store::epochs(db, &accepted.gw, head.seq)? {
+            let ep = known.ep;
+            if let Some(key) = keys::of_epoch(db, &epochs, known, head.ep)? {
+                epochs.restore(ep, key);
+            }
         }
         let last =
             store::last_receipt(db, &accepted.gw)?.map_or((0, accepted.link), |last| (last.n, line_link(&last.line)));
@@ -194,6 +197,8 @@ impl Gateway {
         self.left = Some((record.seq, record.ep));
         self.forked = false;
         self.candidates.retain(|one| one.ep >= record.ep);
+        // The opening itself says that it runs.
+        self.unsay_stop(record.seq);
     }
 
     /// Whether the record of this number is acted on.
@@ -278,9 +283,4 @@ impl Gateway {
     pub(super) fn is_listening(&self, now: Now) -> bool {
         self.heard_ms.is_some_and(|heard| now.mono_ms.saturating_sub(heard) < SILENT_MS)
     }
-}
-
-/// Link of a line that this program signed.
-fn line_link(line: &str) -> Link {
-    link(line.rsplit_once('.').map_or(line, |(signing_input, _)| signing_input))
 }

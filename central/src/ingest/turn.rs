@@ -2,13 +2,13 @@
 
 mod disclosures;
 mod histories;
+mod places;
 
 use super::gateway::{Gateway, Signed};
-use super::personal::erased;
 use crate::check::Proof;
 use crate::clock::Now;
 use crate::store::{self, Row, Table};
-use picket_record::chain::{Head, OpenedEpoch, Parsed, TailState, Verdict};
+use picket_record::chain::{Head, OpenedEpoch, Parsed, Verdict};
 use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use rusqlite::{Connection, Result};
@@ -108,31 +108,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn accept(&mut self, record: &Parsed<'_>, opened: Option<OpenedEpoch>, received_ms: i64) -> Result<()> {
-        store::insert(self.db, Table::Record, record, received_ms)?;
-        if self.gateway.is_trusted(record.seq) {
-            store::fold(self.db, record)?;
-            for answer in self.gateway.down.seen(record) {
-                store::save_answer(self.db, &record.gw, &answer, received_ms)?;
-            }
-        }
-        if self.gateway.forks > 0 && store::forget_fork(self.db, &record.gw, record.seq, &record.link)? {
-            self.gateway.forks -= 1;
-        }
-        self.gateway.doubt_drill(self.db, record, self.now)?;
-        let before = self.gateway.head;
-        self.gateway.advance(record, received_ms, self.now);
-        self.tally.stored += 1;
-        if record.kind == Kind::PersonalErased {
-            for range in erased(record) {
-                store::erase(self.db, &record.gw, range, record.seq)?;
-            }
-        }
-        let Some(opened) = opened else { return Ok(()) };
-        self.open(&opened)?;
-        if record.tail_state().is_some_and(TailState::leaves_a_branch) { self.left(record, before) } else { Ok(()) }
-    }
-
     /// A row that waited cannot be read any more: it is asked for again.
     fn spoiled(&mut self, row: &Row, why: &str) -> Result<()> {
         store::set_aside(self.db, Table::Ahead, &self.gateway.accepted.gw, row, why)?;
@@ -141,29 +116,6 @@ impl<'a> Turn<'a> {
         self.gateway.let_go(row.seq);
         if row.seq == self.gateway.head.seq + 1 {
             self.gateway.pending.again = Some(row.seq);
-        }
-        Ok(())
-    }
-
-    /// A record of a hole that its gateway declared as lost: evidence, if it fits to what is around it.
-    fn found(&mut self, record: &Parsed<'_>, opened: Option<OpenedEpoch>) -> Result<()> {
-        let gw = &record.gw;
-        let before = match record.seq {
-            1 => Some(self.gateway.accepted.link),
-            seq => store::link_at(self.db, Table::Record, gw, seq - 1)?,
-        };
-        let named = store::named_by_next(self.db, gw, record.seq)?;
-        if before.is_some_and(|link| link != record.prev) || named.is_some_and(|link| link != record.link) {
-            return self.fork(record, opened.as_ref(), None, "it does not fit into the hole that was declared");
-        }
-        store::insert(self.db, Table::Record, record, self.now.wall_ms)?;
-        self.tally.found += 1;
-        if self.gateway.is_trusted(record.seq) {
-            store::fold_late(self.db, record)?;
-        }
-        if let Some(opened) = opened.filter(|opened| !self.gateway.has_epoch(opened.ep())) {
-            self.gateway.admit(&opened);
-            store::insert_epoch(self.db, gw, opened.ep(), opened.key(), opened.seq())?;
         }
         Ok(())
     }
@@ -189,6 +141,7 @@ impl<'a> Turn<'a> {
             if !self.gateway.is_of_chain(&record) {
                 store::delete_ahead(self.db, &gw, record.seq)?;
                 store::withdraw(self.db, &gw, record.seq)?;
+                self.gateway.unsay_stop(record.seq);
                 self.gateway.ahead -= 1;
                 self.refuse(&"it is of an epoch that was opened again elsewhere", row.line())?;
             }
@@ -236,6 +189,7 @@ impl<'a> Turn<'a> {
     fn broke_off(&mut self, record: &Parsed<'_>, why: &str) -> Result<()> {
         store::withdraw(self.db, &record.gw, record.seq)?;
         self.gateway.let_go(record.seq);
+        self.gateway.unsay_stop(record.seq);
         self.gateway.pending.again = Some(record.seq);
         let opened = if record.kind == Kind::EpochOpen { self.gateway.opened(record) } else { None };
         if record.ep >= self.gateway.head.ep {

@@ -3,6 +3,7 @@
 
 use super::Ended;
 use crate::settings::Broker;
+use picket_session::tls::Client;
 use picket_session::{Ears, Event, Session, Terms};
 use std::io;
 use std::time::Duration;
@@ -112,7 +113,7 @@ async fn connect(broker: &Broker) -> Result<Box<dyn Stream>, Ended> {
     // A receipt right behind an acknowledgement would wait for the broker's delayed one.
     stream.set_nodelay(true).map_err(Ended::Connection)?;
     let Some(tls) = &broker.tls else { return Ok(Box::new(stream)) };
-    let (config, server) = tls.client(&broker.host).map_err(Ended::Tls)?;
+    let Client { config, server, .. } = tls.client(&broker.host).map_err(Ended::Tls)?;
     match TlsConnector::from(config).connect(server, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => {

@@ -5,6 +5,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+impl Mouth {
+    /// The worker's end alone: nothing is published, and what is acknowledged is heard by the test.
+    pub(crate) fn that_owes(acknowledgements: mpsc::Sender<u16>) -> Self {
+        Self { acknowledgements, words: mpsc::channel(1).0 }
+    }
+}
+
 const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
 
 fn session(lane: Lane, port: u16) -> Session {

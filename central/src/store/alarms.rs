@@ -19,7 +19,7 @@ pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
     let sql = match record.kind {
         Kind::AlarmRaised => return raise(db, record, false),
         Kind::AlarmCleared => return clear(db, record),
-        Kind::Snapshot => return say_anew(db, record),
+        Kind::Snapshot => return say_anew(db, record, None),
         Kind::ActAcknowledged => {
             "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3"
         }
@@ -45,6 +45,13 @@ pub(crate) fn withdraw(db: &Connection, gw: &Name, seq: u64) -> Result<()> {
     Ok(())
 }
 
+/// Takes back every alarm that was shown before its turn and is of an epoch before this one, whether its record is kept
+/// or was passed: the gateway left the history that they are of.
+pub(crate) fn withdraw_before(db: &Connection, gw: &Name, ep: u64) -> Result<()> {
+    db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND ep<?2 AND ahead=1")?.execute(params![gw.as_str(), ep])?;
+    Ok(())
+}
+
 fn clear(db: &Connection, record: &Parsed<'_>) -> Result<()> {
     let data = record.data();
     let Some(alarm) = text(&data, "alarm") else { return Ok(()) };
@@ -59,11 +66,11 @@ fn clear(db: &Connection, record: &Parsed<'_>) -> Result<()> {
 fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
     let data = record.data();
     let Some(alarm) = text(&data, "alarm") else { return Ok(()) };
-    let sql = "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead)
-               VALUES(?1,?2,?3,?4,?5,?6,?7,NULL,NULL,?8)
+    let sql = "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,ep)
+               VALUES(?1,?2,?3,?4,?5,?6,?7,NULL,NULL,?8,?9)
                ON CONFLICT(gw,alarm_id,ahead) DO UPDATE SET rule=excluded.rule, eq=excluded.eq, sev=excluded.sev,
                  raised_seq=excluded.raised_seq, raised_ms=excluded.raised_ms, cleared_seq=NULL, acked_seq=NULL,
-                 unknown_seq=NULL
+                 unknown_seq=NULL, ep=excluded.ep
                WHERE excluded.raised_seq>=raised_seq";
     db.prepare_cached(sql)?.execute(params![
         record.gw.as_str(),
@@ -73,7 +80,8 @@ fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
         record.sev as u8,
         record.seq,
         record.wall_ms,
-        ahead
+        ahead,
+        record.ep
     ])?;
     if !ahead {
         db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=1 AND raised_seq<=?3")?
@@ -82,25 +90,33 @@ fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
     Ok(())
 }
 
+/// Follows what a gateway says anew of one alarm alone, whose record came late. Every other one had its turn.
+pub(super) fn say_anew_of(db: &Connection, record: &Parsed<'_>, alarm: &str) -> Result<()> {
+    say_anew(db, record, Some(alarm))
+}
+
 /// Follows a part of what a gateway says anew: rows of alarms, then what guards did about them.
-fn say_anew(db: &Connection, record: &Parsed<'_>) -> Result<()> {
+fn say_anew(db: &Connection, record: &Parsed<'_>, only: Option<&str>) -> Result<()> {
     let data = record.data();
     let (gw, seq) = (record.gw.as_str(), record.seq);
+    let meant = |id: &str| only.is_none_or(|only| only == id);
     if data.get("anew") == Some(&Value::Bool(true)) {
-        let sql = "UPDATE open_alarm SET unknown_seq=?2 WHERE gw=?1 AND ahead=0 AND raised_seq<?2";
-        db.prepare_cached(sql)?.execute(params![gw, seq])?;
+        let sql = "UPDATE open_alarm SET unknown_seq=?2
+                   WHERE gw=?1 AND ahead=0 AND raised_seq<?2 AND alarm_id=coalesce(?3,alarm_id)";
+        db.prepare_cached(sql)?.execute(params![gw, seq, only])?;
     }
     // Rows that pruning says again are known here.
     let kept = data.get("part").and_then(|_| data.get("kept")).and_then(Value::as_object);
     let rows = || kept.into_iter().flatten();
-    for (id, said) in rows().filter_map(|(key, said)| Some((key.strip_prefix("alarm/")?, said))) {
+    let alarms = rows().filter_map(|(key, said)| Some((key.strip_prefix("alarm/")?, said)));
+    for (id, said) in alarms.filter(|(id, _)| meant(id)) {
         let body = said.get(1).and_then(Value::as_str).and_then(|body| serde_json::from_str(body).ok());
         if let Some(Value::Object(row)) = body {
             hold(db, record, id, &row)?;
         }
     }
     let sql = "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND unknown_seq IS NULL";
-    for id in rows().filter_map(|(key, _)| key.strip_prefix("ack/")) {
+    for id in rows().filter_map(|(key, _)| key.strip_prefix("ack/")).filter(|id| meant(id)) {
         db.prepare_cached(sql)?.execute(params![gw, id, seq])?;
     }
     Ok(())

@@ -31,7 +31,8 @@ pub(crate) struct Keeping<'a> {
     pub(crate) room: bool,
     /// The record behind which the gateway had left this history before.
     pub(crate) left_behind: Option<u64>,
-    /// It contradicts the chain, and the gateway has to go on elsewhere.
+    /// It contradicts the chain, and the gateway has to go on elsewhere: its history is one that was not left, even if it
+    /// had been before.
     pub(crate) contradicts: bool,
 }
 
@@ -60,7 +61,8 @@ pub(crate) fn keep(db: &Connection, record: &Parsed<'_>, keeping: Keeping<'_>) -
         ])?;
     }
     let sql = "UPDATE branch SET records=records+?4, beyond=beyond+1-?4, from_seq=min(from_seq,?3),
-               last_seq=max(last_seq,?3), contradicts=max(contradicts,?5) WHERE gw=?1 AND id=?2";
+               last_seq=max(last_seq,?3), contradicts=max(contradicts,?5), left_behind=iif(?5,NULL,left_behind),
+               left_ms=iif(?5,NULL,left_ms) WHERE gw=?1 AND id=?2";
     db.prepare_cached(sql)?.execute(params![gw, branch, record.seq, keeping.room, keeping.contradicts])?;
     Ok(Kept::New { branch })
 }

@@ -25,10 +25,10 @@ pub(crate) fn insert_certificate(db: &Connection, gw: &Name, kept: &Kept) -> Res
     Ok(())
 }
 
-/// The answer that a wish for this key had, where its certificate lasts beyond a moment.
-pub(crate) fn certificate(db: &Connection, gw: &Name, key: &[u8; 32], now_s: u64) -> Result<Option<String>> {
-    db.prepare_cached("SELECT line FROM certificate WHERE gw=?1 AND key=?2 AND until_s>?3")?
-        .query_row(params![gw.as_str(), key, now_s], |row| row.get(0))
+/// The answer that a wish for this key had, and the last second of its certificate, since 1970 UTC.
+pub(crate) fn certificate(db: &Connection, gw: &Name, key: &[u8; 32]) -> Result<Option<(String, u64)>> {
+    db.prepare_cached("SELECT line,until_s FROM certificate WHERE gw=?1 AND key=?2")?
+        .query_row(params![gw.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
 

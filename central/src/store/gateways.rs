@@ -1,5 +1,6 @@
 //! Rows of `gateway`, `epoch` and `receipt`.
 
+use super::rot::is_rot;
 use picket_record::encode::{Link, Name};
 use picket_record::keys::PublicKey;
 use picket_record::receipt::State;
@@ -54,10 +55,19 @@ pub(crate) fn accepted(db: &Connection, gw: &str) -> Result<Option<Accepted>> {
         .optional()
 }
 
+/// A gateway as the store gives it back, or its name and why its row cannot be read.
+pub(crate) type Found = std::result::Result<Accepted, (String, String)>;
+
 /// Every gateway.
-pub(crate) fn all_accepted(db: &Connection) -> Result<Vec<Accepted>> {
+pub(crate) fn all_accepted(db: &Connection) -> Result<Vec<Found>> {
     let mut statement = db.prepare("SELECT gw,site,identity,accepted_link FROM gateway ORDER BY gw")?;
-    let rows = statement.query_map([], read_accepted)?;
+    let rows = statement.query_map([], |row| match read_accepted(row) {
+        Err(fault) if is_rot(&fault) => {
+            let gw = row.get_ref(0)?.as_bytes().unwrap_or_default();
+            Ok(Err((String::from_utf8_lossy(gw).into_owned(), format!("its acceptance: {fault}"))))
+        }
+        found => found.map(Ok),
+    })?;
     rows.collect()
 }
 
@@ -76,10 +86,27 @@ pub(crate) fn insert_epoch(db: &Connection, gw: &Name, ep: u64, key: &PublicKey,
     Ok(())
 }
 
-/// The keys of every epoch of a gateway that was opened up to this number.
-pub(crate) fn epochs(db: &Connection, gw: &Name, upto: u64) -> Result<Vec<(u64, PublicKey)>> {
-    let mut statement = db.prepare_cached("SELECT ep,epk FROM epoch WHERE gw=?1 AND open_seq<=?2 ORDER BY ep")?;
-    let rows = statement.query_map(params![gw.as_str(), upto], |row| Ok((row.get(0)?, key(row, 1)?)))?;
+/// An epoch as the store gives it back.
+#[derive(Debug)]
+pub(crate) struct KnownEpoch {
+    pub(crate) ep: u64,
+    /// The record that opens it.
+    pub(crate) open_seq: u64,
+    /// Its key, where that can be read.
+    pub(crate) key: Option<PublicKey>,
+}
+
+/// Every epoch of a gateway that was opened up to this number.
+pub(crate) fn epochs(db: &Connection, gw: &Name, upto: u64) -> Result<Vec<KnownEpoch>> {
+    let sql = "SELECT ep,open_seq,epk FROM epoch WHERE gw=?1 AND open_seq<=?2 ORDER BY ep";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![gw.as_str(), upto], |row| {
+        let key = match key(row, 2) {
+            Err(fault) if is_rot(&fault) => None,
+            key => Some(key?),
+        };
+        Ok(KnownEpoch { ep: row.get(0)?, open_seq: row.get(1)?, key })
+    })?;
     rows.collect()
 }
 

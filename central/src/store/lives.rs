@@ -12,21 +12,26 @@ pub(crate) struct Life {
     pub(crate) every_s: u64,
     /// It said that it stops.
     pub(crate) stopped: bool,
+    /// The record that says so, or the opposite; 0 if none does.
+    pub(crate) stopped_seq: u64,
     /// Since when it is missed.
     pub(crate) silent_ms: Option<i64>,
 }
 
 pub(crate) fn life(db: &Connection, gw: &Name) -> Result<Option<Life>> {
-    db.prepare_cached("SELECT heard_ms,every_s,stopped,silent_ms FROM life WHERE gw=?1")?
+    db.prepare_cached("SELECT heard_ms,every_s,stopped,silent_ms,stopped_seq FROM life WHERE gw=?1")?
         .query_row([gw.as_str()], |row| {
-            Ok(Life { heard_ms: row.get(0)?, every_s: row.get(1)?, stopped: row.get(2)?, silent_ms: row.get(3)? })
+            let (heard_ms, every_s) = (row.get(0)?, row.get(1)?);
+            Ok(Life { heard_ms, every_s, stopped: row.get(2)?, silent_ms: row.get(3)?, stopped_seq: row.get(4)? })
         })
         .optional()
 }
 
 pub(crate) fn save_life(db: &Connection, gw: &Name, life: &Life) -> Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO life(gw,heard_ms,every_s,stopped,silent_ms) VALUES(?1,?2,?3,?4,?5)")?
-        .execute(params![gw.as_str(), life.heard_ms, life.every_s, life.stopped, life.silent_ms])?;
+    let sql =
+        "INSERT OR REPLACE INTO life(gw,heard_ms,every_s,stopped,silent_ms,stopped_seq) VALUES(?1,?2,?3,?4,?5,?6)";
+    let Life { heard_ms, every_s, stopped, stopped_seq, silent_ms } = life;
+    db.prepare_cached(sql)?.execute(params![gw.as_str(), heard_ms, every_s, stopped, silent_ms, stopped_seq])?;
     Ok(())
 }
 

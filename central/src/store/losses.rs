@@ -38,6 +38,11 @@ pub(crate) fn stored_at(db: &Connection, gw: &Name, seq: u64) -> Result<Vec<Row>
     Ok(found)
 }
 
+/// The record in its place under a number.
+pub(crate) fn in_place(db: &Connection, gw: &Name, seq: u64) -> Result<Option<Row>> {
+    Ok(at(db, Table::Record, gw, seq, 1)?.pop())
+}
+
 /// The lowest number that waits.
 pub(crate) fn first_ahead(db: &Connection, gw: &Name) -> Result<Option<u64>> {
     db.prepare_cached("SELECT min(seq) FROM ahead WHERE gw=?1")?.query_row([gw.as_str()], |row| row.get(0))

@@ -102,25 +102,41 @@ pub(crate) fn insert(db: &Connection, table: Table, record: &Parsed<'_>, receive
     Ok(())
 }
 
-/// The link stored under a number, in `record` or in `ahead`.
+/// The link of a row: as it is stored, and where that is not one any more, of its line.
+fn link_of(row: &rusqlite::Row<'_>, link: usize, line: usize) -> Result<Option<Link>> {
+    if let Ok(link) = Link::try_from(row.get_ref(link)?.as_bytes().unwrap_or_default()) {
+        return Ok(Some(link));
+    }
+    let line = row.get_ref(line)?.as_bytes().unwrap_or_default();
+    Ok(Parsed::read_bytes(line).ok().map(|record| record.link))
+}
+
+/// The link stored under a number, in `record` or in `ahead`. Where a row has none any more, it is like a record that is
+/// forgotten if it is in its place, and like another record if its turn has not come.
 pub(crate) fn link_at(db: &Connection, table: Table, gw: &Name, seq: u64) -> Result<Option<Link>> {
     let sql = match table {
-        Table::Record => "SELECT link FROM record WHERE gw=?1 AND seq=?2",
-        Table::Ahead => "SELECT link FROM ahead WHERE gw=?1 AND seq=?2",
-        Table::Fork => "SELECT link FROM fork WHERE gw=?1 AND seq=?2 LIMIT 1",
+        Table::Record => "SELECT link,line FROM record WHERE gw=?1 AND seq=?2",
+        Table::Ahead => "SELECT link,line FROM ahead WHERE gw=?1 AND seq=?2",
+        Table::Fork => "SELECT link,line FROM fork WHERE gw=?1 AND seq=?2 LIMIT 1",
     };
-    db.prepare_cached(sql)?.query_row(params![gw.as_str(), seq], |row| row.get(0)).optional()
+    let found = db.prepare_cached(sql)?.query_row(params![gw.as_str(), seq], |row| link_of(row, 0, 1)).optional()?;
+    Ok(match table {
+        Table::Record => found.flatten(),
+        Table::Ahead | Table::Fork => found.map(|link| link.unwrap_or_default()),
+    })
 }
 
 /// The last record in its place, when it was received, and whether it closes its epoch.
 pub(crate) fn head(db: &Connection, gw: &Name) -> Result<Option<(Head, i64, Option<Closed>)>> {
     db.prepare_cached(
-        "SELECT ep,seq,link,received_ms,CASE kind WHEN 'epoch.close' THEN line END FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1",
+        "SELECT ep,seq,link,received_ms,CASE kind WHEN 'epoch.close' THEN line END,line FROM record WHERE gw=?1 ORDER BY seq DESC LIMIT 1",
     )?
     .query_row([gw.as_str()], |row| {
         let close = row.get_ref(4)?.as_bytes().unwrap_or_default();
         let closed = Parsed::read_bytes(close).ok().and_then(|record| Closed::by(&record));
-        Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link: row.get(2)? }, row.get(3)?, closed))
+        // Without either, the error of the column.
+        let link = link_of(row, 2, 5)?.map_or_else(|| row.get(2), Ok)?;
+        Ok((Head { ep: row.get(0)?, seq: row.get(1)?, link }, row.get(3)?, closed))
     })
     .optional()
 }

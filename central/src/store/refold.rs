@@ -51,9 +51,10 @@ impl Refold {
         Ok(found == STEP)
     }
 
-    /// Puts what was folded in the place of what was shown.
-    pub(crate) fn show(&self, db: &Connection, gw: &Name) -> Result<()> {
-        db.execute("DELETE FROM open_alarm WHERE gw=?1", [gw.as_str()])?;
+    /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays.
+    pub(crate) fn show(&self, db: &Connection, gw: &Name, after: u64) -> Result<()> {
+        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (ahead=0 OR raised_seq>?2)";
+        db.execute(sql, params![gw.as_str(), after])?;
         let columns = "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq";
         let mut read = self.memory.prepare(&format!("SELECT {columns} FROM open_alarm"))?;
         let mut write =
@@ -63,9 +64,10 @@ impl Refold {
             let values = (0..11).map(|column| row.get::<_, rusqlite::types::Value>(column));
             write.execute(rusqlite::params_from_iter(values.collect::<Result<Vec<_>>>()?))?;
         }
-        // What a person closed here stays closed.
+        // What a person closed here stays closed, as far as the gateway still does not know it.
         let sql = "DELETE FROM open_alarm WHERE gw=?1 AND EXISTS(SELECT 1 FROM closed_alarm c WHERE c.gw=open_alarm.gw
-                   AND c.alarm_id=open_alarm.alarm_id AND c.raised_seq=open_alarm.raised_seq)";
+                   AND c.alarm_id=open_alarm.alarm_id AND c.raised_seq=open_alarm.raised_seq
+                   AND c.unknown_seq=open_alarm.unknown_seq)";
         db.execute(sql, [gw.as_str()])?;
         self.damaged.iter().try_for_each(|(row, why)| set_aside(db, Table::Record, gw, row, why))
     }
@@ -102,9 +104,10 @@ pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>) -> Result<()> {
     let rows = statement.query_map(params![record.gw.as_str(), record.seq, i64::MAX, LATE_MAX], Row::read)?;
     for row in rows {
         let row = row?;
-        if let Ok(later) = row.record(&record.gw)
-            && (later.kind == Kind::Snapshot || later.data().get("alarm").and_then(Value::as_str) == Some(alarm))
-        {
+        let Ok(later) = row.record(&record.gw) else { continue };
+        if later.kind == Kind::Snapshot {
+            alarms::say_anew_of(db, &later, alarm)?;
+        } else if later.data().get("alarm").and_then(Value::as_str) == Some(alarm) {
             alarms::fold(db, &later)?;
         }
     }

@@ -95,6 +95,22 @@ fn a_flood_of_records_before_their_turn_is_bounded_and_the_chain_goes_on() {
 }
 
 #[test]
+fn an_alarm_that_was_shown_and_not_kept_is_taken_back_when_its_gateway_leaves_that_history() {
+    let mut scene = Scene::new();
+    scene.fill(16_388);
+    let alarm = scene.seal(&raised("passed")) + 1;
+    scene.send([1, 2], 0);
+    scene.send(4..=alarm, 10);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM ahead"), 16_384);
+    assert_eq!(scene.ask_store::<String>("SELECT group_concat(alarm_id) FROM open_alarm"), "passed");
+    let behind = Head { ep: 1, seq: 2, link: scene.sent[1].link };
+    let (mut sealer, opening) = open(9, behind, TailState::Rollback);
+    let own = sealer.seal(&raised("own")).unwrap();
+    scene.ingest.batch(GW, &[opening.line.as_bytes(), own.line.as_bytes()], at(20)).unwrap();
+    assert_eq!(scene.ask_store::<String>("SELECT group_concat(alarm_id) FROM open_alarm"), "own");
+}
+
+#[test]
 fn a_flood_of_openings_of_one_epoch_holds_few_keys_and_the_true_one_comes_through() {
     let mut scene = Scene::new();
     scene.fill(3);

@@ -169,6 +169,28 @@ fn a_cloned_identity_shows_as_a_fork_with_both_openings() {
 }
 
 #[test]
+fn a_clone_that_goes_on_after_the_gateway_left_its_history_is_a_fork_also_after_a_restart() {
+    let mut scene = Scene::new();
+    scene.fill(5);
+    scene.send(1..=5, 0);
+    let (clone, written) = history(9, head(&scene, 3, 1), TailState::Crash, 2);
+    send(&mut scene, &written, 10);
+    assert_eq!(receipt(&mut scene, 10).state, State::Fork);
+    let (_, on) = history(10, Head { ep: 2, ..head(&scene, 5, 1) }, TailState::Rollback, 1);
+    assert_eq!(send(&mut scene, &on, 20).stored, 2);
+    assert_eq!(receipt(&mut scene, 1_000).state, State::Ok);
+    // Beyond the epoch with which the gateway left.
+    let (_, more) = history(11, Head { ep: 3, ..clone.head() }, TailState::Crash, 1);
+    assert_eq!(send(&mut scene, &more, 2_000).forks, 2);
+    for ms in [2_000, 4_000] {
+        scene.ingest.ask(GW, None, at(ms)).unwrap();
+        assert_eq!(receipt(&mut scene, ms).state, State::Fork, "{ms}");
+        assert!(details(&scene).contains("NOT gone on"), "{}", details(&scene));
+        scene.reopen();
+    }
+}
+
+#[test]
 fn an_insider_who_deletes_the_newest_records_is_seen_by_the_gateway_and_healed_by_it() {
     let mut scene = Scene::new();
     scene.fill(8);

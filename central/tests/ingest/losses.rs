@@ -3,8 +3,10 @@
 use crate::scene::*;
 use picket_central::ingest::{Ingest, Tally};
 use picket_central::status;
+use picket_record::body::{Body, Drill, Mode};
 use picket_record::chain::TailState;
 use picket_record::kind::{Kind, Severity};
+use picket_record::personal::{Disclosure, Personal};
 use picket_record::receipt::{Receipt, State};
 use serde_json::json;
 
@@ -157,6 +159,58 @@ fn alarms_that_turn_up_in_a_hole_are_shown_and_ended_as_what_followed_says() {
     assert_eq!(scene.send([5, 6, 7], 20).found, 3);
     assert_eq!(scene.ask_store::<String>(names), "closed-behind,open");
     assert_eq!(scene.ask_store::<Option<u64>>("SELECT cleared_seq FROM open_alarm WHERE alarm_id='open'"), Some(10));
+}
+
+#[test]
+fn an_erasure_that_turns_up_in_a_hole_erases_and_what_comes_of_it_later_is_not_kept() {
+    const TEXT: &str = r#"{"by":"N. Adeyemi"}"#;
+    let opening = Disclosure { salt: [5; 16], text: TEXT.into() };
+    let commits = |alarm| Body {
+        personal: Some(Personal::Committed(opening.commitment())),
+        ..about_alarm(Kind::ActAcknowledged, alarm)
+    };
+    let mut scene = Scene::new();
+    scene.seal(&commits("a"));
+    scene.seal(&commits("b"));
+    scene.seal(&body(Kind::PersonalErased, Severity::Info, json!({"records": [[2, 3]], "authority": "office"})));
+    scene.seal(&recovered(&[(4, 4)]));
+    scene.fill(6);
+    scene.send([1, 2, 3, 6, 5], 0);
+    let lines = [opening.to_line(2), opening.to_line(3)];
+    assert_eq!(scene.ingest.batch(GW, &[lines[0].as_bytes()], at(10)).unwrap().personal, 1);
+    assert_eq!(scene.send([4], 20).found, 1);
+    let tally = scene.ingest.batch(GW, &[lines[0].as_bytes(), lines[1].as_bytes()], at(30)).unwrap();
+    assert_eq!(tally, Tally { refused: 2, ..Tally::default() });
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM personal WHERE text IS NOT NULL"), 0);
+    assert_eq!(scene.ask_store::<u64>("SELECT erased_by FROM personal WHERE seq=2"), 4);
+}
+
+#[test]
+fn what_turns_up_in_a_hole_brings_about_what_it_would_have_in_its_turn_and_never_over_newer_words() {
+    let mut scene = Scene::new();
+    let applied = |ver: u64| body(Kind::OrderApplied, Severity::Info, json!({"ver": ver, "root": 1}));
+    scene.seal(&applied(1));
+    scene.seal(&applied(2));
+    let drill = Mode::Drill(Drill { id: "spring".into(), auth: [7; 32] });
+    scene.seal(&Body { mode: drill, ..raised("a") });
+    scene.seal(&recovered(&[(2, 2), (4, 4)]));
+    scene.seal(&beat());
+    scene.send([1, 6, 5, 3], 0);
+    let order = "SELECT n||' by '||seq FROM answered WHERE about='order'";
+    assert_eq!(scene.ask_store::<String>(order), "2 by 3");
+    assert_eq!(scene.send([2, 4], 10).found, 2);
+    assert_eq!(scene.ask_store::<String>(order), "2 by 3");
+    assert_eq!(scene.ask_store::<String>("SELECT id||' '||from_seq FROM unordered_drill"), "spring 4");
+}
+
+#[test]
+fn an_order_whose_word_was_in_a_hole_is_known_to_be_in_force() {
+    let mut scene = Scene::new();
+    scene.seal(&body(Kind::OrderApplied, Severity::Info, json!({"ver": 3, "root": 1})));
+    scene.seal(&recovered(&[(2, 2)]));
+    scene.send([1, 3], 0);
+    assert_eq!(scene.send([2], 10).found, 1);
+    assert_eq!(scene.ask_store::<String>("SELECT n||' by '||seq FROM answered WHERE about='order'"), "3 by 2");
 }
 
 /// A journal with its window, as far as a central side can tell.

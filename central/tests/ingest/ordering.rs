@@ -185,6 +185,21 @@ fn a_renewed_root_document_goes_down_by_itself_when_asked_and_until_it_is_in_for
 }
 
 #[test]
+fn a_gateway_that_could_not_look_is_sent_the_root_document_again_and_one_that_has_none_is_not() {
+    for (reason, again) in [("disk", 1), ("no-root", 0)] {
+        let mut scene = Scene::new();
+        let custody = custody(&scene);
+        start_with_roots(&mut scene, &custody);
+        scene.send([1], 10);
+        renewed(&mut scene, &custody);
+        scene.send([1], 20);
+        assert_eq!(down(&mut scene, 30).len(), 1);
+        stated(&mut scene, Kind::OrderRejected, json!({ "what": "lines", "n": 0, "reason": reason, "cause": "x" }));
+        assert_eq!(down(&mut scene, 100_500).len(), again, "{reason}");
+    }
+}
+
+#[test]
 fn what_a_gateway_refuses_for_good_is_not_sent_again_and_is_told() {
     let mut scene = Scene::new();
     scene.send([1], 1);

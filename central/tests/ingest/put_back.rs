@@ -109,3 +109,39 @@ fn a_revocation_leaves_alarms_as_they_stood_with_what_was_said_anew() {
     let told = alarms(&scene);
     assert!(told.contains("older holds") && told.contains("lost holds unknown"), "{told}");
 }
+
+#[test]
+fn an_alarm_that_turns_up_late_brings_no_other_one_back_that_was_closed_since() {
+    let mut scene = Scene::new();
+    scene.seal(&raised("known"));
+    scene.seal(&raised("late"));
+    scene.seal(&raised("named"));
+    scene.seal(&body(Kind::JournalRecovered, Severity::Fault, json!({ "lost": [[3, 4]] })));
+    scene.fill(6);
+    scene.send([1, 2, 6, 5], 0);
+    let (sealer, opening) = open(9, Head { ep: 1, ..scene.sealer.head() }, TailState::Rollback);
+    scene.sealer = sealer;
+    scene.sent.push(opening);
+    scene.seal(&said([row("known", true), row("named", false), ack("known")], 1, 1));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "known"));
+    scene.send(7..=9, 10);
+    assert_eq!(alarms(&scene), "named");
+    assert_eq!(scene.send([3, 4], 20).found, 2);
+    assert_eq!(alarms(&scene), "late holds unknown, named");
+    let mut store = Store::open(&scene.path()).unwrap();
+    assert!(store.close_alarm(&name(GW), "late", "N. N.", 7).unwrap());
+}
+
+#[test]
+fn an_alarm_that_a_person_closed_is_open_again_where_the_reason_for_that_is_not_trusted() {
+    let mut scene = scene();
+    scene.seal(&said([row("known", true), row("over", false), row("seen", true)], 1, 1));
+    scene.fill(9);
+    scene.send(7..=9, 10);
+    let mut store = Store::open(&scene.path()).unwrap();
+    assert!(store.close_alarm(&name(GW), "lost", "N. N.", 7).unwrap());
+    store.revoke(&name(GW), 8, "N. N.", 8).unwrap();
+    assert_eq!(alarms(&scene), "known holds, over, seen holds", "record 8 is trusted");
+    store.revoke(&name(GW), 7, "N. N.", 9).unwrap();
+    assert_eq!(alarms(&scene), "known holds acked, lost holds, over holds, seen holds");
+}

@@ -1,9 +1,11 @@
 //! Rows that rotted on the disk, or that a newer program wrote: set aside with a reason, and everything else goes on.
 
 use crate::scene::*;
+use picket_central::ingest::Tally;
 use picket_central::status;
-use picket_central::store::Store;
-use picket_record::chain::{Head, TailState};
+use picket_central::store::{Accepted, Store};
+use picket_record::chain::{Head, Opening, Origin, Sealer, TailState};
+use picket_record::keys::ReceiptKey;
 use picket_record::kind::{Kind, Severity};
 use picket_record::receipt::State;
 use serde_json::json;
@@ -97,4 +99,100 @@ fn a_revocation_walks_a_long_history_without_the_lock_of_the_writer() {
         AND kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged','snapshot') ORDER BY seq";
     let plan: String = db.query_row(plan, [], |row| row.get(3)).unwrap();
     assert!(plan.contains("USING INDEX record_alarm"), "{plan}");
+}
+
+const OTHER: &str = "gate-8";
+
+/// A second gateway, accepted, and its first record.
+fn other(scene: &mut Scene) -> String {
+    let accepted = Accepted { site: name("harbour"), gw: name(OTHER), identity: identity().public(), link: [9; 32] };
+    Store::open(&scene.path()).unwrap().accept("line", &accepted).unwrap();
+    let origin = Origin { site: name("harbour"), gw: name(OTHER) };
+    let opening = Opening { tail_state: TailState::Genesis, found: None, last_receipt: None, version: "0".into() };
+    let head = Head::genesis([9; 32]);
+    Sealer::open(&origin, &identity(), [6; 32], head, &opening, &beat().when).unwrap().1.line
+}
+
+fn state(scene: &Scene, gw: &str) -> String {
+    status::gateways(&scene.path()).unwrap().into_iter().find(|one| one.gw == gw).unwrap().state
+}
+
+#[test]
+fn a_gateway_whose_acceptance_rotted_is_left_out_and_told_and_every_other_one_goes_on() {
+    // No point of the curve; too short; no name.
+    let no_point = format!("identity=X'02{}'", "00".repeat(31));
+    for rot in [no_point.as_str(), "identity=X'01'", "accepted_link=X'00'", "site='A B'"] {
+        let mut scene = Scene::new();
+        let line = other(&mut scene);
+        scene.fill(4);
+        scene.send([1, 2], 0);
+        change(&scene, &format!("UPDATE gateway SET {rot} WHERE gw='{GW}'"));
+        scene.reopen();
+        assert_eq!(scene.send([3], 10), Tally { refused: 1, ..Tally::default() }, "{rot}");
+        assert_eq!(scene.ingest.batch(OTHER, &[line.as_bytes()], at(10)).unwrap().stored, 1, "{rot}");
+        assert_eq!(scene.ingest.certificate(GW, b"x", at(10)).unwrap(), None, "{rot}");
+        scene.ingest.listen(at(20)).unwrap();
+        let answered = scene.ingest.receipts(at(2_000)).unwrap();
+        assert_eq!(answered.iter().map(|out| out.gw.as_str()).collect::<Vec<_>>(), [OTHER], "it keeps what it has");
+        assert!(state(&scene, GW).starts_with("LEFT OUT"), "{}", state(&scene, GW));
+        assert!(status::details(&scene.path(), &name(GW)).unwrap().contains("cannot be read: its acceptance"));
+        // Put right, and started again.
+        let (key, link) = (identity().public(), scene.acceptance);
+        let db = rusqlite::Connection::open(scene.path()).unwrap();
+        let mend = "UPDATE gateway SET identity=?1, accepted_link=?2, site='harbour' WHERE gw='gate-7'";
+        db.execute(mend, (key.bytes(), link)).unwrap();
+        drop(db);
+        scene.reopen();
+        assert_eq!(scene.send([3, 4], 30).stored, 2, "{rot}");
+        assert!(!state(&scene, GW).contains("LEFT OUT"));
+    }
+}
+
+#[test]
+fn a_rotten_key_of_an_epoch_is_taken_from_its_opening() {
+    // Damaged so that it is no key, that it is another one, and that it is too short.
+    let other: String = ReceiptKey::from_seed([7; 32]).public().bytes().iter().map(|b| format!("{b:02x}")).collect();
+    for rot in [format!("02{}", "00".repeat(31)), other, "01".to_owned()] {
+        let mut scene = Scene::new();
+        scene.fill(4);
+        scene.send([1, 2], 0);
+        change(&scene, &format!("UPDATE epoch SET epk=X'{rot}' WHERE ep=1"));
+        scene.reopen();
+        assert_eq!(scene.send([3], 10).stored, 1, "{rot}");
+        scene.reopen();
+        assert_eq!(scene.send([4], 20).stored, 1, "{rot}");
+        assert_ne!(scene.ask_store::<String>("SELECT lower(hex(epk)) FROM epoch"), rot);
+    }
+}
+
+#[test]
+fn a_link_of_the_wrong_length_is_taken_from_its_line_or_costs_its_gateway_alone() {
+    let mut scene = Scene::new();
+    let line = other(&mut scene);
+    scene.fill(5);
+    scene.send([1, 2, 3], 0);
+    change(&scene, "UPDATE record SET link=X'0102' WHERE seq=3");
+    change(&scene, "UPDATE record SET link=X'' WHERE seq=2");
+    assert_eq!(scene.send([2, 3], 10), Tally { duplicates: 2, ..Tally::default() });
+    scene.reopen();
+    assert_eq!(scene.send([2, 3, 4], 20), Tally { duplicates: 2, stored: 1, ..Tally::default() });
+    // The newest row, and nothing of it can be read.
+    change(&scene, "UPDATE record SET link=X'0102', line='x' WHERE seq=4");
+    scene.reopen();
+    assert_eq!(scene.send([5], 30), Tally { refused: 1, ..Tally::default() });
+    assert_eq!(scene.ingest.batch(OTHER, &[line.as_bytes()], at(30)).unwrap().stored, 1);
+    assert!(state(&scene, GW).starts_with("LEFT OUT"), "{}", state(&scene, GW));
+}
+
+#[test]
+fn a_number_that_can_be_none_costs_its_gateway_alone() {
+    let mut scene = Scene::new();
+    let line = other(&mut scene);
+    scene.fill(5);
+    scene.send([1, 2, 4], 0);
+    change(&scene, "UPDATE life SET every_s=-1 WHERE gw='gate-7'");
+    scene.reopen();
+    assert_eq!(scene.send([3], 10), Tally { refused: 1, ..Tally::default() });
+    assert_eq!(scene.ingest.batch(OTHER, &[line.as_bytes()], at(10)).unwrap().stored, 1);
+    assert!(state(&scene, GW).starts_with("LEFT OUT"), "{}", state(&scene, GW));
 }

@@ -81,6 +81,11 @@ pub fn link(signing_input: &str) -> Link {
     Sha256::digest(signing_input.as_bytes()).into()
 }
 
+/// [`link`] of a whole line, as it is signed; of a text without a dot all is taken.
+pub fn line_link(line: &str) -> Link {
+    link(line.rsplit_once('.').map_or(line, |(signing_input, _)| signing_input))
+}
+
 /// The protected headers. Written and compared as bytes, never parsed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Header<'a> {

@@ -16,9 +16,12 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a link shows and whom it trusts: PEM texts, as they were read with the settings.
@@ -144,11 +147,43 @@ impl TimeProvider for Time {
     }
 }
 
+/// What one connection is made with.
+#[derive(Debug)]
+pub struct Client {
+    /// TLS.
+    pub config: Arc<ClientConfig>,
+    /// The name that the broker's certificate must be for.
+    pub server: ServerName<'static>,
+    /// What the broker has shown in it.
+    pub proof: Proof,
+}
+
+/// Whether a broker has shown, in one handshake, a certificate of the authority and that its key is there.
+#[derive(Debug, Clone, Default)]
+pub struct Proof(Arc<AtomicBool>);
+
+impl Proof {
+    /// It has.
+    pub fn is_given(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The signature comes behind the certificate, which was good where it is looked at.
+    fn given_by(&self, verdict: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
+        self.0.store(verdict.is_ok(), Ordering::Relaxed);
+        verdict
+    }
+}
+
 impl Papers {
     /// What connections are made with.
     pub fn config(&self) -> Result<Arc<ClientConfig>, PapersFault> {
+        self.made(&Proof::default())
+    }
+
+    fn made(&self, proof: &Proof) -> Result<Arc<ClientConfig>, PapersFault> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = Verifier { inner: verifier(&self.authority, &provider)?, time: self.time };
+        let verifier = Verifier { inner: verifier(&self.authority, &provider)?, time: self.time, proof: proof.clone() };
         let builder = ClientConfig::builder_with_details(provider, Arc::new(self.time))
             .with_safe_default_protocol_versions()
             .expect("ring has cipher suites for TLS 1.2 and 1.3")
@@ -165,24 +200,42 @@ impl Papers {
         Ok(Arc::new(config))
     }
 
-    /// Whether a broker that ended a connection with this says that it refuses the certificate that we show.
+    /// Whether a broker that ended a connection with this says that it refuses the certificate that we show. Any other
+    /// alert is about TLS, and another certificate would not help. Asked only of a broker that gave its [`Proof`]: before
+    /// it, anybody may have answered.
     pub fn is_refused(&self, error: &std::io::Error) -> bool {
         let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-        self.own.is_some() && matches!(fault, Some(Error::AlertReceived(_)))
+        self.own.is_some() && matches!(fault, Some(Error::AlertReceived(alert)) if is_of_certificates(*alert))
     }
 
-    /// What a connection to this host is made with, and the name that its certificate must be for; else why there can be
-    /// none, for people.
-    pub fn client(&self, host: &str) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
+    /// What one connection to this host is made with, and the name that its certificate must be for; else why there can
+    /// be none, for people.
+    pub fn client(&self, host: &str) -> Result<Client, String> {
         let name = self.name(host);
         let server = ServerName::try_from(name.to_owned());
         let server = server.map_err(|_| format!("{name} is no name that a certificate can be for"))?;
-        Ok((self.config().map_err(|fault| fault.to_string())?, server))
+        let proof = Proof::default();
+        Ok(Client { config: self.made(&proof).map_err(|fault| fault.to_string())?, server, proof })
     }
 
     fn name<'a>(&'a self, host: &'a str) -> &'a str {
         self.server_name.as_deref().unwrap_or(host)
     }
+}
+
+/// What an alert of a broker says of a client's certificate (RFC 8446 section 6.2; RFC 5246 section 7.2.2).
+fn is_of_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateRequired
+            | AlertDescription::AccessDenied
+    )
 }
 
 fn verifier(authority: &[u8], provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, PapersFault> {
@@ -206,6 +259,7 @@ fn certificates(text: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
     time: Time,
+    proof: Proof,
 }
 
 fn is_over(verdict: &Result<ServerCertVerified, Error>) -> bool {
@@ -249,7 +303,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
+        self.proof.given_by(self.inner.verify_tls12_signature(message, certificate, signed))
     }
 
     fn verify_tls13_signature(
@@ -258,7 +312,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
+        self.proof.given_by(self.inner.verify_tls13_signature(message, certificate, signed))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

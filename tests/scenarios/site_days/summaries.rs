@@ -17,14 +17,15 @@ impl Day {
         let records: Vec<Parsed<'_>> = lines.iter().map(|line| Parsed::read(line).expect("a record reads")).collect();
         let hole = self.restored.hole.map(|(from, to, _)| from..=to);
         let lost = |seq: u64| hole.as_ref().is_some_and(|hole| hole.contains(&seq));
-        let mut said = 0;
+        let (mut said, mut back) = (0, self.restored.hole);
         for summary in records.iter().filter(|one| one.kind == Kind::SummaryDay && one.eq.is_none()) {
             let data = summary.data();
             let number = |field: &str| data.get(field).and_then(serde_json::Value::as_u64).unwrap_or(0);
             if data.contains_key("void") {
                 continue;
             }
-            if let Some((_, upto, summed_up)) = self.restored.hole.filter(|(_, upto, _)| summary.seq > *upto) {
+            // The first one behind the place where the chain went on may begin again.
+            if let Some((_, upto, summed_up)) = back.take_if(|(_, upto, _)| summary.seq > *upto) {
                 said = if number("from") <= upto { summed_up } else { said };
             }
             let (from, to) = (number("from"), number("to"));

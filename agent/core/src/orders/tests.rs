@@ -42,7 +42,14 @@ fn checked(order: Order) -> Checked {
 
 fn command(n: u64, act: Act) -> Checked {
     let (sms, gw) = (Name::parse("hq").unwrap(), Name::parse("gw-1").unwrap());
-    Checked::Command { command: Box::new(Command { sms, gw, n, seq: 9, on: [9; 32], act }), link: [7; 32] }
+    // Each has a link of its own.
+    let link = [u8::try_from(n).unwrap() + 6; 32];
+    Checked::Command { command: Box::new(Command { sms, gw, n, seq: 9, on: [9; 32], act }), link, judged: Ok(()) }
+}
+
+fn unfit(n: u64, act: Act, reason: &'static str) -> Checked {
+    let Checked::Command { command, link, .. } = command(n, act) else { unreachable!() };
+    Checked::Command { command, link, judged: Err((reason, "why".into())) }
 }
 
 fn start(id: &str, equipment: &[&str]) -> Act {
@@ -65,7 +72,7 @@ fn hear(orders: &mut Orders, (content_type, payload): (Option<&str>, Vec<u8>)) -
 }
 
 fn fresh() -> Orders {
-    Orders::recover(None, 0).0
+    Orders::recover(None, 0, &[]).0
 }
 
 /// An order that is in force.
@@ -159,9 +166,30 @@ fn a_register_that_cannot_be_read_leaves_the_order_before_in_force() {
     let mut orders = in_force(order(1));
     hear(&mut orders, lines("order"));
     orders.checked(&at(0), None, checked(order(2)));
-    let (refused, _) = orders.kept(&at(0), &[2; 32], Err("line 3: no kind".into()));
-    assert_eq!(said(&refused.unwrap_err(), "cause"), [(Kind::OrderRejected, json!("line 3: no kind"))]);
+    let unreadable = Unkept::Unreadable("line 3: no kind".into());
+    let refused = orders.kept(&at(0), &[2; 32], Err(unreadable)).0.unwrap_err();
+    assert_eq!(said(&refused, "cause"), [(Kind::OrderRejected, json!("line 3: no kind"))]);
+    assert_eq!(said(&refused, "reason"), [(Kind::OrderRejected, json!("register"))], "for good");
     assert_eq!(orders.version(), 1);
+}
+
+#[test]
+fn an_order_that_the_disk_did_not_keep_is_refused_for_a_while_and_taken_when_it_comes_again() {
+    let mut orders = in_force(order(1));
+    let give = |orders: &mut Orders, result| {
+        hear(orders, lines("order"));
+        orders.checked(&at(0), None, checked(order(2)));
+        orders.kept(&at(0), &[2; 32], result).0
+    };
+    let full = Unkept::NoPlace("the disk is full".into());
+    let refused = give(&mut orders, Err(full)).unwrap_err();
+    assert_eq!(
+        said(&refused, "reason"),
+        [(Kind::OrderRejected, json!("disk"))],
+        "it passes, and the order is sent again"
+    );
+    assert!(give(&mut orders, Ok(None)).is_ok());
+    assert_eq!(orders.version(), 2);
 }
 
 #[test]
@@ -175,6 +203,58 @@ fn refusals_are_recorded_once_a_minute_and_counted() {
     assert_eq!(refuse(at(0)), [(Kind::OrderRejected, json!(1))]);
     assert!((1..60).all(|second| refuse(at(s(second))).is_empty()));
     assert_eq!(refuse(at(s(60))), [(Kind::OrderRejected, json!(60))]);
+}
+
+#[test]
+fn the_refusal_of_a_verified_document_is_recorded_whatever_was_refused_before_it() {
+    let mut orders = fresh();
+    let refuse = |orders: &mut Orders, n, reason| {
+        let refused = Checked::Refused { what: "order", n, reason, cause: "why".into() };
+        said(&orders.checked(&at(1), None, refused).0, "n").len()
+    };
+    assert_eq!(refuse(&mut orders, 0, "signature"), 1);
+    assert_eq!(refuse(&mut orders, 0, "signature"), 0, "anybody may send that");
+    assert_eq!([refuse(&mut orders, 4, "order-prev"), refuse(&mut orders, 4, "order-prev")], [1, 0]);
+    assert_eq!(refuse(&mut orders, 4, "disk"), 1, "another rule");
+    let recorded: usize = (5..100).map(|n| refuse(&mut orders, n, "order-back")).sum();
+    assert_eq!(recorded, VERIFIED_MAX - 2, "whoever kept old orders fills no journal with them");
+    let (told, _) = orders.checked(&at(s(61)), None, command(1, Act::DrillEnd { id: "x".into() }));
+    assert_eq!(said(&told, "command"), [(Kind::OrderRejected, json!(1))]);
+}
+
+#[test]
+fn a_command_that_could_not_be_recorded_takes_effect_when_it_comes_again_and_once() {
+    let mut orders = fresh();
+    let mut give = |command| said(&orders.checked(&at(1), None, command).0, "reason");
+    assert_eq!(give(unfit(1, Act::Heartbeat, "disk")), [(Kind::OrderRejected, json!("disk"))]);
+    assert_eq!(give(command(1, Act::Heartbeat)), [(Kind::Heartbeat, json!(1))]);
+    assert!(give(command(1, Act::Heartbeat)).is_empty(), "it comes once more");
+    assert!(give(unfit(1, Act::Heartbeat, "command-stale")).is_empty(), "however old it is by then");
+    let Checked::Command { command: twin, judged, .. } = command(1, Act::Heartbeat) else { unreachable!() };
+    let twin = Checked::Command { command: twin, link: [99; 32], judged };
+    assert_eq!(give(twin), [(Kind::OrderRejected, json!("command-back"))]);
+    assert_eq!(give(unfit(2, Act::Heartbeat, "command-stale")), [(Kind::OrderRejected, json!("command-stale"))]);
+}
+
+#[test]
+fn a_command_whose_refusal_could_not_be_recorded_is_not_known_when_it_comes_again() {
+    let mut orders = fresh();
+    let end = |n| command(n, Act::DrillEnd { id: "x".into() });
+    let told = |orders: &mut Orders, now, n| said(&orders.checked(&now, None, end(n)).0, "n").len();
+    let recorded: usize = (1..=10).map(|n| told(&mut orders, at(0), n)).sum();
+    assert_eq!(recorded, VERIFIED_MAX);
+    assert_eq!([9, 10].map(|n| told(&mut orders, at(s(60)), n)), [1, 1], "none is swallowed");
+    assert_eq!([9, 10].map(|n| told(&mut orders, at(s(200)), n)), [0, 0]);
+}
+
+#[test]
+fn a_command_that_a_record_answered_is_known_after_a_start() {
+    let row = StateRow { key: "command".into(), body: "4".into(), seq: 9 };
+    let (mut orders, _) = Orders::recover(None, 0, &[row]);
+    let mut give = |n| said(&orders.checked(&at(0), None, command(n, Act::Heartbeat)).0, "reason");
+    assert_eq!(give(3), [(Kind::OrderRejected, json!("command-back"))]);
+    assert!(give(4).is_empty());
+    assert_eq!(give(5), [(Kind::Heartbeat, json!(5))]);
 }
 
 #[test]
@@ -208,7 +288,7 @@ fn a_drill_begins_only_inside_its_window_and_with_its_equipment() {
     let (told, _) = orders.checked(&at(0), inside, command(9, start("fire", &["DOOR-1"])));
     assert_eq!(said(&told, "command"), [(Kind::ExerciseStarted, json!(9))]);
     let drill = orders.drill().unwrap();
-    assert_eq!(drill.of(&at(0), "DOOR-1").unwrap(), picket_record::body::Drill { id: "fire".into(), auth: [7; 32] });
+    assert_eq!(drill.of(&at(0), "DOOR-1").unwrap(), picket_record::body::Drill { id: "fire".into(), auth: [15; 32] });
     assert_eq!(drill.of(&at(0), "DOOR-2"), None, "what does not take part is live");
 }
 
@@ -342,8 +422,6 @@ fn what_comes_once_more_is_silent() {
     for (from, to) in [(0, 20), (20, TEXT.len())] {
         assert!(hear(&mut orders, part(TEXT, from, to)).is_none());
     }
-    let (told, _) = orders.checked(&at(0), None, Checked::Known);
-    assert!(told.is_empty());
     let (told, _) = orders.checked(&at(0), None, Checked::Root { ver: 0, hash: [1; 32] });
     assert!(told.is_empty(), "that root document is in force");
 }

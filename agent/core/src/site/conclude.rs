@@ -73,8 +73,12 @@ impl Site {
         }
     }
 
-    /// Puts time, register and standing to a statement and queues it. Its draft number, unless it was dropped.
+    /// Puts time, register and standing to a statement and queues it. Its draft number, unless it was dropped. Nothing
+    /// follows the last words, whoever has something to say: behind the `epoch.close` it would break the chain.
     pub(super) fn record(&mut self, now: &Now, statement: Statement) -> Option<u64> {
+        if self.said_last_words() {
+            return None;
+        }
         let Statement { kind, severity, equipment, source, device_time, data, personal, commit } = statement;
         let about = equipment.map(|id| About {
             register: self.standings.register().version(),

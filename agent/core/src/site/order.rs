@@ -8,7 +8,7 @@ use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
 use crate::status::OrderStatus;
 use crate::time::Now;
-use crate::wire::{Checked, Output};
+use crate::wire::{Checked, Output, Unkept};
 use picket_record::encode::Link;
 
 /// Where the central side's clock was, by its last receipt.
@@ -42,8 +42,8 @@ impl Site {
         self.commanded(now, said, output);
     }
 
-    pub(super) fn order_kept(&mut self, now: &Now, link: &Link, result: Result<Option<Register>, String>) {
-        let result = if self.drafts.has_room(EFFECTS_MAX) { result } else { Err(NO_ROOM.into()) };
+    pub(super) fn order_kept(&mut self, now: &Now, link: &Link, result: Result<Option<Register>, Unkept>) {
+        let result = if self.drafts.has_room(EFFECTS_MAX) { result } else { Err(Unkept::NoPlace(NO_ROOM.into())) };
         let (done, output) = self.orders.kept(now, link, result);
         match done {
             Ok(applied) => {
@@ -54,11 +54,11 @@ impl Site {
         }
     }
 
-    /// A command that could not be recorded has no effect.
+    /// A command that could not be recorded has no effect; it takes effect when it comes again.
     fn stateable(&self, checked: Checked) -> Checked {
         match checked {
-            Checked::Command { command, .. } if !self.drafts.has_room(EFFECTS_MAX) => {
-                Checked::Refused { what: "command", n: command.n, reason: "disk", cause: NO_ROOM.into() }
+            Checked::Command { command, link, judged } if !self.drafts.has_room(EFFECTS_MAX) => {
+                Checked::Command { command, link, judged: judged.and(Err(("disk", NO_ROOM.into()))) }
             }
             checked => checked,
         }

@@ -255,6 +255,8 @@ impl Site {
         let Rebased { tail, found, upto, left, .. } = &rebased;
         let data = json!({ "tail": tail, "found": found, "upto": upto, "left": left });
         self.alarms.said_again(rebased.head);
+        let first_left = (found + 1).saturating_sub(*left);
+        self.alarms.left_behind(first_left, rebased.head);
         self.uplink.rebased(now, &rebased);
         self.summaries.went_back(now, &rebased);
         self.changed_if(true);

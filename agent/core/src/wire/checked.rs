@@ -4,6 +4,25 @@ use picket_record::command::Command;
 use picket_record::encode::Link;
 use picket_record::order::{Judgement, Order};
 
+/// Why a verified order is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unkept {
+    /// Its register cannot be read, and never will be. Why, for people.
+    Unreadable(String),
+    /// Disk, journal or queue are at fault, which says nothing about the order: it may come once more. Why, for people.
+    NoPlace(String),
+}
+
+impl Unkept {
+    /// The word for it in a record, and why.
+    pub fn reason(&self) -> (&'static str, &str) {
+        match self {
+            Self::Unreadable(cause) => ("register", cause),
+            Self::NoPlace(cause) => ("disk", cause),
+        }
+    }
+}
+
 /// What lines that came down are.
 #[derive(Debug, Clone)]
 pub enum Checked {
@@ -18,12 +37,14 @@ pub enum Checked {
         /// As received.
         line: String,
     },
-    /// A verified command, bound to a record of this journal.
+    /// A verified command for this gateway. Whether it was taken before is not looked at.
     Command {
         /// What it says.
         command: Box<Command>,
         /// Its link.
         link: Link,
+        /// Whether it is bound to a young record of this journal; or the word for the rule that was broken, and why.
+        judged: Result<(), (&'static str, String)>,
     },
     /// A root document came into force, or is.
     Root {
@@ -32,11 +53,9 @@ pub enum Checked {
         /// Its hash.
         hash: Link,
     },
-    /// A command that was taken before and comes again: nothing follows from it.
-    Known,
     /// Nothing follows from it but a record.
     Refused {
-        /// `order`, `command`, `root`, or `lines` where it is none of them.
+        /// `order`, `command`, `root`, `lines` where it is none of them, or `message` where nobody looked at it.
         what: &'static str,
         /// Its version or number, 0 where it has none that can be believed.
         n: u64,

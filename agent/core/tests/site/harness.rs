@@ -250,7 +250,11 @@ impl World {
                 Output::CheckOrder { .. } => self.orders += 1,
                 Output::KeepOrder { register, link, .. } => {
                     let read = |text: &str| rows::build(0, [2; 32], &self.listed_as(text)).unwrap();
-                    let kept = Input::OrderKept { link, result: Ok(register.as_deref().map(read)) };
+                    let kept = match &self.journal.keeps_none {
+                        Some(unkept) => Err(unkept.clone()),
+                        None => Ok(register.as_deref().map(read)),
+                    };
+                    let kept = Input::OrderKept { link, result: kept };
                     self.site.handle(&self.now(), kept);
                 }
                 Output::AskReceipt { .. } => self.asked_receipts += 1,

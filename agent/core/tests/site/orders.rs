@@ -1,7 +1,7 @@
 //! Orders at a whole site: register and settings at run time, drills that hide nothing, stale orders that ring.
 
 use crate::harness::{DOOR, MIDNIGHT_MS, World, id};
-use picket_core::wire::{Checked, Input, Receipted};
+use picket_core::wire::{Checked, Input, Receipted, Unkept};
 use picket_record::body::{Body, Mode};
 use picket_record::command::{Act, Command};
 use picket_record::encode::{Name, base64url};
@@ -50,7 +50,7 @@ fn give(world: &mut World, order: &Order, register: Option<&str>) {
 fn command(world: &mut World, n: u64, act: Act) {
     let (sms, gw) = (Name::parse("hq").unwrap(), Name::parse("gw-1").unwrap());
     let command = Box::new(Command { sms, gw, n, seq: 2, on: [3; 32], act });
-    world.give(Input::OrderChecked(Checked::Command { command, link: [9; 32] }));
+    world.give(Input::OrderChecked(Checked::Command { command, link: [9; 32], judged: Ok(()) }));
 }
 
 fn last(world: &World, kind: Kind) -> &Body {
@@ -206,9 +206,32 @@ fn an_order_or_a_command_that_cannot_be_recorded_has_no_effect() {
     world.store();
     world.run_s(60);
     assert_eq!((world.count(Kind::ExerciseStarted), world.count(Kind::OrderApplied), world.retained), (0, 1, None));
+    let refused = world.journal.records.iter().filter(|body| body.kind == Kind::OrderRejected);
+    assert!(refused.map(|body| &body.data["reason"]).all(|reason| *reason == json!("disk")), "none for good");
     world.contacts[DOOR] = true;
     world.run_s(60);
     assert_eq!(last(&world, Kind::AlarmRaised).mode, Mode::Live);
+    give(&mut world, &order(2, Some("DOOR-9"), json!({ "retention_days": 90 })), Some("DOOR-9"));
+    world.run_s(1);
+    assert_eq!((world.count(Kind::OrderApplied), world.retained), (2, Some(90)), "it was sent again");
+    command(&mut world, 1, Act::DrillStart { id: "fire".into(), for_s: 120, equipment: vec!["DOOR-1".into()] });
+    world.run_s(1);
+    assert_eq!(world.count(Kind::ExerciseStarted), 1, "and so was the command");
+}
+
+#[test]
+fn an_order_that_the_journal_cannot_keep_is_refused_for_a_reason_that_passes_and_taken_later() {
+    let mut world = World::new();
+    world.run_s(5);
+    world.journal.keeps_none = Some(Unkept::NoPlace("the disk is full".into()));
+    give(&mut world, &order(1, Some("DOOR-9"), json!({})), Some("DOOR-9"));
+    world.run_s(1);
+    let data = &last(&world, Kind::OrderRejected).data;
+    assert_eq!((&data["what"], &data["n"], &data["reason"]), (&json!("order"), &json!(1), &json!("disk")));
+    world.journal.keeps_none = None;
+    give(&mut world, &order(1, Some("DOOR-9"), json!({})), Some("DOOR-9"));
+    world.run_s(1);
+    assert_eq!((world.count(Kind::OrderApplied), world.standing("DOOR-9").as_str()), (1, "good"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::harness::{DOOR, World};
 use picket_core::erasure::{self, Erasure};
 use picket_core::sensitivity::{Channel, Label, Sensitivity, WITHHELD};
-use picket_core::wire::{Act, Input};
+use picket_core::wire::{Act, Input, Rebased};
 use picket_record::kind::Kind;
 use picket_record::personal::Personal;
 
@@ -71,6 +71,24 @@ fn an_erasure_is_stated_with_its_authority_and_the_name_is_shown_no_longer() {
     assert_eq!(erasure::erased(number, data), [(seq, seq)]);
     assert_eq!((&data["authority"], &data["reason"]), (&"data protection office".into(), &"asked for".into()));
     assert_eq!(world.status().journal.erased, Some(number));
+}
+
+#[test]
+fn a_name_that_went_with_a_branch_is_shown_no_longer_and_one_from_before_it_is() {
+    for (behind, name) in [(1, "Ines"), (0, "(name not kept)")] {
+        let mut world = acknowledged();
+        let (head, first) = (world.journal.head, act(&world) + behind);
+        world.give(Input::Rebased(Rebased {
+            tail: "rollback".into(),
+            found: head,
+            upto: head + 40,
+            head: head + 42,
+            left: head + 1 - first,
+            branch: None,
+            summed_up: 0,
+        }));
+        assert_eq!(shown(&world), name, "the branch begins at {first} of {head}");
+    }
 }
 
 #[test]

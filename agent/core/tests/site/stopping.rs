@@ -1,8 +1,9 @@
 //! Stopping follows the data.
 
 use crate::harness::{DOOR, World};
-use picket_core::wire::Input;
+use picket_core::wire::{Input, Rebased, Receipted};
 use picket_record::kind::Kind;
+use picket_record::receipt::State;
 
 const LAST: [Kind; 3] = [Kind::ActStopped, Kind::Snapshot, Kind::EpochClose];
 
@@ -52,6 +53,26 @@ fn nothing_is_recorded_or_confirmed_behind_the_last_words() {
     world.give(Input::ReceiptRefused { cause: "bad signature".into() });
     world.run_s(5);
     assert_eq!((last_three(&world), world.confirmed.len()), (LAST.to_vec(), confirmed));
+    assert!(world.stopped_at.is_some());
+}
+
+#[test]
+fn what_the_central_side_says_behind_the_last_words_is_recorded_by_nobody() {
+    let mut world = World::new();
+    world.run_s(1);
+    world.link = false;
+    world.give(Input::LinkUp { session: 1 });
+    world.give(Input::Stop);
+    world.run(50_000);
+    assert_eq!((last_three(&world), world.stopped_at), (LAST.to_vec(), None));
+    let (have, resend, mark) = (vec![], vec![], (7, [1; 32]));
+    let bad = Receipted { state: State::Bad, upto: 1, have, resend, ts_ms: 0, order: 0, mark, gone: 0 };
+    world.give(Input::Receipted(bad));
+    let (tail, head) = ("rollback".to_owned(), world.journal.head);
+    let rebased = Rebased { tail, found: 9, upto: 9, head, left: 1, branch: None, summed_up: 0 };
+    world.give(Input::Rebased(rebased));
+    world.run_s(5);
+    assert_eq!(last_three(&world), LAST);
     assert!(world.stopped_at.is_some());
 }
 

@@ -2,6 +2,7 @@
 //! tells the site how it stands.
 
 use super::by_hand::{Files, Paper};
+use super::heard::Heard;
 use super::judge::{self, Moment};
 use super::machine::{Content, Machine, Slot, Step, Tested};
 use super::slots::Slots;
@@ -72,6 +73,7 @@ pub struct Keeper {
     share: u64,
     wishes: u64,
     why: String,
+    heard: Heard,
     /// What the broker said of what it refused last.
     refusal: String,
     told: Option<Certificate>,
@@ -124,6 +126,7 @@ impl Keeper {
             files: Files::new(files),
             wishes: 0,
             why: String::new(),
+            heard: Heard::default(),
             refusal: String::new(),
             told: None,
             ours,
@@ -319,7 +322,10 @@ impl Keeper {
                 Err(_) => self.why = "a certificate was refused: it is not text".into(),
             },
             // Of what was shown before.
-            (News::Refused { edition: shown, .. } | News::Receipt { edition: shown }, _) if shown != edition => {}
+            (News::Refused { edition: shown, .. } | News::Heard { edition: shown, .. }, _) if shown != edition => {}
+            (News::Heard { receipt, .. }, _) => self.heard.note(edition, receipt),
+            // The centre answered over another connection than that with what is in force.
+            (News::Receipted { receipt }, _) if !self.heard.came_over(edition, &receipt) => {}
             (News::Refused { cause, .. }, own) => {
                 let known = match own {
                     Holder::Slots { machine, .. } => machine.refused(),
@@ -332,14 +338,14 @@ impl Keeper {
                 }
                 self.refusal = cause;
             }
-            (News::Receipt { .. }, Holder::Slots { machine, .. }) => {
+            (News::Receipted { .. }, Holder::Slots { machine, .. }) => {
                 if machine.on_trial() && !machine.gave_way() {
                     self.why = "the new certificate has worked; the one before is removed".into();
                 }
                 machine.worked();
             }
-            (News::Receipt { .. }, Holder::ByHand { refused }) => *refused = false,
-            (News::Receipt { .. }, Holder::Nobody) => {}
+            (News::Receipted { .. }, Holder::ByHand { refused }) => *refused = false,
+            (News::Receipted { .. }, Holder::Nobody) => {}
         }
     }
 

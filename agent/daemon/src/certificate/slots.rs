@@ -2,10 +2,11 @@
 //! one of them. Folders are 0700, files 0600; every change is one rename or one removal, made durable.
 
 use super::machine::{Content, Disk, Op, Slot, Step};
+use crate::secrecy::{replace, settle};
 use picket_session::tls::Own;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 const POINTER: &str = "in-force";
@@ -92,9 +93,9 @@ impl Slots {
     /// Makes one change. `text` is what a write writes.
     pub fn apply(&self, op: Op, text: &[u8]) -> Result<(), SlotFault> {
         match op {
-            Op::WriteKey(slot) => self.write(&self.path(slot, KEY), text),
-            Op::WriteCandidate(slot) => self.write(&self.path(slot, CANDIDATE), text),
-            Op::Point(slot) => self.write(&self.dir.join(POINTER), format!("{}\n", slot.as_str()).as_bytes()),
+            Op::WriteKey(slot) => write(&self.path(slot, KEY), text),
+            Op::WriteCandidate(slot) => write(&self.path(slot, CANDIDATE), text),
+            Op::Point(slot) => write(&self.dir.join(POINTER), format!("{}\n", slot.as_str()).as_bytes()),
             Op::Seal(slot) => {
                 let (from, to) = (self.path(slot, CANDIDATE), self.path(slot, CERTIFICATE));
                 let sealed = fs::rename(from, &to).and_then(|()| settle(&to));
@@ -109,19 +110,6 @@ impl Slots {
     fn path(&self, slot: Slot, name: &str) -> PathBuf {
         self.dir.join(slot.as_str()).join(name)
     }
-
-    /// Whole and durable, or as it was.
-    fn write(&self, path: &Path, text: &[u8]) -> Result<(), SlotFault> {
-        let fresh = self.dir.join("new");
-        let write = || {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-            file.write_all(text)?;
-            file.sync_all()?;
-            fs::rename(&fresh, path)?;
-            settle(path)
-        };
-        write().map_err(|source| SlotFault { path: path.to_owned(), doing: "cannot write", source })
-    }
 }
 
 fn remove(path: PathBuf) -> Result<(), SlotFault> {
@@ -132,9 +120,9 @@ fn remove(path: PathBuf) -> Result<(), SlotFault> {
     removed.map_err(|source| SlotFault { path, doing: "cannot remove", source })
 }
 
-/// What was renamed or removed in a folder is so after a power cut too.
-fn settle(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+/// Whole and durable, or as it was.
+fn write(path: &Path, text: &[u8]) -> Result<(), SlotFault> {
+    replace(path, text).map_err(|source| SlotFault { path: path.to_owned(), doing: "cannot write", source })
 }
 
 /// A text of at most [`TEXT_MAX`] bytes; nothing of what is larger or no regular file, `None` where nothing is.

@@ -7,8 +7,7 @@ use picket::settings::{self, Loaded};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -156,7 +155,8 @@ fn machine() -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-fn read(file: &Path) -> Result<String, String> {
+/// A document as text; `-` is what comes in.
+pub(super) fn read(file: &Path) -> Result<String, String> {
     let told = |error| format!("{}: cannot read: {error}", file.display());
     let mut text = String::new();
     let opened: Box<dyn Read> = match file.as_os_str() == "-" {
@@ -169,16 +169,6 @@ fn read(file: &Path) -> Result<String, String> {
 
 /// Writes a file whole and durable, or leaves the one before.
 pub(super) fn replace(file: &Path, text: &str) -> Result<(), String> {
-    let mut fresh = file.to_owned().into_os_string();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
-    let write = || {
-        let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()?;
-        fs::rename(&fresh, file)?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
-    };
-    write().map_err(|error: std::io::Error| format!("{}: cannot write: {error}", file.display()))
+    picket::secrecy::replace(file, text.as_bytes())
+        .map_err(|error| format!("{}: cannot write: {error}", file.display()))
 }

@@ -16,12 +16,8 @@ pub(crate) fn erase(runtime: &Path, records: &str, authority: &str, reason: &str
         eprintln!("picket erase: {why}");
         return ExitCode::from(2);
     }
-    let tokio = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(tokio) => tokio,
-        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
-    };
     let demand = Demand { records, authority: authority.to_owned(), reason: reason.to_owned() };
-    match tokio.block_on(control::erase(runtime, demand)) {
+    match super::converse(control::erase(runtime, demand)) {
         Ok(Erased::Done { record, texts }) => {
             say(format_args!("record {record} states it; what {texts} records had of personal data here is erased"));
             say("the centre erases it when that record arrives; exports and backups made before still have it, and");
@@ -29,7 +25,7 @@ pub(crate) fn erase(runtime: &Path, records: &str, authority: &str, reason: &str
             ExitCode::SUCCESS
         }
         Ok(Erased::Refused { why }) => refuse(&format!("nothing was erased: {why}")),
-        Err(why) => refuse(&format!("{why}; is it running? try: systemctl status picket")),
+        Err(why) => refuse(&why),
     }
 }
 

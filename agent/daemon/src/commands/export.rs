@@ -104,9 +104,7 @@ async fn exported(export: &Export, wish: Wish, purpose: &Purpose) -> Result<Bund
 
 /// Runs a conversation with the agent; why it came to nothing, with what to do.
 pub(super) fn answered<T>(work: impl Future<Output = Result<T, EvidenceFault>>) -> Result<T, String> {
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let tokio = tokio.map_err(|error| format!("cannot start the runtime: {error}"))?;
-    tokio.block_on(work).map_err(|fault| match fault {
+    super::on_this_thread(work)?.map_err(|fault| match fault {
         EvidenceFault::Agent(Unanswered::Nobody { socket, source }) => format!(
             "no agent answers at {}: {source}; start it, because only a running agent can sign, then try again",
             socket.display()

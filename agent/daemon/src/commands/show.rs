@@ -10,12 +10,7 @@ use std::process::ExitCode;
 
 /// Prints what the running agent sees.
 pub(crate) fn status(runtime: &Path, json: bool) -> ExitCode {
-    let tokio = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(tokio) => tokio,
-        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
-    };
-    let asked = tokio.block_on(control::status(runtime));
-    match asked {
+    match super::converse(control::status(runtime)) {
         Ok(status) if json => match serde_json::to_string_pretty(&status) {
             Ok(text) => {
                 say(text);
@@ -27,7 +22,7 @@ pub(crate) fn status(runtime: &Path, json: bool) -> ExitCode {
             say(words(&status).trim_end());
             ExitCode::SUCCESS
         }
-        Err(why) => refuse(&format!("{why}; is it running? try: systemctl status picket")),
+        Err(why) => refuse(&why),
     }
 }
 

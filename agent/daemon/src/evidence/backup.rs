@@ -114,9 +114,12 @@ impl Settings {
     }
 
     fn look(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), EvidenceFault> {
-        for entry in fs::read_dir(folder).map_err(fault(folder, "read the settings"))? {
-            let path = entry.map_err(fault(folder, "read the settings"))?.path();
-            let about = fs::metadata(&path).map_err(fault(&path, "read the settings"))?;
+        for entry in
+            fs::read_dir(folder).map_err(fault(folder, "read the settings (their folder is named with --config)"))?
+        {
+            let path = entry.map_err(fault(folder, "read the settings (their folder is named with --config)"))?.path();
+            let about =
+                fs::metadata(&path).map_err(fault(&path, "read the settings (their folder is named with --config)"))?;
             let name = path.file_name().and_then(|name| name.to_str()).map(|name| format!("{prefix}{name}"));
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
             match name {

@@ -19,9 +19,10 @@ const EPOCH_US: u64 = 24 * 3_600 * 1_000_000;
 
 impl Journal {
     /// Stores bodies in one transaction, in order, one record each. On a fault nothing of them is stored, and the same
-    /// bodies may be handed in again.
+    /// bodies may be handed in again. Behind an `epoch.close`, in these bodies or before them, nothing is stored.
     pub fn append(&mut self, bodies: &[Body]) -> Result<Stored, Fault> {
         if let Some(first) = bodies.first() {
+            self.refuse_behind_close(bodies)?;
             if self.store.broken() {
                 self.reopen(&first.when)?;
             }
@@ -33,6 +34,7 @@ impl Journal {
 
     /// Stores bodies without asking for room.
     pub(super) fn commit(&mut self, bodies: &[Body]) -> Result<Stored, Fault> {
+        self.refuse_behind_close(bodies)?;
         let before = self.sealer.head();
         let stored = self.store_all(bodies);
         if stored.is_err() {
@@ -40,10 +42,22 @@ impl Journal {
         }
         let urgent = stored?;
         self.receipts.written();
+        self.closed |= bodies.last().is_some_and(|body| body.kind == Kind::EpochClose);
         if bodies.iter().any(|body| body.kind == Kind::PersonalErased) {
             self.store.cut_log();
         }
         Ok(Stored { head: self.sealer.head().seq, urgent, fill_permille: self.store.fill_permille() })
+    }
+
+    /// A record behind an `epoch.close` is refused by everybody who verifies it, and the chain would never go on.
+    fn refuse_behind_close(&self, bodies: &[Body]) -> Result<(), Fault> {
+        let Some((_, before)) = bodies.split_last() else { return Ok(()) };
+        if self.closed || before.iter().any(|body| body.kind == Kind::EpochClose) {
+            let text =
+                "the journal is closed by a stop and takes no more records; try again once the agent has started";
+            return Err(Fault::Refused(text.into()));
+        }
+        Ok(())
     }
 
     fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {

@@ -4,8 +4,8 @@
 //!
 //! **Layout.** `leaving(id, base, first, kept, last, told)`: records `first..=last` without a receipt were left. Each has
 //! a position that is never given again, `base + seq - first`; up to number `kept` they lie in `record` still, the rest
-//! moved to `branch(pos, line)`, with their openings in `branch_open(pos)`. Up to position `told` the central side has
-//! them.
+//! moved to `branch(pos, line)`, with their openings in `branch_open(pos)`. The opening that a branch begins under, once
+//! it is disposed of, is `branch(-base, line)`. Up to position `told` the central side has them.
 
 use super::memory;
 use super::own_words::own_words;
@@ -23,6 +23,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 
 mod lines;
+
+pub(super) use lines::keep_openings;
 
 /// Records moved at once: pages that they leave take the next ones, so that moving needs little room in the file. Its
 /// log grows to the bytes that are moved, because a branch is left whole or not at all: beside the budget the file
@@ -80,8 +82,14 @@ impl Leaving {
 }
 
 impl Journal {
-    /// Goes on behind a verified receipt that names another history: one transaction.
-    pub(super) fn leave(&mut self, receipt: &Receipt, line: &str, link: Link, when: &When) -> Result<(), Fault> {
+    /// Goes on behind a verified receipt, with its line and link; records from `first` on are left: one transaction.
+    pub(super) fn leave(
+        &mut self,
+        receipt: &Receipt,
+        (line, link): (&str, Link),
+        first: u64,
+        when: &When,
+    ) -> Result<(), Fault> {
         let own = self.sealer.head();
         let tail_state = if self.receipts.is_new() { TailState::Reset } else { TailState::Rollback };
         let behind = Head { ep: own.ep.max(receipt.ep), seq: receipt.upto, link: receipt.head };
@@ -95,7 +103,6 @@ impl Journal {
         let (origin, identity) = (&self.credentials.origin, &self.credentials.identity);
         let (mut sealer, open) =
             Sealer::open(origin, identity, (self.entropy)(), behind, &opening, when).map_err(refused)?;
-        let first = self.receipts.upto() + 1;
         let store = &self.store;
         let mut summed_up = 0;
         let done = store.transaction(|| {
@@ -129,6 +136,7 @@ impl Journal {
     fn adopt(&mut self, candidate: Candidate) -> Result<(), Fault> {
         let Candidate { sealer, mut rebased, opened_us } = candidate;
         self.sealer = sealer;
+        self.closed = false;
         self.epoch_opened_us = opened_us;
         self.declared.clear();
         self.leaves.at_us.push_back(opened_us);
@@ -197,7 +205,7 @@ impl Journal {
             super::prune::write(store, sealer, &body)?;
             let doing = "cannot dispose of a branch";
             for table in ["branch", "branch_open"] {
-                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2");
+                let sql = format!("DELETE FROM {table} WHERE pos BETWEEN ?1 AND ?2 OR pos = -?1");
                 store.run(&sql, (leaving.base, leaving.end()), doing)?;
             }
             Ok(())

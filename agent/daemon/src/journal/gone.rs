@@ -5,12 +5,13 @@
 use super::own_words::own_words;
 use super::{Fault, Journal};
 use picket_record::body::When;
+use picket_record::chain::Parsed;
 use picket_record::kind::{Kind, Severity};
 use serde_json::json;
 
 impl Journal {
     /// The last of the numbers behind `upto` that were disposed of; 0 where the next record is here. Records whose opening
-    /// went with them belong to it: whoever lacks that cannot verify them.
+    /// went with them belong to it where the central side lacks that: it cannot verify them.
     pub(super) fn gone_behind(&self, upto: u64) -> Result<u64, Fault> {
         let doing = "cannot look for what was disposed of";
         let sql = "SELECT min(seq) FROM record";
@@ -19,6 +20,11 @@ impl Journal {
         let Some(first) = first.filter(|first| *first > upto + 1 && *first <= self.receipts.most() + 1) else {
             return Ok(0);
         };
+        let line = self.store.line(first)?;
+        let ep = line.and_then(|line| Parsed::read_bytes(&line).ok().map(|record| record.ep));
+        if ep.is_some_and(|ep| self.receipts.has_opening(ep)) {
+            return Ok(first - 1);
+        }
         let sql = "SELECT min(seq) FROM epoch WHERE seq >= ?1";
         let opening: Option<u64> = self.store.row(sql, [first], doing, |row| row.get(0))?.flatten();
         Ok(opening.unwrap_or(first) - 1)

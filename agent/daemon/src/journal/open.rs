@@ -19,7 +19,6 @@ use picket_record::kind::{Kind, Severity};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 
@@ -171,13 +170,12 @@ impl Journal {
             store,
             credentials,
             sealer,
+            closed: false,
             entropy,
             version: version.to_owned(),
             epoch_opened_us: when.mono_us,
             receipts,
             leaves: super::branch::Leaves::default(),
-            last_command: 0,
-            commands: VecDeque::new(),
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
             told_of_rows: false,

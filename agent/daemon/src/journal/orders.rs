@@ -10,17 +10,15 @@ use super::{Credentials, Fault, Journal, document};
 use picket_core::wire::Checked;
 use picket_record::body::When;
 use picket_record::chain::Parsed;
-use picket_record::command::{Bound, Command};
+use picket_record::command::{Bound, Command, CommandRefusal};
 use picket_record::encode::{Link, Name, base64url, bytes32};
 use picket_record::keys::PublicKey;
-use picket_record::order::{InForce, Order};
+use picket_record::order::{InForce, Order, OrderRefusal};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
 use serde_json::Value;
 
 const ROOT: &str = "root";
-/// Commands whose repetition is known for one: more than the central side has under way in ten minutes.
-const COMMANDS_KEPT: usize = 32;
 
 impl Credentials {
     /// Takes a root document that goes on from the pinned one; whether it is newer.
@@ -152,39 +150,35 @@ impl Journal {
         };
         match order.judged(&link, roots, &self.credentials.origin.gw, &last) {
             Ok(judgement) => Checked::Order { order: Box::new(order), link, judgement, line: line.to_owned() },
+            // The version is another gateway's.
+            Err(refusal @ OrderRefusal::Stranger { .. }) => refused("order", 0, refusal.reason(), refusal.to_string()),
             Err(refusal) => refused("order", order.ver, refusal.reason(), refusal.to_string()),
         }
     }
 
-    fn judge_command(&mut self, command: Command, link: Link, sms: &Name, when: &When) -> Checked {
-        let last = match self.number_of("command") {
-            Ok(last) => last,
-            Err(fault) => return refused("command", command.n, "disk", super::told(&fault)),
+    /// Its number is judged where it is known which commands records answer.
+    fn judge_command(&self, command: Command, link: Link, sms: &Name, when: &When) -> Checked {
+        let bound = self.bound(command.seq, when);
+        let found = bound.as_ref().ok().and_then(Option::as_ref).copied();
+        let judged = match (command.judged(sms, &self.credentials.origin.gw, 0, |_| found), bound) {
+            // The number is another gateway's.
+            (Err(refusal @ CommandRefusal::Stranger { .. }), _) => {
+                return refused("command", 0, refusal.reason(), refusal.to_string());
+            }
+            // Whether the record is here is not known.
+            (_, Err(fault)) => Err(("disk", super::told(&fault))),
+            (judged, Ok(_)) => judged.map_err(|refusal| (refusal.reason(), refusal.to_string())),
         };
-        // What was taken comes until a record that answers it has come up. Of the time before the start the number is
-        // known alone.
-        let before = self.commands.is_empty() && command.n == last && command.gw == self.credentials.origin.gw;
-        if before || self.commands.contains(&link) {
-            return Checked::Known;
-        }
-        let last = last.max(self.last_command);
-        let bound = |seq| self.bound(seq, when);
-        if let Err(refusal) = command.judged(sms, &self.credentials.origin.gw, last, bound) {
-            return refused("command", command.n, refusal.reason(), refusal.to_string());
-        }
-        self.last_command = command.n;
-        self.commands.truncate(COMMANDS_KEPT - 1);
-        self.commands.push_front(link);
-        Checked::Command { command: Box::new(command), link }
+        Checked::Command { command: Box::new(command), link, judged }
     }
 
     /// Link and age of a record; of another boot it is older than any command may be.
-    fn bound(&self, seq: u64, when: &When) -> Option<Bound> {
-        let line = self.store.line(seq).ok().flatten()?;
-        let record = Parsed::read_bytes(&line).ok()?;
+    fn bound(&self, seq: u64, when: &When) -> Result<Option<Bound>, Fault> {
+        let Some(line) = self.store.line(seq)? else { return Ok(None) };
+        let Ok(record) = Parsed::read_bytes(&line) else { return Ok(None) };
         let same_boot = record.boot == *when.boot;
         let age_s = if same_boot { when.mono_us.saturating_sub(record.mono_us) / 1_000_000 } else { u64::MAX };
-        Some(Bound { link: record.link, age_s })
+        Ok(Some(Bound { link: record.link, age_s }))
     }
 
     /// Keeps a verified order and the text of its register for the record that puts them into force, and lets go of what
@@ -227,10 +221,6 @@ impl Journal {
         let Some(row) = self.state_row("order")? else { return Ok(None) };
         let link = row.get("link").and_then(Value::as_str).and_then(|link| bytes32(link, "link").ok());
         Ok(row.get("ver").and_then(Value::as_u64).map(|ver| (ver, link)))
-    }
-
-    fn number_of(&self, key: &str) -> Result<u64, Fault> {
-        Ok(self.state_row(key)?.and_then(|row| row.as_u64()).unwrap_or(0))
     }
 
     fn state_row(&self, key: &str) -> Result<Option<Value>, Fault> {

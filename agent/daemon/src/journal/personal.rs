@@ -41,12 +41,8 @@ pub(super) fn erase(store: &Store, seq: u64, data: &Map<String, Value>) -> Resul
 
 /// Nothing is kept beside these records any more.
 pub(super) fn forget(store: &Store, range: (u64, u64)) -> Result<(), Fault> {
-    let doing = "cannot erase personal data";
-    // Of the same length, so that SQLite writes over it in its place: what it deletes it leaves in the page.
-    let sql = "UPDATE personal SET salt = zeroblob(length(salt)), text = zeroblob(length(CAST(text AS BLOB)))
-               WHERE seq BETWEEN ?1 AND ?2";
-    store.run(sql, range, doing)?;
-    store.run("DELETE FROM personal WHERE seq BETWEEN ?1 AND ?2", range, doing).map(drop)
+    let sql = "DELETE FROM personal WHERE seq BETWEEN ?1 AND ?2";
+    store.written_over(|| store.run(sql, range, "cannot erase personal data").map(drop))
 }
 
 /// Records of a branch that is left give their numbers away, and what stands beside them would be taken for another

@@ -216,6 +216,7 @@ pub(super) fn dispose(
     write(store, sealer, &own_words(when, Kind::RecordsDisposed, Severity::Notice, data))?;
     let doing = "cannot dispose of records";
     super::summaries::keep(store, (from, to))?;
+    super::branch::keep_openings(store, (from, to))?;
     super::personal::forget(store, (from, to))?;
     store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (from, to), doing)?;
     store.run("DELETE FROM epoch WHERE seq <= ?1", [to], doing).map(drop)

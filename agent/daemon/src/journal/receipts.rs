@@ -4,11 +4,13 @@ use super::store::Store;
 use super::{Credentials, Fault, Journal};
 use picket_core::wire::Receipted;
 use picket_record::body::When;
-use picket_record::chain::{Head, Parsed};
+use picket_record::chain::{Head, Parsed, TailState};
 use picket_record::encode::Link;
 use picket_record::receipt::{Range, Receipt};
 
 const DAY_MS: i64 = 86_400_000;
+/// Records that are left at most because the central side asks for it.
+const ASKED_BACK_MAX: u64 = 1_000;
 /// Receipts that a start looks through for one that verifies: one of each day of a year.
 const LOAD_MAX: u64 = 366;
 
@@ -121,6 +123,11 @@ impl Receipts {
         self.unwritten.as_ref().map(|(receipt, line)| (receipt.n, receipt.upto, line.as_str()))
     }
 
+    /// Day since 1970 of the newest receipt, while it is not written.
+    pub(super) fn waiting_day(&self) -> Option<i64> {
+        self.unwritten.as_ref().map(|(receipt, _)| day(receipt))
+    }
+
     /// Whether the newest receipt is not written yet.
     pub(super) fn waits(&self) -> bool {
         self.unwritten.is_some()
@@ -159,7 +166,8 @@ impl Journal {
     }
 
     /// Verifies a receipt. What follows: records up to `upto` may be pruned once it is written. One that names another
-    /// history of this gateway has the chain go on behind it (see [`Journal::rebased`]).
+    /// history of this gateway, or that asks for it with `rebase`, has the chain go on behind it (see
+    /// [`Journal::rebased`]).
     pub fn receipt(&mut self, line: &str, when: &When) -> Result<Receipted, ReceiptFault> {
         let key = &self.credentials.receipt_key;
         let (receipt, link) = Receipt::verify(line, key, &self.credentials.origin.gw)
@@ -168,13 +176,19 @@ impl Journal {
             return Err(ReceiptFault::Old { n: receipt.n, known: self.receipts.n });
         }
         let stands = self.stands(&receipt)?;
-        if stands == Stands::OnAnother {
-            if !self.may_leave(when) {
-                let text = "the central side names other histories again and again: two gateways write under this name";
-                return Err(ReceiptFault::Refused(text.into()));
-            }
+        if stands == Stands::OnAnother && !self.may_leave(when) {
+            let text = "the central side names other histories again and again: two gateways write under this name";
+            return Err(ReceiptFault::Refused(text.into()));
+        }
+        let first = match stands {
+            Stands::OnAnother => Some(self.receipts.upto + 1),
+            // What is up to the mark is of both histories.
+            Stands::OnOurs if self.is_asked_back(&receipt)? && self.may_leave(when) => Some(receipt.upto + 1),
+            Stands::OnOurs => None,
+        };
+        if let Some(first) = first {
             // What waits to be written is older.
-            self.leave(&receipt, line, link, when)?;
+            self.leave(&receipt, (line, link), first, when)?;
             self.receipts.stored = receipt.upto;
         }
         self.receipts.n = receipt.n;
@@ -193,18 +207,39 @@ impl Journal {
         let order = receipt.settings.map_or(0, |(ver, _)| ver);
         let receipted =
             Receipted { state, upto, have, resend, ts_ms: receipt.ts_ms, order, mark: (receipt.n, link), gone };
-        self.receipts.unwritten = (stands == Stands::OnOurs).then(|| (receipt, line.to_owned()));
+        self.receipts.unwritten = first.is_none().then(|| (receipt, line.to_owned()));
         Ok(receipted)
     }
 
-    /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone.
+    /// States what is behind `upto` or asked for and cannot be sent; up to where it is gone. Once a stop closed the epoch
+    /// that waits for the next start: the central side asks again.
     fn cannot_send(&mut self, upto: u64, resend: &[Range], when: &When) -> Result<u64, Fault> {
         let gone = self.gone_behind(upto)?;
+        if self.closed {
+            return Ok(gone);
+        }
         if gone > 0 {
             self.state_gone(upto, gone, when)?;
         }
         self.declare_lost(resend, when)?;
         Ok(gone)
+    }
+
+    /// Whether the central side holds another history beside ours, and waits for the chain to go on behind its head, which
+    /// is our own record. Not with a long backlog: the central side keeps a limited number of records of other
+    /// histories, and a backlog that is sent as the chain is kept whole. Not once it did: receipts of before that may be on their way. Nor behind a number that has a
+    /// receipt: it is never given again.
+    fn is_asked_back(&self, receipt: &Receipt) -> Result<bool, Fault> {
+        let Receipt { upto, head, rebase, .. } = receipt;
+        let behind = self.sealer.head().seq.saturating_sub(*upto);
+        let wanted = *upto > 0 && *upto >= self.receipts.most && *rebase == Some((*upto, *head)) && !self.closed;
+        let wanted = wanted && behind <= ASKED_BACK_MAX;
+        if !wanted || self.own_link(*upto, head)? != Some(*head) {
+            return Ok(false);
+        }
+        let next = self.store.line(upto + 1)?;
+        let next = next.as_deref().and_then(|line| Parsed::read_bytes(line).ok());
+        Ok(!next.is_some_and(|next| next.tail_state().is_some_and(TailState::leaves_a_branch)))
     }
 
     /// Whether the head that a receipt names is our own record. One beyond all receipts that we hold may be another's:
@@ -268,9 +303,13 @@ enum Stands {
     OnAnother,
 }
 
+fn day(receipt: &Receipt) -> i64 {
+    receipt.ts_ms.div_euclid(DAY_MS)
+}
+
 /// Writes a receipt inside a transaction.
 pub(super) fn write(store: &Store, receipt: &Receipt, line: &str) -> Result<(), Fault> {
-    let day = receipt.ts_ms.div_euclid(DAY_MS);
+    let day = day(receipt);
     let doing = "cannot store a receipt";
     // The farthest one stays where the central side went back: what may have been disposed of is known by it.
     let sql = "DELETE FROM receipt WHERE day = ?1 AND (upto <= ?2 OR upto < (SELECT max(upto) FROM receipt))";

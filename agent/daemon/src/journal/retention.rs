@@ -84,11 +84,17 @@ impl Journal {
         })
     }
 
-    /// The last record that the central side had so many days before its newest receipt.
+    /// The last record that the central side had so many days before its newest receipt; of that and of the newest one
+    /// that is written, the earlier day counts. One receipt with a wrong day makes nothing old: a later day says nothing,
+    /// nor does an old one behind one that is not old.
     fn aged_to(&self) -> Result<Option<u64>, Fault> {
-        let sql = "SELECT max(upto) FROM receipt WHERE day <= (SELECT max(day) FROM receipt) - ?1";
-        self.store
-            .row(sql, [self.retention.days], "cannot look for old receipts", |row| row.get(0))
-            .map(Option::flatten)
+        let doing = "cannot look for old receipts";
+        let written: Option<i64> =
+            self.store.row("SELECT day FROM receipt ORDER BY n DESC LIMIT 1", [], doing, |row| row.get(0))?;
+        let Some(written) = written else { return Ok(None) };
+        let today = self.receipts.waiting_day().map_or(written, |day| day.min(written));
+        let sql = "SELECT max(upto) FROM receipt WHERE day <= ?1 - ?2
+                   AND n < (SELECT min(n) FROM receipt WHERE day > ?1 - ?2 AND day <= ?1)";
+        self.store.row(sql, (today, self.retention.days), doing, |row| row.get(0)).map(Option::flatten)
     }
 }

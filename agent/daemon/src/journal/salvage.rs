@@ -55,11 +55,14 @@ pub(super) fn open(file: &Path, budget: u64) -> Result<Store, Fault> {
 /// What SQLite says where the file itself is damaged; a disk that does not answer is another matter.
 pub(super) fn damage_of(fault: &Fault) -> Option<String> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
     match fault {
         Fault::Disk { source, .. } => {
             // Without a code SQLite read it, and it is not what a row is: text that is no text.
             let damaged = matches!(source.sqlite_error_code(), None | Some(DatabaseCorrupt | NotADatabase));
-            damaged.then(|| source.to_string())
+            // A file that ends before its own pages do: the tail of a long line is read past the cache.
+            let short = source.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHORT_READ);
+            (damaged || short).then(|| source.to_string())
         }
         Fault::File { .. } | Fault::Refused(_) | Fault::NoKey { .. } | Fault::Full { .. } => None,
     }
@@ -163,20 +166,28 @@ fn carry_over(store: &Store, from: &Path) -> Result<u64, Fault> {
             let select = format!("SELECT {columns} FROM {table} ORDER BY {key} {order}");
             let places = (1..=width).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
             let insert = format!("INSERT OR IGNORE INTO {table}({columns}) VALUES({places})");
-            kept += copy(store, &old, &select, &insert, width)?;
+            // The opening of a branch stands before its first position (see `branch`).
+            let least = if table == "branch" { -SEQ_MAX } else { 1 };
+            kept += copy(store, &old, (&select, &insert), width, least)?;
         }
     }
     Ok(kept)
 }
 
-fn copy(store: &Store, old: &Connection, select: &str, insert: &str, width: usize) -> Result<u64, Fault> {
+fn copy(
+    store: &Store,
+    old: &Connection,
+    (select, insert): (&str, &str),
+    width: usize,
+    least: i64,
+) -> Result<u64, Fault> {
     let Ok(mut statement) = old.prepare(select) else { return Ok(0) };
     let Ok(mut rows) = statement.query([]) else { return Ok(0) };
     let mut copied = 0;
     while let Ok(Some(row)) = rows.next() {
         let values: rusqlite::Result<Vec<Value>> = (0..width).map(|n| row.get(n)).collect();
         let Ok(values) = values else { continue };
-        if matches!(values.first(), Some(Value::Integer(key)) if !(1..=SEQ_MAX).contains(key)) {
+        if matches!(values.first(), Some(Value::Integer(key)) if !(least..=SEQ_MAX).contains(key)) {
             continue;
         }
         let done = store.run(insert, params_from_iter(values), "cannot carry a row over")?;

@@ -108,6 +108,8 @@ impl Store {
         let pages = i64::try_from(held.max(self.budget / self.page) + OWN_BYTES / self.page).unwrap_or(i64::MAX);
         self.held("synchronous", "FULL", "2")?;
         self.held("trusted_schema", "OFF", "0")?;
+        // What is deleted is written over in its page, also where rows move to another one.
+        self.held("secure_delete", "FAST", "2")?;
         self.held("cell_size_check", "ON", "1")?;
         let checkpoint = i64::try_from(CHECKPOINT_BYTES / self.page).unwrap_or(i64::MAX);
         for (name, value) in [
@@ -285,6 +287,14 @@ impl Store {
             let _ = self.run("ROLLBACK", [], "cannot roll back");
         }
         done
+    }
+
+    /// What is deleted inside is written over, also where a whole page becomes free: for records that would be one more
+    /// write of each page.
+    pub(super) fn written_over<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        self.pragma_set("secure_delete", "ON")?;
+        let done = work();
+        self.pragma_set("secure_delete", "FAST").and(done)
     }
 
     /// Folds the write-ahead log back and cuts it: it holds pages as they were. Done as far as it can be; what is

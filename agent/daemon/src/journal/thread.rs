@@ -5,7 +5,7 @@ use crate::clock;
 use crate::settings::{self, RegisterText};
 use crate::vitals::Meter;
 use picket_core::register::Register;
-use picket_core::wire::{Batch, Input};
+use picket_core::wire::{Batch, Input, Unkept};
 use picket_record::body::{Body, When};
 use picket_record::encode::Link;
 use sha2::{Digest as _, Sha256};
@@ -201,15 +201,15 @@ fn receipt(journal: &mut Journal, line: &str, when: &When) -> Option<Input> {
 }
 
 /// Reads the register first: what cannot be read is not kept.
-fn keep_order(journal: &Journal, line: &str, link: &Link, text: Option<&str>) -> Result<Option<Register>, String> {
+fn keep_order(journal: &Journal, line: &str, link: &Link, text: Option<&str>) -> Result<Option<Register>, Unkept> {
     let read = |text: &str| {
         let kept = RegisterText { name: "the register of the order".into(), text: text.to_owned() };
-        settings::read_register(kept, 0).map_err(|faults| faults.to_string())
+        settings::read_register(kept, 0).map_err(|faults| Unkept::Unreadable(faults.to_string()))
     };
     let register = text.map(read).transpose()?;
     let hashed = text.map(|text| (Sha256::digest(text).into(), text));
     let hashed = hashed.as_ref().map(|(sha256, text)| (sha256, *text));
-    journal.keep_order(line, link, hashed).map_err(|fault| told(&fault))?;
+    journal.keep_order(line, link, hashed).map_err(|fault| Unkept::NoPlace(told(&fault)))?;
     Ok(register)
 }
 

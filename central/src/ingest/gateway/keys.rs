@@ -2,8 +2,11 @@
 
 use super::Gateway;
 use crate::check::{HeldKey, Keyring, Proof};
-use picket_record::chain::{OpenedEpoch, Parsed, verify};
+use crate::store::{self, KnownEpoch};
+use picket_record::chain::{Epochs, OpenedEpoch, Parsed, verify};
+use picket_record::keys::PublicKey;
 use picket_record::refusal::Refusal;
+use rusqlite::Connection;
 use std::sync::Arc;
 
 /// Openings before their turn whose keys are held, the newest: a gateway may lose its tail and open an epoch again.
@@ -99,6 +102,36 @@ impl Gateway {
     /// The opening under this number does not belong to the chain.
     pub(in crate::ingest) fn let_go(&mut self, seq: u64) {
         self.candidates.retain(|one| one.seq != seq);
+    }
+}
+
+/// The key of an epoch as the store has it. Where that cannot be read, and for the epoch that goes on in any case, as its
+/// opening in the chain says, which the identity signed; the row is put right then.
+pub(super) fn of_epoch(
+    db: &Connection,
+    identity: &Epochs,
+    known: KnownEpoch,
+    newest: u64,
+) -> rusqlite::Result<Option<PublicKey>> {
+    let KnownEpoch { ep, open_seq, key } = known;
+    if key.is_some() && ep != newest {
+        return Ok(key);
+    }
+    let gw = identity.gw();
+    let row = store::in_place(db, gw, open_seq)?;
+    let record = row.as_ref().and_then(|row| row.record(gw).ok());
+    let opened = record.and_then(|record| verify(&record, identity).ok().flatten()).filter(|opened| opened.ep() == ep);
+    match opened {
+        Some(opened) if key.as_ref() != Some(opened.key()) => {
+            tracing::error!(%gw, ep, "the key of an epoch was damaged in the store, and was taken from its opening");
+            store::insert_epoch(db, gw, ep, opened.key(), open_seq)?;
+            Ok(Some(opened.key().clone()))
+        }
+        None if key.is_none() => {
+            tracing::error!(%gw, ep, "the key of an epoch and its opening can no longer be read: its records are refused");
+            Ok(None)
+        }
+        Some(_) | None => Ok(key),
     }
 }
 

@@ -21,23 +21,34 @@ impl Gateway {
             Kind::Heartbeat => stated_interval(record).or(before.map(|life| life.every_s)),
             _ => before.map(|life| life.every_s),
         };
-        let stopped = match record.kind {
-            Kind::ActStopped => true,
-            Kind::ActStarted | Kind::EpochOpen | Kind::Heartbeat => false,
-            _ => before.is_some_and(|life| life.stopped),
+        // Records come in any order; which of them is the last word is said by their numbers.
+        let newest = before.map_or((false, 0), |life| (life.stopped, life.stopped_seq));
+        let (stopped, stopped_seq) = match record.kind {
+            _ if record.seq <= newest.1 => newest,
+            Kind::ActStopped => (true, record.seq),
+            Kind::ActStarted | Kind::EpochOpen | Kind::Heartbeat => (false, record.seq),
+            _ => newest,
         };
         if let Some(since) = before.and_then(|life| life.silent_ms) {
             tracing::info!(gw = %self.accepted.gw, since, "gateway is heard again");
         }
         let every_s = every_s.unwrap_or(HEARTBEAT_S);
-        self.life = Some(Life { heard_ms: now.wall_ms, every_s, stopped, silent_ms: None });
+        self.life = Some(Life { heard_ms: now.wall_ms, every_s, stopped, stopped_seq, silent_ms: None });
         self.life_mono_ms = now.mono_ms;
+    }
+
+    /// A record is no longer taken for one of this gateway's history, or the gateway goes on with this one: what was said
+    /// behind it counts no more, and a gateway that is not known to be stopped is missed.
+    pub(in crate::ingest) fn unsay_stop(&mut self, from: u64) {
+        if let Some(life) = self.life.as_mut().filter(|life| life.stopped_seq >= from) {
+            (life.stopped, life.stopped_seq) = (false, from.saturating_sub(1));
+        }
     }
 
     /// Three heartbeats are missed: says so once.
     pub(in crate::ingest) fn falls_silent(&mut self, now: Now) -> Option<Life> {
         // One that never spoke is missed too, from its acceptance on.
-        let never = Life { heard_ms: 0, every_s: HEARTBEAT_S, stopped: false, silent_ms: None };
+        let never = Life { heard_ms: 0, every_s: HEARTBEAT_S, stopped: false, stopped_seq: 0, silent_ms: None };
         let life = Some(self.life.get_or_insert(never)).filter(|life| !life.stopped && life.silent_ms.is_none())?;
         if now.mono_ms.saturating_sub(self.life_mono_ms) <= MISSED * life.every_s * 1000 {
             return None;

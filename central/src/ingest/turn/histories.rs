@@ -43,6 +43,7 @@ impl Turn<'_> {
         store::leave(self.db, &gw, before.seq, self.now.wall_ms)?;
         self.gateway.leave(record);
         tracing::warn!(%gw, found, behind = before.seq, "the disk of the gateway was restored or lost a tail");
+        store::withdraw_before(self.db, &gw, record.ep)?;
         for row in store::ahead_before(self.db, &gw, record.ep)? {
             let waiting = match row.record(&gw) {
                 Ok(waiting) => waiting,

@@ -67,6 +67,11 @@ impl Scene {
 
     /// The words for how it failed; `None` where both sides are content.
     fn handshake(&self) -> Option<String> {
+        self.meet().map(|(error, _)| self.papers().told(&error, HOST).unwrap())
+    }
+
+    /// How it failed, and whether the broker had shown who it is.
+    fn meet(&self) -> Option<(io::Error, bool)> {
         let provider = Arc::new(ring::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.trusted.pem.as_bytes()).unwrap()).unwrap();
@@ -81,8 +86,8 @@ impl Scene {
                 PrivateKeyDer::from_pem_slice(self.broker.1.as_bytes()).unwrap(),
             );
         let mut broker = ServerConnection::new(Arc::new(broker.unwrap())).unwrap();
-        let (config, name) = self.papers().client(HOST).unwrap();
-        let mut agent = ClientConnection::new(config, name).unwrap();
+        let Client { config, server, proof } = self.papers().client(HOST).unwrap();
+        let mut agent = ClientConnection::new(config, server).unwrap();
         for _ in 0..6 {
             let mut way = Vec::new();
             agent.write_tls(&mut way).unwrap();
@@ -92,8 +97,7 @@ impl Scene {
             broker.write_tls(&mut way).unwrap();
             agent.read_tls(&mut way.as_slice()).unwrap();
             if let Err(error) = agent.process_new_packets() {
-                let error = io::Error::new(io::ErrorKind::InvalidData, error);
-                return Some(self.papers().told(&error, HOST).unwrap());
+                return Some((io::Error::new(io::ErrorKind::InvalidData, error), proof.is_given()));
             }
         }
         assert!(!agent.is_handshaking() && !broker.is_handshaking());
@@ -141,7 +145,8 @@ fn a_broker_that_wants_a_certificate_or_another_one_is_told() {
     let told = scene.handshake().unwrap();
     assert_eq!(
         told,
-        "the broker wants a certificate (CertificateRequired): name ours as certificate_file and key_file"
+        "the broker wants a certificate (CertificateRequired), and there is none of ours: name it as certificate_file and \
+         key_file; where certificate_dir is set, have the centre fill it: picket renew --out wish.jws"
     );
     let own = Some(authority("elsewhere").issue("gw-1", (2026, 2027)));
     let told = Scene { own, ..scene }.handshake().unwrap();
@@ -150,6 +155,35 @@ fn a_broker_that_wants_a_certificate_or_another_one_is_told() {
     let own = Some(scene.trusted.issue("gw-1", (2025, 2026)));
     let told = Scene { own, ..scene }.handshake().unwrap();
     assert_eq!(told, "the broker says that our certificate has expired");
+}
+
+#[test]
+fn a_certificate_is_refused_by_a_broker_that_showed_who_it_is_and_by_an_alert_about_certificates() {
+    let scene = Scene::new((2026, 2027));
+    let own = Some(authority("elsewhere").issue("gw-1", (2026, 2027)));
+    let elsewhere = Scene { own, ..Scene::new((2026, 2027)) };
+    let own_expired = Some(scene.trusted.issue("gw-1", (2025, 2026)));
+    let expired = Scene { own: own_expired, ..scene };
+    for scene in [&elsewhere, &expired] {
+        let (error, proven) = scene.meet().unwrap();
+        assert!(proven && scene.papers().is_refused(&error), "{error}");
+    }
+    let stranger = authority("elsewhere").issue("broker.lan", (2026, 2027));
+    let (error, proven) = Scene { broker: stranger, ..Scene::new((2026, 2027)) }.meet().unwrap();
+    assert!(!proven && !expired.papers().is_refused(&error));
+}
+
+#[test]
+fn an_alert_about_tls_refuses_no_certificate() {
+    use AlertDescription as Alert;
+    let papers = Scene::new((2026, 2027)).papers();
+    let refuses = |alert| papers.is_refused(&io::Error::new(io::ErrorKind::InvalidData, Error::AlertReceived(alert)));
+    for alert in [Alert::InternalError, Alert::HandshakeFailure, Alert::ProtocolVersion, Alert::UserCanceled] {
+        assert!(!refuses(alert), "{alert:?}");
+    }
+    for alert in [Alert::CertificateRequired, Alert::AccessDenied, Alert::CertificateRevoked, Alert::BadCertificate] {
+        assert!(refuses(alert), "{alert:?}");
+    }
 }
 
 #[test]

@@ -74,12 +74,16 @@ fn certificate(fault: &CertificateError, Names { authority, server, .. }: Names<
 fn refused(alert: AlertDescription, names: Names<'_>) -> String {
     match alert {
         _ if !names.shows_own => {
-            format!("the broker wants a certificate ({alert:?}): name ours as certificate_file and key_file")
+            format!(
+                "the broker wants a certificate ({alert:?}), and there is none of ours: name it as certificate_file and \
+                 key_file; where certificate_dir is set, have the centre fill it: picket renew --out wish.jws"
+            )
         }
         AlertDescription::UnknownCA => "the broker does not trust whoever signed our certificate".to_owned(),
         AlertDescription::CertificateExpired => "the broker says that our certificate has expired".to_owned(),
         AlertDescription::CertificateRevoked => "the broker says that our certificate is revoked".to_owned(),
-        other => format!("the broker refuses our certificate or TLS ({other:?})"),
+        other if super::is_of_certificates(other) => format!("the broker refuses our certificate ({other:?})"),
+        other => format!("the broker refuses TLS ({other:?})"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use picket_core::memory::{self, Change, Stated};
 use picket_core::summary::SLICE;
-use picket_core::wire::{Input, Past, StateRow};
+use picket_core::wire::{Input, Past, StateRow, Unkept};
 use picket_record::body::Body;
 use picket_record::kind::Severity;
 use picket_record::order::Order;
@@ -26,6 +26,8 @@ pub(crate) struct Journal {
     pub(crate) root: Option<(u64, [u8; 32])>,
     /// Stores whatever is handed in at once.
     pub(crate) prompt: bool,
+    /// Why it keeps no order, where it keeps none.
+    pub(crate) keeps_none: Option<Unkept>,
 }
 
 impl Journal {

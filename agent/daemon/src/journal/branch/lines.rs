@@ -7,9 +7,9 @@ use crate::journal::{Fault, Journal};
 const DOING: &str = "cannot read a branch";
 
 impl Journal {
-    /// Lines of what was left, behind a position, as many as fit a message; with the position of the last. `opened`
-    /// sets the opening in front that the first one is verified with.
-    pub(in crate::journal) fn branch_lines(&self, after: u64, opened: bool) -> Result<Option<(u64, Vec<u8>)>, Fault> {
+    /// Lines of what was left, behind a position, as many as fit a message; with the position of the last. In front of
+    /// what begins a branch stands the opening that it is verified with, `each` time in front of what goes on with one.
+    pub(in crate::journal) fn branch_lines(&self, after: u64, each: bool) -> Result<Option<(u64, Vec<u8>)>, Fault> {
         let mut after = after;
         while let Some(leaving) = next_leaving(&self.store, after)? {
             let from = leaving.base.max(after + 1);
@@ -22,7 +22,7 @@ impl Journal {
                 after = leaving.end();
                 continue;
             };
-            if opened {
+            if each || from == leaving.base {
                 let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
                 if let Some(mut open) = self.opening_of(leaving, from)?.filter(|open| open != first) {
                     open.push(b'\n');
@@ -62,8 +62,32 @@ impl Journal {
         }
         let seq = (leaving.first + (position - leaving.base)).min(leaving.kept);
         let sql = "SELECT CAST(line AS BLOB) FROM record WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?1)";
-        self.store.row(sql, [seq], doing, |row| row.get(0))
+        let there: Option<Vec<u8>> = self.store.row(sql, [seq], doing, |row| row.get(0))?;
+        if there.is_some() {
+            return Ok(there);
+        }
+        let sql = "SELECT CAST(line AS BLOB) FROM branch WHERE pos = -?1";
+        self.store.row(sql, [leaving.base], doing, |row| row.get(0))
     }
+}
+
+/// Takes over the opening that the rest of a branch is verified with, inside the transaction that disposes of a range of
+/// records and before the marks of its epochs go.
+pub(in crate::journal) fn keep_openings(store: &Store, (from, to): (u64, u64)) -> Result<(), Fault> {
+    let doing = "cannot keep the opening of a branch";
+    let sql = "SELECT base, first, kept, last FROM leaving WHERE first <= (SELECT max(seq) FROM record)
+               AND (kept > ?1 OR EXISTS (SELECT 1 FROM branch WHERE pos BETWEEN base AND base + last - first))";
+    let branches: Vec<Leaving> = store.rows(sql, [to], doing, |row| {
+        Ok(Leaving { base: row.get(0)?, first: row.get(1)?, kept: row.get(2)?, last: row.get(3)? })
+    })?;
+    for Leaving { base, first, kept, .. } in branches {
+        // Of the first record that stays; none where that opens an epoch itself, or its opening stays too.
+        let stays = first.max(to + 1).min(kept);
+        let sql = "INSERT OR REPLACE INTO branch(pos, line) SELECT -?1, line FROM record
+                   WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?2) AND seq BETWEEN ?3 AND ?4";
+        store.run(sql, (base, stays, from, to), doing)?;
+    }
+    Ok(())
 }
 
 fn next_leaving(store: &Store, after: u64) -> Result<Option<Leaving>, Fault> {

@@ -349,3 +349,70 @@ fn a_branch_that_the_central_side_has_goes_where_space_is_short_and_that_is_stat
     assert!(stated.into_iter().any(|data| data.get("branch") == Some(&json!([21, rebased.found]))));
     assert_eq!(count(&journal, "branch"), 0);
 }
+
+#[test]
+fn a_receipt_that_asks_back_behind_our_own_record_is_gone_on_behind_once() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[raised("door/A"), beat()]).unwrap();
+    receive(&mut journal, 1, 3);
+    journal.append(&[raised("door/B"), beat()]).unwrap();
+    let (own, paper) = (head(&journal), receipt(&journal, 2, 4));
+    let asked = |n, rebase| signed(&Receipt { n, rebase, state: State::Fork, ..paper.clone() });
+    let back = receipt(&journal, 2, 2);
+    let back = Receipt { rebase: Some((2, back.head)), state: State::Fork, ..back };
+    journal.receipt(&signed(&back), &at(9)).unwrap();
+    assert_eq!(journal.rebased(), None, "record 3 has a receipt");
+    for (n, rebase) in [(3, None), (4, Some((4, [7; 32]))), (5, Some((3, paper.head)))] {
+        journal.receipt(&asked(n, rebase), &at(9)).unwrap();
+        assert_eq!((head(&journal), journal.rebased()), (own, None), "{rebase:?} is no mark of ours");
+    }
+    let mark = Some((4, paper.head));
+    assert_eq!(journal.receipt(&asked(6, mark), &at(9)).unwrap().upto, 4);
+    let rebased = told(&mut journal);
+    assert_eq!((rebased.tail.as_str(), rebased.found, rebased.upto, rebased.left), ("rollback", own, 4, own - 4));
+    let open = journal.store.line(5).unwrap().unwrap();
+    let open = Parsed::read_bytes(&open).unwrap();
+    assert_eq!((open.kind, open.prev), (Kind::EpochOpen, paper.head));
+    let left: Vec<u64> = branch(&journal).iter().map(|(seq, ..)| *seq).collect();
+    assert_eq!(left, [vec![1], (5..=own).collect()].concat());
+    assert_eq!(rows(&journal), ["alarm/door/A", "alarm/door/B"]);
+    // Those that were on their way say the same once more.
+    let before = head(&journal);
+    journal.receipt(&asked(7, mark), &at(9)).unwrap();
+    assert_eq!((head(&journal), journal.rebased()), (before, None));
+    let all = checked(&journal);
+    assert_eq!((all.contradictions, all.records), (0, before));
+    drop(journal);
+    let (journal, recovered) = site.start();
+    assert_eq!((found(&journal), recovered.receipted, recovered.head), (vec![], 4, before + 1));
+}
+
+#[test]
+fn one_whose_last_record_is_the_mark_goes_on_with_an_opening_and_leaves_nothing() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&[beat()]).unwrap();
+    let paper = receipt(&journal, 1, 3);
+    let paper = Receipt { rebase: Some((3, paper.head)), state: State::Fork, ..paper };
+    journal.receipt(&signed(&paper), &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    assert_eq!((rebased.found, rebased.upto, rebased.left, rebased.branch), (3, 3, 0, None));
+    assert_eq!(kinds(&journal)[3], Kind::EpochOpen);
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
+fn a_long_backlog_is_not_left_because_the_central_side_asks_and_stays_the_chain() {
+    for (backlog, leaves) in [(990, true), (1_010, false)] {
+        let mut site = Site::new();
+        let (mut journal, _) = site.start();
+        let paper = receipt(&journal, 1, 2);
+        let paper = Receipt { rebase: Some((2, paper.head)), state: State::Fork, ..paper };
+        journal.append(&vec![beat(); backlog]).unwrap();
+        let own = head(&journal);
+        assert_eq!(journal.receipt(&signed(&paper), &at(9)).unwrap().upto, 2);
+        assert_eq!(journal.rebased().is_some(), leaves, "{backlog}");
+        assert_eq!((head(&journal) == own, checked(&journal).contradictions), (!leaves, 0));
+    }
+}

@@ -187,6 +187,20 @@ fn a_truncated_file_is_set_aside_after_a_stop_in_order_too() {
 }
 
 #[test]
+fn a_file_that_ends_in_the_middle_of_its_last_page_is_set_aside() {
+    for cut in [1, 700, 2_047, 2_048, 3_000] {
+        let mut site = Site::new();
+        let (mut journal, _) = site.start();
+        journal.append(&vec![large(); 3]).unwrap();
+        stop(journal);
+        let file = fs::OpenOptions::new().write(true).open(site.file()).unwrap();
+        file.set_len(file.metadata().unwrap().len() - cut).unwrap();
+        let (journal, _) = site.try_start().unwrap_or_else(|fault| panic!("{cut}: {fault}"));
+        assert!(!found(&journal).is_empty(), "{cut}: nothing is told");
+    }
+}
+
+#[test]
 fn every_spoiled_page_is_survived() {
     for at_permille in (0..1_000).step_by(60) {
         let mut site = written(60);

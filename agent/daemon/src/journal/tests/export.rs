@@ -1,5 +1,8 @@
+use super::branches::{put_back, told};
 use super::*;
 use crate::journal::bundle::{Part, Range, Wanted};
+use crate::journal::prune;
+use picket_record::bundle::{BundleCheck, Part as File, Seal, Trust};
 use serde_json::Map;
 
 const ALL: u64 = i64::MAX as u64;
@@ -96,4 +99,72 @@ fn an_archive_is_stated_once_over_all_starts() {
     assert_eq!(journal.state_restored(&at(6), &[3; 32], data()).unwrap(), None);
     assert!(journal.state_restored(&at(6), &[4; 32], data()).unwrap().is_some());
     assert_eq!(kinds(&journal).iter().filter(|kind| **kind == Kind::RecordsRestored).count(), 2);
+}
+
+/// What a stranger verifies of the branches in an export from a number on: the ranges, without the openings in front.
+fn exported(journal: &Journal, from: Option<u64>) -> Vec<(u64, u64)> {
+    let papers = journal.papers(Range { from, to: None }).unwrap();
+    let trust = Trust { identity: Some(IdentityKey::from_seed([1; 32]).public()), root: None };
+    let mut check = BundleCheck::new(trust, Seal::Waived);
+    for (part, file, mut after) in
+        [(Part::Records, File::Records, papers.from - 1), (Part::Branches, File::Branches, 0)]
+    {
+        check.begin(file);
+        while let Some((last, text)) = journal.bundle_lines(Wanted { part, after, to: papers.to }).unwrap() {
+            check.feed(&text);
+            after = last;
+        }
+        check.end();
+    }
+    let verdict = check.finish();
+    let found: Vec<String> =
+        verdict.found.iter().filter(|found| found.part == File::Branches).map(ToString::to_string).collect();
+    assert_eq!(found, [""; 0], "from {from:?}");
+    verdict.branches.iter().map(|kept| (kept.from, kept.to)).collect()
+}
+
+#[test]
+fn a_branch_that_begins_in_the_middle_of_an_epoch_is_exported_with_the_opening_in_front() {
+    let (_site, mut journal, line) = put_back();
+    journal.append(&[raised("door/C")]).unwrap();
+    journal.receipt(&line, &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    assert_eq!(exported(&journal, None), [(1, 1), (5, 7)]);
+    // Its opening is none of the records that were asked for.
+    assert_eq!(exported(&journal, Some(rebased.head)), [(1, 1), (5, 7)]);
+}
+
+#[test]
+fn a_branch_is_verified_with_its_opening_when_that_is_disposed_of() {
+    let (mut site, mut journal, line) = put_back();
+    journal.append(&vec![large(); 60]).unwrap();
+    drop(journal);
+    let (mut journal, _) = site.start();
+    journal.append(&vec![large(); 60]).unwrap();
+    let own = head(&journal);
+    journal.receipt(&line, &at(9)).unwrap();
+    let rebased = told(&mut journal);
+    let (text, _) = read(&journal, &Batch::Branch { after: 0 }).unwrap();
+    let first = text.lines().next().unwrap().to_owned();
+    let dispose = |journal: &mut Journal, from, to| {
+        journal.in_one(|store, sealer| prune::dispose(store, sealer, &at(9), (from, to), prune::SPACE)).unwrap();
+    };
+    dispose(&mut journal, 1, 4);
+    // What goes up needs it as well.
+    let (text, _) = read(&journal, &Batch::Branch { after: 0 }).unwrap();
+    assert_eq!(text.lines().next(), Some(first.as_str()));
+    assert_eq!(exported(&journal, None), [(1, 1), (5, own)]);
+    journal.branch_told(rebased.branch.unwrap().1).unwrap();
+    dispose(&mut journal, 5, 5);
+    assert_eq!(exported(&journal, None).last(), Some(&(6, own)));
+    dispose(&mut journal, 6, 9);
+    assert_eq!(exported(&journal, None), [(6, 6), (10, own)]);
+    dispose(&mut journal, 10, 20);
+    assert_eq!(exported(&journal, None), [(6, 6), (21, own)]);
+    drop(journal);
+    drop(crate::journal::salvage::replace(&site.file(), BUDGET, "test").unwrap());
+    let (mut journal, _) = site.start();
+    assert_eq!(exported(&journal, None), [(6, 6), (21, own)]);
+    assert!(journal.dispose_of_branch(&at(9), u64::MAX, prune::SPACE).unwrap());
+    assert_eq!((exported(&journal, None), count(&journal, "branch")), (vec![], 0));
 }

@@ -138,6 +138,7 @@ fn the_pragmas_are_the_promised_ones_and_nobody_else_opens_the_file() {
     assert_eq!(pragma("locking_mode"), "exclusive");
     assert_eq!(pragma("synchronous"), 2);
     assert_eq!(pragma("trusted_schema"), 0);
+    assert_eq!(pragma("secure_delete"), 2);
     assert_eq!(pragma("mmap_size"), 0);
     assert_eq!(pragma("cell_size_check"), 1);
     assert_eq!(pragma("page_size"), 2_048);
@@ -265,4 +266,64 @@ fn an_epoch_that_was_named_and_whose_opening_rotted_is_declared_as_lost_and_not_
         "{:?}",
         summary.losses
     );
+}
+
+/// The words of a stop, in a journal that stays open for as long as they are sent.
+fn close(journal: &mut Journal) -> u64 {
+    let words = [Kind::ActStopped, Kind::Snapshot, Kind::EpochClose].map(|kind| body(kind, Severity::Info, json!({})));
+    journal.append(&words).unwrap().head
+}
+
+#[test]
+fn nothing_is_stored_behind_the_close_of_a_stop_whoever_asks() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    for _ in 0..3 {
+        journal.append(&vec![beat(); 400]).unwrap();
+    }
+    let last = close(&mut journal);
+    let data = serde_json::Map::from_iter([("by".to_owned(), json!("N. N."))]);
+    let refused = journal.state(&at(4), Kind::RecordsExported, data).unwrap_err().to_string();
+    assert!(refused.contains("once the agent has started"), "{refused}");
+    assert!(matches!(journal.append(&[beat()]), Err(Fault::Refused(_))));
+    // What is asked for and is gone, and what was disposed of, is told by the next start.
+    journal.store.run("DELETE FROM record WHERE seq = 7", [], "test").unwrap();
+    let paper = Receipt { resend: vec![(7, 9)], ..receipt(&journal, 1, 6) };
+    journal.receipt(&signed(&paper), &at(5)).unwrap();
+    assert_eq!((head(&journal), journal.declared()), (last, None));
+    drop(journal);
+    let (mut journal, recovered) = site.start();
+    assert_eq!((recovered.tail.as_str(), recovered.head), ("clean", last + 1));
+    let paper = Receipt { n: 2, ..paper };
+    journal.receipt(&signed(&paper), &at(6)).unwrap();
+    assert_eq!(journal.declared(), Some(vec![last + 2]));
+    assert_eq!(checked(&journal).unclosed, [0; 0]);
+}
+
+#[test]
+fn what_was_disposed_of_is_not_said_again_behind_the_close_of_a_stop() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 10]).unwrap();
+    receive(&mut journal, 1, 9);
+    let last = close(&mut journal);
+    journal.store.run("DELETE FROM record WHERE seq <= 6", [], "test").unwrap();
+    let back = Receipt { n: 2, upto: 3, head: [7; 32], ..receipt(&journal, 2, 9) };
+    journal.receipt(&signed(&back), &at(5)).unwrap();
+    assert_eq!((head(&journal), journal.declared()), (last, None));
+}
+
+#[test]
+fn a_close_among_other_records_is_refused_whole_and_a_chain_that_goes_on_behind_a_receipt_is_open_again() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let before = head(&journal);
+    let words = [body(Kind::EpochClose, Severity::Info, json!({})), beat()];
+    assert!(matches!(journal.append(&words), Err(Fault::Refused(_))));
+    assert_eq!(head(&journal), before);
+    close(&mut journal);
+    let other = Receipt { n: 3, upto: 40, head: [7; 32], ep: 4, ..receipt(&journal, 3, before) };
+    journal.receipt(&signed(&other), &at(9)).unwrap();
+    let rebased = journal.rebased().unwrap();
+    assert_eq!(journal.append(&[beat()]).unwrap().head, rebased.head + 1);
 }

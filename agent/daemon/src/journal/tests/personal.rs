@@ -129,6 +129,35 @@ fn an_erasure_takes_the_text_in_the_transaction_of_its_record_and_the_chain_stan
 }
 
 #[test]
+fn no_name_of_hundreds_lies_in_the_file_once_all_are_erased_one_by_one_by_ranges_or_with_their_records() {
+    let mut site = Site::new();
+    site.budget = 2_000_000;
+    let (mut journal, _) = site.start();
+    let name = |n: u64| format!("Guard-{n:04}-of-the-gate");
+    let first = head(&journal) + 1;
+    for n in (0..600).step_by(50) {
+        journal.append(&(n..n + 50).map(|n| act("door/A", &name(n))).collect::<Vec<_>>()).unwrap();
+    }
+    assert!((0..600).all(|n| lies_there(&site, &name(n))));
+    // With their records.
+    while journal.append(&[large()]).unwrap().fill_permille < 610 {}
+    drop(journal);
+    let (mut journal, _) = site.start();
+    receive(&mut journal, 1, first + 150);
+    let left = openings(&journal);
+    assert!(left.len() < 600 && left.len() > 300, "{}", left.len());
+    // One by one, here and there; then the rest.
+    for seq in left.iter().step_by(7) {
+        journal.append(&[erasure(json!([seq]))]).unwrap();
+    }
+    let (middle, last) = (first + 400, first + 599);
+    journal.append(&[erasure(json!([[first, middle], [middle + 1, last]]))]).unwrap();
+    assert!(openings(&journal).is_empty());
+    let found: Vec<u64> = (0..600).filter(|n| lies_there(&site, &name(*n))).collect();
+    assert_eq!(found, [0_u64; 0]);
+}
+
+#[test]
 fn a_text_goes_with_its_record_when_that_is_disposed_of() {
     let mut site = Site::new();
     site.budget = 2_000_000;

@@ -243,8 +243,10 @@ fn disposed() -> (Site, Journal, u64) {
 #[test]
 fn a_receipt_for_a_record_that_was_disposed_of_is_taken_and_what_is_gone_is_stated_once_ahead_of_all() {
     let (mut site, mut journal, opened) = disposed();
-    let back =
-        |n| signed(&Receipt { n, upto: 100, head: [7; 32], resend: vec![(101, 390)], ..receipt(&journal, n, 390) });
+    let back = |n| {
+        let resend = vec![(101, 390)];
+        signed(&Receipt { n, upto: 100, ep: 1, head: [7; 32], resend, ..receipt(&journal, n, 390) })
+    };
     let (first, second) = (back(5), back(6));
     let before = head(&journal);
     let taken = journal.receipt(&first, &at(2)).unwrap();
@@ -261,7 +263,7 @@ fn a_receipt_for_a_record_that_was_disposed_of_is_taken_and_what_is_gone_is_stat
     drop(journal);
     let (mut journal, recovered) = site.start();
     assert_eq!(recovered.urgent, [before + 1]);
-    let third = signed(&Receipt { n: 7, upto: 100, head: [7; 32], ..receipt(&journal, 7, 390) });
+    let third = signed(&Receipt { n: 7, upto: 100, ep: 1, head: [7; 32], ..receipt(&journal, 7, 390) });
     let head_then = head(&journal);
     assert_eq!((journal.receipt(&third, &at(4)).unwrap().gone, head(&journal)), (opened - 1, head_then));
 }
@@ -305,4 +307,15 @@ fn a_lost_record_is_lost_and_not_disposed_of_where_the_central_side_went_back_be
     let said = Parsed::read_bytes(&lines(&journal).pop().unwrap()).map(|record| (record.kind, record.data()));
     let (kind, data) = said.unwrap();
     assert_eq!((taken.gone, kind, &data["lost"]), (0, Kind::JournalRecovered, &json!([[10, 10]])));
+}
+
+#[test]
+fn what_the_central_side_can_verify_by_an_opening_that_it_has_is_not_gone() {
+    let (_site, mut journal, _) = disposed();
+    // Record 250 is of the second epoch, as record 301 is, the first that is here.
+    let back = Receipt { n: 5, upto: 250, ep: 2, head: [7; 32], ..receipt(&journal, 5, 390) };
+    assert_eq!(journal.receipt(&signed(&back), &at(2)).unwrap().gone, 300);
+    let last = lines(&journal).pop().unwrap();
+    let data = Parsed::read_bytes(&last).unwrap().data();
+    assert_eq!((&data["from"], &data["to"], &data["why"]), (&json!(251), &json!(300), &json!("restored")));
 }

@@ -153,6 +153,23 @@ fn look(journal: &mut Journal, minute: u64) {
 }
 
 #[test]
+fn one_receipt_of_a_wrong_day_makes_nothing_old() {
+    for wrong in [4_000, -4_000] {
+        let (_site, mut journal) = old();
+        day(&mut journal, wrong);
+        // The one behind it is written with the next append, and counts before.
+        let paper = receipt(&journal, journal.newest_receipt() + 1, head(&journal));
+        let paper = Receipt { ts_ms: paper.ts_ms + DAY_MS, ..paper };
+        journal.receipt(&signed(&paper), &at(2)).unwrap();
+        look(&mut journal, 1);
+        assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (1, 0), "{wrong}");
+        day(&mut journal, 30);
+        look(&mut journal, 2);
+        assert_eq!((numbers(&journal)[0], disposed(&journal).len()), (7, 1), "{wrong}: what is old goes all the same");
+    }
+}
+
+#[test]
 fn what_was_left_goes_by_age_once_the_record_that_the_chain_went_on_with_is_old() {
     let (_site, mut journal, line) = put_back();
     journal.append(&vec![beat(); 30]).unwrap();
