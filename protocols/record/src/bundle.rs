@@ -1,7 +1,8 @@
 //! The walk over a bundle: every file of an export, held to its manifest, to the acceptance and to each other.
 //!
 //! Pure: whoever reads the files begins each [`Part`] in the order of [`Part::ALL`], feeds its bytes in any slices and
-//! ends it. Memory does not grow with the records.
+//! ends it. Memory does not grow with the records: it has a key of about 250 bytes for each epoch, and of everything else
+//! at most what the limits of [`crate::chain`] hold.
 
 mod beside;
 mod manifest;

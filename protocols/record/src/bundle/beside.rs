@@ -199,13 +199,13 @@ impl BundleCheck {
     /// A record of a branch: under an epoch of the branch, or else of the records.
     pub(super) fn branch(&mut self, line: &[u8]) -> Result<(), Contradiction> {
         let record = Parsed::read_bytes(line)?;
-        let main = self.epochs(&record.gw, &record.site);
         let own = self.branches.epochs.take().or_else(|| self.own_epochs(&record.gw, &record.site));
         let Some(mut own) = own else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
         let result = match admitted(&record, &mut own) {
-            Err(Refusal::UnknownEpoch { .. }) if main.is_some() => {
-                main.as_ref().map_or(Ok(()), |main| verify(&record, main).map(drop))
-            }
+            Err(Refusal::UnknownEpoch { ep }) => match self.chain.as_ref().and_then(ChainCheck::epochs) {
+                Some(main) => verify(&record, main).map(drop),
+                None => Err(Refusal::UnknownEpoch { ep }),
+            },
             result => result,
         };
         self.branches.epochs = Some(own);

@@ -94,7 +94,7 @@ impl Summary {
     }
 }
 
-/// Walks the lines of one gateway. Memory does not grow with the file.
+/// Walks the lines of one gateway. Memory does not grow with the file, but for a key of about 250 bytes for each epoch.
 #[derive(Debug)]
 pub struct ChainCheck {
     identity: PublicKey,

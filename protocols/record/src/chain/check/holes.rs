@@ -59,11 +59,12 @@ pub(super) struct Holes {
 impl Holes {
     /// A hole before the genuine record on this line.
     pub(super) fn push(&mut self, from: u64, to: u64, line: u64, mut refused: Waiting, summary: &mut Summary) {
-        self.held += refused.lines.len();
-        if self.holes.len() >= HELD_MAX || self.held > HELD_MAX {
+        let held = self.held + refused.lines.len();
+        if self.holes.len() == HELD_MAX || held > HELD_MAX {
             refused.flush(summary);
             return summary.contradiction(Some(line), Contradiction::Missing { from, to });
         }
+        self.held = held;
         self.holes.push(Hole { from, to, line, refused });
     }
 

@@ -9,7 +9,11 @@ pub(super) struct Ranges(BTreeMap<u64, u64>);
 
 impl Ranges {
     /// Adds a range; past [`HELD_MAX`] one that touches no other is passed over.
-    pub(super) fn insert(&mut self, mut from: u64, mut to: u64) {
+    pub(super) fn insert(&mut self, from: u64, to: u64) {
+        self.join(from, to, HELD_MAX);
+    }
+
+    fn join(&mut self, mut from: u64, mut to: u64, most: usize) {
         let mut joined = false;
         while let Some((a, b)) =
             self.0.range(..=to + 1).next_back().map(|(a, b)| (*a, *b)).filter(|(_, b)| b + 1 >= from)
@@ -17,9 +21,23 @@ impl Ranges {
             self.0.remove(&a);
             (from, to, joined) = (from.min(a), to.max(b), true);
         }
-        if joined || self.0.len() < HELD_MAX {
+        if joined || self.0.len() < most {
             self.0.insert(from, to);
         }
+    }
+
+    /// The numbers of several, all of them.
+    pub(super) fn all(several: [&Self; 3]) -> Self {
+        let mut all = Self::default();
+        for (from, to) in several.into_iter().flat_map(|ranges| &ranges.0) {
+            all.join(*from, *to, usize::MAX);
+        }
+        all
+    }
+
+    /// Whether these hold every number of a range.
+    pub(super) fn cover(&self, from: u64, to: u64) -> bool {
+        from > to || self.0.range(..=from).next_back().is_some_and(|(_, b)| *b >= to)
     }
 
     /// What of a range is in none of these.
@@ -55,6 +73,11 @@ mod tests {
         assert_eq!(ranges.rest(6, 11), []);
         assert_eq!(ranges.rest(13, 13), [(13, 13)]);
         assert_eq!(ranges.rest(2, 1), []);
+        assert!(ranges.cover(6, 12) && ranges.cover(2, 1) && !ranges.cover(4, 5) && !ranges.cover(12, 13));
+        let mut others = [Ranges::default(), Ranges::default()];
+        others[0].insert(2, 4);
+        others[1].insert(13, 19);
+        assert!(Ranges::all([&ranges, &others[0], &others[1]]).cover(1, 30));
     }
 
     #[test]
