@@ -30,7 +30,7 @@ function decode(text,    i, n, bits, held, out) {
 function encode(text,    i, n, bits, held, out) {
   n = length(text)
   for (i = 1; i <= n; i++) {
-    bits = bits * 256 + ORD[substr(text, i, 1)]
+    bits = bits * 256 + (substr(text, i, 1) == NUL ? 0 : ORD[substr(text, i, 1)])
     held += 8
     while (held >= 6) {
       held -= 6
@@ -63,6 +63,7 @@ function is_utf8(text,    i, n, c, more, low, high) {
   return !more
 }
 function utf8(n) {
+  if (n == 0) return NUL
   if (n < 128) return CHR[n]
   if (n < 2048) return CHR[192 + int(n / 64)] CHR[128 + n % 64]
   if (n < 65536) return CHR[224 + int(n / 4096)] CHR[128 + int(n / 64) % 64] CHR[128 + n % 64]
@@ -192,13 +193,13 @@ function text_of(path, most, least,    v) {
   if (!R && (length(v) > most || length(v) < least)) refuse("field")
   return v
 }
-# Characters that change what a person sees around them, as UTF-8; a NUL where this awk can hold one.
+# Characters that change what a person sees around them, as UTF-8.
 function shown(path,    v) {
   v = text_of(path, 128, 1)
   if (R) return v
   if (v ~ /[\001-\037\177]|\302[\200-\237\255]|\330\234|\341\240\216|\342\200[\213-\217\250-\256]/) refuse("field")
   if (v ~ /\342\201[\240-\257]|\357\273\277|\357\277[\271-\273]|\360\235\205[\263-\272]|\363\240[\200-\201]/) refuse("field")
-  if (CHR[0] != "" && index(v, CHR[0])) refuse("field")
+  if (index(v, NUL)) refuse("field")
   return v
 }
 function count(path, least,    v) {
@@ -461,9 +462,11 @@ BEGIN {
   RS = "\n"; FS = "\034"
   A64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
   for (i = 1; i <= 64; i++) VAL[substr(A64, i, 1)] = i - 1
-  # A zero byte is no character here; it stands as 1, which JSON forbids as well.
+  # No awk need hold a zero byte. As it is, it stands as 1, which JSON forbids as well; escaped it is a character of a
+  # text, and stands as a byte that no UTF-8 has.
   for (i = 1; i < 256; i++) { CHR[i] = sprintf("%c", i); ORD[CHR[i]] = i }
   CHR[0] = CHR[1]
+  NUL = CHR[255]
   n = split("log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad " \
     "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored " \
     "personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended id.next readings " \

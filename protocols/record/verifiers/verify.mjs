@@ -757,10 +757,11 @@ class Bundle {
     const identity = this.identity ?? this.accepted?.identity;
     this.chain = new Chain(this.report, identity, this.accepted);
     if (!identity) return this.report;
-    const own = () => this.accepted && new Epochs(identity, this.accepted.gw, this.accepted.site);
+    // Of the accepted gateway, or else of the one that a record names.
+    this.own = ({ gw, site }) => new Epochs(identity, this.accepted?.gw ?? gw, this.accepted?.site ?? site);
     this.receiptLast = { n: 0, link: this.accepted?.link };
     await this.each("receipts.jws", (line) => this.receipt(line));
-    this.days = own();
+    this.days = null;
     this.dayLast = 0;
     await this.each("summaries.jws", (line) => this.day(line));
     await this.whole("sidecar.json", (bytes) => {
@@ -774,11 +775,11 @@ class Bundle {
       const other = this.chain.epochs?.keys.get(ep);
       if (other && other !== key) this.report.contradiction("summaries.jws", null, "epoch-taken");
     }
-    this.branch = own();
+    this.branch = null;
     this.chain.branches = names.includes("branches.jws");
     await this.each("branches.jws", (line) => this.left(line));
     this.chain.settleBranches();
-    this.sealing = this.chain.epochs?.copy() ?? own();
+    this.sealing = this.chain.epochs?.copy();
     await this.each("MANIFEST.jws", (line) => this.exported(line));
     await this.whole("REPORT.txt", () => {});
     this.seal(names);
@@ -866,7 +867,7 @@ class Bundle {
   }
   async day(line) {
     const record = new Record(line);
-    need(this.days, "unknown-epoch");
+    this.days ??= this.own(record);
     await this.days.verify(record);
     need(record.opens || record.kind === "summary.day", "misplaced", record.kind);
     need(record.seq > this.dayLast, "backwards");
@@ -882,14 +883,18 @@ class Bundle {
     } catch {
       throw new Refused("field", "not JSON");
     }
-    need(whole?.v === 1, "version");
-    need(Array.isArray(whole.openings) && whole.openings.length <= 65536, "field");
+    const member = (of, name, good) => {
+      need(of && typeof of === "object" && !Array.isArray(of), "field");
+      need(Object.hasOwn(of, name), "field-missing", name);
+      need(good(of[name]), "field", name);
+      return of[name];
+    };
+    need(member(whole, "v", isCount) === 1, "version");
     let last = 0;
-    for (const row of whole.openings) {
-      const { seq, salt, text } = row ?? {};
-      need(isCount(seq) && seq > last && isText(salt) && isText(text), "field");
-      need(text.startsWith("{") && bytesOf(text) <= 2048, "field");
-      this.chain.disclosed.set(seq, digest(Buffer.concat([decode(salt, 16), Buffer.from(text)])));
+    for (const row of member(whole, "openings", (list) => Array.isArray(list) && list.length <= 65536)) {
+      const seq = member(row, "seq", (seq) => isCount(seq) && seq > last), salt = decode(member(row, "salt", isText), 16);
+      const text = member(row, "text", (text) => isText(text) && text.startsWith("{") && bytesOf(text) <= 2048);
+      this.chain.disclosed.set(seq, digest(Buffer.concat([salt, Buffer.from(text)])));
       last = seq;
     }
   }
@@ -927,7 +932,7 @@ class Bundle {
   }
   async left(line) {
     const record = new Record(line);
-    need(this.branch, "unknown-epoch");
+    this.branch ??= this.own(record);
     const known = record.opens || this.branch.keys.has(record.ep) || !this.chain.epochs;
     await (known ? this.branch : this.chain.epochs).verify(record);
     if (!(this.branchLast?.seq === record.seq - 1 && this.branchLast.link === record.prev)) {
@@ -939,7 +944,7 @@ class Bundle {
   }
   async exported(line) {
     const record = new Record(line);
-    need(this.sealing, "unknown-epoch");
+    this.sealing ??= this.own(record);
     await this.sealing.verify(record);
     if (record.opens) return;
     need(record.kind === "records.exported" && !this.manifest, "misplaced", record.kind);

@@ -775,7 +775,7 @@ class Bundle:
             return self.report
         self.receipt_last = (0, self.accepted["link"] if self.accepted else None)
         self.each("receipts.jws", self.receipt)
-        self.days, self.day_last = self.no_epochs(), 0
+        self.days, self.day_last = None, 0
         self.each("summaries.jws", self.day)
         self.whole("sidecar.json", self.sidecar)
         self.order_last, self.command_last = None, 0
@@ -785,7 +785,7 @@ class Bundle:
         main = self.chain.epochs.keys if self.chain.epochs else {}
         if self.days and any(ep in main and main[ep].data != key.data for ep, key in self.days.keys.items()):
             self.report.contradiction("summaries.jws", None, "epoch-taken")
-        self.branch, self.branch_last = self.no_epochs(), None
+        self.branch, self.branch_last = None, None
         self.chain.branches = "branches.jws" in names
         self.each("branches.jws", self.left)
         self.chain.settle_branches()
@@ -795,9 +795,10 @@ class Bundle:
         self.seal(names)
         return self.report
 
-    def no_epochs(self):
+    def no_epochs(self, record):
+        """Of the accepted gateway, or else of the one that a record names."""
         if not self.accepted:
-            return None
+            return Epochs(self.identity, record.gw, record.site)
         return Epochs(self.identity or self.accepted["identity"], self.accepted["gw"], self.accepted["site"])
 
     def each(self, name, check, digest=True):
@@ -913,7 +914,7 @@ class Bundle:
 
     def day(self, line):
         record = Record(line)
-        need(self.days, "unknown-epoch")
+        self.days = self.days or self.no_epochs(record)
         self.days.verify(record)
         need(record.opens or record.kind == "summary.day", "misplaced", record.kind)
         need(record.seq > self.day_last, "backwards")
@@ -926,14 +927,15 @@ class Bundle:
         import json
         try:
             whole = json.loads(data.decode())
-            rows = whole["openings"]
-            need(whole.get("v") == 1, "version")
+            need(isinstance(whole, dict), "field")
+            version(whole)
             last = 0
-            need(isinstance(rows, list) and len(rows) <= 65536, "field")
-            for row in rows:
-                seq, text = count_of(row, "seq", last + 1), text_of(row, "text", 2048, 1)
+            for row in field(whole, "openings", list, lambda rows: len(rows) <= 65536):
+                need(isinstance(row, dict), "field")
+                seq, salt = count_of(row, "seq", last + 1), decode(field(row, "salt", str), 16)
+                need(seq <= INTEGER_MAX, "field")
+                text = text_of(row, "text", 2048, 1)
                 need(text.startswith("{"), "field")
-                salt = decode(field(row, "salt", str), 16)
                 self.chain.disclosed[seq] = hashlib.sha256(salt + text.encode()).digest()
                 last = seq
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -979,7 +981,7 @@ class Bundle:
 
     def left(self, line):
         record = Record(line)
-        need(self.branch, "unknown-epoch")
+        self.branch = self.branch or self.no_epochs(record)
         try:
             self.branch.verify(record)
         except Refused as refused:
@@ -994,8 +996,7 @@ class Bundle:
 
     def exported(self, line):
         record = Record(line)
-        known = self.sealing or (self.chain.epochs and self.chain.epochs.copy()) or self.no_epochs()
-        need(known, "unknown-epoch")
+        known = self.sealing or (self.chain.epochs and self.chain.epochs.copy()) or self.no_epochs(record)
         known.verify(record)
         self.sealing = known
         if record.opens:

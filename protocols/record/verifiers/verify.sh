@@ -319,7 +319,7 @@ record() {
   if [ -z "$started" ]; then
     if [ "$opens" = 0 ]; then complain records.jws "$number" start; return 0; fi
     started=1
-    [ -n "$gw" ] || { gw=$r_gw site=$r_site; }
+    whose
   fi
   if ! genuine "$work/main"; then wait_for; return 0; fi
   if place; then placed=1; else placed=0; complain records.jws "$number" "$why"; fi
@@ -370,7 +370,15 @@ root_file() { # the whole of root.jws; FORMAT.md section 11
   ver=0 body='' signers='' own='' old='' at=0
   while IFS=$tab read -r state signed signature r_body r_sms r_ver keys accept receipt order key; do
     at=$((at + 1))
-    [ "$state" = ok ] || { why=$state; return 1; }
+    case $state in
+      ok) ;;
+      field* | name | version) # Read as a line, it is one of another version.
+        enough || return 1
+        why=$state
+        return 1
+        ;;
+      *) why=$state; return 1 ;;
+    esac
     if [ "$r_body" != "$body" ]; then
       enough || return 1
       [ "$ver" -lt 64 ] || { why=root-too-long; return 1; }
@@ -459,8 +467,13 @@ ROW
   fi
 }
 
+# Without an acceptance the first record says whose records these are.
+whose() { [ -n "$gw" ] || { gw=$r_gw site=$r_site; }; }
+
 day() {
-  fields "$1" && genuine "$work/days" || return 1
+  fields "$1" || return 1
+  whose
+  genuine "$work/days" || return 1
   case $kind in epoch.open | summary.day) ;; *) why=misplaced; return 1 ;; esac
   [ "$seq" -gt "$day_last" ] || { why=backwards; return 1; }
   [ "$days_held" -lt "$SUMMARIES" ] || { why=too-many; return 1; }
@@ -540,7 +553,8 @@ settle_branches() {
 
 # --- The bundle: FORMAT.md section 14 ---
 
-rows() { awk -v as="$1" -f "$here/read.awk" "$2"; }
+# No awk need hold a zero byte: outside of escapes it is refused as any other control character is.
+rows() { tr '\000' '\001' <"$2" | awk -v as="$1" -f "$here/read.awk"; }
 
 each() { # FILE READ_AS FUNCTION
   [ -e "$folder/$1" ] || return 0
@@ -596,7 +610,7 @@ bundle() {
   each receipts.jws receipt receipt
   each summaries.jws record day
   if fits sidecar.json; then
-    awk -v as=sidecar -v out="$work/opening" -f "$here/read.awk" "$folder/sidecar.json" >"$work/rows"
+    rows sidecar "$folder/sidecar.json" >"$work/rows"
     while IFS=$tab read -r o_seq o_salt o_text; do
       case $o_seq in '!'*) complain sidecar.json '' "${o_seq#!}"; continue ;; esac
       { decode "$o_salt"; decode "$o_text"; } | digest >"$work/pii/$o_seq"

@@ -141,7 +141,8 @@ impl BundleCheck {
     }
 
     pub(super) fn sidecar(&mut self, bytes: &[u8]) {
-        let read = text(bytes).and_then(personal::read_sidecar);
+        let refused = |_| Refusal::Field { field: "openings", expected: "JSON in UTF-8" };
+        let read = std::str::from_utf8(bytes).map_err(refused).and_then(personal::read_sidecar);
         match read {
             Ok(openings) => {
                 for (seq, opening) in openings {
