@@ -320,6 +320,8 @@ function receipt(    sms, i, list, p) {
   version()
   sms = name(".sms")
   carries(sms "#receipt", "receipt")
+  if (R) return
+  row(sms)
   count(".n", 0); count(".upto", 0); b64(".head", 32); b64(".prev", 32); count(".ep", 0)
   moment(".received"); moment(".ts"); one_of(".state", "ok gap fork bad revoked"); name(".gw")
   if (there(".have") && !is_rising(".have")) refuse("field")
@@ -330,7 +332,15 @@ function receipt(    sms, i, list, p) {
     if (TYPE[p] != "a" || SIZE[p] != 2 || TYPE[p "[0]"] != "n") refuse("field")
     b64(p "[1]", 32)
   }
-  row(sms); row(VALUE[".gw"]); row(VALUE[".n"]); row(VALUE[".prev"]); row(VALUE[".upto"]); row(VALUE[".head"])
+  if (R) return unsaid(5)
+  row(VALUE[".gw"]); row(VALUE[".n"]); row(VALUE[".prev"]); row(VALUE[".upto"]); row(VALUE[".head"]); row("-")
+}
+# Of a document whose signature comes before its fields: none of them, and the word, for whoever believes the signature.
+function unsaid(rows,    word) {
+  word = R
+  R = ""
+  while (rows-- > 0) row("-")
+  row(word)
 }
 function enrol(    is_request, sms, gw) {
   version()
@@ -406,6 +416,8 @@ function order(    command, sms) {
   command = ".body" in TYPE
   sms = name(".sms")
   carries(sms "#order", command ? "command" : "order")
+  if (R) return
+  row(command ? "command" : "order"); row(sms)
   in_order(command ? "v sms aud n seq on body" : "v sms aud ver prev iat exp root register settings drills")
   name(".aud")
   if (command) { count(".n", 0); count(".seq", 0); b64(".on", 32); is(".body", "o"); if (!R && !is_act()) refuse("field") }
@@ -414,8 +426,8 @@ function order(    command, sms) {
     if (!R && VALUE[".iat"] >= VALUE[".exp"]) refuse("field")
     ordered()
   }
-  row(command ? "command" : "order"); row(sms); row(VALUE[".aud"]); row(command ? VALUE[".n"] : VALUE[".ver"])
-  row(VALUE[".prev"]); row(VALUE[".root"])
+  if (R) return unsaid(4)
+  row(VALUE[".aud"]); row(command ? VALUE[".n"] : VALUE[".ver"]); row(VALUE[".prev"]); row(VALUE[".root"]); row("-")
 }
 function sidecar(    i, p, last) {
   R = ""

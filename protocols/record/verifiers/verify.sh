@@ -436,7 +436,7 @@ ROW
 }
 
 receipt() {
-  IFS=$tab read -r state signed signature r_sms r_gw r_n r_prev upto r_head <<ROW
+  IFS=$tab read -r state signed signature r_sms r_gw r_n r_prev upto r_head word <<ROW
 $1
 ROW
   [ "$state" = ok ] || { why=$state; return 1; }
@@ -446,6 +446,7 @@ ROW
   [ -z "$roots" ] || more=$(root_keys receipt)
   # shellcheck disable=SC2086
   signed_by "$signature" "$receipt_key" $more || return 1
+  [ "$word" = - ] || { why=$word; return 1; }
   [ "$r_gw" = "$gw" ] || { why=stranger; return 1; }
   [ "$r_sms" = "$sms" ] || { why=system; return 1; }
   count receipts
@@ -483,7 +484,7 @@ day() {
 }
 
 order() {
-  IFS=$tab read -r state signed signature what o_sms o_gw ver o_prev o_root <<ROW
+  IFS=$tab read -r state signed signature what o_sms o_gw ver o_prev o_root word <<ROW
 $1
 ROW
   [ -n "$roots" ] || { why=unverifiable; return 1; }
@@ -491,6 +492,7 @@ ROW
   printf %s "$signed" >"$dir/msg"
   # shellcheck disable=SC2046
   signed_by "$signature" $(root_keys order) || return 1
+  [ "$word" = - ] || { why=$word; return 1; }
   [ -z "$gw" ] || [ "$o_gw" = "$gw" ] || { why=stranger; return 1; }
   [ "$o_sms" = "$root_sms" ] || { why=system; return 1; }
   if [ "$what" = command ]; then
