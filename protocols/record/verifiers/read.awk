@@ -361,7 +361,7 @@ function root(    i, list, k) {
   if (!R && SIZE[".keys"] != 3) refuse("field")
   for (i = 0; i < 3 && !R; i++) { k = key_of(".keys[" i "]"); if (index(list, k)) refuse("field"); list = list (i ? " " : "") k }
   key_of(".accept"); key_of(".receipt"); key_of(".order"); count(".order_floor", 0)
-  if (R) return
+  if (R) { R = "fields:" R; return }
   # Which key the header names: its base64 is compared with that of every key that was met.
   split(list, ONE, " ")
   for (i = 1; i <= 3; i++) MET[ONE[i]] = 1

@@ -372,9 +372,9 @@ root_file() { # the whole of root.jws; FORMAT.md section 11
     at=$((at + 1))
     case $state in
       ok) ;;
-      field* | name | version) # Read as a line, it is one of another version.
+      fields:*) # As a line it is whole, and of another version.
         enough || return 1
-        why=$state
+        why=${state#fields:}
         return 1
         ;;
       *) why=$state; return 1 ;;
