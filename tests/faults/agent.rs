@@ -130,7 +130,7 @@ fn read_only(scratch: &Path) -> Result<Held, String> {
     let end = Instant::now() + UNMOUNTS;
     loop {
         stopped(&mut site, true)?;
-        match volume.unmount() {
+        match volume.try_unmount() {
             Ok(()) => break,
             Err(why) if Instant::now() > end => return Err(why),
             // It was stopped in the middle of a try, with a file open.

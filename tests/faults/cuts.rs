@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 /// Size of the image; the small one holds records only as long as some are disposed of.
 const MIB: u64 = 32;
 const BUDGETS: [u64; 2] = [2_000_000, 16_000_000];
-/// A cut falls so many microseconds after the start of the writer; the earliest within its start.
+/// A cut falls so many microseconds after the start of the writer; the earliest within its start. No wait for anything:
+/// the moment is drawn from the seed, and that enough was acknowledged before is counted at the end.
 const CUT_AFTER_US: (u64, u64) = (2_000, 450_000);
 
 /// Runs the part.

@@ -3,12 +3,15 @@
 //!
 //! A patch begins with what it breaks (`Defect:`) and what must see it: `Test: PACKAGE TARGET NAME`, where the target is
 //! `lib` or a test of its own, or `Faults: ARGUMENTS` of this program. In the short tier only that each patch still
-//! applies is looked at.
+//! applies is looked at. A witness that mounts a file system of its own (`Faults: full`) needs root, and so does whoever
+//! asks for it: without root the part fails before anything is built.
 
 mod tree;
 
+use crate::Part;
 use crate::check::Found;
 use crate::runs::{Failure, Run, Runs};
+use clap::ValueEnum;
 use simulator::product::repository;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -32,6 +35,13 @@ impl Witness {
             Self::Faults { arguments } => format!("faults {arguments}"),
         }
     }
+
+    /// Whether it can be asked here.
+    fn allowed(&self) -> Result<(), String> {
+        let Self::Faults { arguments } = self else { return Ok(()) };
+        let mut parts = arguments.split(' ').filter_map(|word| Part::from_str(word, true).ok());
+        parts.try_for_each(Part::allowed).map_err(|why| format!("{}: {why}", self.told()))
+    }
 }
 
 #[derive(Debug)]
@@ -52,8 +62,9 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
         runs.took(applies.map_err(|why| Failure::new(&*defect.name, format!("it does not apply any more: {why}"))));
     }
     if run.long || run.only.is_some() {
-        let tree = Tree::make()?;
         let all: BTreeSet<&Witness> = defects.iter().flat_map(|defect| &defect.witnesses).collect();
+        all.iter().try_for_each(|witness| witness.allowed())?;
+        let tree = Tree::make()?;
         for witness in all {
             let green = tree.is_green(witness)?;
             println!("  without a defect {}: {}", if green { "green" } else { "RED" }, witness.told());

@@ -118,6 +118,22 @@ impl Part {
         }
     }
 
+    /// Mounts file systems of its own.
+    fn needs_root(self) -> bool {
+        match self {
+            Self::Cuts | Self::Full | Self::Agent => true,
+            Self::States | Self::Errors | Self::Torn | Self::Rot | Self::Kills | Self::Defects => false,
+        }
+    }
+
+    /// Whether it can do what it says here. What cannot fails: nothing is skipped.
+    fn allowed(self) -> Result<(), String> {
+        match !self.needs_root() || rustix::process::geteuid().is_root() {
+            true => Ok(()),
+            false => Err(format!("{} mounts file systems of its own, which needs root: run it with sudo", self.name())),
+        }
+    }
+
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
@@ -144,6 +160,7 @@ fn run(wanted: &Wanted) -> Result<bool, String> {
     let parts = if wanted.parts.is_empty() { Part::EVERY.to_vec() } else { wanted.parts.clone() };
     let Wanted { long, seed, count, ref only, .. } = *wanted;
     let run = Run { long, seed, count, only: only.clone() };
+    parts.iter().try_for_each(|part| part.allowed())?;
     let started = Instant::now();
     let mut table = Vec::new();
     let mut whole = true;

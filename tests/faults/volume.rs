@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// A volume is let go within this.
-const UNMOUNTS_IN: Duration = Duration::from_secs(2);
+/// Longest wait for a volume that somebody holds: a process that was killed lets go when the kernel has taken it down,
+/// which a machine that builds something else delays.
+const UNMOUNTS_IN: Duration = Duration::from_secs(60);
 
 /// An image and where it is mounted; unmounted when dropped.
 #[derive(Debug)]
@@ -58,11 +59,14 @@ impl Volume {
     /// Unmounts it as soon as nobody holds it.
     pub(crate) fn unmount(&mut self) -> Result<(), String> {
         let mut why = String::new();
-        let gone = wait::until("it is unmounted", UNMOUNTS_IN, || {
-            let tried = done(Command::new("umount").arg(&self.mount));
-            Ok(tried.map_err(|told| why = told).ok())
-        });
-        gone.map_err(|late| format!("{late}: {why}"))?;
+        let gone =
+            wait::until("it is unmounted", UNMOUNTS_IN, || Ok(self.try_unmount().map_err(|told| why = told).ok()));
+        gone.map_err(|late| format!("{late}: {why}"))
+    }
+
+    /// Unmounts it now, or says why not: a process that is stopped with a file open lets go of nothing.
+    pub(crate) fn try_unmount(&mut self) -> Result<(), String> {
+        done(Command::new("umount").arg(&self.mount))?;
         self.mounted = false;
         Ok(())
     }

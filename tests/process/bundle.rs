@@ -39,20 +39,20 @@ impl Verifiers {
     }
 }
 
-fn verifier(name: &str) -> PathBuf {
+pub(crate) fn verifier(name: &str) -> PathBuf {
     repository().join("protocols/record/verifiers").join(name)
 }
 
-fn vectors() -> PathBuf {
+pub(crate) fn vectors() -> PathBuf {
     repository().join("protocols/record/vectors/v1")
 }
 
-fn ran(command: &mut Command) -> Output {
+pub(crate) fn ran(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 /// Node.js with `jose`, as `tests/run install` lays them out.
-fn node() -> Command {
+pub(crate) fn node() -> Command {
     let own = || repository().join(".venv/bin/node");
     let node = std::env::var_os("PICKET_NODE").map_or_else(own, PathBuf::from);
     let modules = std::env::var_os("VERIFIER_MODULES");

@@ -12,7 +12,7 @@ mod read;
 mod seal;
 mod verify;
 
-pub use check::{ChainCheck, LISTED_MAX, Placed, Summary, WITNESSES_MAX};
+pub use check::{ChainCheck, HELD_MAX, LISTED_MAX, Placed, SUMMARIES_MAX, Summary, WITNESSES_MAX};
 pub use contradiction::{Contradiction, Loss};
 pub use payload::{BodyRefusal, DRILL_ID_MAX};
 pub use read::Parsed;

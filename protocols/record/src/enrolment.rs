@@ -67,9 +67,6 @@ impl Request {
         let gw = members.name("gw")?;
         Header::Request { gw: &gw }.check(&token)?;
         let identity = members.key("identity")?;
-        if !token.signed_by(&identity) {
-            return Err(Refusal::Signature { by: "identity" });
-        }
         let csr = members.maybe_text("csr")?.map(|text| from_base64url(&text, "csr")).transpose()?;
         let request = Self {
             sms: members.name("sms")?,
@@ -82,6 +79,9 @@ impl Request {
             csr,
         };
         request.bounded()?;
+        if !token.signed_by(&request.identity) {
+            return Err(Refusal::Signature { by: "identity" });
+        }
         Ok((request, link(token.signing_input)))
     }
 

@@ -137,25 +137,28 @@ pub fn read_sidecar(text: &str) -> Result<Vec<(u64, Disclosure)>, Refusal> {
     let expected = "at most 65536 openings {seq, salt, text}, rising";
     let refused = || Refusal::Field { field: "openings", expected };
     let whole: Value = serde_json::from_str(text).map_err(|_| refused())?;
-    match whole.get("v").and_then(Value::as_u64) {
-        Some(1) => {}
-        Some(found) => return Err(Refusal::Version { found }),
-        None => return Err(Refusal::Missing { field: "v" }),
+    let v = member(&whole, "v")?.as_u64().ok_or(Refusal::Field { field: "v", expected: "an integer from zero" })?;
+    if v != 1 {
+        return Err(Refusal::Version { found: v });
     }
-    let list = whole.get("openings").and_then(Value::as_array).ok_or_else(refused)?;
+    let list = member(&whole, "openings")?.as_array().ok_or_else(refused)?;
     if list.len() > OPENINGS_MAX {
         return Err(refused());
     }
     let mut openings: Vec<(u64, Disclosure)> = Vec::with_capacity(list.len());
     for row in list {
-        let seq = row.get("seq").and_then(Value::as_u64).filter(|seq| (1..=INTEGER_MAX).contains(seq));
-        let salt = row.get("salt").and_then(Value::as_str).ok_or_else(refused)?;
-        let text = row.get("text").and_then(Value::as_str).ok_or_else(refused)?;
         let last = openings.last().map_or(0, |(last, _)| *last);
-        let seq = seq.filter(|seq| *seq > last).ok_or_else(refused)?;
+        let seq = member(row, "seq")?.as_u64().filter(|seq| *seq > last && *seq <= INTEGER_MAX).ok_or_else(refused)?;
+        let salt = member(row, "salt")?.as_str().ok_or_else(refused)?;
+        let text = member(row, "text")?.as_str().ok_or_else(refused)?;
         openings.push((seq, Disclosure::of(salt, text)?));
     }
     Ok(openings)
+}
+
+fn member<'a>(value: &'a Value, field: &'static str) -> Result<&'a Value, Refusal> {
+    let object = value.as_object().ok_or(Refusal::Field { field: "openings", expected: "objects" })?;
+    object.get(field).ok_or(Refusal::Missing { field })
 }
 
 #[cfg(test)]

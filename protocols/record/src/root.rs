@@ -282,8 +282,14 @@ impl Roots {
     }
 }
 
+/// A line by itself: whatever it breaks as such is said before what it is missing for.
 fn token(at: usize, line: &str) -> Result<Token<'_>, RootRefusal> {
-    Token::split(line).map_err(|refusal| RootRefusal::Line { line: at + 1, refusal })
+    let read = |line| {
+        let token = Token::split(line)?;
+        Members::read(&token.payload_bytes()?)?;
+        Ok(token)
+    };
+    read(line).map_err(|refusal| RootRefusal::Line { line: at + 1, refusal })
 }
 
 /// The key that signed a line: one that may, and that did not sign this version before.

@@ -2,7 +2,9 @@
 
 use picket_record::bundle::{Part, WHOLE_MAX};
 use picket_record::certificate::{CERTIFICATE_MAX, CHAIN_MAX};
-use picket_record::chain::{DRILL_ID_MAX, EPOCH_RECORDS_MAX, LISTED_MAX, TailState, WITNESSES_MAX};
+use picket_record::chain::{
+    DRILL_ID_MAX, EPOCH_RECORDS_MAX, HELD_MAX, LISTED_MAX, SUMMARIES_MAX, TailState, WITNESSES_MAX,
+};
 use picket_record::command::{COMMAND_AGE_MAX_S, DRILL_MAX_S};
 use picket_record::encode::{LINE_MAX, PAYLOAD_MAX};
 use picket_record::enrolment::{CSR_MAX, MACHINE_MAX};
@@ -32,7 +34,7 @@ fn every_kind_stands_in_the_format() {
 
 #[test]
 fn every_limit_stands_in_the_format_with_its_number() {
-    let limits: [(&str, u64); 27] = [
+    let limits: [(&str, u64); 29] = [
         ("LINE_MAX", LINE_MAX as u64),
         ("PAYLOAD_MAX", PAYLOAD_MAX as u64),
         ("DEPTH_MAX", DEPTH_MAX as u64),
@@ -60,6 +62,8 @@ fn every_limit_stands_in_the_format_with_its_number() {
         ("RANGES_MAX", RANGES_MAX as u64),
         ("WITNESSES_MAX", WITNESSES_MAX as u64),
         ("LISTED_MAX", LISTED_MAX as u64),
+        ("HELD_MAX", HELD_MAX as u64),
+        ("SUMMARIES_MAX", SUMMARIES_MAX as u64),
     ];
     for (name, limit) in limits.into_iter().chain([("WHOLE_MAX", WHOLE_MAX as u64)]) {
         let sentences = FORMAT.lines().filter(|line| line.contains(&format!("`{name}`")));

@@ -96,7 +96,7 @@ class Bundle:
         if self.seq == 5:
             text = compact(payload)
             swaps = {"payload-number": ('"sev":0', '"sev":0.0'), "payload-duplicate-key": ('"sev":0', '"sev":0,"sev":0'),
-                     "version": ('"v":1', '"v":2'), "kind": ("heartbeat", "heart\\u001b]0;beats"), "name": ('"gw-42"', '"gw_42"'),
+                     "version": ('"v":1', '"v":2'), "kind": ("heartbeat", "heart\\u001b]0;beats"), "name": ('"gw-42"', '"gw_42"'), "duplicate-nul": ('"sev":0', '"sev":0,"\\u0000":0,"\\u0000":0'),
                      "field-missing": ('"boot"', '"boo"'), "field": ('"live"', '"alive"'),
                      "payload-syntax": ('"sev":0', '"sev":0,'), "stranger": ('"south-dock"', '"north-dock"')}
             if self.broken in swaps:
@@ -182,7 +182,7 @@ class Bundle:
         self.prev = b64(b"\4" * 32) if self.broke("acceptance") else accept.link
         order = self.order(1, accept.link)
         second = self.order(2, b64(b"\5" * 32) if self.broke("order-chain") else order.link)
-        salt, text = b"python's salt 16", '{"guard":"Zoë"}'
+        salt, text = b"python's salt 16", '{"guard":"Zoë"}' + ("\0\1" if self.lost else "")
         self.record("epoch.open", {"tail_state": "genesis", "version": "py"})
         self.record("log.genesis", {"layout": 1})
         drill = {"id": "march", "auth": second.link}
@@ -191,7 +191,8 @@ class Bundle:
         self.record("act.acknowledged", {"alarm": "door"}, pii=b64(hashlib.sha256(salt + text.encode()).digest()))
         if self.lost:
             # Keys that look like paths of others are fields that nobody knows.
-            unknown = {"data.lost": [[1, 2]], "a": {"b": [1]}, "a.b": 1, "a.b[0]": 1, "a\\.b": 1, "": {"": 1}, ".": 1}
+            unknown = {"data.lost": [[1, 2]], "a": {"b": [1]}, "a.b": 1, "a.b[0]": 1, "a\\.b": 1, "": {"": 1}, ".": 1,
+                       "\0": 1, "\1": 1, "\0\1": 1}
             self.record("journal.recovered", {"n": 1, "lost": [[4, 4]]}, 2, **unknown)
         else:
             self.record("heartbeat", {"by_sev": [1, 0, 0, 1, 0], "nested": {"deep": [1, -2]}, "escaped": "\u2028 \" \\ é"})
@@ -226,7 +227,7 @@ class Bundle:
             self.put("summaries.jws", self.summaries(accept.link))
         if self.broke("unverifiable"):
             del self.files["root.jws"]
-        self.files["sidecar.json"] = SIDECARS.get(self.broken, compact(sidecar)).encode()
+        self.files["sidecar.json"] = (SIDECARS | BARE | OTHER_V).get(self.broken, compact(sidecar)).encode()
         self.files["REPORT.txt"] = "Nine records.\n".encode()
         if self.branch:
             self.put("branches.jws", self.branch)
@@ -285,7 +286,13 @@ ASKED = {
     "command-unnamed": {"do": "drill.end", "id": "x" * 65},
 }
 CSRS = {"request-csr-number": 7, "request-csr-base64": "MII=", "request-csr-long": b64(b"\x30" * 2049)}
-SIDECARS = {"sidecar-null": '{"v":1,"openings":[null]}', "sidecar-deep": "[" * 100_000}
+SIDECARS = {"sidecar-null": '{"v":1,"openings":[null]}', "sidecar-deep": "[" * 100_000, "sidecar-list": "[]",
+            "sidecar-text-v": '{"v":"1","openings":[]}', "sidecar-rows": '{"v":1,"openings":{}}'}
+# A row of which a member is missing.
+ROW = {"seq": 4, "salt": b64(b"python's salt 16"), "text": "{}"}
+BARE = {f"sidecar-no-{gone}": compact({"v": 1, "openings": [{name: ROW[name] for name in ROW if name != gone}]}) for gone in ROW}
+OTHER_V = {"sidecar-v": '{"v":2,"openings":[]}'}
+BARE |= {"sidecar-no-v": '{"openings":[]}', "sidecar-no-openings": '{"v":1}'}
 OTHERS = {"rollback-hole": "tail", "lost-head": "receipt-head", "drill-id": "field-missing", "drill-auth": "field-missing",
           "request-csr-base64": "base64"}
 
@@ -299,6 +306,7 @@ def main():
     for whole in ("rollback", "lost"):
         Bundle(whole).build().write(folder / whole)
     mutants = {rule: rule for rule in MUTANTS} | OTHERS
+    mutants |= {"duplicate-nul": "payload-duplicate-key", "sidecar-v": "version"} | dict.fromkeys(BARE, "field-missing")
     mutants |= dict.fromkeys(["request-csr-number", "request-csr-long", *SIDECARS, *ORDERED, *ASKED], "field")
     for mutant in mutants:
         Bundle(mutant).build().write(folder / mutant)

@@ -30,7 +30,7 @@ function decode(text,    i, n, bits, held, out) {
 function encode(text,    i, n, bits, held, out) {
   n = length(text)
   for (i = 1; i <= n; i++) {
-    bits = bits * 256 + ORD[substr(text, i, 1)]
+    bits = bits * 256 + (substr(text, i, 1) == NUL ? 0 : ORD[substr(text, i, 1)])
     held += 8
     while (held >= 6) {
       held -= 6
@@ -63,6 +63,7 @@ function is_utf8(text,    i, n, c, more, low, high) {
   return !more
 }
 function utf8(n) {
+  if (n == 0) return NUL
   if (n < 128) return CHR[n]
   if (n < 2048) return CHR[192 + int(n / 64)] CHR[128 + n % 64]
   if (n < 65536) return CHR[224 + int(n / 4096)] CHR[128 + int(n / 64) % 64] CHR[128 + n % 64]
@@ -192,13 +193,13 @@ function text_of(path, most, least,    v) {
   if (!R && (length(v) > most || length(v) < least)) refuse("field")
   return v
 }
-# Characters that change what a person sees around them, as UTF-8; a NUL where this awk can hold one.
+# Characters that change what a person sees around them, as UTF-8.
 function shown(path,    v) {
   v = text_of(path, 128, 1)
   if (R) return v
   if (v ~ /[\001-\037\177]|\302[\200-\237\255]|\330\234|\341\240\216|\342\200[\213-\217\250-\256]/) refuse("field")
   if (v ~ /\342\201[\240-\257]|\357\273\277|\357\277[\271-\273]|\360\235\205[\263-\272]|\363\240[\200-\201]/) refuse("field")
-  if (CHR[0] != "" && index(v, CHR[0])) refuse("field")
+  if (index(v, NUL)) refuse("field")
   return v
 }
 function count(path, least,    v) {
@@ -319,6 +320,8 @@ function receipt(    sms, i, list, p) {
   version()
   sms = name(".sms")
   carries(sms "#receipt", "receipt")
+  if (R) return
+  row(sms)
   count(".n", 0); count(".upto", 0); b64(".head", 32); b64(".prev", 32); count(".ep", 0)
   moment(".received"); moment(".ts"); one_of(".state", "ok gap fork bad revoked"); name(".gw")
   if (there(".have") && !is_rising(".have")) refuse("field")
@@ -329,7 +332,15 @@ function receipt(    sms, i, list, p) {
     if (TYPE[p] != "a" || SIZE[p] != 2 || TYPE[p "[0]"] != "n") refuse("field")
     b64(p "[1]", 32)
   }
-  row(sms); row(VALUE[".gw"]); row(VALUE[".n"]); row(VALUE[".prev"]); row(VALUE[".upto"]); row(VALUE[".head"])
+  if (R) return unsaid(5)
+  row(VALUE[".gw"]); row(VALUE[".n"]); row(VALUE[".prev"]); row(VALUE[".upto"]); row(VALUE[".head"]); row("-")
+}
+# Of a document whose signature comes before its fields: none of them, and the word, for whoever believes the signature.
+function unsaid(rows,    word) {
+  word = R
+  R = ""
+  while (rows-- > 0) row("-")
+  row(word)
 }
 function enrol(    is_request, sms, gw) {
   version()
@@ -350,7 +361,7 @@ function root(    i, list, k) {
   if (!R && SIZE[".keys"] != 3) refuse("field")
   for (i = 0; i < 3 && !R; i++) { k = key_of(".keys[" i "]"); if (index(list, k)) refuse("field"); list = list (i ? " " : "") k }
   key_of(".accept"); key_of(".receipt"); key_of(".order"); count(".order_floor", 0)
-  if (R) return
+  if (R) { R = "fields:" R; return }
   # Which key the header names: its base64 is compared with that of every key that was met.
   split(list, ONE, " ")
   for (i = 1; i <= 3; i++) MET[ONE[i]] = 1
@@ -405,6 +416,8 @@ function order(    command, sms) {
   command = ".body" in TYPE
   sms = name(".sms")
   carries(sms "#order", command ? "command" : "order")
+  if (R) return
+  row(command ? "command" : "order"); row(sms)
   in_order(command ? "v sms aud n seq on body" : "v sms aud ver prev iat exp root register settings drills")
   name(".aud")
   if (command) { count(".n", 0); count(".seq", 0); b64(".on", 32); is(".body", "o"); if (!R && !is_act()) refuse("field") }
@@ -413,8 +426,8 @@ function order(    command, sms) {
     if (!R && VALUE[".iat"] >= VALUE[".exp"]) refuse("field")
     ordered()
   }
-  row(command ? "command" : "order"); row(sms); row(VALUE[".aud"]); row(command ? VALUE[".n"] : VALUE[".ver"])
-  row(VALUE[".prev"]); row(VALUE[".root"])
+  if (R) return unsaid(4)
+  row(VALUE[".aud"]); row(command ? VALUE[".n"] : VALUE[".ver"]); row(VALUE[".prev"]); row(VALUE[".root"]); row("-")
 }
 function sidecar(    i, p, last) {
   R = ""
@@ -461,9 +474,11 @@ BEGIN {
   RS = "\n"; FS = "\034"
   A64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
   for (i = 1; i <= 64; i++) VAL[substr(A64, i, 1)] = i - 1
-  # A zero byte is no character here; it stands as 1, which JSON forbids as well.
+  # No awk need hold a zero byte. As it is, it stands as 1, which JSON forbids as well; escaped it is a character of a
+  # text, and stands as a byte that no UTF-8 has.
   for (i = 1; i < 256; i++) { CHR[i] = sprintf("%c", i); ORD[CHR[i]] = i }
   CHR[0] = CHR[1]
+  NUL = CHR[255]
   n = split("log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad " \
     "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored " \
     "personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended readings " \

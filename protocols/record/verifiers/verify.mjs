@@ -26,7 +26,9 @@ async function load() {
   }
 }
 
-const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536, WHOLE_MAX = 16 << 20, SHOWN = 300;
+const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536;
+const HELD = 65536, SUMMARIES = 1048576;
+const WHOLE_MAX = 16 << 20, SHOWN = 300;
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
   receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up
   records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended
@@ -419,16 +421,41 @@ class Report {
   }
 }
 
-// What of a range is in none of others.
-function rest(from, to, ranges) {
-  const left = [];
-  for (const [a, b] of [...ranges].sort((one, two) => one[0] - two[0])) {
-    if (a > to) break;
-    if (from < a) left.push([from, a - 1]);
-    from = Math.max(from, b + 1);
+// Ranges of numbers, joined where they touch. Where HELD of them are kept, one more that touches none is passed over.
+class Ranges {
+  all = [];
+  constructor(most = HELD) {
+    this.most = most;
   }
-  if (from <= to) left.push([from, to]);
-  return left;
+  // How many of them fulfil what the first ones do and the last ones do not.
+  #before(holds) {
+    let low = 0, high = this.all.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (holds(this.all[middle])) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+  insert(a, b) {
+    const low = this.#before((range) => range[1] < a - 1), high = this.#before((range) => range[0] <= b + 1);
+    if (low === high && this.all.length >= this.most) return;
+    const joined = low < high ? [Math.min(a, this.all[low][0]), Math.max(b, this.all[high - 1][1])] : [a, b];
+    this.all.splice(low, high - low, joined);
+  }
+  // What of a range is in none of them.
+  rest(from, to) {
+    const left = [];
+    for (let at = this.#before((range) => range[1] < from); at < this.all.length && this.all[at][0] <= to; at++) {
+      if (from < this.all[at][0]) left.push([from, this.all[at][0] - 1]);
+      from = this.all[at][1] + 1;
+    }
+    if (from <= to) left.push([from, to]);
+    return left;
+  }
+  covers(from, to) {
+    return this.rest(from, to).length === 0;
+  }
 }
 
 // --- The walk along records.jws: FORMAT.md section 7 ---
@@ -447,13 +474,14 @@ class Chain {
   last = 0;
   waiting = [];
   holes = [];
-  lost = [];
-  disposed = [];
-  left = [];
+  held = 0;
+  lost = new Ranges();
+  disposed = new Ranges();
+  left = new Ranges();
   // Openings by the last record of the branch that each names; what branches hold; whether there is such a file.
   tails = [];
   met = new Set();
-  numbers = [];
+  numbers = new Ranges();
   branches = false;
   constructor(report, identity, accepted) {
     Object.assign(this, { report, identity, accepted });
@@ -478,6 +506,7 @@ class Chain {
       await this.epochs.verify(record);
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
+      if (this.waiting.length === HELD) return this.complain(this.number, refused.word, refused.message);
       return void this.waiting.push([this.number, refused]);
     }
     let placed = false;
@@ -514,8 +543,7 @@ class Chain {
     const opens = record.opens ? 1 : 0;
     if (seq > head.seq + 1) {
       if (this.waiting.length > seq - head.seq - 1) this.flush();
-      this.holes.push({ from: head.seq + 1, to: seq - 1, line: this.number, refused: this.waiting });
-      this.waiting = [];
+      this.hole(head.seq + 1, seq - 1);
       need(record.ep >= head.ep + opens, "break-epoch");
       return this.behind(record);
     }
@@ -529,6 +557,17 @@ class Chain {
       this.report.loss("branch", `record ${seq} goes on elsewhere`);
     }
   }
+  // Numbers that are missing: a record further on may declare them.
+  hole(from, to) {
+    const held = this.held + this.waiting.length;
+    if (this.holes.length === HELD || held > HELD) {
+      this.flush();
+      return this.complain(this.number, "missing", `records ${from} to ${to}`);
+    }
+    this.held = held;
+    this.holes.push({ from, to, line: this.number, refused: this.waiting });
+    this.waiting = [];
+  }
   behind(record) {
     const known = this.receipts.get(record.seq - 1);
     if (known && known.head !== record.prev) this.complain(this.number, "receipt-head", `record ${record.seq - 1}`);
@@ -539,7 +578,7 @@ class Chain {
     need(tail && (moved || (tail.seq === head.seq && tail.link === head.link)), "tail", `record ${seq}`);
     need(record.ep > head.ep, "break-epoch");
     if (moved) {
-      need(this.tails.length < LISTED, "too-many");
+      need(this.tails.length < HELD, "too-many");
       this.tails.push({ tail, before: head.seq, seq, line: this.number });
     }
     const proof = this.receipts.get(seq - 1)?.head === record.prev ? "a receipt shows it" : "no receipt here shows it";
@@ -582,18 +621,18 @@ class Chain {
       const lost = data.get("lost") ?? [];
       if (isRising(lost) && lost.every(([, b]) => b < seq)) {
         for (const [a, b] of lost) {
-          this.lost.push([a, b]);
+          this.lost.insert(a, b);
           this.report.loss("lost", `records ${a} to ${b}, as record ${seq} says`);
         }
       }
     } else if (kind === "records.disposed") {
       const branch = data.get("branch");
       if (Array.isArray(branch) && branch.length === 2 && branch.every(isCount) && branch[0] <= branch[1]) {
-        this.left.push(branch);
+        this.left.insert(...branch);
       }
       const [a, b] = [data.get("from"), data.get("to")];
       if (isCount(a) && isCount(b) && 1 <= a && a <= b && b < seq) {
-        this.disposed.push([a, b]);
+        this.disposed.insert(a, b);
         this.report.loss("disposed", `records ${a} to ${b} (${data.get("why")}), as record ${seq} says`);
       }
     }
@@ -606,17 +645,18 @@ class Chain {
   // A record of a branch.
   leftBehind(record) {
     this.met.add(`${record.seq} ${record.link}`);
-    this.numbers.push([record.seq, record.seq]);
+    this.numbers.insert(record.seq, record.seq);
     const { tail } = record;
-    if (record.leaves && tail && tail.seq + 1 < record.seq) this.numbers.push([tail.seq + 1, record.seq - 1]);
+    if (record.leaves && tail && tail.seq + 1 < record.seq) this.numbers.insert(tail.seq + 1, record.seq - 1);
   }
   settleBranches() {
-    const known = [...this.numbers, ...this.lost, ...this.left];
+    const known = new Ranges(3 * HELD);
+    for (const [a, b] of [this.numbers, this.lost, this.left].flatMap(({ all }) => all)) known.insert(a, b);
     for (const { tail, before, seq, line } of this.tails) {
-      const disposed = this.left.some(([a, b]) => a <= tail.seq && tail.seq <= b);
+      const disposed = this.left.covers(tail.seq, tail.seq);
       const gap = before + 1 < seq;
       const there = this.met.has(`${tail.seq} ${tail.link}`) || disposed || !(gap || this.branches);
-      if (!there || (gap && rest(before + 1, tail.seq, known).length)) {
+      if (!there || (gap && !known.covers(before + 1, tail.seq))) {
         this.complain(line, "tail", `the branch that record ${seq} names is not here`);
       }
     }
@@ -625,15 +665,15 @@ class Chain {
     this.deny(null);
     this.flush();
     for (const { from, to, line, refused } of this.holes) {
-      const left = rest(from, to, this.lost);
+      const left = this.lost.rest(from, to);
       if (left.length) for (const [number, why] of refused) this.complain(number, why.word, why.message);
       for (const [a, b] of left) this.complain(line, "missing", `records ${a} to ${b}`);
     }
-    for (const [a, b] of rest(1, this.first - 1, this.disposed)) {
+    for (const [a, b] of this.disposed.rest(1, this.first - 1)) {
       this.report.loss("outside", `records ${a} to ${b} are not in this file`);
     }
     for (const seq of this.disclosed.keys()) this.complain(null, "disclosure", `record ${seq} is not here`);
-    const newest = Math.max(0, ...this.receipts.keys());
+    const newest = [...this.receipts.keys()].reduce((most, upto) => Math.max(most, upto), 0);
     if (newest > this.last) this.complain(null, "missing", `records ${this.last + 1} to ${newest} have receipts`);
   }
 }
@@ -717,10 +757,11 @@ class Bundle {
     const identity = this.identity ?? this.accepted?.identity;
     this.chain = new Chain(this.report, identity, this.accepted);
     if (!identity) return this.report;
-    const own = () => this.accepted && new Epochs(identity, this.accepted.gw, this.accepted.site);
+    // Of the accepted gateway, or else of the one that a record names.
+    this.own = ({ gw, site }) => new Epochs(identity, this.accepted?.gw ?? gw, this.accepted?.site ?? site);
     this.receiptLast = { n: 0, link: this.accepted?.link };
     await this.each("receipts.jws", (line) => this.receipt(line));
-    this.days = own();
+    this.days = null;
     this.dayLast = 0;
     await this.each("summaries.jws", (line) => this.day(line));
     await this.whole("sidecar.json", (bytes) => {
@@ -734,11 +775,11 @@ class Bundle {
       const other = this.chain.epochs?.keys.get(ep);
       if (other && other !== key) this.report.contradiction("summaries.jws", null, "epoch-taken");
     }
-    this.branch = own();
+    this.branch = null;
     this.chain.branches = names.includes("branches.jws");
     await this.each("branches.jws", (line) => this.left(line));
     this.chain.settleBranches();
-    this.sealing = this.chain.epochs?.copy() ?? own();
+    this.sealing = this.chain.epochs?.copy();
     await this.each("MANIFEST.jws", (line) => this.exported(line));
     await this.whole("REPORT.txt", () => {});
     this.seal(names);
@@ -826,10 +867,11 @@ class Bundle {
   }
   async day(line) {
     const record = new Record(line);
-    need(this.days, "unknown-epoch");
+    this.days ??= this.own(record);
     await this.days.verify(record);
     need(record.opens || record.kind === "summary.day", "misplaced", record.kind);
     need(record.seq > this.dayLast, "backwards");
+    need(this.chain.kept.size < SUMMARIES, "too-many");
     this.dayLast = record.seq;
     this.chain.kept.set(record.seq, record.link);
     if (!record.opens) this.report.count("days");
@@ -841,14 +883,18 @@ class Bundle {
     } catch {
       throw new Refused("field", "not JSON");
     }
-    need(whole?.v === 1, "version");
-    need(Array.isArray(whole.openings) && whole.openings.length <= 65536, "field");
+    const member = (of, name, good) => {
+      need(of && typeof of === "object" && !Array.isArray(of), "field");
+      need(Object.hasOwn(of, name), "field-missing", name);
+      need(good(of[name]), "field", name);
+      return of[name];
+    };
+    need(member(whole, "v", isCount) === 1, "version");
     let last = 0;
-    for (const row of whole.openings) {
-      const { seq, salt, text } = row ?? {};
-      need(isCount(seq) && seq > last && isText(salt) && isText(text), "field");
-      need(text.startsWith("{") && bytesOf(text) <= 2048, "field");
-      this.chain.disclosed.set(seq, digest(Buffer.concat([decode(salt, 16), Buffer.from(text)])));
+    for (const row of member(whole, "openings", (list) => Array.isArray(list) && list.length <= 65536)) {
+      const seq = member(row, "seq", (seq) => isCount(seq) && seq > last), salt = decode(member(row, "salt", isText), 16);
+      const text = member(row, "text", (text) => isText(text) && text.startsWith("{") && bytesOf(text) <= 2048);
+      this.chain.disclosed.set(seq, digest(Buffer.concat([salt, Buffer.from(text)])));
       last = seq;
     }
   }
@@ -886,16 +932,19 @@ class Bundle {
   }
   async left(line) {
     const record = new Record(line);
-    need(this.branch, "unknown-epoch");
+    this.branch ??= this.own(record);
     const known = record.opens || this.branch.keys.has(record.ep) || !this.chain.epochs;
     await (known ? this.branch : this.chain.epochs).verify(record);
+    if (!(this.branchLast?.seq === record.seq - 1 && this.branchLast.link === record.prev)) {
+      need((this.report.counts.get("branches") ?? 0) < HELD, "too-many");
+      this.report.count("branches");
+    }
     this.chain.leftBehind(record);
-    if (!(this.branchLast?.seq === record.seq - 1 && this.branchLast.link === record.prev)) this.report.count("branches");
     this.branchLast = record;
   }
   async exported(line) {
     const record = new Record(line);
-    need(this.sealing, "unknown-epoch");
+    this.sealing ??= this.own(record);
     await this.sealing.verify(record);
     if (record.opens) return;
     need(record.kind === "records.exported" && !this.manifest, "misplaced", record.kind);

@@ -14,6 +14,7 @@ import calendar
 import hashlib
 import re
 import sys
+from bisect import bisect_left, bisect_right
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LINE_MAX, PAYLOAD_MAX, DEPTH_MAX, INTEGER_MAX = 11264, 8192, 4, 2**53 - 1
-LISTED, WHOLE_MAX, WITNESSES, SHOWN = 1000, 16 << 20, 65536, 300
+LISTED, WHOLE_MAX, WITNESSES, HELD, SUMMARIES, SHOWN = 1000, 16 << 20, 65536, 65536, 1048576, 300
 FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws", "records.jws",
          "branches.jws", "MANIFEST.jws", "REPORT.txt"]
 KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad
@@ -450,6 +451,36 @@ class Report:
         print("verdict: " + ("verified" if self.ok() else "refused"))
 
 
+class Ranges:
+    """Ranges of numbers, joined where they touch. Where HELD of them are kept, one more that touches none is passed over."""
+
+    def __init__(self, most=HELD):
+        self.firsts, self.lasts, self.most = [], [], most
+
+    def insert(self, a, b):
+        low, high = bisect_left(self.lasts, a - 1), bisect_right(self.firsts, b + 1)
+        if low < high:
+            a, b = min(a, self.firsts[low]), max(b, self.lasts[high - 1])
+        elif len(self.firsts) >= self.most:
+            return
+        self.firsts[low:high], self.lasts[low:high] = [a], [b]
+
+    def rest(self, a, b):
+        """What of a to b is in none of them."""
+        for at in range(bisect_left(self.lasts, a), bisect_right(self.firsts, b)):
+            if a < self.firsts[at]:
+                yield a, self.firsts[at] - 1
+            a = self.lasts[at] + 1
+        if a <= b:
+            yield a, b
+
+    def cover(self, a, b):
+        return next(self.rest(a, b), None) is None
+
+    def all(self):
+        return zip(self.firsts, self.lasts)
+
+
 class Chain:
     """The walk along records.jws: FORMAT.md section 7."""
 
@@ -460,9 +491,10 @@ class Chain:
         self.receipts, self.kept, self.disclosed = {}, {}, {}
         self.epochs = self.head = self.denied = None
         self.closed, self.next_key, self.number, self.first, self.last = True, None, 0, 0, 0
-        self.waiting, self.holes, self.lost, self.disposed, self.left = [], [], [], [], []
+        self.waiting, self.holes, self.held = [], [], 0
+        self.lost, self.disposed, self.left = Ranges(), Ranges(), Ranges()
         # Openings by the last record of the branch that each names; what branches hold; whether there is such a file.
-        self.tails, self.met, self.numbers, self.branches = [], set(), [], False
+        self.tails, self.met, self.numbers, self.branches = [], set(), Ranges(), False
 
     def complain(self, line, word, sentence=""):
         self.report.contradiction(self.FILE, line, word, sentence)
@@ -483,6 +515,8 @@ class Chain:
                 self.epochs = Epochs(self.identity, gw, site)
             self.epochs.verify(record)
         except Refused as refused:
+            if len(self.waiting) == HELD:
+                return self.complain(self.number, refused.word, str(refused))
             return self.waiting.append((self.number, refused))
         try:
             self.place(record)
@@ -513,8 +547,7 @@ class Chain:
             missing = seq - last - 1
             if len(self.waiting) > missing:
                 self.flush()
-            self.holes.append((last + 1, seq - 1, self.number, self.waiting))
-            self.waiting = []
+            self.hole(last + 1, seq - 1)
             need(record.ep >= last_ep + record.opens, "break-epoch")
             return self.behind(record)
         self.flush()
@@ -526,6 +559,16 @@ class Chain:
         if self.next_key is not None and record.data.get("epk") != self.next_key[0]:
             need(record.leaves(), "break-key", f"record {seq} opens another epoch than the one before names")
             self.report.loss("branch", f"record {seq} goes on elsewhere")
+
+    def hole(self, first, last):
+        """Numbers that are missing: a record further on may declare them."""
+        held = self.held + len(self.waiting)
+        if len(self.holes) == HELD or held > HELD:
+            self.flush()
+            return self.complain(self.number, "missing", f"records {first} to {last}")
+        self.held = held
+        self.holes.append((first, last, self.number, self.waiting))
+        self.waiting = []
 
     def behind(self, record):
         known = self.receipts.get(record.seq - 1)
@@ -539,7 +582,7 @@ class Chain:
         need(tail and (tail == (last, link) or moved), "tail", f"record {seq}")
         need(record.ep > last_ep, "break-epoch")
         if moved:
-            need(len(self.tails) < LISTED, "too-many")
+            need(len(self.tails) < HELD, "too-many")
             self.tails.append((tail, last, seq, self.number))
         known = self.receipts.get(seq - 1)
         proof = "a receipt shows it" if known and known[1] == record.prev else "no receipt here shows it"
@@ -589,15 +632,15 @@ class Chain:
             self.report.loss("dropped", f"{data.get('n', 0)} events ({reason}), as record {seq} says")
         elif record.kind == "journal.recovered":
             for a, b in self.ranges(data.get("lost"), seq):
-                self.lost.append((a, b))
+                self.lost.insert(a, b)
                 self.report.loss("lost", f"records {a} to {b}, as record {seq} says")
         elif record.kind == "records.disposed":
             branch = data.get("branch")
             if isinstance(branch, list) and [type(n) for n in branch] == [int, int] and 0 <= branch[0] <= branch[1]:
-                self.left.append(tuple(branch))
+                self.left.insert(*branch)
             a, b = data.get("from"), data.get("to")
             if type(a) is int and type(b) is int and 1 <= a <= b < seq:
-                self.disposed.append((a, b))
+                self.disposed.insert(a, b)
                 self.report.loss("disposed", f"records {a} to {b} ({data.get('why')}), as record {seq} says")
         self.first = self.first if self.head else seq
         self.last, self.closed = seq, record.kind == "epoch.close"
@@ -616,43 +659,35 @@ class Chain:
             last = pair[1]
         return lost
 
-    @staticmethod
-    def rest(a, b, ranges):
-        for c, d in sorted(ranges):
-            if a < c <= b:
-                yield a, c - 1
-            if c <= b:
-                a = max(a, d + 1)
-        if a <= b:
-            yield a, b
-
     def left_behind(self, record):
         """A record of a branch."""
         self.met.add((record.seq, record.link))
-        self.numbers.append((record.seq, record.seq))
+        self.numbers.insert(record.seq, record.seq)
         tail = self.tail(record)
         if record.leaves() and tail and tail[0] + 1 < record.seq:
-            self.numbers.append((tail[0] + 1, record.seq - 1))
+            self.numbers.insert(tail[0] + 1, record.seq - 1)
 
     def settle_branches(self):
-        known = self.numbers + self.lost + self.left
+        known = Ranges(3 * HELD)
+        for a, b in [*self.numbers.all(), *self.lost.all(), *self.left.all()]:
+            known.insert(a, b)
         for tail, before, seq, line in self.tails:
-            disposed = any(a <= tail[0] <= b for a, b in self.left)
+            disposed = self.left.cover(tail[0], tail[0])
             gap = before + 1 < seq
             there = tail in self.met or disposed or not (gap or self.branches)
-            if not there or gap and any(True for _ in self.rest(before + 1, tail[0], known)):
+            if not there or gap and not known.cover(before + 1, tail[0]):
                 self.complain(line, "tail", f"the branch that record {seq} names is not here")
 
     def finish(self):
         self.deny(None)
         self.flush()
         for a, b, line, refused in self.holes:
-            rest = list(self.rest(a, b, self.lost))
+            rest = list(self.lost.rest(a, b))
             for number, why in refused if rest else []:
                 self.complain(number, why.word, str(why))
             for c, d in rest:
                 self.complain(line, "missing", f"records {c} to {d}")
-        for a, b in self.rest(1, self.first - 1, self.disposed):
+        for a, b in self.disposed.rest(1, self.first - 1):
             self.report.loss("outside", f"records {a} to {b} are not in this file")
         for seq in self.disclosed:
             self.complain(None, "disclosure", f"record {seq} is not here")
@@ -740,7 +775,7 @@ class Bundle:
             return self.report
         self.receipt_last = (0, self.accepted["link"] if self.accepted else None)
         self.each("receipts.jws", self.receipt)
-        self.days, self.day_last = self.no_epochs(), 0
+        self.days, self.day_last = None, 0
         self.each("summaries.jws", self.day)
         self.whole("sidecar.json", self.sidecar)
         self.order_last, self.command_last = None, 0
@@ -750,7 +785,7 @@ class Bundle:
         main = self.chain.epochs.keys if self.chain.epochs else {}
         if self.days and any(ep in main and main[ep].data != key.data for ep, key in self.days.keys.items()):
             self.report.contradiction("summaries.jws", None, "epoch-taken")
-        self.branch, self.branch_last = self.no_epochs(), None
+        self.branch, self.branch_last = None, None
         self.chain.branches = "branches.jws" in names
         self.each("branches.jws", self.left)
         self.chain.settle_branches()
@@ -760,9 +795,10 @@ class Bundle:
         self.seal(names)
         return self.report
 
-    def no_epochs(self):
+    def no_epochs(self, record):
+        """Of the accepted gateway, or else of the one that a record names."""
         if not self.accepted:
-            return None
+            return Epochs(self.identity, record.gw, record.site)
         return Epochs(self.identity or self.accepted["identity"], self.accepted["gw"], self.accepted["site"])
 
     def each(self, name, check, digest=True):
@@ -878,10 +914,11 @@ class Bundle:
 
     def day(self, line):
         record = Record(line)
-        need(self.days, "unknown-epoch")
+        self.days = self.days or self.no_epochs(record)
         self.days.verify(record)
         need(record.opens or record.kind == "summary.day", "misplaced", record.kind)
         need(record.seq > self.day_last, "backwards")
+        need(len(self.chain.kept) < SUMMARIES, "too-many")
         self.day_last = record.seq
         self.chain.kept[record.seq] = record.link
         self.report.count("days", int(not record.opens))
@@ -890,14 +927,15 @@ class Bundle:
         import json
         try:
             whole = json.loads(data.decode())
-            rows = whole["openings"]
-            need(whole.get("v") == 1, "version")
+            need(isinstance(whole, dict), "field")
+            version(whole)
             last = 0
-            need(isinstance(rows, list) and len(rows) <= 65536, "field")
-            for row in rows:
-                seq, text = count_of(row, "seq", last + 1), text_of(row, "text", 2048, 1)
+            for row in field(whole, "openings", list, lambda rows: len(rows) <= 65536):
+                need(isinstance(row, dict), "field")
+                seq, salt = count_of(row, "seq", last + 1), decode(field(row, "salt", str), 16)
+                need(seq <= INTEGER_MAX, "field")
+                text = text_of(row, "text", 2048, 1)
                 need(text.startswith("{"), "field")
-                salt = decode(field(row, "salt", str), 16)
                 self.chain.disclosed[seq] = hashlib.sha256(salt + text.encode()).digest()
                 last = seq
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -943,22 +981,22 @@ class Bundle:
 
     def left(self, line):
         record = Record(line)
-        need(self.branch, "unknown-epoch")
+        self.branch = self.branch or self.no_epochs(record)
         try:
             self.branch.verify(record)
         except Refused as refused:
             if refused.word != "unknown-epoch" or not self.chain.epochs:
                 raise
             self.chain.epochs.verify(record)
-        self.chain.left_behind(record)
         if self.branch_last != (record.seq - 1, record.prev):
+            need(self.report.counts.get("branches", 0) < HELD, "too-many")
             self.report.count("branches")
+        self.chain.left_behind(record)
         self.branch_last = (record.seq, record.link)
 
     def exported(self, line):
         record = Record(line)
-        known = self.sealing or (self.chain.epochs and self.chain.epochs.copy()) or self.no_epochs()
-        need(known, "unknown-epoch")
+        known = self.sealing or (self.chain.epochs and self.chain.epochs.copy()) or self.no_epochs(record)
         known.verify(record)
         self.sealing = known
         if record.opens:

@@ -16,6 +16,8 @@ tab=$(printf '\t')
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/keys"
+# What is held at most: FORMAT.md section 14.
+HELD=65536 WITNESSES=65536 SUMMARIES=1048576
 
 usage() { echo "usage: $0 [--identity=KEY] [--root=HASH] [--no-manifest] BUNDLE_DIR..." >&2; exit 2; }
 
@@ -67,7 +69,8 @@ begin() {
   : >"$work/losses" && : >"$work/found" && : >"$work/counts" && : >"$work/holes" && : >"$work/lost" && : >"$work/disposed"
   : >"$work/waiting" && : >"$work/tails" && : >"$work/digests" && : >"$work/left" && : >"$work/numbers"
   gw='' site='' sms='' enrolled='' accepted='' head_seq='' head_ep='' head_link='' closed=1 promised=- number=0 first=0 last=0
-  denied='' receipt_n=0 receipt_link='' roots='' day_last=0 order_last='' command_n=0 branch_last='' manifest=''
+  holes=0 lines_held=0 waits=0 tails=0 branches_held=0 receipts_held=0
+  denied='' receipt_n=0 receipt_link='' roots='' day_last=0 days_held=0 order_last='' command_n=0 branch_last='' manifest=''
 }
 count() { echo "$1" >>"$work/counts"; }
 loss() { echo "$1: $2" >>"$work/losses"; }
@@ -89,13 +92,41 @@ show() {
   return 1
 }
 
-# What of a range A B is in none of the ranges of a file, one `from to` a line.
-rest() {
-  sort -n "$3" | awk -v a="$1" -v b="$2" '
-    $1 > b { next }
-    a < $1 { print a, $1 - 1 }
-    a <= $2 { a = $2 + 1 }
-    END { if (a <= b) print a, b }'
+# Ranges, one `from to` a line: rising, joined where they touch.
+joined() {
+  sort -n "$@" | awk '
+    NR > 1 && $1 + 0 <= b + 1 { if ($2 + 0 > b) b = $2 + 0; next }
+    NR > 1 { printf "%.0f %.0f\n", a, b }
+    { a = $1 + 0; b = $2 + 0 }
+    END { if (NR) printf "%.0f %.0f\n", a, b }'
+}
+
+# Keeps a range in a file. Where HELD of them are kept, one more that touches none is passed over.
+keep() { # FILE FROM TO
+  echo "$2 $3" >>"$1"
+  [ "$(wc -l <"$1")" -gt "$HELD" ] || return 0
+  joined "$1" >"$1.joined"
+  if [ "$(wc -l <"$1.joined")" -gt "$HELD" ]; then sed '$d' "$1" >"$1.joined"; fi
+  mv "$1.joined" "$1"
+}
+
+# Of each row `FROM TO NAME` of a file, what is in none of the ranges of another file, as rows of the same kind.
+rests() {
+  joined "$2" >"$work/joined"
+  awk -v ranges="$work/joined" '
+    BEGIN { while ((getline row <ranges) > 0) { n++; split(row, part, " "); A[n] = part[1] + 0; B[n] = part[2] + 0 } }
+    {
+      a = $1 + 0; b = $2 + 0; low = 1; high = n + 1
+      while (low < high) { middle = int((low + high) / 2); if (B[middle] < a) low = middle + 1; else high = middle }
+      for (; low <= n && A[low] <= b; low++) { if (a < A[low]) printf "%.0f %.0f %s\n", a, A[low] - 1, $3; a = B[low] + 1 }
+      if (a <= b) printf "%.0f %.0f %s\n", a, b, $3
+    }' "$1"
+}
+
+# The same of one range.
+rest() { # FROM TO FILE
+  echo "$1 $2 -" >"$work/asked"
+  rests "$work/asked" "$3" | sed 's/ -$//'
 }
 
 # --- Records ---
@@ -134,6 +165,7 @@ genuine() {
 flush() {
   while read -r at word; do complain records.jws "$at" "$word"; done <"$work/waiting"
   : >"$work/waiting"
+  waits=0
 }
 
 deny() { # excused where the next record is an opening behind the receipt
@@ -171,10 +203,8 @@ place() {
     return
   fi
   if [ "$seq" -gt $((head_seq + 1)) ]; then
-    [ "$(wc -l <"$work/waiting")" -le $((seq - head_seq - 1)) ] || flush
-    echo "$((head_seq + 1)) $((seq - 1)) $number" >>"$work/holes"
-    mv "$work/waiting" "$work/waiting.$number"
-    : >"$work/waiting"
+    [ "$waits" -le $((seq - head_seq - 1)) ] || flush
+    hole
     [ "$ep" -ge $((head_ep + opens)) ] || { why=break-epoch; return 1; }
     behind
     return 0
@@ -193,6 +223,26 @@ place() {
   fi
 }
 
+# Numbers that are missing: a record further on may declare them.
+hole() {
+  if [ "$holes" = "$HELD" ] || [ $((lines_held + waits)) -gt "$HELD" ]; then
+    flush
+    complain records.jws "$number" missing "records $((head_seq + 1)) to $((seq - 1))"
+    return 0
+  fi
+  echo "$((head_seq + 1)) $((seq - 1)) $number" >>"$work/holes"
+  [ "$waits" = 0 ] || mv "$work/waiting" "$work/waiting.$number"
+  : >"$work/waiting"
+  holes=$((holes + 1)) lines_held=$((lines_held + waits)) waits=0
+}
+
+# A line that is refused: numbers that are missing around it may be declared further on.
+wait_for() {
+  if [ "$waits" = "$HELD" ]; then complain records.jws "$number" "$why"; return 0; fi
+  echo "$number $why" >>"$work/waiting"
+  waits=$((waits + 1))
+}
+
 leave() {
   why=tail moved=0
   [ "$tail_seq" != - ] || return 1
@@ -202,7 +252,8 @@ leave() {
   [ "$ep" -gt "$head_ep" ] || return 1
   why=
   if [ "$moved" = 1 ]; then
-    [ "$(wc -l <"$work/tails")" -lt 1000 ] || { why=too-many; return 1; }
+    [ "$tails" -lt "$HELD" ] || { why=too-many; return 1; }
+    tails=$((tails + 1))
     echo "$tail_seq $tail_hash $head_seq $seq $number" >>"$work/tails"
   fi
   proof='no receipt here shows it' known=$work/receipts/$((seq - 1))
@@ -225,14 +276,14 @@ advance() {
     journal.recovered)
       for range in $(printf %s "$lost" | tr ',' ' '); do
         [ "$range" != - ] || continue
-        echo "${range%:*} ${range#*:}" >>"$work/lost"
+        keep "$work/lost" "${range%:*}" "${range#*:}"
         loss lost "records ${range%:*} to ${range#*:}, as record $seq says"
       done
       ;;
     records.disposed)
-      [ "$left_range" = - ] || [ "${left_range% *}" -gt "${left_range#* }" ] || echo "$left_range" >>"$work/left"
+      [ "$left_range" = - ] || [ "${left_range% *}" -gt "${left_range#* }" ] || keep "$work/left" "${left_range% *}" "${left_range#* }"
       if [ "$from" != - ] && [ "$to" != - ] && [ 1 -le "$from" ] && [ "$from" -le "$to" ] && [ "$to" -lt "$seq" ]; then
-        echo "$from $to" >>"$work/disposed"
+        keep "$work/disposed" "$from" "$to"
         loss disposed "records $from to $to ($disposed_why), as record $seq says"
       fi
       ;;
@@ -264,13 +315,13 @@ witness() {
 
 record() {
   number=$((number + 1))
-  if ! fields "$1"; then echo "$number $why" >>"$work/waiting"; return 0; fi
+  if ! fields "$1"; then wait_for; return 0; fi
   if [ -z "$started" ]; then
     if [ "$opens" = 0 ]; then complain records.jws "$number" start; return 0; fi
     started=1
-    [ -n "$gw" ] || { gw=$r_gw site=$r_site; }
+    whose
   fi
-  if ! genuine "$work/main"; then echo "$number $why" >>"$work/waiting"; return 0; fi
+  if ! genuine "$work/main"; then wait_for; return 0; fi
   if place; then placed=1; else placed=0; complain records.jws "$number" "$why"; fi
   advance
   [ "$placed" = 1 ] || return 0
@@ -280,12 +331,14 @@ record() {
 finish_records() {
   deny
   flush
-  while read -r a b at; do
-    rest "$a" "$b" "$work/lost" >"$work/rest"
-    [ -s "$work/rest" ] || continue
-    while read -r line word; do complain records.jws "$line" "$word"; done <"$work/waiting.$at"
-    while read -r c d; do complain records.jws "$at" missing "records $c to $d"; done <"$work/rest"
-  done <"$work/holes"
+  rests "$work/holes" "$work/lost" >"$work/rest"
+  while read -r c d at; do
+    if [ -e "$work/waiting.$at" ]; then
+      while read -r line word; do complain records.jws "$line" "$word"; done <"$work/waiting.$at"
+      rm "$work/waiting.$at"
+    fi
+    complain records.jws "$at" missing "records $c to $d"
+  done <"$work/rest"
   if [ "$first" -gt 1 ]; then
     rest 1 $((first - 1)) "$work/disposed" >"$work/rest"
     while read -r c d; do loss outside "records $c to $d are not in this file"; done <"$work/rest"
@@ -317,7 +370,15 @@ root_file() { # the whole of root.jws; FORMAT.md section 11
   ver=0 body='' signers='' own='' old='' at=0
   while IFS=$tab read -r state signed signature r_body r_sms r_ver keys accept receipt order key; do
     at=$((at + 1))
-    [ "$state" = ok ] || { why=$state; return 1; }
+    case $state in
+      ok) ;;
+      fields:*) # As a line it is whole, and of another version.
+        enough || return 1
+        why=${state#fields:}
+        return 1
+        ;;
+      *) why=$state; return 1 ;;
+    esac
     if [ "$r_body" != "$body" ]; then
       enough || return 1
       [ "$ver" -lt 64 ] || { why=root-too-long; return 1; }
@@ -375,7 +436,7 @@ ROW
 }
 
 receipt() {
-  IFS=$tab read -r state signed signature r_sms r_gw r_n r_prev upto r_head <<ROW
+  IFS=$tab read -r state signed signature r_sms r_gw r_n r_prev upto r_head word <<ROW
 $1
 ROW
   [ "$state" = ok ] || { why=$state; return 1; }
@@ -385,6 +446,7 @@ ROW
   [ -z "$roots" ] || more=$(root_keys receipt)
   # shellcheck disable=SC2086
   signed_by "$signature" "$receipt_key" $more || return 1
+  [ "$word" = - ] || { why=$word; return 1; }
   [ "$r_gw" = "$gw" ] || { why=stranger; return 1; }
   [ "$r_sms" = "$sms" ] || { why=system; return 1; }
   count receipts
@@ -392,7 +454,12 @@ ROW
   [ "$r_n" -le "$receipt_n" ] || receipt_n=$r_n
   receipt_link=$(digest <"$dir/msg")
   known=$r_head
-  [ ! -e "$work/receipts/$upto" ] || known=$(cat "$work/receipts/$upto")
+  if [ -e "$work/receipts/$upto" ]; then
+    known=$(cat "$work/receipts/$upto")
+  else
+    [ "$receipts_held" -lt "$WITNESSES" ] || { why=too-many; return 1; }
+    receipts_held=$((receipts_held + 1))
+  fi
   echo "$r_head" >"$work/receipts/$upto"
   [ "$known" = "$r_head" ] || { why=receipts-differ; return 1; }
   if [ "$r_n" -le "$last_n" ] || { [ "$r_n" = $((last_n + 1)) ] && [ "$r_prev" != "$last_link" ]; }; then
@@ -401,17 +468,23 @@ ROW
   fi
 }
 
+# Without an acceptance the first record says whose records these are.
+whose() { [ -n "$gw" ] || { gw=$r_gw site=$r_site; }; }
+
 day() {
-  fields "$1" && genuine "$work/days" || return 1
+  fields "$1" || return 1
+  whose
+  genuine "$work/days" || return 1
   case $kind in epoch.open | summary.day) ;; *) why=misplaced; return 1 ;; esac
   [ "$seq" -gt "$day_last" ] || { why=backwards; return 1; }
-  day_last=$seq
+  [ "$days_held" -lt "$SUMMARIES" ] || { why=too-many; return 1; }
+  day_last=$seq days_held=$((days_held + 1))
   echo "$link" >"$work/kept/$seq"
   [ "$opens" = 1 ] || count days
 }
 
 order() {
-  IFS=$tab read -r state signed signature what o_sms o_gw ver o_prev o_root <<ROW
+  IFS=$tab read -r state signed signature what o_sms o_gw ver o_prev o_root word <<ROW
 $1
 ROW
   [ -n "$roots" ] || { why=unverifiable; return 1; }
@@ -419,6 +492,7 @@ ROW
   printf %s "$signed" >"$dir/msg"
   # shellcheck disable=SC2046
   signed_by "$signature" $(root_keys order) || return 1
+  [ "$word" = - ] || { why=$word; return 1; }
   [ -z "$gw" ] || [ "$o_gw" = "$gw" ] || { why=stranger; return 1; }
   [ "$o_sms" = "$root_sms" ] || { why=system; return 1; }
   if [ "$what" = command ]; then
@@ -440,14 +514,18 @@ left() {
   fields "$1" || return 1
   if [ "$opens" = 1 ] || [ -e "$work/branch/$ep" ]; then keys=$work/branch; else keys=$work/main; fi
   genuine "$keys" || return 1
+  if [ "$branch_last" != "$((seq - 1)) $prev" ]; then
+    [ "$branches_held" -lt "$HELD" ] || { why=too-many; return 1; }
+    branches_held=$((branches_held + 1))
+    count branches
+  fi
   : >"$work/links/$seq-$link"
-  echo "$seq $seq" >>"$work/numbers"
+  keep "$work/numbers" "$seq" "$seq"
   case $opens$tail_state in
     1rollback | 1reset)
-      if [ "$tail_seq" != - ] && [ $((tail_seq + 1)) -lt "$seq" ]; then echo "$((tail_seq + 1)) $((seq - 1))" >>"$work/numbers"; fi
+      if [ "$tail_seq" != - ] && [ $((tail_seq + 1)) -lt "$seq" ]; then keep "$work/numbers" "$((tail_seq + 1))" "$((seq - 1))"; fi
       ;;
   esac
-  [ "$branch_last" = "$((seq - 1)) $prev" ] || count branches
   branch_last="$seq $link"
 }
 
@@ -477,7 +555,8 @@ settle_branches() {
 
 # --- The bundle: FORMAT.md section 14 ---
 
-rows() { awk -v as="$1" -f "$here/read.awk" "$2"; }
+# No awk need hold a zero byte: outside of escapes it is refused as any other control character is.
+rows() { tr '\000' '\001' <"$2" | awk -v as="$1" -f "$here/read.awk"; }
 
 each() { # FILE READ_AS FUNCTION
   [ -e "$folder/$1" ] || return 0
@@ -533,7 +612,7 @@ bundle() {
   each receipts.jws receipt receipt
   each summaries.jws record day
   if fits sidecar.json; then
-    awk -v as=sidecar -v out="$work/opening" -f "$here/read.awk" "$folder/sidecar.json" >"$work/rows"
+    rows sidecar "$folder/sidecar.json" >"$work/rows"
     while IFS=$tab read -r o_seq o_salt o_text; do
       case $o_seq in '!'*) complain sidecar.json '' "${o_seq#!}"; continue ;; esac
       { decode "$o_salt"; decode "$o_text"; } | digest >"$work/pii/$o_seq"

@@ -2,7 +2,7 @@
 
 use super::{BundleCheck, Kept, Part};
 use crate::acceptance::Acceptance;
-use crate::chain::{ChainCheck, Contradiction, Epochs, LISTED_MAX, Parsed, WITNESSES_MAX, verify};
+use crate::chain::{ChainCheck, Contradiction, Epochs, HELD_MAX, Parsed, SUMMARIES_MAX, verify};
 use crate::command::Command;
 use crate::encode::{Link, Name, Token};
 use crate::enrolment::Request;
@@ -133,15 +133,16 @@ impl BundleCheck {
             let last = self.held.last().map_or(0, |(last, _)| *last);
             return Err(Contradiction::Backwards { found: seq, last });
         }
-        if self.held.len() == WITNESSES_MAX {
-            return Err(Contradiction::TooMany { file, limit: WITNESSES_MAX });
+        if self.held.len() == SUMMARIES_MAX {
+            return Err(Contradiction::TooMany { file, limit: SUMMARIES_MAX });
         }
         self.held.push((seq, record.link));
         Ok(())
     }
 
     pub(super) fn sidecar(&mut self, bytes: &[u8]) {
-        let read = text(bytes).and_then(personal::read_sidecar);
+        let refused = |_| Refusal::Field { field: "openings", expected: "JSON in UTF-8" };
+        let read = std::str::from_utf8(bytes).map_err(refused).and_then(personal::read_sidecar);
         match read {
             Ok(openings) => {
                 for (seq, opening) in openings {
@@ -199,13 +200,13 @@ impl BundleCheck {
     /// A record of a branch: under an epoch of the branch, or else of the records.
     pub(super) fn branch(&mut self, line: &[u8]) -> Result<(), Contradiction> {
         let record = Parsed::read_bytes(line)?;
-        let main = self.epochs(&record.gw, &record.site);
         let own = self.branches.epochs.take().or_else(|| self.own_epochs(&record.gw, &record.site));
         let Some(mut own) = own else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
         let result = match admitted(&record, &mut own) {
-            Err(Refusal::UnknownEpoch { .. }) if main.is_some() => {
-                main.as_ref().map_or(Ok(()), |main| verify(&record, main).map(drop))
-            }
+            Err(Refusal::UnknownEpoch { ep }) => match self.chain.as_ref().and_then(ChainCheck::epochs) {
+                Some(main) => verify(&record, main).map(drop),
+                None => Err(Refusal::UnknownEpoch { ep }),
+            },
             result => result,
         };
         self.branches.epochs = Some(own);
@@ -213,11 +214,11 @@ impl BundleCheck {
         let (seq, link) = (record.seq, record.link);
         let branches = &mut self.branches;
         let follows = branches.last.is_some_and(|(last, before)| seq == last + 1 && record.prev == before);
-        let room = branches.kept.len() < LISTED_MAX;
+        let room = branches.kept.len() < HELD_MAX;
         match branches.kept.last_mut() {
             Some(kept) if follows => kept.to = seq,
             _ if room => branches.kept.push(Kept { from: seq, to: seq }),
-            _ => return Err(Contradiction::TooMany { file: Part::Branches.file(), limit: LISTED_MAX }),
+            _ => return Err(Contradiction::TooMany { file: Part::Branches.file(), limit: HELD_MAX }),
         }
         branches.last = Some((seq, link));
         if let Some(chain) = &mut self.chain {

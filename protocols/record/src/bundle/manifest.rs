@@ -133,31 +133,28 @@ impl BundleCheck {
     /// A line of the manifest: the opening of its epoch, or the record itself.
     pub(super) fn manifest_line(&mut self, line: &[u8]) -> Result<(), Contradiction> {
         let record = Parsed::read_bytes(line)?;
-        let (seq, file) = (record.seq, Part::Manifest.file());
-        let misplaced = Contradiction::Misplaced { file, seq, kind: record.kind.as_str() };
-        let epochs = self.epochs(&record.gw, &record.site);
+        // Taken once: there may be many keys, and many lines that are no manifest.
+        let epochs = self.sealing.take().or_else(|| self.epochs(&record.gw, &record.site));
         let Some(mut epochs) = epochs else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
-        if record.kind == Kind::EpochOpen {
-            let opened = verify(&record, &epochs)?;
-            if let Some(opened) = opened {
-                epochs.admit(&opened)?;
-            }
-            self.sealing = Some(epochs);
-            return Ok(());
+        let result = self.exported(&record, &mut epochs);
+        self.sealing = Some(epochs);
+        result
+    }
+
+    fn exported(&mut self, record: &Parsed<'_>, epochs: &mut Epochs) -> Result<(), Contradiction> {
+        if let Some(opened) = verify(record, epochs)? {
+            return Ok(epochs.admit(&opened)?);
         }
-        verify(&record, &epochs)?;
         if record.kind != Kind::RecordsExported || self.manifest.is_some() {
-            return Err(misplaced);
+            let (seq, file) = (record.seq, Part::Manifest.file());
+            return Err(Contradiction::Misplaced { file, seq, kind: record.kind.as_str() });
         }
-        self.manifest = Some(Manifest::read(&record)?);
+        self.manifest = Some(Manifest::read(record)?);
         Ok(())
     }
 
     /// The keys of the records, or none of them, for the same gateway.
-    pub(super) fn epochs(&self, gw: &Name, site: &Name) -> Option<Epochs> {
-        if let Some(epochs) = &self.sealing {
-            return Some(epochs.clone());
-        }
+    fn epochs(&self, gw: &Name, site: &Name) -> Option<Epochs> {
         if let Some(epochs) = self.chain.as_ref().and_then(|chain| chain.epochs()) {
             return Some(epochs.clone());
         }

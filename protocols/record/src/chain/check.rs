@@ -23,9 +23,14 @@ use tails::Tails;
 
 /// Losses and contradictions that are listed; more are only counted.
 pub const LISTED_MAX: usize = 1000;
-/// Receipts, and records kept outside, that a walk is held to: forty bytes of each are kept. An export with more
-/// leaves out all but the newest of each day.
+/// Receipts that a walk is held to: forty bytes of each are kept. An export with more leaves out all but the newest of
+/// each day.
 pub const WITNESSES_MAX: usize = 65_536;
+/// Records of `summaries.jws` that a walk is held to, 40 MiB: a hundred pieces of equipment on every day of 28 years.
+pub const SUMMARIES_MAX: usize = 1 << 20;
+/// Holes, refused lines in them, ranges of one kind that records declare, and branches, that are held: some MiB of each,
+/// and more than a journal that works leaves in all its life.
+pub const HELD_MAX: usize = 65_536;
 
 /// A contradiction, and the line that showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +95,7 @@ impl Summary {
     }
 }
 
-/// Walks the lines of one gateway. Memory does not grow with the file.
+/// Walks the lines of one gateway. Memory does not grow with the file, but for a key of about 250 bytes for each epoch.
 #[derive(Debug)]
 pub struct ChainCheck {
     identity: PublicKey,
@@ -99,7 +104,8 @@ pub struct ChainCheck {
     closed: Option<Closed>,
     accepted: Option<(Acceptance, Link)>,
     receipts: BTreeMap<u64, (u64, Link)>,
-    kept: BTreeMap<u64, Link>,
+    /// Rising.
+    kept: Vec<(u64, Link)>,
     commitments: BTreeMap<u64, [u8; 32]>,
     lines: u64,
     waiting: Waiting,
@@ -121,7 +127,7 @@ impl ChainCheck {
             closed: None,
             accepted: None,
             receipts: BTreeMap::new(),
-            kept: BTreeMap::new(),
+            kept: Vec::new(),
             commitments: BTreeMap::new(),
             lines: 0,
             waiting: Waiting::default(),
@@ -157,11 +163,10 @@ impl ChainCheck {
         }
     }
 
-    /// Holds a record to a copy of it that was verified elsewhere. Before the first line; at most [`WITNESSES_MAX`].
-    pub(crate) fn expect_kept(&mut self, seq: u64, link: Link) {
-        if self.kept.len() < WITNESSES_MAX {
-            self.kept.insert(seq, link);
-        }
+    /// Holds records to copies of them that were verified elsewhere, numbers rising. Before the first line; at most
+    /// [`SUMMARIES_MAX`], for which the caller sees.
+    pub(crate) fn expect_kept(&mut self, kept: Vec<(u64, Link)>) {
+        self.kept = kept;
     }
 
     /// Holds a record to the commitment of what is disclosed for it. Before the first line.
@@ -374,8 +379,10 @@ impl ChainCheck {
         if seq == 1 && self.accepted.as_ref().is_some_and(|(_, link)| *link != record.prev) {
             return Err(Contradiction::Acceptance);
         }
-        if self.kept.get(&seq).is_some_and(|link| *link != record.link) {
-            return Err(Contradiction::Summary { seq });
+        if let Ok(at) = self.kept.binary_search_by_key(&seq, |(kept, _)| *kept) {
+            if self.kept[at].1 != record.link {
+                return Err(Contradiction::Summary { seq });
+            }
         }
         self.summary.committed += u64::from(record.personal.is_some());
         if let Some(commitment) = self.commitments.remove(&seq) {

@@ -1,7 +1,7 @@
 //! What is held until the end of a file: refused lines where numbers are missing, holes, and what declares them.
 
 use super::ranges::Ranges;
-use super::{Contradiction, LISTED_MAX, Summary};
+use super::{Contradiction, HELD_MAX, LISTED_MAX, Summary};
 
 /// Refused lines since the last genuine record.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn push(&mut self, line: u64, what: Contradiction, summary: &mut Summary) {
-        if self.lines.len() < LISTED_MAX {
+        if self.lines.len() < HELD_MAX {
             self.lines.push((line, what));
         } else if summary.found.len() < LISTED_MAX {
             summary.contradiction(Some(line), what);
@@ -59,11 +59,12 @@ pub(super) struct Holes {
 impl Holes {
     /// A hole before the genuine record on this line.
     pub(super) fn push(&mut self, from: u64, to: u64, line: u64, mut refused: Waiting, summary: &mut Summary) {
-        self.held += refused.lines.len();
-        if self.holes.len() >= LISTED_MAX || self.held > LISTED_MAX {
+        let held = self.held + refused.lines.len();
+        if self.holes.len() == HELD_MAX || held > HELD_MAX {
             refused.flush(summary);
             return summary.contradiction(Some(line), Contradiction::Missing { from, to });
         }
+        self.held = held;
         self.holes.push(Hole { from, to, line, refused });
     }
 

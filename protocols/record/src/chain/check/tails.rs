@@ -2,7 +2,7 @@
 //! before it in the file, it must stand among the records of branches, with all that was written up to it.
 
 use super::super::{Contradiction, Found, Parsed, TailState};
-use super::LISTED_MAX;
+use super::HELD_MAX;
 use super::ranges::Ranges;
 use crate::encode::Link;
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Tails {
     named: BTreeMap<(u64, Link), Vec<Opened>>,
+    /// How many openings those are.
+    openings: usize,
     /// Numbers that are in branches, or that a branch says to be with the central system.
     numbers: Ranges,
     /// There is a file of branches.
@@ -29,9 +31,10 @@ struct Opened {
 impl Tails {
     /// An opening names the last record of a branch.
     pub(super) fn name(&mut self, tail: Found, seq: u64, before: u64, line: u64) -> Result<(), Contradiction> {
-        if self.named.values().map(Vec::len).sum::<usize>() >= LISTED_MAX {
-            return Err(Contradiction::TooMany { file: "records.jws", limit: LISTED_MAX });
+        if self.openings == HELD_MAX {
+            return Err(Contradiction::TooMany { file: "records.jws", limit: HELD_MAX });
         }
+        self.openings += 1;
         let opened = Opened { line, seq, before, met: false };
         self.named.entry((tail.seq, tail.link)).or_default().push(opened);
         Ok(())
@@ -58,17 +61,13 @@ impl Tails {
     /// the opening, one on the way to it that was neither declared as lost nor as disposed of. Without a file of
     /// branches only the latter are judged.
     pub(super) fn missing(&mut self, lost: &Ranges, left: &Ranges) -> Vec<(u64, u64)> {
-        let mut missing = Vec::new();
+        let (mut missing, known) = (Vec::new(), Ranges::all([&self.numbers, lost, left]));
         for ((tail, _), openings) in std::mem::take(&mut self.named) {
-            let disposed = left.rest(tail, tail).is_empty();
+            let disposed = left.cover(tail, tail);
             for opened in openings {
                 let gap = opened.before + 1 < opened.seq;
                 let there = opened.met || disposed || !(gap || self.there);
-                let mut rest = vec![(opened.before + 1, tail)];
-                for ranges in [&self.numbers, lost, left] {
-                    rest = rest.into_iter().flat_map(|(from, to)| ranges.rest(from, to)).collect();
-                }
-                if !there || gap && !rest.is_empty() {
+                if !there || gap && !known.cover(opened.before + 1, tail) {
                     missing.push((opened.line, opened.seq));
                 }
             }

@@ -1,0 +1,182 @@
+//! Every kind of change to every line of every file of a bundle, without the manifest, which would show each of them:
+//! what a verifier says is the same word, whoever wrote it.
+
+use crate::bundle::{node, ran, vectors, verifier};
+use crate::programs::{python, told};
+use picket::evidence::check;
+use picket_record::bundle::{Seal, Trust};
+use picket_record::keys::PublicKey;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const FILES: [&str; 8] = [
+    "root.jws",
+    "enrol.jws",
+    "receipts.jws",
+    "summaries.jws",
+    "sidecar.json",
+    "orders.jws",
+    "records.jws",
+    "branches.jws",
+];
+/// Bits of each line that are turned round, over its whole length.
+const FLIPS: usize = 12;
+const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+type Lines = Vec<Vec<u8>>;
+/// `file:word` of what contradicts, and whether all is well.
+type Said = (BTreeSet<String>, bool);
+
+/// Names of changes to a line, and the lines after each.
+fn changes(good: &Lines, at: usize) -> Vec<(String, Lines)> {
+    let changed = |name: &str, change: &dyn Fn(&mut Lines)| {
+        let mut lines = good.clone();
+        change(&mut lines);
+        (name.to_owned(), lines)
+    };
+    let mut all = vec![
+        changed("dropped", &|lines| drop(lines.remove(at))),
+        changed("repeated", &|lines| lines.insert(at, good[at].clone())),
+        changed("truncated", &|lines| lines[at].truncate(good[at].len() - 1)),
+        changed("ended-with-a-blank", &|lines| lines[at].push(b' ')),
+        changed("ended-with-a-return", &|lines| lines[at].push(b'\r')),
+        changed("with-a-zero", &|lines| {
+            let middle = lines[at].len() / 2;
+            lines[at][middle] = 0;
+        }),
+    ];
+    if at + 1 < good.len() {
+        all.push(changed("swapped", &|lines| lines.swap(at, at + 1)));
+    }
+    let parts: Vec<&[u8]> = good[at].split(|byte| *byte == b'.').collect();
+    for part in (0..3).filter(|_| parts.len() == 3) {
+        let with = |text: Vec<u8>| {
+            let mut parts: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
+            parts[part] = text;
+            parts.join(&b'.')
+        };
+        let mut other = parts[part].to_vec();
+        let last = other.last_mut().expect("no part is empty");
+        let place = ALPHABET.iter().position(|byte| byte == last).expect("base64url");
+        *last = ALPHABET[place ^ 1];
+        all.push(changed(&format!("re-encoded-{part}"), &|lines| lines[at] = with(other.clone())));
+        all.push(changed(&format!("padded-{part}"), &|lines| lines[at] = with([parts[part], b"="].concat())));
+    }
+    for flip in 0..FLIPS {
+        all.push(changed(&format!("flipped-{flip}"), &|lines| {
+            let byte = lines[at].len() * (flip + 1) / (FLIPS + 1);
+            lines[at][byte] ^= 1 << (flip % 7);
+            // A line feed would make two lines of it.
+            lines[at][byte] ^= u8::from(lines[at][byte] == b'\n') << 5;
+        }));
+    }
+    all
+}
+
+/// The frozen bundle, unsealed, once for each change.
+fn made(folder: &Path) -> Vec<PathBuf> {
+    let bundle = vectors().join("bundle");
+    let read = |file: &str| -> Lines {
+        let bytes = fs::read(bundle.join(file)).expect("a file of the bundle");
+        bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line[..line.len() - 1].to_vec()).collect()
+    };
+    let mut made = Vec::new();
+    for changed in FILES {
+        let good = read(changed);
+        for at in 0..good.len() {
+            for (change, lines) in changes(&good, at) {
+                let copy = folder.join(format!("{changed}-{}-{change}", at + 1));
+                fs::create_dir(&copy).expect("made");
+                for file in FILES.iter().filter(|file| **file != changed) {
+                    fs::hard_link(bundle.join(file), copy.join(file))
+                        .or_else(|_| fs::copy(bundle.join(file), copy.join(file)).map(drop))
+                        .expect("there");
+                }
+                let text: Vec<u8> = lines.iter().flat_map(|line| [line, b"\n".as_slice()].concat()).collect();
+                fs::write(copy.join(changed), text).expect("written");
+                made.push(copy);
+            }
+        }
+    }
+    made
+}
+
+fn identity() -> String {
+    let keys = fs::read_to_string(vectors().join("keys.tsv")).expect("the keys");
+    keys.lines().next().and_then(|row| row.split('\t').nth(2)).expect("the identity").to_owned()
+}
+
+fn said_by_the_product(bundle: &Path) -> Said {
+    let identity = Some(PublicKey::parse(&identity()).expect("a key"));
+    let verdict = check::bundle(bundle, Trust { identity, root: None }, Seal::Waived, &mut |_| ()).expect("readable");
+    let words = verdict.found.iter().map(|finding| format!("{}:{}", finding.part.file(), finding.what.reason()));
+    (words.collect(), verdict.is_verified())
+}
+
+fn said_by(mut command: Command, bundles: &[PathBuf]) -> Vec<Said> {
+    let output = ran(command.arg("--no-manifest").arg(format!("--identity={}", identity())).args(bundles));
+    let told = told(&output);
+    let word = |line: &str| {
+        let mut parts = line.strip_prefix("contradiction: ")?.split(": ");
+        let file = parts.next()?.split(' ').next()?.to_owned();
+        Some(format!("{file}:{}", parts.next()?))
+    };
+    let verdict = |part: &str| (part.lines().filter_map(word).collect(), part.contains("verdict: verified"));
+    let said: Vec<Said> = told.split("== ").skip(1).map(verdict).collect();
+    assert_eq!(said.len(), bundles.len(), "{command:?}: {told}");
+    said
+}
+
+/// Everybody says the same of every bundle.
+fn agree(bundles: &[PathBuf], commands: Vec<(&str, Command)>) {
+    let ours: Vec<Said> = bundles.iter().map(|bundle| said_by_the_product(bundle)).collect();
+    let mut parted = Vec::new();
+    for (name, command) in commands {
+        for ((bundle, ours), theirs) in bundles.iter().zip(&ours).zip(said_by(command, bundles)) {
+            if *ours != theirs {
+                parted.push(format!("{}: picket {ours:?}, {name} {theirs:?}", bundle.display()));
+            }
+        }
+    }
+    assert!(parted.is_empty(), "{} of {}:\n{}", parted.len(), bundles.len(), parted.join("\n"));
+    let refused = ours.iter().filter(|(_, verified)| !verified).count();
+    println!("{} changes, {refused} refused, by the same words", bundles.len());
+    assert!(refused * 10 > bundles.len() * 9, "{refused} of {}", bundles.len());
+}
+
+fn with_python() -> Command {
+    let mut command = Command::new(python());
+    command.arg(verifier("verify.py"));
+    command
+}
+
+fn with_node() -> Command {
+    let mut command = node();
+    command.arg(verifier("verify.mjs"));
+    command
+}
+
+fn with_openssl() -> Command {
+    let mut command = Command::new("sh");
+    command.arg(verifier("verify.sh"));
+    command
+}
+
+#[test]
+fn every_change_to_every_line_has_one_word_in_every_verifier_without_a_manifest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bundles = made(folder.path());
+    agree(&bundles, vec![("verify.py", with_python()), ("verify.mjs", with_node())]);
+    // The shell starts a program for each signature: a sample here, all of them in the long tier.
+    let few: Vec<PathBuf> = bundles.iter().step_by(97).cloned().collect();
+    agree(&few, vec![("verify.sh", with_openssl())]);
+}
+
+#[test]
+#[ignore = "half an hour: tests/run verifiers-long"]
+fn every_change_to_every_line_has_one_word_in_the_shell_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    agree(&made(folder.path()), vec![("verify.sh", with_openssl())]);
+}

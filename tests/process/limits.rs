@@ -1,0 +1,167 @@
+//! What a verifier holds at most: an honest bundle of years is verified by everybody, and one past a limit is refused by
+//! everybody with the same word.
+
+use crate::bundle::{Verifiers, node, ran, verifier};
+use crate::large::Life;
+use crate::programs::{product, python, told};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// `HELD_MAX` and `SUMMARIES_MAX` of FORMAT.md.
+const HELD: u64 = 65_536;
+const SUMMARIES: u64 = 1_048_576;
+/// The same in copies of the verifiers that share no code with the product: theirs are a constant each, and real sizes
+/// take them minutes.
+const FEW: u64 = 4;
+/// Address space that `picket verify` gets, with its threads and libraries: fixed, whatever the bundle holds.
+const MEMORY_KIB: u64 = 256 << 10;
+
+/// Kind of bundle, its maker, and what stands in a verdict on one past the limit.
+type Case = (&'static str, fn(u64) -> Life, &'static [&'static str]);
+
+const CASES: [Case; 4] = [
+    ("holes", |n| Life::new().holes(n).declared(), &["records.jws:missing"]),
+    ("ranges", |n| Life::new().declared_apart(n), &["records.jws:missing"]),
+    ("damaged", |n| Life::new().damaged(n).declared(), &["records.jws:not-three-parts"]),
+    ("branches", |n| Life::new().branches(n), &["records.jws:too-many", "branches.jws:too-many"]),
+];
+const DAYS: Case = ("days", |n| Life::new().days(n), &["summaries.jws:too-many"]);
+
+fn made(folder: &Path, case: &Case, n: u64) -> PathBuf {
+    let bundle = folder.join(format!("{}-{n}", case.0));
+    case.1(n).write(&bundle);
+    bundle
+}
+
+fn verifiers() -> Verifiers {
+    Verifiers { identity: Life::identity() }
+}
+
+/// `picket verify` within [`MEMORY_KIB`].
+fn bounded(bundle: &Path) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -v {MEMORY_KIB} && exec \"$@\""), "sh"]).arg(&product().picket);
+    ran(command.arg("verify").arg(bundle).arg(format!("--identity={}", Life::identity())))
+}
+
+/// The verdict of `picket verify` at a limit and one past it.
+fn held_by_the_product(folder: &Path, case: &Case, limit: u64) {
+    for (n, words) in [(limit, &[][..]), (limit + 1, case.2)] {
+        let bundle = made(folder, case, n);
+        let output = bounded(&bundle);
+        let said = told(&output);
+        assert_eq!(output.status.code(), Some(i32::from(!words.is_empty())), "{} {n}: {said}", case.0);
+        for word in words {
+            let (file, word) = word.split_once(':').expect("a file and a word");
+            let shown = |line: &str| line.contains(file) && line.contains(&format!("[{word}]"));
+            assert!(said.lines().any(shown), "{} {n}: {said}", case.0);
+        }
+        // Hundreds of MiB: not more than one of them at a time.
+        fs::remove_dir_all(&bundle).expect("removed");
+    }
+}
+
+/// File and word of each contradiction that a verifier tells, bundle by bundle.
+fn contradictions(said: &str) -> Vec<Vec<String>> {
+    let word = |line: &str| {
+        let mut parts = line.strip_prefix("contradiction: ")?.split(": ");
+        let file = parts.next()?.split(' ').next()?.to_owned();
+        Some(format!("{file}:{}", parts.next()?))
+    };
+    said.split("== ").skip(1).map(|part| part.lines().filter_map(word).collect()).collect()
+}
+
+/// A copy of every verifier that holds [`FEW`]. That each names its limits in this one place is part of the test.
+fn small(folder: &Path) -> PathBuf {
+    let copies = folder.join("verifiers");
+    fs::create_dir(&copies).expect("made");
+    for entry in fs::read_dir(verifier("")).expect("a folder") {
+        let file = entry.expect("an entry").path();
+        if file.is_file() {
+            fs::copy(&file, copies.join(file.file_name().expect("a name"))).expect("copied");
+        }
+    }
+    let limits = [
+        ("verify.py", "= 1000, 16 << 20, 65536, 65536, 1048576, 300", "= 1000, 16 << 20, 65536, 4, 4, 300"),
+        ("verify.mjs", "HELD = 65536, SUMMARIES = 1048576;", "HELD = 4, SUMMARIES = 4;"),
+        ("verify.sh", "HELD=65536 WITNESSES=65536 SUMMARIES=1048576", "HELD=4 WITNESSES=65536 SUMMARIES=4"),
+    ];
+    for (name, real, few) in limits {
+        let text = fs::read_to_string(copies.join(name)).expect("readable");
+        assert_eq!(text.matches(real).count(), 1, "{name} says its limits in one place, as {real:?}");
+        fs::write(copies.join(name), text.replace(real, few)).expect("written");
+    }
+    copies
+}
+
+#[test]
+fn a_bundle_with_thousands_of_holes_and_branches_and_the_days_of_years_is_verified_by_everybody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = folder.path().join("large");
+    Life::new().days(66_000).holes(1_100).declared().branches(1_100).write(&large);
+    // The shell starts a program for each signature, and each branch has a key that it checks with arithmetic of its own.
+    let few = folder.path().join("few");
+    Life::new().days(40).holes(40).declared().branches(3).write(&few);
+    let one = [large.clone()];
+    let verifiers = verifiers();
+    for output in [bounded(&large), verifiers.python(&one), verifiers.node(&one), verifiers.openssl(&[few])] {
+        assert!(output.status.success(), "{}", told(&output));
+    }
+}
+
+#[test]
+fn the_product_holds_as_many_as_the_format_says_and_refuses_one_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for case in &CASES[..3] {
+        held_by_the_product(folder.path(), case, HELD);
+    }
+}
+
+#[test]
+fn every_other_verifier_refuses_one_past_each_of_its_limits_with_the_same_word() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copies = small(folder.path());
+    let (mut bundles, mut expected) = (Vec::new(), Vec::new());
+    for case in CASES.iter().chain([&DAYS]) {
+        for (n, words) in [(FEW, &[][..]), (FEW + 1, case.2)] {
+            bundles.push(made(folder.path(), case, n));
+            expected.push(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        }
+    }
+    let identity = format!("--identity={}", Life::identity());
+    for (mut command, name) in
+        [(Command::new(python()), "verify.py"), (node(), "verify.mjs"), (Command::new("sh"), "verify.sh")]
+    {
+        let output = ran(command.arg(copies.join(name)).arg(&identity).args(&bundles));
+        let said = told(&output);
+        assert_eq!(contradictions(&said), expected, "{name}: {said}");
+        let refused = expected.iter().filter(|words| !words.is_empty()).count();
+        assert_eq!(said.matches("verdict: refused").count(), refused, "{name}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "minutes and a gigabyte: tests/run verifiers-long"]
+fn the_largest_bundles_are_held_by_the_product_within_fixed_memory_and_one_more_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    held_by_the_product(folder.path(), &CASES[3], HELD);
+    held_by_the_product(folder.path(), &DAYS, SUMMARIES);
+}
+
+#[test]
+#[ignore = "minutes: tests/run verifiers-long"]
+fn python_and_node_hold_as_many_as_the_format_says_and_refuse_one_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut bundles, mut expected) = (Vec::new(), Vec::new());
+    for case in &CASES {
+        for (n, words) in [(HELD, &[][..]), (HELD + 1, case.2)] {
+            bundles.push(made(folder.path(), case, n));
+            expected.push(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        }
+    }
+    let verifiers = verifiers();
+    for output in [verifiers.python(&bundles), verifiers.node(&bundles)] {
+        assert_eq!(contradictions(&told(&output)), expected);
+    }
+}
