@@ -189,6 +189,13 @@ impl Custody {
     /// Finishes what a renewal of the root documents left that was killed: every key under its own name, the one before
     /// beside it, and the public half of the acceptance key beside that.
     pub fn settle(&self) -> Result<(), CustodyError> {
+        self.settle_keys()?;
+        self.publish()
+    }
+
+    /// The keys alone. Goes by what is there for the version in force, and not by the keys under their own names: one that
+    /// is lost or of another version is what a renewal replaces.
+    pub(crate) fn settle_keys(&self) -> Result<(), CustodyError> {
         if let Some((_, roots)) = self.roots()? {
             let root = roots.in_force();
             for signer in &SIGNERS {
@@ -202,6 +209,11 @@ impl Custody {
                 moved.map_err(|source| CustodyError::Io { path, source })?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes the public half of the acceptance key where it is not what it must be.
+    pub(crate) fn publish(&self) -> Result<(), CustodyError> {
         let (public, path) = (self.accept_pub()?.text(), self.path(ACCEPT_PUB));
         match read(&path) {
             Ok(text) if text == public => Ok(()),

@@ -98,7 +98,7 @@ impl Custody {
             let source = std::io::ErrorKind::NotFound.into();
             CustodyError::Io { path: self.path(ROOT), source }
         })?;
-        self.settle()?;
+        self.settle_keys()?;
         let before = roots.in_force();
         let signers = signers(keys, before)?;
         let mut root = Root { ver: before.ver + 1, ts_ms: now_ms, ..before.clone() };
@@ -138,7 +138,11 @@ impl Custody {
             write_new(&self.path(&numbered(file, root.ver)), &base64url(seed))?;
         }
         replace(&self.path(ROOT), &next)?;
-        self.settle()?;
+        self.settle_keys()?;
+        // Another key may be renewed while the one for acceptances is lost.
+        if renewal.accept {
+            self.publish()?;
+        }
         Ok(Renewed { ver: root.ver, root_key })
     }
 
@@ -334,14 +338,35 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_the_root_document_does_not_name_is_refused_with_what_to_do() {
-        let (_home, custody) = made();
-        let mut files = files(&custody);
-        let order = files["order.key"].clone();
-        files.insert("receipt.key".into(), order);
-        put(&custody, &files);
-        let told = custody.receipt_key().unwrap_err().to_string();
-        assert!(told.contains("receipt.key is not the key") && told.contains("root renew --receipt"), "{told}");
+    fn a_key_that_is_lost_or_foreign_is_refused_with_a_renewal_that_helps() {
+        for signer in &SIGNERS {
+            for foreign in [Some("root-3.key"), None] {
+                let (_home, custody) = made();
+                let keys = [custody.path("root-1.key"), custody.path("root-2.key")];
+                let mut left = files(&custody);
+                match foreign.map(|other| left[other].clone()) {
+                    Some(other) => left.insert(signer.file.into(), other),
+                    None => left.remove(signer.file),
+                };
+                put(&custody, &left);
+                let every = || [custody.receipt_key().err(), custody.accept_key().err(), custody.order_key().err()];
+                let told = every().into_iter().flatten().map(|fault| fault.to_string()).collect::<String>();
+                assert!(told.contains(&format!("{} is not the key", signer.file)), "{told}");
+                let flag = told.split_whitespace().find_map(|word| word.strip_prefix("--")).unwrap();
+                // A renewal of something else is not stopped by it.
+                custody.renew_root(&keys, Renewal::default(), 4).unwrap();
+                let renewal = Renewal {
+                    order: flag == "order",
+                    receipt: flag == "receipt",
+                    accept: flag == "accept",
+                    root: false,
+                };
+                custody.renew_root(&keys, renewal, 5).unwrap();
+                assert!(every().iter().all(Option::is_none), "{told}");
+                assert_eq!(files(&custody)["accept.pub"].trim(), custody.accept_pub().unwrap().text());
+                custody.settle().unwrap();
+            }
+        }
     }
 
     #[test]
