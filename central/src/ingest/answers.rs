@@ -68,12 +68,14 @@ impl Down {
         self.newest
     }
 
-    /// What is newest in the store; what is new there is sent without waiting.
-    pub(super) fn heed(&mut self, newest: Option<(u64, Link)>, commanded: u64) {
-        if newest != self.newest || commanded != self.commanded {
+    /// What is newest in the store; what is new there is sent without waiting. Whether anything is.
+    pub(super) fn heed(&mut self, newest: Option<(u64, Link)>, commanded: u64) -> bool {
+        let is_new = newest != self.newest || commanded != self.commanded;
+        if is_new {
             (self.newest, self.commanded) = (newest, commanded);
             self.begin_again();
         }
+        is_new
     }
 
     /// The gateway asks for its last receipt: its link is new, and what was sent before may be lost.

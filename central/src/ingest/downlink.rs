@@ -37,18 +37,18 @@ impl Ingest {
         self
     }
 
-    /// Another process wrote: what is newest is read again.
+    /// Another process wrote: what is newest is read again, and thousands of lines about drills only where that is new.
     pub(super) fn heed_orders(&mut self) -> Result<(), StoreError> {
         let mut rotten = Vec::new();
         for (gw, gateway) in &mut self.gateways {
             let read = self.store.read("reading what was ordered", |db| {
-                Ok((store::newest_mark(db, gw)?, store::last_command(db, gw)?, super::drills::ordered(db, gw)?))
+                if gateway.down.heed(store::newest_mark(db, gw)?, store::last_command(db, gw)?) {
+                    gateway.drills = super::drills::ordered(db, gw)?;
+                }
+                Ok(())
             });
             match read {
-                Ok((newest, commanded, drills)) => {
-                    gateway.down.heed(newest, commanded);
-                    gateway.drills = drills;
-                }
+                Ok(()) => {}
                 Err(fault) if fault.is_rot() => rotten.push((gw.clone(), fault)),
                 Err(fault) => return Err(fault),
             }

@@ -167,7 +167,6 @@ impl Gateway {
         self.forked = store::is_forked(db, &gw)?;
         self.left = store::last_rollback(db, &gw)?;
         self.life = store::life(db, &gw)?;
-        self.drills = super::drills::ordered(db, &gw)?;
         self.down = Down::recover(&store::answers(db, &gw)?);
         for row in store::ahead_openings(db, &gw)? {
             match row.record(&gw) {

@@ -86,6 +86,27 @@ fn records_of_a_drill_that_was_ordered_are_no_finding_and_any_other_is_one_and_l
 }
 
 #[test]
+fn what_was_ordered_of_drills_is_read_again_only_where_something_was_ordered_since() {
+    let mut scene = Scene::new();
+    scene.send([1], 0);
+    let auth = ordered(&scene);
+    scene.ingest.downlinks(at(1_000)).unwrap();
+    // Whoever reads these again knows of no drill. Written by another process, as a revocation or an acceptance is.
+    let db = rusqlite::Connection::open(scene.path()).unwrap();
+    db.execute_batch("UPDATE ordered SET line='x'; UPDATE commanded SET line='x'").unwrap();
+    scene.ingest.downlinks(at(2_000)).unwrap();
+    scene.seal(&drilled("ordered", auth, "DOOR-1", 1_000));
+    assert_eq!(scene.send([2], 3_000).stored, 1);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM unordered_drill"), 0, "nothing new was ordered");
+    let command = Commanded { n: 2, line: "y".into(), made_ms: at(0).wall_ms };
+    Store::open(&scene.path()).unwrap().command(&name(GW), &command, "Ines").unwrap();
+    scene.ingest.downlinks(at(4_000)).unwrap();
+    scene.seal(&drilled("ordered-too", auth, "DOOR-1", 2_000));
+    assert_eq!(scene.send([3], 5_000).stored, 1);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM unordered_drill"), 1, "something was");
+}
+
+#[test]
 fn orders_receipts_and_the_drill_that_runs_are_told_of_a_gateway() {
     let mut scene = Scene::new();
     let auth = ordered(&scene);
