@@ -54,7 +54,8 @@ impl<'a> Turn<'a> {
         if self.tally.stored > 0 {
             store::withdraw_passed(self.db, &self.gateway.accepted.gw, self.gateway.head.seq)?;
         }
-        if let Some(life) = self.gateway.life.filter(|_| self.tally.stored + self.tally.ahead > 0) {
+        let lives = self.tally.stored + self.tally.ahead + self.tally.passed > 0;
+        if let Some(life) = self.gateway.life.filter(|_| lives) {
             store::save_life(self.db, &self.gateway.accepted.gw, &life)?;
         }
         Ok(self.tally)

@@ -2,7 +2,8 @@
 
 use crate::scene::*;
 use picket_central::check::Desk;
-use picket_central::ingest::Ingest;
+use picket_central::ingest::{Ingest, Tally};
+use picket_central::status;
 use picket_central::store::{Accepted, Store};
 use picket_central::turns::Parcel;
 use picket_central::work::Intake;
@@ -108,6 +109,21 @@ fn an_alarm_that_was_shown_and_not_kept_is_taken_back_when_its_gateway_leaves_th
     let own = sealer.seal(&raised("own")).unwrap();
     scene.ingest.batch(GW, &[opening.line.as_bytes(), own.line.as_bytes()], at(20)).unwrap();
     assert_eq!(scene.ask_store::<String>("SELECT group_concat(alarm_id) FROM open_alarm"), "own");
+}
+
+#[test]
+fn a_gateway_is_no_longer_silent_once_a_record_came_that_there_is_no_room_to_keep() {
+    let mut scene = Scene::new();
+    scene.fill(16_387);
+    scene.send([1], 0);
+    scene.send(3..=16_386, 10);
+    assert_eq!(scene.ask_store::<u64>("SELECT count(*) FROM ahead"), 16_384);
+    scene.ingest.listen(at(600_000)).unwrap();
+    let shown = |scene: &Scene| status::gateways(&scene.path()).unwrap()[0].state.clone();
+    assert!(shown(&scene).contains("SILENT"), "{}", shown(&scene));
+    let tally = scene.send([16_387], 600_001);
+    assert_eq!(tally, Tally { passed: 1, ..Tally::default() });
+    assert!(!shown(&scene).contains("SILENT"), "{}", shown(&scene));
 }
 
 #[test]
