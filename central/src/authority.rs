@@ -49,7 +49,8 @@ pub enum AuthorityFault {
     },
     /// The authority ends before the certificate would begin to be of use.
     #[error(
-        "the authority itself ends within {DAYS_MIN} days: make another directory's authority and install it at the broker"
+        "the authority itself ends within {DAYS_MIN} days: move {KEY} and {CERTIFICATE} aside, make another one with \
+         picket-central authority make, install it at the broker, and restart picket-central run"
     )]
     Ending,
     /// The request is none, or its signature is not of the key in it.

@@ -1,7 +1,7 @@
 //! The reference ingest: reads records from a broker, verifies, stores, and answers with signed receipts.
 //!
 //! [`ingest`] decides and stores, without a socket; [`link`] carries. What is absent on purpose: a page, a pager,
-//! enrolment over the network, orders.
+//! enrolment over the network.
 
 pub mod authority;
 pub mod certify;

@@ -1,4 +1,4 @@
-//! Commands that sign something for a gateway: root documents, tokens, approvals, orders, commands.
+//! Commands that sign something for a gateway: tokens, approvals, orders, commands.
 
 use crate::{Usage, existing, name, say};
 use clap::{Args, Subcommand};
