@@ -22,7 +22,8 @@ pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
         Kind::AlarmCleared => return clear(db, record),
         Kind::Snapshot => return say_anew(db, record, None),
         Kind::ActAcknowledged => {
-            "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3"
+            "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3
+             AND coalesce(acked_seq,0)<?3 AND coalesce(cleared_seq,0)<?3"
         }
         Kind::AlarmClosed => "DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3",
         _ => return Ok(()),
@@ -67,8 +68,8 @@ fn clear(db: &Connection, record: &Parsed<'_>) -> Result<()> {
     let Some(alarm) = text(&data, "alarm") else { return Ok(()) };
     // The equipment's silence is not trusted then: the gateway takes back what a guard had acknowledged.
     let must_close = data.get("guard_must_close") == Some(&Value::Bool(true));
-    let sql = "UPDATE open_alarm SET cleared_seq=?3, acked_seq=iif(?4, NULL, acked_seq)
-               WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3";
+    let sql = "UPDATE open_alarm SET cleared_seq=?3, acked_seq=iif(?4 AND acked_seq<?3, NULL, acked_seq)
+               WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3 AND coalesce(cleared_seq,0)<?3";
     db.prepare_cached(sql)?.execute(params![record.gw.as_str(), alarm, record.seq, must_close])?;
     Ok(())
 }
@@ -186,4 +187,68 @@ pub(crate) fn close_unknown(db: &Connection, gw: &Name, id: &str, by: &str, now_
 
 fn text<'a>(data: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
     data.get(field).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::store::schema::SCHEMA;
+    use picket_record::body::{Body, ClockQuality, ClockSource, When};
+    use picket_record::chain::{Head, Opening, Origin, Sealer, TailState};
+    use picket_record::keys::IdentityKey;
+    use picket_record::kind::Severity;
+    use serde_json::json;
+
+    pub(in crate::store) const GW: &str = "gate-7";
+
+    /// The lines of a chain: its opening, then these about alarms.
+    pub(in crate::store) fn sealed(about: impl IntoIterator<Item = (Kind, Value)>) -> Vec<String> {
+        let name = |text| Name::parse(text).unwrap();
+        let clock = ClockQuality { src: ClockSource::None, sync: false, err_ms: 0, age_s: 0, era: 0 };
+        let when = When { boot: "b".into(), mono_us: 1, wall_ms: None, clock };
+        let origin = Origin { site: name("yard"), gw: name(GW) };
+        let opening = Opening { tail_state: TailState::Genesis, found: None, last_receipt: None, version: "0".into() };
+        let (identity, head) = (IdentityKey::from_seed([1; 32]), Head::genesis([3; 32]));
+        let (mut sealer, first) = Sealer::open(&origin, &identity, [2; 32], head, &opening, &when).unwrap();
+        let mut lines = vec![first.line];
+        for (kind, data) in about {
+            let body = Body::new(when.clone(), kind, Severity::Security, data.as_object().unwrap().clone());
+            lines.push(sealer.seal(&body).unwrap().line);
+        }
+        lines
+    }
+
+    #[test]
+    fn an_older_word_on_an_alarm_never_undoes_a_newer_one_in_whatever_order_they_are_folded() {
+        let of = |more: Value| {
+            let mut data = json!({"alarm": "a"});
+            data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            data
+        };
+        let (plain, close) = (of(json!({})), of(json!({"guard_must_close": true})));
+        let (acked, cleared) = (Kind::ActAcknowledged, Kind::AlarmCleared);
+        // Records 3 and 4, and the state they lead to: cleared by, acknowledged by.
+        let cases = [
+            ([(acked, &plain), (acked, &plain)], (None, Some(4))),
+            ([(cleared, &plain), (cleared, &plain)], (Some(4), None)),
+            ([(cleared, &close), (acked, &plain)], (Some(3), Some(4))),
+            ([(cleared, &plain), (acked, &plain)], (Some(3), Some(4))),
+            ([(acked, &plain), (cleared, &close)], (Some(4), None)),
+        ];
+        for (words, expected) in cases {
+            let raised = (Kind::AlarmRaised, of(json!({"rule": "door-forced"})));
+            let lines = sealed([raised].into_iter().chain(words.map(|(kind, data)| (kind, data.clone()))));
+            for order in [[1, 2, 3], [1, 3, 2]] {
+                let db = Connection::open_in_memory().unwrap();
+                db.execute_batch(SCHEMA).unwrap();
+                for line in order {
+                    fold(&db, &Parsed::read_bytes(lines[line].as_bytes()).unwrap()).unwrap();
+                }
+                let sql = "SELECT cleared_seq,acked_seq FROM open_alarm";
+                let found: (Option<u64>, Option<u64>) =
+                    db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+                assert_eq!(found, expected, "{words:?} in the order {order:?}");
+            }
+        }
+    }
 }

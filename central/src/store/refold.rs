@@ -103,30 +103,15 @@ fn copy(from: &Connection, to: &Connection, (table, columns): (&str, &str), gw: 
 /// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm, as far as
 /// they are trusted.
 pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
-    let data = record.data();
-    if record.kind == Kind::Snapshot {
-        return say_late(db, record, trusted);
-    }
-    let Some(alarm) = data.get("alarm").and_then(Value::as_str) else { return Ok(()) };
-    let row = params![record.gw.as_str(), alarm, record.seq];
     match record.kind {
         Kind::AlarmRaised => {}
-        Kind::AlarmClosed => return alarms::fold(db, record),
-        Kind::AlarmCleared => {
-            let sql = "SELECT 1 FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND cleared_seq>?3";
-            let newer = db.prepare_cached(sql)?.exists(row)?;
-            return if newer { Ok(()) } else { late_clear(db, record) };
-        }
-        Kind::ActAcknowledged => {
-            let sql = "SELECT 1 FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0
-                       AND (acked_seq>?3 OR cleared_seq>?3)";
-            let newer = db.prepare_cached(sql)?.exists(row)?;
-            return if newer { Ok(()) } else { alarms::fold(db, record) };
-        }
-        _ => return Ok(()),
+        Kind::Snapshot => return say_late(db, record, trusted),
+        _ => return alarms::fold(db, record),
     }
+    let data = record.data();
+    let Some(alarm) = data.get("alarm").and_then(Value::as_str) else { return Ok(()) };
     let sql = "SELECT 1 FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq>=?3";
-    if db.prepare_cached(sql)?.exists(row)? {
+    if db.prepare_cached(sql)?.exists(params![record.gw.as_str(), alarm, record.seq])? {
         return Ok(());
     }
     alarms::fold(db, record)?;
@@ -157,13 +142,60 @@ fn follow(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>, about: &BT
     Ok(())
 }
 
-/// As a clear in its turn, but an acknowledgement after it stays.
-fn late_clear(db: &Connection, record: &Parsed<'_>) -> Result<()> {
-    let data = record.data();
-    let must_close = data.get("guard_must_close") == Some(&Value::Bool(true));
-    let alarm = data.get("alarm").and_then(Value::as_str);
-    let sql = "UPDATE open_alarm SET cleared_seq=?3, acked_seq=iif(?4 AND acked_seq<?3, NULL, acked_seq)
-               WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3";
-    db.prepare_cached(sql)?.execute(params![record.gw.as_str(), alarm, record.seq, must_close])?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::alarms::tests::{GW, sealed};
+    use crate::store::{Store, records};
+    use serde_json::json;
+
+    /// A store in this folder with a history of two steps: every other alarm was closed, the others were cleared.
+    fn history(home: &std::path::Path) -> (std::path::PathBuf, u64) {
+        let about = (0..STEP).flat_map(|n| {
+            let alarm = json!({"alarm": format!("a{n}"), "rule": "door-forced"});
+            let end = if n % 2 == 0 { Kind::AlarmClosed } else { Kind::AlarmCleared };
+            [(Kind::AlarmRaised, alarm.clone()), (end, alarm)]
+        });
+        let (path, lines) = (home.join("central.db"), sealed(about));
+        let mut store = Store::open(&path).unwrap();
+        let kept = store.write("storing", |db| {
+            lines.iter().try_for_each(|line| {
+                records::insert(db, Table::Record, &Parsed::read_bytes(line.as_bytes()).unwrap(), 7)
+            })
+        });
+        kept.unwrap();
+        (path, lines.len() as u64)
+    }
+
+    #[test]
+    fn a_long_history_is_walked_to_its_end_while_another_process_writes() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, last) = history(home.path());
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("BEGIN IMMEDIATE; DELETE FROM record").unwrap();
+        let (reader, gw) = (Store::open_to_read(&path).unwrap(), Name::parse(GW).unwrap());
+        let mut refold = Refold::new().unwrap();
+        let mut steps = 1;
+        while reader.read("walking", |db| refold.step(db, &gw, last)).unwrap() {
+            steps += 1;
+        }
+        assert_eq!((steps, refold.upto), (3, last), "two whole steps, and the one that finds the end");
+        let sql = "SELECT count(*),count(cleared_seq) FROM open_alarm";
+        let open = refold.memory.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(open.unwrap(), (STEP / 2, STEP / 2));
+        writer.execute_batch("ROLLBACK").unwrap();
+    }
+
+    #[test]
+    fn the_walk_looks_at_alarms_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&home.path().join("central.db")).unwrap();
+        let plan = store.read("asking for the plan", |db| {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {SQL}"))?;
+            let rows = statement.query_map(params![GW, 1, 9, STEP], |row| row.get::<_, String>(3))?;
+            rows.collect::<Result<Vec<_>>>()
+        });
+        let plan = plan.unwrap().join("; ");
+        assert!(plan.contains("USING INDEX record_alarm") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }
