@@ -64,7 +64,7 @@ pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, first_ahead, in_place, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
 pub(crate) use orders::{command_lines, commands_after, last_command, newest_mark, newest_order, order_lines};
-pub(crate) use personal::{Disclosed, disclose, disclosed, erase, is_erased};
+pub(crate) use personal::{disclose, erase, is_disclosed, is_erased};
 pub(crate) use records::{
     Row, Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert,
     link_at, set_aside, waiting,

@@ -2,31 +2,17 @@
 
 use picket_record::chain::Parsed;
 use picket_record::encode::{Link, Name};
-use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use rusqlite::{Connection, Result, params};
 
 /// By the link too: a record of another history has the same number, and commits to something else.
 pub(super) const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS personal(gw TEXT NOT NULL, seq INTEGER NOT NULL, link BLOB NOT NULL, salt BLOB, text TEXT,
   erased_by INTEGER, received_ms INTEGER NOT NULL, PRIMARY KEY(gw, seq, link)) STRICT;";
 
-/// What is there for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disclosed {
-    /// Its text.
-    Kept,
-    /// It was, or its erasure came first.
-    Erased,
-}
-
-/// What is there for the record with this link: another history may have one of its own under the same number.
-pub(crate) fn disclosed(db: &Connection, gw: &Name, seq: u64, link: &Link) -> Result<Option<Disclosed>> {
-    if is_erased(db, gw, seq)? {
-        return Ok(Some(Disclosed::Erased));
-    }
-    db.prepare_cached("SELECT erased_by IS NOT NULL FROM personal WHERE gw=?1 AND seq=?2 AND link=?3")?
-        .query_row(params![gw.as_str(), seq, link], |row| row.get(0))
-        .optional()
-        .map(|found| found.map(|erased: bool| if erased { Disclosed::Erased } else { Disclosed::Kept }))
+/// Whether something is there for the record with this link: another history may have one of its own under the same number.
+pub(crate) fn is_disclosed(db: &Connection, gw: &Name, seq: u64, link: &Link) -> Result<bool> {
+    let sql = "SELECT 1 FROM personal WHERE gw=?1 AND seq=?2 AND link=?3";
+    db.prepare_cached(sql)?.exists(params![gw.as_str(), seq, link])
 }
 
 /// Whether what records of this number commit to was erased, or is erased as soon as it comes.
@@ -57,7 +43,7 @@ pub(crate) fn erase(db: &Connection, gw: &Name, (from, to): (u64, u64), by: u64)
 }
 
 /// Makes room for what records of other histories commit to, in a store from before that: what is there belongs to the
-/// record in its place, before its turn, or of another history, in this order.
+/// record in its place, before its turn, or of another history, in this order; what was erased is erased for all of them.
 pub(crate) fn tell_apart(db: &Connection) -> Result<()> {
     if db.prepare("SELECT 1 FROM pragma_table_info('personal') WHERE name='link'")?.exists([])? {
         return Ok(());
@@ -71,6 +57,7 @@ pub(crate) fn tell_apart(db: &Connection) -> Result<()> {
              (SELECT link FROM ahead a WHERE a.gw=p.gw AND a.seq=p.seq),
              (SELECT link FROM fork f WHERE f.gw=p.gw AND f.seq=p.seq LIMIT 1), X''),
            salt,text,erased_by,received_ms FROM personal_before p;
+         INSERT INTO erased SELECT gw,seq,seq,erased_by FROM personal_before WHERE erased_by IS NOT NULL;
          DROP TABLE personal_before;
          COMMIT;"
     ))

@@ -307,6 +307,13 @@ fn a_store_from_before_histories_had_personal_data_of_their_own_is_taken_over() 
     assert!(details.contains(&format!("record 2 (act.acknowledged): {TEXT}")), "{details}");
     let tally = scene.ingest.batch(GW, &[line.as_bytes()], at(10)).unwrap();
     assert_eq!(tally, Tally { duplicates: 1, ..Tally::default() });
+    // As before, and erased: the table of erasures is younger.
+    let erased = format!("{before} UPDATE personal SET salt=NULL, text=NULL, erased_by=3;");
+    rusqlite::Connection::open(scene.path()).unwrap().execute_batch(&erased).unwrap();
+    scene.reopen();
+    let tally = scene.ingest.batch(GW, &[line.as_bytes()], at(20)).unwrap();
+    assert_eq!(tally, Tally { refused: 1, ..Tally::default() });
+    assert_eq!(scene.ask_store::<u64>("SELECT by_seq FROM erased WHERE from_seq=2 AND to_seq=2"), 3);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Lines that disclose what records commit to.
 
 use super::Turn;
-use crate::store::{self, Disclosed};
+use crate::store;
 use picket_record::chain::Parsed;
 use picket_record::personal::Disclosure;
 use rusqlite::Result;
@@ -35,15 +35,9 @@ impl Turn<'_> {
         else {
             return self.refuse(&"personal data that the record does not commit to", shown.as_bytes());
         };
-        match store::disclosed(self.db, &gw, seq, &record.link)? {
-            Some(Disclosed::Kept) => {
-                self.tally.duplicates += 1;
-                return Ok(());
-            }
-            Some(Disclosed::Erased) => {
-                return self.quarantine(&"personal data that was erased came again", shown.as_bytes());
-            }
-            None => {}
+        if store::is_disclosed(self.db, &gw, seq, &record.link)? {
+            self.tally.duplicates += 1;
+            return Ok(());
         }
         store::disclose(self.db, record, (&disclosure.salt, &disclosure.text), self.now.wall_ms)?;
         self.tally.personal += 1;
