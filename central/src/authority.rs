@@ -2,7 +2,7 @@
 //! gateway, P-256, for clients alone, under its name alone. Decides nothing about who may have one.
 
 use crate::custody::{Custody, CustodyError, random_seed, replace};
-use picket_record::encode::{Name, base64url};
+use picket_record::encode::Name;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, DnValue,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey,
@@ -77,8 +77,6 @@ pub enum AuthorityFault {
 pub struct Certified {
     /// As DER.
     pub der: Vec<u8>,
-    /// Its number.
-    pub serial: [u8; 16],
     /// Its last second, since 1970 UTC.
     pub until_s: u64,
 }
@@ -201,10 +199,8 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        let serial = serial()?;
-        params.serial_number = Some(SerialNumber::from_slice(&serial));
         let certificate = params.signed_by(key, &self.issuer).map_err(refused)?;
-        Ok(Certified { der: certificate.der().to_vec(), serial, until_s })
+        Ok(Certified { der: certificate.der().to_vec(), until_s })
     }
 }
 
@@ -278,11 +274,4 @@ fn serial() -> Result<[u8; 16], CustodyError> {
     let mut serial: [u8; 16] = random_seed()?[..16].try_into().expect("sixteen of thirty-two bytes");
     serial[0] = serial[0] & 0x7F | 0x40;
     Ok(serial)
-}
-
-impl Certified {
-    /// Its number as people compare it.
-    pub fn serial_text(&self) -> String {
-        base64url(&self.serial)
-    }
 }

@@ -107,11 +107,11 @@ impl Certifier {
         if within(DAY_MS)? >= A_DAY {
             return Err(CertifyFault::TooMany);
         }
-        let Certified { der, serial, until_s } = self.authority.certify(&asked, now_s)?;
+        let Certified { der, until_s } = self.authority.certify(&asked, now_s)?;
         let chain = vec![der, self.authority.der().to_vec()];
         let issued = Issued { sms: self.sms.clone(), gw: gw.clone(), key: asked.digest, ts_ms: wall_ms, chain };
         let line = issued.sign(&self.key).map_err(CertifyFault::Wish)?.line;
-        let kept = KeptCertificate { key: asked.digest, serial, until_s, made_ms: wall_ms, line: line.clone() };
+        let kept = KeptCertificate { key: asked.digest, until_s, made_ms: wall_ms, line: line.clone() };
         store.write("keeping a certificate", |db| store::insert_certificate(db, gw, &kept))?;
         Ok(line)
     }

@@ -4,7 +4,6 @@ use crate::authority::Authority;
 use crate::certify::{Certifier, CertifyFault};
 use crate::clock::Now;
 use crate::custody::{Custody, CustodyError, random_seed};
-use crate::roots::RootFault;
 use crate::store::{Accepted, Enrolled, Issued, Store, StoreError};
 use picket_record::acceptance::Acceptance;
 use picket_record::encode::Name;
@@ -18,9 +17,6 @@ pub enum EnrolFault {
     /// Keys or files.
     #[error(transparent)]
     Custody(#[from] CustodyError),
-    /// Root documents.
-    #[error(transparent)]
-    Root(#[from] RootFault),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

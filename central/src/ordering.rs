@@ -269,7 +269,7 @@ fn window(text: &str) -> Result<Window, Usage> {
 /// What the caller can put right ends with 2, the rest with 3.
 fn usage(fault: EnrolFault) -> Box<dyn Error> {
     match fault {
-        EnrolFault::Custody(_) | EnrolFault::Root(_) | EnrolFault::Store(_) => fault.into(),
+        EnrolFault::Custody(_) | EnrolFault::Store(_) => fault.into(),
         EnrolFault::NoRoot | EnrolFault::Unwritable(_) | EnrolFault::Request(_) | EnrolFault::Unfit(_) => {
             Usage(fault.to_string()).into()
         }
@@ -278,7 +278,7 @@ fn usage(fault: EnrolFault) -> Box<dyn Error> {
 
 fn ordered(fault: OrderFault) -> Box<dyn Error> {
     match fault {
-        OrderFault::Custody(_) | OrderFault::Root(_) | OrderFault::Store(_) => fault.into(),
+        OrderFault::Custody(_) | OrderFault::Store(_) => fault.into(),
         OrderFault::NoRoot | OrderFault::Gateway(_) | OrderFault::Unwritable(_) => Usage(fault.to_string()).into(),
     }
 }

@@ -1,7 +1,6 @@
 //! Orders and commands: signed here, sent to the gateway until its records say that they took effect.
 
 use crate::custody::{Custody, CustodyError};
-use crate::roots::RootFault;
 use crate::store::{Commanded, Ordered, Store, StoreError};
 use picket_record::command::{Act, COMMAND_AGE_MAX_S, Command};
 use picket_record::encode::Name;
@@ -16,9 +15,6 @@ pub enum OrderFault {
     /// Keys or files.
     #[error(transparent)]
     Custody(#[from] CustodyError),
-    /// Root documents.
-    #[error(transparent)]
-    Root(#[from] RootFault),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

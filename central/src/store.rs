@@ -19,7 +19,7 @@
 //! | `epoch(gw, ep, epk, open_seq)` | the key of an epoch |
 //! | `receipt(gw, n, upto, state, ts_ms, line)` | a receipt: the last thousand, and the newest of each day |
 //! | `gateway(gw, site, identity, accepted_line, accepted_link)` | an accepted gateway |
-//! | `certificate(gw, key, serial, until_s, made_ms, line)` | a certificate that was issued for the line of a gateway; `key` is the digest of its key |
+//! | `certificate(gw, key, until_s, made_ms, line)` | a certificate that was issued for the line of a gateway; `key` is the digest of its key |
 //! | `unordered_drill(gw, id, auth, why, from_seq, last_seq, records, since_ms)` | records that say they are of a drill which nobody ordered here; they are live |
 //! | `left_out(gw, why)` | a gateway that nothing is done for, because what the store holds of it cannot be read |
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
@@ -67,7 +67,7 @@ pub(crate) use orders::{command_lines, commands_after, last_command, newest_mark
 pub(crate) use personal::{disclose, erase, is_disclosed, is_erased};
 pub(crate) use records::{
     Row, Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert,
-    link_at, set_aside, waiting,
+    link_in_place, link_waiting, set_aside, waiting,
 };
 pub(crate) use refold::fold_late;
 pub(crate) use refused::quarantine;
@@ -220,11 +220,6 @@ impl Store {
     /// An accepted gateway.
     pub fn gateway(&self, gw: &Name) -> Result<Option<Accepted>, StoreError> {
         self.read("reading a gateway", |db| gateways::accepted(db, gw.as_str()))
-    }
-
-    /// Number and last second of the certificate that was issued last for a gateway.
-    pub fn last_certificate(&self, gw: &Name) -> Result<Option<([u8; 16], u64)>, StoreError> {
-        self.read("reading a certificate", |db| certificates::last_certificate(db, gw))
     }
 
     /// The newest record of a gateway in its place, and when it came, in milliseconds since 1970 UTC.

@@ -84,7 +84,7 @@ impl<'a> Turn<'a> {
     fn verified(&mut self, record: &Parsed<'_>, opened: Option<OpenedEpoch>) -> Result<()> {
         let head = self.gateway.head;
         let passed = record.seq <= head.seq;
-        let known = if passed { store::link_at(self.db, Table::Record, &record.gw, record.seq)? } else { None };
+        let known = if passed { store::link_in_place(self.db, &record.gw, record.seq)? } else { None };
         match head.place_after(self.gateway.closed.as_ref(), record, |_| known) {
             Verdict::Next => {
                 self.gateway.pending.at_once |= is_urgent(record);
@@ -245,7 +245,7 @@ impl<'a> Turn<'a> {
 
     /// Acts on a record before its turn, once, and keeps it for its turn.
     fn keep_ahead(&mut self, record: &Parsed<'_>, opened: Option<&OpenedEpoch>) -> Result<()> {
-        match store::link_at(self.db, Table::Ahead, &record.gw, record.seq)? {
+        match store::link_waiting(self.db, &record.gw, record.seq)? {
             Some(link) if link == record.link => {
                 self.tally.duplicates += 1;
                 self.gateway.declare(record);

@@ -10,7 +10,7 @@ pub(super) fn rows(db: &Connection, gw: &Name) -> rusqlite::Result<Vec<String>> 
     let answers = store::answers(db, gw)?;
     let last = |about| answers.iter().find(|(answer, _)| answer.about == about);
     let mut rows = Vec::new();
-    let newest = store::newest_order(db, gw)?.map(|order| order.ver);
+    let newest = store::newest_mark(db, gw)?.map(|(ver, _)| ver);
     let in_force = last(About::Order).filter(|(order, _)| order.n > 0);
     match in_force {
         Some((order, at)) => {

@@ -8,8 +8,6 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 pub(crate) struct Kept {
     /// Digest of its key.
     pub(crate) key: [u8; 32],
-    /// Its number.
-    pub(crate) serial: [u8; 16],
     /// Its last second, since 1970 UTC.
     pub(crate) until_s: u64,
     /// When it was issued, in milliseconds since 1970 UTC.
@@ -19,9 +17,9 @@ pub(crate) struct Kept {
 }
 
 pub(crate) fn insert_certificate(db: &Connection, gw: &Name, kept: &Kept) -> Result<()> {
-    let Kept { key, serial, until_s, made_ms, line } = kept;
-    let sql = "INSERT OR REPLACE INTO certificate(gw,key,serial,until_s,made_ms,line) VALUES(?1,?2,?3,?4,?5,?6)";
-    db.execute(sql, params![gw.as_str(), key, serial, until_s, made_ms, line])?;
+    let Kept { key, until_s, made_ms, line } = kept;
+    let sql = "INSERT OR REPLACE INTO certificate(gw,key,until_s,made_ms,line) VALUES(?1,?2,?3,?4,?5)";
+    db.execute(sql, params![gw.as_str(), key, until_s, made_ms, line])?;
     Ok(())
 }
 
@@ -36,11 +34,4 @@ pub(crate) fn certificate(db: &Connection, gw: &Name, key: &[u8; 32]) -> Result<
 pub(crate) fn certificates_since(db: &Connection, gw: &Name, since_ms: i64) -> Result<u64> {
     db.prepare_cached("SELECT count(*) FROM certificate WHERE gw=?1 AND made_ms>=?2")?
         .query_row(params![gw.as_str(), since_ms], |row| row.get(0))
-}
-
-/// Number and end of the certificate that was issued last.
-pub(crate) fn last_certificate(db: &Connection, gw: &Name) -> Result<Option<([u8; 16], u64)>> {
-    db.prepare_cached("SELECT serial,until_s FROM certificate WHERE gw=?1 ORDER BY made_ms DESC, rowid DESC LIMIT 1")?
-        .query_row([gw.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
 }

@@ -111,19 +111,20 @@ fn link_of(row: &rusqlite::Row<'_>, link: usize, line: usize) -> Result<Option<L
     Ok(Parsed::read_bytes(line).ok().map(|record| record.link))
 }
 
-/// The link stored under a number, in `record` or in `ahead`. Where a row has none any more, it is like a record that is
-/// forgotten if it is in its place, and like another record if its turn has not come.
-pub(crate) fn link_at(db: &Connection, table: Table, gw: &Name, seq: u64) -> Result<Option<Link>> {
-    let sql = match table {
-        Table::Record => "SELECT link,line FROM record WHERE gw=?1 AND seq=?2",
-        Table::Ahead => "SELECT link,line FROM ahead WHERE gw=?1 AND seq=?2",
-        Table::Fork => "SELECT link,line FROM fork WHERE gw=?1 AND seq=?2 LIMIT 1",
-    };
-    let found = db.prepare_cached(sql)?.query_row(params![gw.as_str(), seq], |row| link_of(row, 0, 1)).optional()?;
-    Ok(match table {
-        Table::Record => found.flatten(),
-        Table::Ahead | Table::Fork => found.map(|link| link.unwrap_or_default()),
-    })
+/// The link of the record in its place. Where a row has none any more, it is like a record that is forgotten.
+pub(crate) fn link_in_place(db: &Connection, gw: &Name, seq: u64) -> Result<Option<Link>> {
+    let sql = "SELECT link,line FROM record WHERE gw=?1 AND seq=?2";
+    db.prepare_cached(sql)?
+        .query_row(params![gw.as_str(), seq], |row| link_of(row, 0, 1))
+        .optional()
+        .map(Option::flatten)
+}
+
+/// The link of the record that waits under a number. Where a row has none any more, it is like another record.
+pub(crate) fn link_waiting(db: &Connection, gw: &Name, seq: u64) -> Result<Option<Link>> {
+    let sql = "SELECT link,line FROM ahead WHERE gw=?1 AND seq=?2";
+    let link = |row: &rusqlite::Row<'_>| Ok(link_of(row, 0, 1)?.unwrap_or_default());
+    db.prepare_cached(sql)?.query_row(params![gw.as_str(), seq], link).optional()
 }
 
 /// The last record in its place, when it was received, and whether it closes its epoch.

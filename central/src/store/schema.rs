@@ -8,11 +8,15 @@ pub(super) fn make(db: &Connection) -> Result<()> {
     db.execute_batch(SCHEMA)?;
     db.execute_batch(personal::TABLE)?;
     personal::tell_apart(db)?;
+    let has = |table, column| db.prepare("SELECT 1 FROM pragma_table_info(?1) WHERE name=?2")?.exists([table, column]);
     for (table, column, form) in ADDED {
-        let there = "SELECT 1 FROM pragma_table_info(?1) WHERE name=?2";
-        if !db.prepare(there)?.exists([table, column])? {
+        if !has(table, column)? {
             db.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {form}"))?;
         }
+    }
+    // Nobody read it; the certificate itself says it.
+    if has("certificate", "serial")? {
+        db.execute_batch("ALTER TABLE certificate DROP COLUMN serial")?;
     }
     Ok(())
 }
@@ -67,8 +71,8 @@ CREATE TABLE IF NOT EXISTS commanded(gw TEXT NOT NULL, n INTEGER NOT NULL, line 
   approved_by TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY(gw, n)) STRICT;
 CREATE TABLE IF NOT EXISTS answered(gw TEXT NOT NULL, about TEXT NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL,
   reason TEXT NOT NULL, cause TEXT NOT NULL, received_ms INTEGER NOT NULL, PRIMARY KEY(gw, about)) STRICT;
-CREATE TABLE IF NOT EXISTS certificate(gw TEXT NOT NULL, key BLOB NOT NULL, serial BLOB NOT NULL,
-  until_s INTEGER NOT NULL, made_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, key)) STRICT;
+CREATE TABLE IF NOT EXISTS certificate(gw TEXT NOT NULL, key BLOB NOT NULL, until_s INTEGER NOT NULL,
+  made_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, key)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
   ahead INTEGER NOT NULL, unknown_seq INTEGER, ep INTEGER, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;

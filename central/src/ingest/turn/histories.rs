@@ -1,7 +1,7 @@
 //! Records of other histories, and openings that leave one.
 
 use super::Turn;
-use crate::store::{self, Keeping, Kept, Rollback, Table};
+use crate::store::{self, Keeping, Kept, Rollback};
 use picket_record::chain::{Head, OpenedEpoch, Parsed, TailState};
 use picket_record::encode::bytes32;
 use rusqlite::Result;
@@ -28,7 +28,7 @@ impl Turn<'_> {
         let fits = match (found, hash) {
             (Some(0), _) | (None, _) | (_, None) => None,
             (Some(seq), Some(hash)) if seq <= before.seq => {
-                store::link_at(self.db, Table::Record, &gw, seq)?.map(|link| link == hash)
+                store::link_in_place(self.db, &gw, seq)?.map(|link| link == hash)
             }
             (Some(_), Some(_)) => Some(false),
         };

@@ -33,7 +33,7 @@ impl Turn<'_> {
         let gw = &record.gw;
         let before = match record.seq {
             1 => Some(self.gateway.accepted.link),
-            seq => store::link_at(self.db, Table::Record, gw, seq - 1)?,
+            seq => store::link_in_place(self.db, gw, seq - 1)?,
         };
         let named = store::named_by_next(self.db, gw, record.seq)?;
         if before.is_some_and(|link| link != record.prev) || named.is_some_and(|link| link != record.link) {
