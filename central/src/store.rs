@@ -164,17 +164,22 @@ impl Store {
     /// Trusts no record of a gateway after this one; an earlier one wins over a later.
     pub fn revoke(&mut self, gw: &Name, after: u64, by: &str, now_ms: i64) -> Result<(), StoreError> {
         let doing = "revoking a gateway";
-        let fault = |source| StoreError { path: self.path.clone(), doing, source };
-        let mut refold = Refold::new().map_err(fault)?;
         let before = self.read(doing, lives::all_revoked)?.into_iter().find(|(name, _)| name == gw.as_str());
         let after = before.map_or(after, |(_, before)| before.min(after));
-        while self.read(doing, |db| refold.step(db, gw, after))? {}
+        let mut refold = self.folded(doing, gw, after)?;
         self.write(doing, |db| {
             lives::revoke(db, gw, after, by, now_ms)?;
             // What came meanwhile.
             while refold.step(db, gw, after)? {}
             refold.show(db, gw, after)
         })
+    }
+
+    /// The alarms of a gateway as they stood after a record. Others can write meanwhile.
+    fn folded(&self, doing: &'static str, gw: &Name, after: u64) -> Result<Refold, StoreError> {
+        let mut refold = Refold::new().map_err(|source| StoreError { path: self.path.clone(), doing, source })?;
+        while self.read(doing, |db| refold.step(db, gw, after))? {}
+        Ok(refold)
     }
 
     /// Closes an alarm that its gateway, put back to an older state, no longer knows; false where there is none.
