@@ -217,6 +217,24 @@ fn a_request_for_another_name_kind_of_key_or_with_extensions_or_a_broken_signatu
 }
 
 #[test]
+fn an_authority_that_ends_is_replaced_as_its_fault_says() {
+    let scene = scene();
+    let asked = Authority::read(&name("gate-7"), &good(&new_key())).unwrap();
+    let late_s = scene.certifier.authority.until_s() - 3 * 86_400;
+    let told = scene.certifier.authority.certify(&asked, late_s).unwrap_err().to_string();
+    let home = scene.home.path().join("central");
+    let named: Vec<&str> = told.split_whitespace().filter(|word| word.starts_with("authority.")).collect();
+    assert_eq!(named.len(), 2, "{told}");
+    for file in named {
+        fs::rename(home.join(file), home.join(format!("{file}.before"))).unwrap();
+    }
+    Authority::make(&scene.custody, 90, late_s).unwrap();
+    let next = Authority::open(&scene.custody).unwrap().unwrap();
+    assert_ne!(next.der(), scene.certifier.authority.der());
+    assert_eq!(next.certify(&asked, late_s).unwrap().until_s, late_s + 90 * 86_400);
+}
+
+#[test]
 fn the_authority_is_made_once_closed_to_others_and_never_signs_beyond_its_own_end() {
     let scene = scene();
     assert!(matches!(
