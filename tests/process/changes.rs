@@ -175,6 +175,57 @@ fn every_change_to_every_line_has_one_word_in_every_verifier_without_a_manifest(
 }
 
 #[test]
+fn a_sidecar_is_read_by_everybody_alike_and_opens_nothing_where_it_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = fs::read_to_string(vectors().join("bundle/sidecar.json")).expect("readable");
+    let wrong = good.replacen("\"seq\":7", "\"seq\":8", 1);
+    let swapped = |text: &str, from: &str, to: &str| {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from:?}");
+        changed
+    };
+    let beside = |member: &str| swapped(&good, "{\"v\":1", &format!("{{\"v\":1,{member}"));
+    let cases = [
+        (beside("\"known\":[{\"to\":\"nobody\"}]"), None),
+        (swapped(&good, "\"seq\"", "\"s\\u0065q\""), None),
+        (beside("\"v\":1"), Some("field")),
+        (beside("\"a\":{\"b\":1,\"\\u0062\":1}"), Some("field")),
+        (beside("\"a\":1.5"), Some("field")),
+        (beside("\"a\":9007199254740992"), Some("field")),
+        (beside("\"a\":[[[[]]]]"), Some("field")),
+        (beside("\"a\":\"\\ud800\""), Some("field")),
+        (swapped(&good, "\"v\":1", "\"v\":1.0"), Some("field")),
+        (swapped(&good, "\"seq\":7", "\"seq\":7.0"), Some("field")),
+        (swapped(&good, "\"seq\":7", "\"seq\":6,\"seq\":7"), Some("field")),
+        (swapped(&good, "\"text\":", "\"text\":\"{}\",\"text\":"), Some("field")),
+        (swapped(&swapped(&good, "\"text\"", "\"test\""), "\"salt\":\"", "\"salt\":\"="), Some("base64")),
+        // The first row is whole, and of a record that has no commitment.
+        (swapped(&wrong, "}]}", "},{\"seq\":9,\"seq\":9}]}"), Some("field")),
+        (swapped(&wrong, "}]}", "},{\"seq\":9}]}"), Some("field-missing")),
+    ];
+    let mut bundles = Vec::new();
+    for (at, (text, _)) in cases.iter().enumerate() {
+        let copy = folder.path().join(at.to_string());
+        fs::create_dir(&copy).expect("made");
+        for file in FILES {
+            fs::copy(vectors().join("bundle").join(file), copy.join(file)).expect("copied");
+        }
+        fs::write(copy.join("sidecar.json"), text).expect("written");
+        bundles.push(copy);
+    }
+    let ours: Vec<Said> = bundles.iter().map(|bundle| said_by_the_product(bundle)).collect();
+    let theirs = [with_python(), with_node(), with_openssl()].map(|command| said_by(command, &bundles));
+    for (name, said) in
+        ["picket", "verify.py", "verify.mjs", "verify.sh"].into_iter().zip([ours].into_iter().chain(theirs))
+    {
+        for ((text, word), said) in cases.iter().zip(said) {
+            let words: BTreeSet<String> = word.iter().map(|word| format!("sidecar.json:{word}")).collect();
+            assert_eq!(said, (words, word.is_none()), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
 #[ignore = "half an hour: tests/run verifiers-long"]
 fn every_change_to_every_line_has_one_word_in_the_shell_too() {
     let folder = tempfile::tempdir().expect("a folder");

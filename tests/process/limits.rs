@@ -1,10 +1,11 @@
 //! What a verifier holds at most: an honest bundle of years is verified by everybody, and one past a limit is refused by
 //! everybody with the same word.
 
-use crate::bundle::{Verifiers, node, ran, verifier};
+use crate::bundle::{Verifiers, node, ran, vectors, verifier};
 use crate::large::Life;
 use crate::programs::{product, python, told};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -139,6 +140,89 @@ fn every_other_verifier_refuses_one_past_each_of_its_limits_with_the_same_word()
         let refused = expected.iter().filter(|words| !words.is_empty()).count();
         assert_eq!(said.matches("verdict: refused").count(), refused, "{name}: {said}");
     }
+}
+
+/// `WHOLE_MAX` of FORMAT.md.
+const WHOLE: u64 = 16 << 20;
+
+/// The frozen bundle without its manifest, and with another file of `bytes`: its text, and blanks.
+fn padded(folder: &Path, file: &str, bytes: u64) -> PathBuf {
+    let bundle = folder.join(format!("{file}-{bytes}"));
+    fs::create_dir(&bundle).expect("made");
+    for entry in fs::read_dir(vectors().join("bundle")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        fs::copy(&path, bundle.join(path.file_name().expect("a name"))).expect("copied");
+    }
+    fs::remove_file(bundle.join("MANIFEST.jws")).expect("removed");
+    let mut text = fs::read(bundle.join(file)).expect("readable");
+    text.resize(usize::try_from(bytes.min(WHOLE + 1)).expect("16 MiB"), b' ');
+    fs::write(bundle.join(file), text).expect("written");
+    // The rest is a hole, so that it takes no disk.
+    File::options().write(true).open(bundle.join(file)).and_then(|file| file.set_len(bytes)).expect("written");
+    bundle
+}
+
+#[test]
+fn a_file_that_is_read_as_a_whole_is_refused_by_everybody_past_sixteen_mebibytes_and_is_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hash = "A".repeat(43);
+    // Past 2 GiB a file cannot be read at once by Node.js.
+    for (file, bytes) in [("sidecar.json", WHOLE + 1), ("root.jws", WHOLE + 1), ("sidecar.json", (2 << 30) + 1)] {
+        let bundle = padded(folder.path(), file, bytes);
+        let mut told_by = vec![];
+        for (mut command, name) in
+            [(Command::new(python()), "verify.py"), (node(), "verify.mjs"), (Command::new("sh"), "verify.sh")]
+        {
+            command.arg(verifier(name)).arg("--no-manifest");
+            if file == "root.jws" {
+                command.arg(format!("--root={hash}"));
+            }
+            let said = ran(command.arg(&bundle));
+            told_by.push((name, said.status.code(), told(&said)));
+        }
+        if bytes == WHOLE + 1 {
+            let mut picket = Command::new(&product().picket);
+            picket.arg("verify").arg(&bundle).arg("--no-manifest");
+            if file == "root.jws" {
+                picket.args(["--root-hash", &hash]);
+            }
+            let said = ran(&mut picket);
+            told_by.push(("picket", said.status.code(), told(&said)));
+        }
+        for (name, code, said) in told_by {
+            assert_eq!(code, Some(1), "{name}, {file} of {bytes} bytes: {said}");
+            let word = if name == "picket" { "[too-many]" } else { ": too-many: " };
+            assert!(said.lines().any(|line| line.contains(file) && line.contains(word)), "{name}: {said}");
+            let times = said.lines().filter(|line| line.contains("too-many")).count();
+            assert_eq!(times, 1, "{name} says it once: {said}");
+            assert!(!said.contains("root-unknown"), "{name}: {said}");
+        }
+        fs::remove_dir_all(&bundle).expect("removed");
+    }
+}
+
+#[test]
+fn the_shell_sorts_ranges_once_however_many_openings_name_a_branch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let programs = folder.path().join("programs");
+    fs::create_dir(&programs).expect("made");
+    let sorted = folder.path().join("sorted");
+    let real = told(&ran(Command::new("sh").args(["-c", "command -v sort"])));
+    let counting = format!("#!/bin/sh\necho >>'{}'\nexec {} \"$@\"\n", sorted.display(), real.trim());
+    fs::write(programs.join("sort"), counting).expect("written");
+    fs::set_permissions(programs.join("sort"), PermissionsExt::from_mode(0o755)).expect("set");
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").expect("a path"));
+    let mut sorts = Vec::new();
+    for n in [2, 5] {
+        fs::write(&sorted, "").expect("written");
+        let bundle = made(folder.path(), &CASES[3], n);
+        let mut command = Command::new("sh");
+        command.arg(verifier("verify.sh")).arg(format!("--identity={}", Life::identity())).arg(bundle);
+        let output = ran(command.env("PATH", &path));
+        assert!(output.status.success(), "{}", told(&output));
+        sorts.push(fs::read(&sorted).expect("readable").len());
+    }
+    assert!(sorts[0] > 0 && sorts[0] == sorts[1], "sorts with 2 and with 5 branches: {sorts:?}");
 }
 
 #[test]

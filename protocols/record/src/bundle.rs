@@ -236,6 +236,9 @@ impl BundleCheck {
         self.digests.end();
         match part {
             Part::Report => {}
+            Part::Root | Part::Sidecar if rest.len() > WHOLE_MAX => {
+                self.contradicts(part, None, Contradiction::TooLarge { file: part.file(), limit: WHOLE_MAX });
+            }
             Part::Root => self.root(&rest),
             Part::Sidecar => self.sidecar(&rest),
             _ if rest.is_empty() => {}

@@ -74,6 +74,11 @@ impl<'a> Members<'a> {
         if payload.len() > PAYLOAD_MAX {
             return Err(JsonRefusal::TooLarge { bytes: payload.len() });
         }
+        Self::read_file(payload)
+    }
+
+    /// Checks every rule for payloads but their size: of a text whose size the caller bounds.
+    pub(crate) fn read_file(payload: &'a [u8]) -> Result<Self, JsonRefusal> {
         let text = std::str::from_utf8(payload).map_err(|e| JsonRefusal::NotUtf8 { at: e.valid_up_to() })?;
         let mut scan = Scan { text, bytes: payload, at: 0 };
         scan.space();
@@ -170,6 +175,22 @@ impl<'a> Members<'a> {
     /// Whether the member is there and an object.
     pub(crate) fn is_object(&self, field: &str) -> bool {
         self.raw(field).is_some_and(|raw| raw.starts_with('{'))
+    }
+
+    /// The values of a list, as written, `most` and one more at most; `None` where the member is no list.
+    pub(crate) fn items(&self, field: &str, most: usize) -> Option<Vec<&'a str>> {
+        let raw = self.raw(field).filter(|raw| raw.starts_with('['))?;
+        let mut scan = Scan { text: raw, bytes: raw.as_bytes(), at: 0 };
+        let mut items = Vec::new();
+        scan.enter(b'[', 1).ok()?;
+        let mut more = scan.peek() != Some(b']');
+        while more && items.len() <= most {
+            let from = scan.at;
+            scan.value(2).ok()?;
+            items.push(&raw[from..scan.at]);
+            more = scan.more(b']').ok()?;
+        }
+        Some(items)
     }
 
     /// Any value, or `None` where the member is absent.

@@ -5,7 +5,7 @@
 //! being guessed.
 
 use crate::encode::{base64url, from_base64url};
-use crate::json::{INTEGER_MAX, Members};
+use crate::json::Members;
 use crate::refusal::Refusal;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -98,20 +98,21 @@ impl Disclosure {
     pub fn from_line(line: &str) -> Result<(u64, Self), Refusal> {
         let members = Members::read(line.as_bytes())?;
         let seq = members.count("pii")?;
-        Ok((seq, Self::of(&members.text("salt")?, &members.text("text")?)?))
+        Ok((seq, Self::read(&members)?))
     }
 
-    fn of(salt: &str, text: &str) -> Result<Self, Refusal> {
-        let salt = from_base64url(salt, "salt")?;
+    fn read(members: &Members<'_>) -> Result<Self, Refusal> {
+        let salt = from_base64url(&members.text("salt")?, "salt")?;
         let salt = salt.try_into().map_err(|salt: Vec<u8>| Refusal::Length {
             part: "salt",
             bytes: salt.len(),
             expected: SALT_BYTES,
         })?;
+        let text = members.text("text")?;
         if text.len() > PERSONAL_MAX || !text.starts_with('{') {
             return Err(Refusal::Field { field: "text", expected: "a JSON object of at most 2048 bytes" });
         }
-        Ok(Self { salt, text: text.to_owned() })
+        Ok(Self { salt, text: text.into_owned() })
     }
 }
 
@@ -132,33 +133,31 @@ pub fn sidecar<'a>(openings: impl IntoIterator<Item = (u64, &'a Disclosure)>) ->
     format!("{begin}{}{end}", rows.join(between))
 }
 
-/// Reads a `sidecar.json`: rising numbers, at most [`OPENINGS_MAX`].
+/// Reads a `sidecar.json`: rising numbers, at most [`OPENINGS_MAX`]. The JSON is as strict as that of a payload, or readers
+/// would open one commitment with two texts.
 pub fn read_sidecar(text: &str) -> Result<Vec<(u64, Disclosure)>, Refusal> {
     let expected = "at most 65536 openings {seq, salt, text}, rising";
     let refused = || Refusal::Field { field: "openings", expected };
-    let whole: Value = serde_json::from_str(text).map_err(|_| refused())?;
-    let v = member(&whole, "v")?.as_u64().ok_or(Refusal::Field { field: "v", expected: "an integer from zero" })?;
-    if v != 1 {
-        return Err(Refusal::Version { found: v });
+    let whole = Members::read_file(text.as_bytes()).map_err(|_| refused())?;
+    whole.version()?;
+    if whole.range("openings").is_none() {
+        return Err(Refusal::Missing { field: "openings" });
     }
-    let list = member(&whole, "openings")?.as_array().ok_or_else(refused)?;
-    if list.len() > OPENINGS_MAX {
+    let rows = whole.items("openings", OPENINGS_MAX).ok_or_else(refused)?;
+    if rows.len() > OPENINGS_MAX {
         return Err(refused());
     }
-    let mut openings: Vec<(u64, Disclosure)> = Vec::with_capacity(list.len());
-    for row in list {
+    let mut openings: Vec<(u64, Disclosure)> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let row = Members::read_file(row.as_bytes()).map_err(|_| refused())?;
         let last = openings.last().map_or(0, |(last, _)| *last);
-        let seq = member(row, "seq")?.as_u64().filter(|seq| *seq > last && *seq <= INTEGER_MAX).ok_or_else(refused)?;
-        let salt = member(row, "salt")?.as_str().ok_or_else(refused)?;
-        let text = member(row, "text")?.as_str().ok_or_else(refused)?;
-        openings.push((seq, Disclosure::of(salt, text)?));
+        let seq = row.count("seq")?;
+        if seq <= last {
+            return Err(refused());
+        }
+        openings.push((seq, Disclosure::read(&row)?));
     }
     Ok(openings)
-}
-
-fn member<'a>(value: &'a Value, field: &'static str) -> Result<&'a Value, Refusal> {
-    let object = value.as_object().ok_or(Refusal::Field { field: "openings", expected: "objects" })?;
-    object.get(field).ok_or(Refusal::Missing { field })
 }
 
 #[cfg(test)]
@@ -186,6 +185,25 @@ mod tests {
         let text = sidecar([(7, &opening()), (9, &opening())]);
         assert_eq!(read_sidecar(&text).unwrap(), [(7, opening()), (9, opening())]);
         assert!(read_sidecar(&sidecar([(9, &opening()), (7, &opening())])).is_err());
+    }
+
+    #[test]
+    fn a_sidecar_that_two_readers_could_read_two_ways_is_refused() {
+        let good = sidecar([(7, &opening())]);
+        for (from, to) in [
+            (r#""v":1"#, r#""v":1,"v":1"#),
+            (r#""v":1"#, r#""v":1.0"#),
+            (r#""v":1"#, r#""v":1,"of":{"a":1,"\u0061":2}"#),
+            (r#""seq":7"#, r#""seq":6,"seq":7"#),
+            (r#""seq":7"#, r#""seq":7e0"#),
+            (r#""text""#, r#""text":"{}","text""#),
+            (r#""openings""#, r#""openings":[],"openings""#),
+        ] {
+            let changed = good.replacen(from, to, 1);
+            assert_ne!(changed, good);
+            assert_eq!(read_sidecar(&changed).unwrap_err().reason(), "field", "{changed}");
+        }
+        assert_eq!(read_sidecar(&good.replacen(r#""v":1"#, r#""v":1,"of":[{}]"#, 1)).unwrap(), [(7, opening())]);
     }
 
     #[test]

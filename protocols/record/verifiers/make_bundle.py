@@ -136,7 +136,7 @@ class Bundle:
 
     def request(self):
         payload = {"v": 1, "sms": self.SMS, "site": self.SITE, "gw": self.GW, "token": b64(b"python's token16"),
-                   "identity": public("identity"), "machine": "box 42", "ts": moment(0),
+                   "identity": public("identity"), "machine": MACHINES.get(self.broken, "box 42"), "ts": moment(0),
                    "csr": CSRS.get(self.broken, b64(b"\x30" * 2048))}
         return Line(f"{self.GW}#id", "enrol", payload, "identity")
 
@@ -217,7 +217,7 @@ class Bundle:
         disclosed = text.replace("Zoë", "Ana") if self.broke("disclosure") else text
         sidecar = {"v": 1, "openings": [{"seq": 5 if self.lost or self.broke("missing") else 4, "salt": b64(salt), "text": disclosed}]}
         self.put("root.jws", self.root())
-        self.put("enrol.jws", [self.request(), accept] if self.lost or self.broken in CSRS else [accept])
+        self.put("enrol.jws", [self.request(), accept] if self.lost or self.broken in CSRS | MACHINES else [accept])
         self.put("receipts.jws", receipts)
         self.put("orders.jws", [order, second] + [self.command(n) for n in (1, 2, 3)])
         beginning = 1 if self.broke("start") else 0
@@ -262,7 +262,7 @@ MUTANTS = ["missing", "break-epoch", "break-prev", "break-closed", "possession",
            "payload-duplicate-key", "payload-syntax", "version", "kind", "name", "field-missing", "field", "stranger",
            "header", "signature", "receipt-head", "receipt-chain", "acceptance", "root-version", "root-threshold",
            "root-signer", "field-place", "order-chain", "disclosure", "file", "range", "misplaced", "unsealed", "start",
-           "backwards", "tail", "break-key", "receipts-differ", "epoch-taken", "summary", "system", "unverifiable"]
+           "backwards", "tail", "receipts-differ", "epoch-taken", "summary", "system", "unverifiable", "break-key"]
 # What stands behind `root` in both orders, and the body of every command: each is refused as a [field].
 MARCH = {"id": "march", "from": moment(2), "to": moment(3), "equipment": ["DOOR 1"]}
 ORDERED = {
@@ -286,10 +286,20 @@ ASKED = {
     "command-unnamed": {"do": "drill.end", "id": "x" * 65},
 }
 CSRS = {"request-csr-number": 7, "request-csr-base64": "MII=", "request-csr-long": b64(b"\x30" * 2049)}
+MACHINES = {"request-machine-nul": "box\0 42", "request-machine-turned": "box\u202e42"}
 SIDECARS = {"sidecar-null": '{"v":1,"openings":[null]}', "sidecar-deep": "[" * 100_000, "sidecar-list": "[]",
-            "sidecar-text-v": '{"v":"1","openings":[]}', "sidecar-rows": '{"v":1,"openings":{}}'}
+            "sidecar-text-v": '{"v":"1","openings":[]}', "sidecar-rows": '{"v":1,"openings":{}}',
+            "sidecar-v-twice": '{"v":1,"v":1,"openings":[]}', "sidecar-v-fraction": '{"v":1.0,"openings":[]}',
+            "sidecar-v-exponent": '{"v":1e0,"openings":[]}', "sidecar-twice-escaped": '{"v":1,"openings":[],"a":0,"\\u0061":0}',
+            "sidecar-openings-twice": '{"v":1,"openings":[],"openings":[]}', "sidecar-deeper": '{"v":1,"openings":[],"a":[[[[]]]]}'}
 # A row of which a member is missing.
 ROW = {"seq": 4, "salt": b64(b"python's salt 16"), "text": "{}"}
+# Of each name twice the one that a reader may drop is wrong: the last is the real one, and then the first.
+SAID = compact(ROW | {"text": '{"guard":"Zoë"}'})
+SIDECARS |= {"sidecar-text-twice-last": f'{{"v":1,"openings":[{SAID.replace(",", ""","text":"{}",""", 1)}]}}',
+             "sidecar-text-twice-first": f'{{"v":1,"openings":[{SAID[:-1]},"text":"{{}}"}}]}}',
+             "sidecar-seq-twice": f'{{"v":1,"openings":[{SAID.replace("4", """3,"seq":4""", 1)}]}}',
+             "sidecar-seq-fraction": f'{{"v":1,"openings":[{SAID.replace("4", "4.0", 1)}]}}'}
 BARE = {f"sidecar-no-{gone}": compact({"v": 1, "openings": [{name: ROW[name] for name in ROW if name != gone}]}) for gone in ROW}
 OTHER_V = {"sidecar-v": '{"v":2,"openings":[]}'}
 BARE |= {"sidecar-no-v": '{"openings":[]}', "sidecar-no-openings": '{"v":1}'}
@@ -307,7 +317,7 @@ def main():
         Bundle(whole).build().write(folder / whole)
     mutants = {rule: rule for rule in MUTANTS} | OTHERS
     mutants |= {"duplicate-nul": "payload-duplicate-key", "sidecar-v": "version"} | dict.fromkeys(BARE, "field-missing")
-    mutants |= dict.fromkeys(["request-csr-number", "request-csr-long", *SIDECARS, *ORDERED, *ASKED], "field")
+    mutants |= dict.fromkeys(["request-csr-number", "request-csr-long", *MACHINES, *SIDECARS, *ORDERED, *ASKED], "field")
     for mutant in mutants:
         Bundle(mutant).build().write(folder / mutant)
     (folder / "expected.tsv").write_text("".join(f"{mutant}\t{word}\n" for mutant, word in mutants.items()))

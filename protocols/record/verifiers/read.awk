@@ -96,7 +96,7 @@ function value(path, depth,    c, text) {
     TYPE[path] = substr(J, at, 1) == "n" ? "z" : "b"
     at += RLENGTH
   } else if (c ~ /[-0-9]/ && c != "") {
-    match(substr(J, at), /^[-+.eE0-9]+/)
+    match(substr(J, at, 64), /^[-+.eE0-9]+/)
     text = substr(J, at, RLENGTH)
     at += RLENGTH
     TYPE[path] = "n"
@@ -159,7 +159,8 @@ function unit(    i, n) {
 function string(    out, c, n, low) {
   at++
   for (;;) {
-    if (match(substr(J, at), /^[^"\\\001-\037]+/)) { out = out substr(J, at, RLENGTH); at += RLENGTH }
+    # In pieces: of what is left a copy is made.
+    while (match(substr(J, at, 512), /^[^"\\\001-\037]+/)) { out = out substr(J, at, RLENGTH); at += RLENGTH }
     c = substr(J, at, 1)
     at++
     if (c == "\"") return out
@@ -432,7 +433,7 @@ function order(    command, sms) {
 function sidecar(    i, p, last) {
   R = ""
   if (!is_utf8(J0)) refuse("field")
-  else { parse(J0, 99); if (R) R = "field" }
+  else { parse(J0, 4); if (R) R = "field" }
   version()
   is(".openings", "a")
   if (!R && SIZE[".openings"] > 65536) refuse("field")
@@ -441,9 +442,12 @@ function sidecar(    i, p, last) {
     is(p, "o"); count(p ".seq", last + 1); b64(p ".salt", 16); text_of(p ".text", 2048, 1)
     if (!R && substr(VALUE[p ".text"], 1, 1) != "{") refuse("field")
     last = VALUE[p ".seq"]
-    if (!R) print VALUE[p ".seq"] "\t" VALUE[p ".salt"] "\t" encode(VALUE[p ".text"])
   }
-  if (R) print "!" R "\t-\t-"
+  if (R) { print "!" R "\t-\t-"; return }
+  for (i = 0; i < SIZE[".openings"]; i++) {
+    p = ".openings[" i "]"
+    print VALUE[p ".seq"] "\t" VALUE[p ".salt"] "\t" encode(VALUE[p ".text"])
+  }
 }
 
 function line(text,    parts, n, word, payload) {

@@ -745,7 +745,6 @@ class Bundle {
   async check() {
     const names = readdirSync(this.folder);
     await this.whole("root.jws", async (bytes) => {
-      need(bytes.length <= WHOLE_MAX, "too-many");
       this.roots = await rootsOf(bytes);
       need(!this.root || this.roots.some(({ hash }) => hash === this.root), "root-unknown");
     });
@@ -764,10 +763,7 @@ class Bundle {
     this.days = null;
     this.dayLast = 0;
     await this.each("summaries.jws", (line) => this.day(line));
-    await this.whole("sidecar.json", (bytes) => {
-      need(bytes.length <= WHOLE_MAX, "too-many");
-      this.sidecar(bytes);
-    });
+    await this.whole("sidecar.json", (bytes) => this.sidecar(bytes));
     await this.each("orders.jws", (line) => this.order(line));
     await this.each("records.jws", (line) => this.chain.line(line));
     this.chain.finish();
@@ -781,12 +777,12 @@ class Bundle {
     this.chain.settleBranches();
     this.sealing = this.chain.epochs?.copy();
     await this.each("MANIFEST.jws", (line) => this.exported(line));
-    await this.whole("REPORT.txt", () => {});
+    await this.read("REPORT.txt", () => {});
     this.seal(names);
     return this.report;
   }
   async each(name, check) {
-    await this.whole(name, async (bytes) => {
+    await this.read(name, async (bytes) => {
       let number = 0;
       for (const line of linesOf(bytes)) {
         number++;
@@ -800,6 +796,13 @@ class Bundle {
     });
   }
   async whole(name, check) {
+    const size = statSync(join(this.folder, name), { throwIfNoEntry: false })?.size;
+    if (size > WHOLE_MAX) {
+      return this.report.contradiction(name, null, "too-many", "too large to be read as a whole");
+    }
+    await this.read(name, check);
+  }
+  async read(name, check) {
     const path = join(this.folder, name);
     if (!existsSync(path)) return;
     const bytes = readFileSync(path);
@@ -817,11 +820,10 @@ class Bundle {
     const known = (key) => need(!this.identity || this.identity === key, "acceptance");
     if (!p.has("by")) {
       inOrder(p, ["v", "sms", "site", "gw", "token", "identity", "machine", "ts", "csr"]);
-      nameOf(p, "sms"), nameOf(p, "site"), link(p, "token", 16), text(p, "machine", 128, 1), moment(p, "ts");
+      nameOf(p, "sms"), nameOf(p, "site"), link(p, "token", 16), shown(p, "machine"), moment(p, "ts");
       need(!p.has("csr") || decode(field(p, "csr", isText)).length <= 2048, "field", "csr");
       token.carries(`${nameOf(p, "gw")}#id`, "enrol");
       const key = await keyOf(field(p, "identity", isText));
-      shown(p, "machine");
       need(await signedBy(key, token), "signature");
       return known(key);
     }
@@ -879,24 +881,22 @@ class Bundle {
   sidecar(bytes) {
     let whole;
     try {
-      whole = JSON.parse(decodeText(bytes, "field"));
-    } catch {
-      throw new Refused("field", "not JSON");
+      whole = new Json(decodeText(bytes, "field")).whole();
+    } catch (refused) {
+      if (!(refused instanceof Refused)) throw refused;
+      throw new Refused("field", `not JSON as in a payload: ${refused.word}`);
     }
-    const member = (of, name, good) => {
-      need(of && typeof of === "object" && !Array.isArray(of), "field");
-      need(Object.hasOwn(of, name), "field-missing", name);
-      need(good(of[name]), "field", name);
-      return of[name];
-    };
-    need(member(whole, "v", isCount) === 1, "version");
+    need(count(whole, "v") === 1, "version");
     let last = 0;
-    for (const row of member(whole, "openings", (list) => Array.isArray(list) && list.length <= 65536)) {
-      const seq = member(row, "seq", (seq) => isCount(seq) && seq > last), salt = decode(member(row, "salt", isText), 16);
-      const text = member(row, "text", (text) => isText(text) && text.startsWith("{") && bytesOf(text) <= 2048);
-      this.chain.disclosed.set(seq, digest(Buffer.concat([salt, Buffer.from(text)])));
+    const openings = new Map();
+    for (const row of field(whole, "openings", (list) => Array.isArray(list) && list.length <= 65536)) {
+      need(isObject(row), "field");
+      const seq = count(row, "seq", last + 1), salt = decode(field(row, "salt", isText), 16);
+      const said = field(row, "text", (said) => isText(said) && said.startsWith("{") && bytesOf(said) <= 2048);
+      openings.set(seq, digest(Buffer.concat([salt, Buffer.from(said)])));
       last = seq;
     }
+    this.chain.disclosed = openings;
   }
   async order(line) {
     need(this.roots, "unverifiable", "no root.jws");

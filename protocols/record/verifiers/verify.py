@@ -850,12 +850,11 @@ class Bundle:
         version(p)
         if "by" not in p:
             in_order(p, ["v", "sms", "site", "gw", "token", "identity", "machine", "ts", "csr"])
-            name_of(p, "sms"), name_of(p, "site"), link_of(p, "token", 16), text_of(p, "machine", 128, 1)
+            name_of(p, "sms"), name_of(p, "site"), link_of(p, "token", 16), shown_of(p, "machine")
             moment_of(p, "ts")
             need("csr" not in p or len(decode(field(p, "csr", str))) <= 2048, "field", "csr")
             token.carries(f"{name_of(p, 'gw')}#id", "enrol")
             key = key_of(field(p, "identity", str))
-            shown_of(p, "machine")
             believe(key, token)
             need(self.identity is None or self.identity.data == key.data, "acceptance")
             return
@@ -924,22 +923,20 @@ class Bundle:
         self.report.count("days", int(not record.opens))
 
     def sidecar(self, data):
-        import json
         try:
-            whole = json.loads(data.decode())
-            need(isinstance(whole, dict), "field")
-            version(whole)
-            last = 0
-            for row in field(whole, "openings", list, lambda rows: len(rows) <= 65536):
-                need(isinstance(row, dict), "field")
-                seq, salt = count_of(row, "seq", last + 1), decode(field(row, "salt", str), 16)
-                need(seq <= INTEGER_MAX, "field")
-                text = text_of(row, "text", 2048, 1)
-                need(text.startswith("{"), "field")
-                self.chain.disclosed[seq] = hashlib.sha256(salt + text.encode()).digest()
-                last = seq
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise Refused("field", "not a list of openings") from None
+            whole = Json(data.decode()).whole()
+        except (Refused, UnicodeDecodeError) as refused:
+            raise Refused("field", f"not JSON as in a payload: {refused}") from None
+        version(whole)
+        last, openings = 0, {}
+        for row in field(whole, "openings", list, lambda rows: len(rows) <= 65536):
+            need(isinstance(row, dict), "field")
+            seq, salt = count_of(row, "seq", last + 1), decode(field(row, "salt", str), 16)
+            text = text_of(row, "text", 2048, 1)
+            need(text.startswith("{"), "field")
+            openings[seq] = hashlib.sha256(salt + text.encode()).digest()
+            last = seq
+        self.chain.disclosed = openings
 
     def order(self, line):
         need(self.roots, "unverifiable", "no root.jws")

@@ -542,15 +542,21 @@ exported() {
 
 settle_branches() {
   cat "$work/numbers" "$work/lost" "$work/left" >"$work/known"
-  while read -r t_seq t_link before t_opening at; do
-    gap=0 there=0
+  awk '{ printf "%s %s %s\n", $1, $1, $5 }' "$work/tails" >"$work/asked"
+  rests "$work/asked" "$work/left" | cut -d ' ' -f 3 >"$work/undisposed"
+  awk '{ printf "%.0f %s %s\n", $3 + 1, $1, $5 }' "$work/tails" >"$work/asked"
+  rests "$work/asked" "$work/known" | cut -d ' ' -f 3 | uniq >"$work/unknown"
+  awk -v undisposed="$work/undisposed" -v unknown="$work/unknown" '
+    BEGIN { while ((getline at <undisposed) > 0) U[at] = 1; while ((getline at <unknown) > 0) N[at] = 1 }
+    { print $0, !($5 in U), !($5 in N) }' "$work/tails" >"$work/settled"
+  while read -r t_seq t_link before t_opening at disposed known; do
+    gap=0 there=$disposed
     [ $((before + 1)) -ge "$t_opening" ] || gap=1
     [ ! -e "$work/links/$t_seq-$t_link" ] || there=1
     [ "$gap" = 1 ] || [ "$branches" = 1 ] || there=1
-    [ -n "$(rest "$t_seq" "$t_seq" "$work/left")" ] || there=1
-    [ "$gap" = 0 ] || [ -z "$(rest $((before + 1)) "$t_seq" "$work/known")" ] || there=0
+    [ "$gap" = 0 ] || [ "$known" = 1 ] || there=0
     [ "$there" = 1 ] || complain records.jws "$at" tail "the branch that record $t_opening names is not here"
-  done <"$work/tails"
+  done <"$work/settled"
 }
 
 # --- The bundle: FORMAT.md section 14 ---
@@ -590,19 +596,19 @@ seal() {
   fi
 }
 
-fits() { [ -e "$folder/$1" ] && [ "$(wc -c <"$folder/$1")" -le 16777216 ]; }
+fits() { # FILE: it is there, and not too large to be read as a whole
+  [ -e "$folder/$1" ] || return 1
+  [ "$(wc -c <"$folder/$1")" -le 16777216 ] || { complain "$1" '' too-many; return 1; }
+}
 
 bundle() {
   folder=$1 started='' given=$identity_given
   begin
-  for part in root.jws sidecar.json; do
-    [ ! -e "$folder/$part" ] || [ "$(wc -c <"$folder/$part")" -le 16777216 ] || complain "$part" '' too-many
-  done
   if fits root.jws; then
     rows root "$folder/root.jws" >"$work/rows"
     why=
     root_file || complain root.jws '' "$why"
-  elif [ -n "$root_hash" ]; then
+  elif [ -n "$root_hash" ] && [ ! -e "$folder/root.jws" ]; then
     complain root.jws '' root-unknown 'it is not there'
   fi
   each enrol.jws enrol enrolment

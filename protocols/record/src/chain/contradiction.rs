@@ -152,6 +152,14 @@ pub enum Contradiction {
         /// The limit.
         limit: usize,
     },
+    /// A file that is read as a whole has more than a verifier reads.
+    #[error("{file} has more than the {limit} bytes that it may have")]
+    TooLarge {
+        /// The file.
+        file: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+    },
 }
 
 impl Contradiction {
@@ -182,7 +190,7 @@ impl Contradiction {
             Self::Unsealed => "unsealed",
             Self::ManifestFile { .. } => "file",
             Self::Range { .. } => "range",
-            Self::TooMany { .. } => "too-many",
+            Self::TooMany { .. } | Self::TooLarge { .. } => "too-many",
         }
     }
 }
