@@ -1,7 +1,7 @@
 //! The programs under measurement: built before anything is measured, by the profile that the driver was built with.
 
 use crate::process::{output, told};
-use simulator::product::{Product, Profile, own_folder, repository};
+use simulator::product::{Product, Profile, cargo, own_folder, repository};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ impl Programs {
     pub(crate) fn build() -> Result<Self, String> {
         let profile = Profile::own().map_err(told)?;
         Product::build(profile).map_err(told)?;
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = cargo();
         cargo.args(["build", "--locked", "--quiet", "-p", "picket-tests"]).current_dir(repository());
         for program in AROUND {
             cargo.args(["--bin", program]);

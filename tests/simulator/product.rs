@@ -113,16 +113,10 @@ impl Product {
     pub fn build(profile: Profile) -> Result<Self, ProductFault> {
         let own = own_folder()?;
         let target = own.parent().ok_or_else(|| ProductFault::NotThere(own.clone()))?;
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = cargo();
         cargo.args(["build", "--locked", "-p", "picket", "-p", "picket-central", "--target-dir"]).arg(target);
         if profile == Profile::Release {
             cargo.arg("--release");
-        }
-        // What cargo told this test of its own package: ring's build script asks for it, and would compile ring, rustls and
-        // both programs anew at each change between a test and a shell.
-        let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        for name in std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(told)) {
-            cargo.env_remove(name);
         }
         let built = cargo.current_dir(repository()).stdin(Stdio::null()).status();
         let built = built.map_err(|source| ProductFault::Io { doing: "running cargo".into(), source })?;
@@ -142,6 +136,17 @@ impl Product {
             .map_err(|source| ProductFault::Io { doing: format!("copying {}", public.display()), source })?;
         Ok(identity)
     }
+}
+
+/// Cargo, as a shell would call it. Without what it told this program of its own package: ring's build script asks for
+/// that, and would compile ring, rustls and both programs anew at each change between a test and a shell.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for name in std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(told)) {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// Settings of a central side.

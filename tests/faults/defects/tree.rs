@@ -1,7 +1,7 @@
 //! A copy of the sources that a defect is put into, and its target folder. Both stay for the next time.
 
 use super::{Defect, Witness};
-use simulator::product::{own_folder, repository};
+use simulator::product::{cargo, own_folder, repository};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -95,7 +95,7 @@ impl Tree {
     }
 
     fn cargo(&self, arguments: &[&str]) -> Result<Output, String> {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = cargo();
         cargo
             .args(arguments)
             .current_dir(&self.folder)
