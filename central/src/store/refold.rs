@@ -10,11 +10,12 @@ use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Records read at a time.
 const STEP: u64 = 1_000;
-/// Records behind one that came late which are looked at. Where there are more, its alarms are shown as open: somebody looks.
+/// Work for what came late in one message, under the lock of the writer: records read, or alarms compared with one. Where
+/// there is more, the alarms are shown as open and not known: a person looks and closes them.
 const LATE_MAX: u64 = 10_000;
 
 /// The partial index `record_alarm` has these words.
@@ -74,11 +75,14 @@ impl Refold {
         copy(db, &self.memory, ("closed_alarm", columns), gw)
     }
 
-    /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays.
+    /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays, and what waited
+    /// and is lost.
     pub(crate) fn show(&self, db: &Connection, gw: &Name, after: u64) -> Result<()> {
-        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (ahead=0 OR raised_seq>?2)";
+        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (raised_seq>?2 OR ahead=0
+                   AND EXISTS(SELECT 1 FROM record r WHERE r.gw=?1 AND r.seq=open_alarm.raised_seq))";
         db.execute(sql, params![gw.as_str(), after])?;
-        let columns = "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq,ep";
+        let columns =
+            "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq,said_seq,ep";
         copy(&self.memory, db, ("open_alarm", columns), gw)?;
         // What was closed meanwhile.
         db.execute(CLOSED, [gw.as_str()])?;
@@ -86,12 +90,12 @@ impl Refold {
     }
 }
 
-/// Copies the rows of one gateway from one database to the other.
+/// Copies the rows of one gateway from one database to the other. One that is there stays.
 fn copy(from: &Connection, to: &Connection, (table, columns): (&str, &str), gw: &Name) -> Result<()> {
     let mut read = from.prepare(&format!("SELECT {columns} FROM {table} WHERE gw=?1"))?;
     let count = read.column_count();
     let places = vec!["?"; count].join(",");
-    let mut write = to.prepare(&format!("INSERT INTO {table}({columns}) VALUES({places})"))?;
+    let mut write = to.prepare(&format!("INSERT OR IGNORE INTO {table}({columns}) VALUES({places})"))?;
     let mut rows = read.query([gw.as_str()])?;
     while let Some(row) = rows.next()? {
         let values = (0..count).map(|column| row.get::<_, rusqlite::types::Value>(column));
@@ -100,44 +104,60 @@ fn copy(from: &Connection, to: &Connection, (table, columns): (&str, &str), gw: 
     Ok(())
 }
 
-/// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm, as far as
-/// they are trusted.
-pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
-    match record.kind {
-        Kind::AlarmRaised => {}
-        Kind::Snapshot => return say_late(db, record, trusted),
-        _ => return alarms::fold(db, record),
+/// Alarms that came late and had no row, each with the number of its record: what came of them since was folded before.
+pub(crate) type Late = BTreeMap<String, u64>;
+
+/// Folds a record that came after its turn, into a hole. A row that is there had its turn with all that came since, and
+/// compares numbers; what had none is noted, and is for [`follow`].
+pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>, late: &mut Late) -> Result<()> {
+    let gw = &record.gw;
+    alarms::withdraw_lost(db, gw, record.seq)?;
+    if !matches!(record.kind, Kind::AlarmRaised | Kind::Snapshot) {
+        return alarms::fold(db, record);
     }
     let data = record.data();
-    let Some(alarm) = data.get("alarm").and_then(Value::as_str) else { return Ok(()) };
-    let sql = "SELECT 1 FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq>=?3";
-    if db.prepare_cached(sql)?.exists(params![record.gw.as_str(), alarm, record.seq])? {
-        return Ok(());
+    let open = "SELECT 1 FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0";
+    // A person closed it because of what was said later.
+    let closed = "SELECT 1 FROM closed_alarm WHERE gw=?1 AND alarm_id=?2 AND unknown_seq>?3";
+    let raised = data.get("alarm").and_then(Value::as_str).filter(|_| record.kind == Kind::AlarmRaised);
+    let mut done = BTreeSet::new();
+    for alarm in raised.into_iter().chain(alarms::named(&data)) {
+        if db.prepare_cached(open)?.exists(params![gw.as_str(), alarm])? {
+            continue;
+        }
+        if raised.is_none() && db.prepare_cached(closed)?.exists(params![gw.as_str(), alarm, record.seq])? {
+            done.insert(alarm);
+        } else {
+            late.entry(alarm.to_owned()).and_modify(|from| *from = record.seq.min(*from)).or_insert(record.seq);
+        }
     }
-    alarms::fold(db, record)?;
-    follow(db, record, trusted, &BTreeSet::from([alarm.to_owned()]))
+    if record.kind == Kind::Snapshot && alarms::is_anew(&data) {
+        alarms::doubt(db, record, None)?;
+    }
+    alarms::fold_of(db, record, &data, &|alarm| !done.contains(alarm))
 }
 
-/// What a gateway said anew holds for each alarm that it speaks of, up to what came of that alarm since.
-fn say_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
-    let about = alarms::spoken_of(db, record)?;
-    about.iter().try_for_each(|alarm| alarms::say_anew_of(db, record, alarm))?;
-    if about.is_empty() { Ok(()) } else { follow(db, record, trusted, &about) }
-}
-
-/// What came of some alarms since a record, and was folded before it.
-fn follow(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>, about: &BTreeSet<String>) -> Result<()> {
+/// What came of some alarms since their records, as far as it is trusted. Once for each message, however many came late.
+pub(crate) fn follow(db: &Connection, gw: &Name, late: &Late, trusted: Option<u64>) -> Result<()> {
+    let Some(from) = late.values().min() else { return Ok(()) };
     let upto = trusted.unwrap_or(i64::MAX.unsigned_abs());
     let mut statement = db.prepare_cached(SQL)?;
-    let rows = statement.query_map(params![record.gw.as_str(), record.seq, upto, LATE_MAX], Row::read)?;
-    for row in rows {
+    let mut work = 0;
+    for row in statement.query_map(params![gw.as_str(), from, upto, LATE_MAX + 1], Row::read)? {
         let row = row?;
-        let Ok(later) = row.record(&record.gw) else { continue };
-        if later.kind == Kind::Snapshot {
-            about.iter().try_for_each(|alarm| alarms::say_anew_of(db, &later, alarm))?;
-        } else if later.data().get("alarm").and_then(Value::as_str).is_some_and(|alarm| about.contains(alarm)) {
-            alarms::fold(db, &later)?;
+        let Ok(later) = row.record(gw) else { continue };
+        let data = later.data();
+        let anew = later.kind == Kind::Snapshot && alarms::is_anew(&data);
+        work += if anew { late.len() as u64 } else { 1 };
+        let since = late.iter().filter(|(_, from)| **from < later.seq).map(|(alarm, _)| alarm);
+        if work > LATE_MAX {
+            // Nobody knows what came of them.
+            return since.into_iter().try_for_each(|alarm| alarms::doubt(db, &later, Some(alarm)));
         }
+        if anew {
+            since.into_iter().try_for_each(|alarm| alarms::doubt(db, &later, Some(alarm)))?;
+        }
+        alarms::fold_of(db, &later, &data, &|alarm| late.get(alarm).is_some_and(|from| *from < later.seq))?;
     }
     Ok(())
 }
@@ -180,6 +200,42 @@ mod tests {
         let open = refold.memory.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
         assert_eq!(open.unwrap(), (STEP / 2, STEP / 2));
         writer.execute_batch("ROLLBACK").unwrap();
+    }
+
+    /// So many alarms come late, and behind them are so many saying anew, a record of another alarm after each, and the
+    /// ends of the alarms. How many are shown, and how many of these are not known.
+    fn shown_after(alarms: u64, anews: u64) -> (u64, u64) {
+        let of = |kind, n: u64| (kind, json!({"alarm": format!("a{n}"), "rule": "door-forced"}));
+        let about = (0..alarms).map(|n| of(Kind::AlarmRaised, n));
+        let anew = (0..anews).flat_map(|_| {
+            let said = json!({"anew": true, "part": [1, 1], "kept": {}});
+            [(Kind::Snapshot, said), (Kind::AlarmCleared, json!({"alarm": "other"}))]
+        });
+        let lines = sealed(about.chain(anew).chain((0..alarms).map(|n| of(Kind::AlarmClosed, n))));
+        let home = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&home.path().join("central.db")).unwrap();
+        let shown = store.write("storing", |db| {
+            let mut late = Late::new();
+            let records: Vec<_> = lines.iter().map(|line| Parsed::read_bytes(line.as_bytes()).unwrap()).collect();
+            for record in &records {
+                records::insert(db, Table::Record, record, 7)?;
+            }
+            records[1..=alarms as usize].iter().try_for_each(|record| fold_late(db, record, &mut late))?;
+            follow(db, &Name::parse(GW).unwrap(), &late, None)?;
+            let sql = "SELECT count(*),count(unknown_seq) FROM open_alarm";
+            db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        });
+        shown.unwrap()
+    }
+
+    #[test]
+    fn what_came_late_is_followed_as_far_as_the_work_is_allowed_and_past_that_a_person_looks() {
+        // Each saying anew is compared with each alarm.
+        assert_eq!(shown_after(400, 20), (0, 0));
+        assert_eq!(shown_after(400, 30), (400, 400));
+        // As many records as are read, and one more.
+        assert_eq!(shown_after(1, LATE_MAX / 2 - 1), (0, 0));
+        assert_eq!(shown_after(1, LATE_MAX / 2), (1, 1));
     }
 
     #[test]
