@@ -38,6 +38,7 @@ mod branches;
 mod certificates;
 mod drills;
 mod gateways;
+mod late;
 mod lives;
 mod losses;
 mod orders;
@@ -60,6 +61,7 @@ pub use gateways::Accepted;
 pub(crate) use gateways::{
     Found, KnownEpoch, accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts,
 };
+pub(crate) use late::{Late, fold_late, follow};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, first_ahead, in_place, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
@@ -69,7 +71,6 @@ pub(crate) use records::{
     Row, Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert,
     link_in_place, link_waiting, set_aside, waiting,
 };
-pub(crate) use refold::{Late, fold_late, follow};
 pub(crate) use refused::quarantine;
 pub(crate) use rot::{alone, leave_out, try_again};
 

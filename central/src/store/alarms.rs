@@ -27,7 +27,7 @@ pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
         Kind::Snapshot => {
             let data = record.data();
             if is_anew(&data) {
-                doubt(db, record, None)?;
+                doubt(db, &record.gw, record.seq, None)?;
             }
             fold_of(db, record, &data, &|_| true)
         }
@@ -164,10 +164,10 @@ fn said(data: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 /// Marks each alarm, or one, as no longer known since this record, until something newer says that it is.
-pub(super) fn doubt(db: &Connection, record: &Parsed<'_>, alarm: Option<&str>) -> Result<()> {
+pub(super) fn doubt(db: &Connection, gw: &Name, seq: u64, alarm: Option<&str>) -> Result<()> {
     let sql = "UPDATE open_alarm SET unknown_seq=?2 WHERE gw=?1 AND ahead=0 AND max(raised_seq,said_seq)<?2
                AND coalesce(unknown_seq,0)<?2 AND alarm_id=coalesce(?3,alarm_id)";
-    db.prepare_cached(sql)?.execute(params![record.gw.as_str(), record.seq, alarm])?;
+    db.prepare_cached(sql)?.execute(params![gw.as_str(), seq, alarm])?;
     Ok(())
 }
 
