@@ -5,7 +5,6 @@
 use super::alarms;
 use super::records::{Row, Table, set_aside};
 use super::schema::SCHEMA;
-use picket_record::chain::Parsed;
 use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
@@ -103,6 +102,7 @@ mod tests {
     use super::*;
     use crate::store::alarms::tests::{GW, sealed};
     use crate::store::{Store, records};
+    use picket_record::chain::Parsed;
     use serde_json::json;
 
     /// A store in this folder with a history of two steps: every other alarm was closed, the others were cleared.
