@@ -285,7 +285,7 @@ fn without_an_acceptance_the_first_record_of_each_file_says_whose_that_file_is_a
             made("gateway", &["enrol.jws"], &[("summaries.jws", first("summaries.jws", "gate-7", "gate-8"))]),
             vec!["summaries.jws"],
         ),
-        (made("no-records", &alone, &[none.clone()]), vec![]),
+        (made("no-records", &alone, std::slice::from_ref(&none)), vec![]),
         (
             made("branch", &["enrol.jws"], &[("branches.jws", first("branches.jws", site.0, site.1))]),
             vec!["branches.jws"],
