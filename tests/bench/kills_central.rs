@@ -303,14 +303,16 @@ fn chain(gateway: &Gateway) -> Result<(u64, Vec<String>), String> {
     let mut check = ChainCheck::new(accepted.identity);
     let key = Custody::at(&gateway.folder().join("central")).receipt_key().map_err(told)?.public();
     let receipts = lines(&gateway.journal(), "SELECT line FROM receipt ORDER BY n")?;
+    let mut found = Vec::new();
     for line in &receipts {
-        check.expect(&Receipt::verify(line, &key, &gw).map_err(told)?.0);
+        let differs = check.expect(&Receipt::verify(line, &key, &gw).map_err(told)?.0).err();
+        found.extend(differs.map(|what| format!("{what:?}")));
     }
     for line in lines(&gateway.store(), "SELECT line FROM record ORDER BY seq")? {
         // What a line contradicts is told at the end too.
         let _ = check.line(line.as_bytes());
     }
-    let found = check.finish().found.iter().map(|placed| format!("{placed:?}")).collect();
+    found.extend(check.finish().found.iter().map(|placed| format!("{placed:?}")));
     Ok((receipts.len() as u64, found))
 }
 
