@@ -241,6 +241,8 @@ fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
     for (sql, what, kept) in [
         ("PRAGMA user_version=2097154".to_owned(), "file", true),
         ("PRAGMA user_version=0".to_owned(), "file", true),
+        ("PRAGMA user_version=7".to_owned(), "file", true),
+        ("PRAGMA user_version=4".to_owned(), "file", true),
         (schema("upto INTEGER", "uptn INTEGER"), "file", true),
         (schema("TABLE record", "TABLE recorl"), "file", false),
         ("UPDATE receipt SET line = CAST(x'ff' || line AS TEXT)".to_owned(), "file", true),

@@ -249,7 +249,7 @@ fn a_file_of_the_layout_before_is_taken_over_where_it_lies() {
     let (mut journal, _) = site.start();
     journal.append(&[raised("door/A")]).unwrap();
     stop(journal);
-    site.by_hand("DROP TABLE personal; PRAGMA user_version=3;");
+    site.by_hand("DROP TABLE personal; DROP TABLE at_rest; PRAGMA user_version=3;");
     let (mut journal, _) = site.start();
     assert_eq!(found(&journal), Vec::<Value>::new());
     let acts = acted(&mut journal);
