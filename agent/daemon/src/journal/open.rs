@@ -56,7 +56,8 @@ impl Journal {
             let erased = if lost { super::personal::put_back(&store, head.seq, when)? } else { None };
             erased.map(|body| super::prune::write(&store, &mut sealer, &body)).transpose()
         })?;
-        if erased.is_some() {
+        // A kill between an erasure and the end of its log leaves the text in there.
+        if erased.is_some() || tail.state != TailState::Clean {
             store.cut_log();
         }
         let declared = super::lost::declared_after(&store, receipts.upto())?;
@@ -73,7 +74,8 @@ impl Journal {
             epoch_opened_us: when.mono_us,
             receipts,
             leaves: super::branch::Leaves::default(),
-            handed: 0,
+            // They may be on their way still, or with the central side and without an answer.
+            handed: head.seq,
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
             told_of_rows: false,

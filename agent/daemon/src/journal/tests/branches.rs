@@ -454,8 +454,41 @@ fn a_mark_that_there_is_no_room_to_go_on_behind_is_a_receipt_like_any_other() {
     journal.store.by_hand("PRAGMA max_page_count=100000");
     journal.append(&[beat()]).unwrap();
     assert_eq!((count(&journal, "receipt"), count(&journal, "leaving")), (1, 0));
-    journal.receipt(&asked(2), &at(9)).unwrap();
+    // Each attempt moves all that is left: with room or without, not with every receipt.
+    journal.receipt(&asked(2), &at(60_000_008)).unwrap();
+    assert_eq!((journal.newest_receipt(), journal.rebased()), (2, None));
+    journal.receipt(&asked(3), &at(60_000_009)).unwrap();
     assert_eq!(told(&mut journal).left, own + 1 - 2);
+}
+
+#[test]
+fn a_receipt_of_another_history_that_there_is_no_room_for_is_refused_for_a_minute_without_another_attempt() {
+    let (_site, mut journal, line) = put_back();
+    journal.append(&vec![large(); 40]).unwrap();
+    let full = |answer| matches!(answer, Err(ReceiptFault::Journal(Fault::Full { .. })));
+    journal.store.by_hand("PRAGMA max_page_count=1");
+    assert!(full(journal.receipt(&line, &at(9))));
+    journal.store.by_hand("PRAGMA max_page_count=100000");
+    assert!(full(journal.receipt(&line, &at(60_000_008))));
+    assert_eq!((journal.newest_receipt(), count(&journal, "leaving")), (1, 0));
+    assert_eq!(journal.receipt(&line, &at(60_000_009)).unwrap().upto, 20);
+    assert_eq!(told(&mut journal).upto, 20);
+}
+
+#[test]
+fn what_was_on_its_way_before_a_start_is_waited_for_too() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![beat(); 8]).unwrap();
+    let last = head(&journal);
+    drop(journal);
+    let (mut journal, _) = site.start();
+    for (n, upto) in [(1, 4), (2, last - 1), (3, last)] {
+        let paper = receipt(&journal, n, upto);
+        let paper = Receipt { rebase: Some((upto, paper.head)), state: State::Fork, ..paper };
+        assert_eq!(journal.receipt(&signed(&paper), &at(9)).unwrap().upto, upto);
+        assert_eq!(journal.rebased().map(|rebased| rebased.upto), (upto == last).then_some(last), "behind {upto}");
+    }
 }
 
 #[test]
