@@ -94,7 +94,7 @@ impl Thinker {
                     Some(input) => self.take(input, &mut inputs, next),
                     None => return false,
                 },
-                Some(statement) = self.statements.recv() => self.state(statement),
+                Some(statement) = self.statements.recv() => self.state(statement, next),
                 () = sleep_until(Instant::now() + wait) => {
                     let now = self.clock.now();
                     self.late(&now, next);
@@ -104,7 +104,7 @@ impl Thinker {
         }
     }
 
-    /// Inputs go before time, so a moment may be missed in either arm.
+    /// Inputs and statements go before time, so a moment may be missed in each arm.
     fn late(&mut self, now: &Now, next: u64) {
         self.late_us = self.late_us.max(now.mono_us.saturating_sub(next));
     }
@@ -208,8 +208,10 @@ impl Thinker {
     }
 
     /// Without room nobody answers, which the one who waits is told.
-    fn state(&mut self, Statement { kind, data, reply }: Statement) {
-        let when = self.clock.now().when();
+    fn state(&mut self, Statement { kind, data, reply }: Statement, next: u64) {
+        let now = self.clock.now();
+        self.late(&now, next);
+        let when = now.when();
         let _ = offer(&self.carriers.journal, Request::State { when, kind, data, reply });
     }
 
