@@ -295,6 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_that_was_missed_before_a_statement_is_told_as_late() {
+        use crate::settings::{load, load_register};
+        use picket_core::site::Start;
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+        let (plan, (register, _)) = (load(&dir).unwrap().plan, load_register(&dir, 1).unwrap());
+        let (recovered, register_refused) = (picket_core::wire::Recovered::default(), None);
+        let mut clock = Clock::new(crate::clock::ClockPolicy::AcceptUnsynchronised);
+        let now = clock.now();
+        let site = Site::new(&now, Start { plan, register, register_refused, recovered, seed: 1, version: "test" });
+        let (journal, mut asked) = mpsc::channel(64);
+        let mending = watch::channel(None).1;
+        let carriers = Carriers { lines: Vec::new(), quiet: Vec::new(), journal, mending, keeper: None };
+        let status = watch::channel(Arc::new(site.status(&now))).0;
+        let mut thinker = Thinker::new(site, clock, carriers, status, mpsc::channel(1).1);
+        let reply = tokio::sync::oneshot::channel().0;
+        thinker
+            .state(Statement { kind: Kind::RecordsExported, data: serde_json::Map::new(), reply }, now.mono_us - 5_000);
+        assert!(thinker.late_us >= 5_000, "{}", thinker.late_us);
+        assert!(matches!(asked.try_recv(), Ok(Request::State { .. })));
+    }
+
+    #[test]
     fn what_may_be_refused_leaves_room_for_what_may_not() {
         let (journal, mut taken) = mpsc::channel(64);
         let offered = |session| offer(&journal, Request::Ask { session });
