@@ -68,8 +68,9 @@ SELECT alarm_id||': severity '||sev||', raised by record '||raised_seq
   ||coalesce('; gone with record '||cleared_seq, '; holds')
   ||coalesce('; acknowledged by record '||acked_seq, '; not acknowledged')
   ||iif(ahead, '; its records before have not come yet', '')
-  ||coalesce('; since record '||unknown_seq||' the gateway NO LONGER KNOWS it (its disk was put back): look, and run'
-    ||' picket-central close-alarm', '')
+  ||iif(unknown_seq=raised_seq, '; that record IS LOST', coalesce('; since record '||unknown_seq
+    ||' the gateway NO LONGER KNOWS it (its disk was put back), or nobody knows what came of it', ''))
+  ||iif(unknown_seq IS NULL, '', ': look, and run picket-central close-alarm')
 FROM open_alarm WHERE gw=?1 ORDER BY unknown_seq IS NULL, sev DESC, raised_seq DESC LIMIT ?2";
 
 const RECEIPTS: &str = "

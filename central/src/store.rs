@@ -25,7 +25,7 @@
 //! | `token(id, site, gw, exp_ms, used_ms)` | a token for one enrolment |
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
-//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead, unknown_seq, ep)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name; `ep` the epoch of that record; since record `unknown_seq` the gateway, put back to an older state, no longer knows it |
+//! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead, unknown_seq, ep, said_seq)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name; `ep` the epoch of that record; since record `unknown_seq` the gateway, put back to an older state, no longer knows it, or that record is its own and lost; record `said_seq` was the last to say it anew |
 //! | `closed_alarm(gw, alarm_id, raised_seq, unknown_seq, closed_by, at_ms)` | such an alarm that a person closed here |
 //! | `answered(gw, about, n, seq, reason, cause, received_ms)` | the last word of a gateway, in record `seq`, on the `order`, `command` or `root` that it took, or that it `... refused` |
 //!
@@ -38,6 +38,7 @@ mod branches;
 mod certificates;
 mod drills;
 mod gateways;
+mod late;
 mod lives;
 mod losses;
 mod orders;
@@ -48,7 +49,7 @@ mod refused;
 mod rot;
 mod schema;
 
-pub(crate) use alarms::{fold, show_ahead, withdraw, withdraw_before, withdraw_passed};
+pub(crate) use alarms::{fold, keep_lost, show_ahead, withdraw, withdraw_before, withdraw_passed};
 pub(crate) use answers::{About, Answer, answers, save_answer};
 pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
@@ -60,6 +61,7 @@ pub use gateways::Accepted;
 pub(crate) use gateways::{
     Found, KnownEpoch, accepted, all_accepted, epochs, insert_epoch, insert_receipt, last_receipt, prune_receipts,
 };
+pub(crate) use late::{Late, fold_late, follow};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, first_ahead, in_place, insert_lost, is_lost, named_by_next, stored_at};
 pub use orders::{Commanded, Issued, Ordered};
@@ -69,7 +71,6 @@ pub(crate) use records::{
     Row, Table, ahead_count, ahead_of_epoch, ahead_openings, ahead_ranges, delete_ahead, fork_count, head, insert,
     link_in_place, link_waiting, set_aside, waiting,
 };
-pub(crate) use refold::fold_late;
 pub(crate) use refused::quarantine;
 pub(crate) use rot::{alone, leave_out, try_again};
 

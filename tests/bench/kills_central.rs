@@ -3,7 +3,8 @@
 //! store must hold the whole chain of the gateway, once.
 //!
 //! The load: a backlog that is still on its way at the last kill, and alarms that overtake it, so that a kill finds
-//! records in their place, records that wait for their turn and alarms shown before theirs. The agent runs throughout.
+//! records in their place, records that wait for their turn and alarms shown before theirs: what each found is counted.
+//! The kills are aimed by records and not by time, so that a fast machine has no less to do. The agent runs throughout.
 
 use crate::Bench;
 use crate::backlog::J1_CHANGES;
@@ -31,16 +32,22 @@ use std::time::Duration;
 
 /// Kills where none are asked for.
 const KILLS: usize = 20;
-/// Contacts that close once each, more of them than a short run has time for.
-const CONTACTS: u16 = 500;
-const FLIP_US: (u64, u64) = (100_000, 200_000);
-const TASK: Task = Task { devices: 1, points: Points::Alarms(CONTACTS), poll_ms: 100, readings: "off" };
-/// More than the central side stores from one kill to the next, so that the last one finds a backlog too.
-const BACKLOG_EACH: u64 = 3_000;
+/// Contacts that close once each, from the first kill to behind the last: so many, and more for each kill.
+const CONTACTS: usize = 300;
+const CONTACTS_EACH: usize = 10;
+const CONTACTS_MAX: usize = 2_000;
+/// Time in which they close: longer than that many kills take on a slow machine.
+const CLOSE_IN_US: u64 = 15_000_000;
+const CLOSE_EACH_US: u64 = 3_000_000;
+/// More than the central side stores from one kill to the next: about what comes before the first receipt of a run, which
+/// an alarm brings, and [`LATER`].
+const BACKLOG_EACH: u64 = 6_000;
 const BACKLOG_LEAST: u64 = 10_000;
-/// Each so-many-th run is killed within its start, the others at the latest so long after their first receipt for new records.
+/// Each so-many-th run is killed within its start, the others at the latest so many records after their first receipt for
+/// new ones, and a moment later, anywhere in what the central side does between two commits.
 const STARTING_EVERY: usize = 4;
-const LATER_US: u64 = 500_000;
+const LATER: u64 = 3_000;
+const MOMENT_US: u64 = 30_000;
 /// A run that lasts comes to its first receipt within this, also in a debug build on a busy machine.
 const RECEIPT_IN: Duration = Duration::from_secs(60);
 /// Share of the kills under load that must find the backlog on its way and new records stored, or the test shows nothing.
@@ -56,8 +63,19 @@ struct Killed {
     starting: bool,
     /// It was subscribed in both lanes.
     subscribed: bool,
-    /// The last record in its store as the kill left it.
+    /// Its store as the kill left it.
+    left: Left,
+}
+
+/// A store as a kill left it.
+#[derive(Default)]
+struct Left {
+    /// The last record in its place.
     head: u64,
+    /// Records that wait for their turn.
+    ahead: u64,
+    /// Alarms that are shown before theirs.
+    shown: u64,
 }
 
 /// What the end is judged by.
@@ -73,15 +91,10 @@ struct End {
 /// Runs the job.
 pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
     let kills = bench.kills.unwrap_or(KILLS);
-    let changes = [
-        format!("--flips={CONTACTS}"),
-        format!("--bits={CONTACTS}"),
-        "--each-once".into(),
-        format!("--flip-min-us={}", FLIP_US.0),
-        format!("--flip-max-us={}", FLIP_US.1),
-        format!("--seed={}", bench.seed),
-    ];
-    let mut stand = Stand::start(bench, folder, TASK, &changes)?;
+    let contacts = (CONTACTS + kills * CONTACTS_EACH).min(CONTACTS_MAX);
+    let points = Points::Alarms(u16::try_from(contacts).expect("at most CONTACTS_MAX"));
+    let task = Task { devices: 1, points, poll_ms: 100, readings: "off" };
+    let mut stand = Stand::start(bench, folder, task, &changes(contacts, kills, bench.seed))?;
     let backlog = stand.backlog(bench.backlog.unwrap_or(BACKLOG_LEAST + kills as u64 * BACKLOG_EACH), J1_CHANGES)?;
     let mut watch = stand.sink("watch", false)?;
     let mut centre = Centre::start(&stand.gateway)?;
@@ -95,10 +108,15 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
         if starting {
             wait::pause(Duration::from_nanos(chance.below(starts_in)))?;
         } else {
-            let (from, held) = (centre.from, runs.last().map_or(0, |run: &Killed| run.head));
+            let (from, held) = (centre.from, runs.last().map_or(0, |run: &Killed| run.left.head));
             let goes_on = |log: &SinkLog| log.receipts.iter().any(|(t, upto)| *t > from && *upto > held);
             watch.until("a receipt of this run for new records", RECEIPT_IN, goes_on)?;
-            wait::pause(Duration::from_micros(chance.below(LATER_US)))?;
+            let store = stand.gateway.store();
+            let aim = (central_head(&store)? + chance.below(LATER)).min(backlog);
+            wait::until("the record that the kill is aimed at", RECEIPT_IN, || {
+                Ok((central_head(&store)? >= aim).then_some(()))
+            })?;
+            wait::pause(Duration::from_micros(chance.below(MOMENT_US)))?;
         }
         let killed = centre.kill(&stand.gateway, starting);
         runs.push(killed.map_err(|why| format!("kill {} (seed {}): {why}", turn + 1, bench.seed))?);
@@ -120,6 +138,19 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
     let central = stores::central(&gateway.store())?;
     let end = End { runs, watch, sim, backlog, journal, central };
     Ok(end.table(&gateway, bench.seed)?.print())
+}
+
+/// Options of `bench-sim`: each contact closes once, at random and in good time.
+fn changes(contacts: usize, kills: usize, seed: u64) -> [String; 6] {
+    let mean_us = (CLOSE_IN_US + kills as u64 * CLOSE_EACH_US) / contacts as u64;
+    [
+        format!("--flips={contacts}"),
+        format!("--bits={contacts}"),
+        "--each-once".into(),
+        format!("--flip-min-us={}", mean_us / 2),
+        format!("--flip-max-us={}", mean_us * 3 / 2),
+        format!("--seed={seed}"),
+    ]
 }
 
 /// A central side that runs.
@@ -155,13 +186,28 @@ impl Centre {
         self.process.kill()?;
         let subscribed = self.is_subscribed(gateway);
         // A reader writes nothing into the file and its log: the next start finds them as the kill left them.
-        let head = central_head(&gateway.store())?;
-        Ok(Killed { from: self.from, to, next: mono_ns(), starting, subscribed, head })
+        let store = gateway.store();
+        let head = central_head(&store)?;
+        let [ahead, shown] = counts(&store, [AHEAD, SHOWN]).map_err(|error| format!("{}: {error}", store.display()))?;
+        let left = Left { head, ahead, shown };
+        Ok(Killed { from: self.from, to, next: mono_ns(), starting, subscribed, left })
     }
 }
 
 fn log_of(gateway: &Gateway) -> std::path::PathBuf {
     gateway.folder().join("central.log")
+}
+
+const AHEAD: &str = "SELECT count(*) FROM ahead";
+const SHOWN: &str = "SELECT count(*) FROM open_alarm WHERE ahead<>0";
+
+fn counts<const N: usize>(store: &Path, asked: [&str; N]) -> rusqlite::Result<[u64; N]> {
+    let db = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut found = [0; N];
+    for (count, sql) in found.iter_mut().zip(asked) {
+        *count = db.query_row(sql, [], |row| row.get(0))?;
+    }
+    Ok(found)
 }
 
 impl End {
@@ -185,8 +231,9 @@ impl End {
         table.must("receipts that the agent keeps", receipts, "at least 1", receipts > 0);
         table.zero("contradictions in the chain at central, receipts included", found.len() as u64);
         found.iter().take(10).for_each(|what| println!("{what}"));
-        let (missing, ahead) = self.alarms(gateway)?;
-        table.zero("contacts that closed and are not open alarms at central", missing);
+        let (closed, missing, ahead) = self.alarms(gateway)?;
+        table.must("contacts that were read as closed", closed, "at least 1", closed > 0);
+        table.zero("of these not open alarms at central", missing);
         table.zero("alarms still shown before their turn", ahead);
         Ok(table)
     }
@@ -198,17 +245,21 @@ impl End {
         table.row("kills meant for a start", starting);
         let met = starting == 0 || unfinished > 0;
         table.must("kills before the start was over", unfinished, "at least 1", met);
-        let heads = [0].into_iter().chain(self.runs.iter().map(|run| run.head));
+        let heads = [0].into_iter().chain(self.runs.iter().map(|run| run.left.head));
         let loaded = self.runs.iter().zip(heads).filter(|(run, _)| !run.starting);
         let (mut under_load, mut stored) = (0, Figures::default());
         for (run, before) in loaded {
-            under_load += usize::from(run.head > before && run.head < self.backlog);
-            stored.0.push(run.head.saturating_sub(before) as f64);
+            under_load += usize::from(run.left.head > before && run.left.head < self.backlog);
+            stored.0.push(run.left.head.saturating_sub(before) as f64);
         }
         let share = under_load as f64 / stored.0.len().max(1) as f64;
         table.row("records stored from one kill to the next", stored.told(0));
         let shown = format!("{:.1} %", share * 100.0);
         table.must("kills after new records, with more to come", shown, "at least 90 %", share >= UNDER_LOAD);
+        let found = |count: fn(&Left) -> u64| self.runs.iter().filter(|run| count(&run.left) > 0).count();
+        let (waiting, shown) = (found(|left| left.ahead), found(|left| left.shown));
+        table.must("kills that found records waiting for their turn", waiting, "at least 1", waiting > 0);
+        table.must("kills that found alarms shown before theirs", shown, "at least 1", shown > 0);
         let lived = self.runs.iter().map(|run| (run.to - run.from) as f64 / 1e6).collect();
         table.row("start to kill ms", Figures(lived).told(0));
         let ends = self.runs.iter().map(|run| run.to);
@@ -222,23 +273,24 @@ impl End {
             let heard = self.watch.receipts.iter().filter(|(t, _)| *t < next);
             heard.map(|(_, upto)| *upto).max().unwrap_or(0)
         };
-        self.runs.iter().filter(|run| heard_before(run.next) > run.head).count() as u64
+        self.runs.iter().filter(|run| heard_before(run.next) > run.left.head).count() as u64
     }
 
-    /// Contacts that were read as closed and have no open alarm in its place; alarms still marked as before their turn.
-    fn alarms(&self, gateway: &Gateway) -> Result<(u64, u64), String> {
+    /// Contacts that were read as closed; those of them that have no open alarm in its place; alarms still marked as before
+    /// their turn.
+    fn alarms(&self, gateway: &Gateway) -> Result<(usize, u64, u64), String> {
         let store = gateway.store();
         let read = || -> rusqlite::Result<(BTreeSet<String>, u64)> {
             let db = Connection::open_with_flags(&store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             let mut open = db.prepare("SELECT eq FROM open_alarm WHERE gw=?1 AND ahead=0 AND eq IS NOT NULL")?;
             let open = open.query_map([GATEWAY], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            let ahead = "SELECT count(*) FROM open_alarm WHERE ahead<>0";
-            Ok((open, db.query_row(ahead, [], |row| row.get(0))?))
+            Ok((open, counts(&store, [SHOWN])?[0]))
         };
         let (open, ahead) = read().map_err(|error| format!("{}: {error}", store.display()))?;
         let closed = self.sim.reads.iter().filter(|(_, ((_, kind, _), value))| *kind == 'd' && *value == 1);
-        let missing = closed.filter(|(_, ((.., input), _))| !open.contains(&format!("PANEL-{input}"))).count();
-        Ok((missing as u64, ahead))
+        let closed: BTreeSet<_> = closed.map(|(_, ((.., input), _))| *input).collect();
+        let missing = closed.iter().filter(|input| !open.contains(&format!("PANEL-{input}"))).count();
+        Ok((closed.len(), missing as u64, ahead))
     }
 }
 
@@ -251,14 +303,16 @@ fn chain(gateway: &Gateway) -> Result<(u64, Vec<String>), String> {
     let mut check = ChainCheck::new(accepted.identity);
     let key = Custody::at(&gateway.folder().join("central")).receipt_key().map_err(told)?.public();
     let receipts = lines(&gateway.journal(), "SELECT line FROM receipt ORDER BY n")?;
+    let mut found = Vec::new();
     for line in &receipts {
-        check.expect(&Receipt::verify(line, &key, &gw).map_err(told)?.0);
+        let differs = check.expect(&Receipt::verify(line, &key, &gw).map_err(told)?.0).err();
+        found.extend(differs.map(|what| format!("{what:?}")));
     }
     for line in lines(&gateway.store(), "SELECT line FROM record ORDER BY seq")? {
         // What a line contradicts is told at the end too.
         let _ = check.line(line.as_bytes());
     }
-    let found = check.finish().found.iter().map(|placed| format!("{placed:?}")).collect();
+    found.extend(check.finish().found.iter().map(|placed| format!("{placed:?}")));
     Ok((receipts.len() as u64, found))
 }
 

@@ -3,8 +3,9 @@
 //!
 //! A patch begins with what it breaks (`Defect:`) and what must see it: `Test: PACKAGE TARGET NAME`, where the target is
 //! `lib` or a test of its own, or `Faults: ARGUMENTS` of this program. In the short tier only that each patch still
-//! applies is looked at. A witness that mounts a file system of its own (`Faults: full`) needs root, and so does whoever
-//! asks for it: without root the part fails before anything is built.
+//! applies is looked at. A witness that mounts a file system of its own (`Faults: full`) needs root, and is asked with
+//! `sudo` by whoever is not: without it the part fails before anything is built. Nothing else is done as root, because
+//! what root builds in the folders of a plain user breaks his next build.
 
 mod tree;
 
@@ -36,11 +37,22 @@ impl Witness {
         }
     }
 
-    /// Whether it can be asked here.
+    fn needs_root(&self) -> bool {
+        let Self::Faults { arguments } = self else { return false };
+        arguments.split(' ').filter_map(|word| Part::from_str(word, true).ok()).any(Part::needs_root)
+    }
+
+    /// Whether it can be asked here. A password is asked for now, before anything is built.
     fn allowed(&self) -> Result<(), String> {
-        let Self::Faults { arguments } = self else { return Ok(()) };
-        let mut parts = arguments.split(' ').filter_map(|word| Part::from_str(word, true).ok());
-        parts.try_for_each(Part::allowed).map_err(|why| format!("{}: {why}", self.told()))
+        if !self.needs_root() || is_root() {
+            return Ok(());
+        }
+        let refused = |why: String| format!("{} mounts file systems of its own, which needs root: {why}", self.told());
+        let asked = Command::new("sudo").arg("true").stdin(Stdio::null()).status();
+        match asked.map_err(|error| refused(format!("sudo: {error}; run it as root, or install sudo")))?.success() {
+            true => Ok(()),
+            false => Err(refused("sudo refuses; run it as root".into())),
+        }
     }
 }
 
@@ -82,6 +94,10 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
     }
     runs.took = began.elapsed();
     Ok(runs)
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 fn defects() -> Result<Vec<Defect>, String> {

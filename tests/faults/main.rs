@@ -161,13 +161,20 @@ fn run(wanted: &Wanted) -> Result<bool, String> {
     let Wanted { long, seed, count, ref only, .. } = *wanted;
     let run = Run { long, seed, count, only: only.clone() };
     parts.iter().try_for_each(|part| part.allowed())?;
+    let done = run_parts(&parts, &run);
+    runs::hand_back()?;
+    done
+}
+
+fn run_parts(parts: &[Part], run: &Run) -> Result<bool, String> {
+    let Run { long, seed, .. } = *run;
     let started = Instant::now();
     let mut table = Vec::new();
     let mut whole = true;
-    for part in parts {
+    for &part in parts {
         println!("{}, seed {seed}", part.name());
         let began = Instant::now();
-        let runs = part.run(&run).map_err(|why| format!("{}: {why}", part.name()))?;
+        let runs = part.run(run).map_err(|why| format!("{}: {why}", part.name()))?;
         whole &= runs.failed == 0 && runs.done > 0;
         println!("  {}", runs.found.told());
         runs.notes.iter().for_each(|note| println!("  {note}"));

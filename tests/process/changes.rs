@@ -5,6 +5,7 @@ use crate::bundle::{node, ran, vectors, verifier};
 use crate::programs::{python, told};
 use picket::evidence::check;
 use picket_record::bundle::{Seal, Trust};
+use picket_record::encode::{base64url, from_base64url};
 use picket_record::keys::PublicKey;
 use std::collections::BTreeSet;
 use std::fs;
@@ -64,10 +65,17 @@ fn changes(good: &Lines, at: usize) -> Vec<(String, Lines)> {
         all.push(changed(&format!("re-encoded-{part}"), &|lines| lines[at] = with(other.clone())));
         all.push(changed(&format!("padded-{part}"), &|lines| lines[at] = with([parts[part], b"="].concat())));
     }
+    if parts.len() == 3 {
+        let mut payload = from_base64url(std::str::from_utf8(parts[1]).expect("ASCII"), "payload").expect("base64url");
+        let middle = payload.len() / 2;
+        payload[middle] = 0xFF;
+        let other = [parts[0], base64url(&payload).as_bytes(), parts[2]].join(&b'.');
+        all.push(changed("not-utf8-within", &|lines| lines[at] = other.clone()));
+    }
     for flip in 0..FLIPS {
         all.push(changed(&format!("flipped-{flip}"), &|lines| {
             let byte = lines[at].len() * (flip + 1) / (FLIPS + 1);
-            lines[at][byte] ^= 1 << (flip % 7);
+            lines[at][byte] ^= 1 << (flip % 8);
             // A line feed would make two lines of it.
             lines[at][byte] ^= u8::from(lines[at][byte] == b'\n') << 5;
         }));
@@ -129,8 +137,8 @@ fn said_by(mut command: Command, bundles: &[PathBuf]) -> Vec<Said> {
     said
 }
 
-/// Everybody says the same of every bundle.
-fn agree(bundles: &[PathBuf], commands: Vec<(&str, Command)>) {
+/// Everybody says the same of every bundle: all that is said.
+fn agree(bundles: &[PathBuf], commands: Vec<(&str, Command)>) -> BTreeSet<String> {
     let ours: Vec<Said> = bundles.iter().map(|bundle| said_by_the_product(bundle)).collect();
     let mut parted = Vec::new();
     for (name, command) in commands {
@@ -144,6 +152,7 @@ fn agree(bundles: &[PathBuf], commands: Vec<(&str, Command)>) {
     let refused = ours.iter().filter(|(_, verified)| !verified).count();
     println!("{} changes, {refused} refused, by the same words", bundles.len());
     assert!(refused * 10 > bundles.len() * 9, "{refused} of {}", bundles.len());
+    ours.into_iter().flat_map(|(words, _)| words).collect()
 }
 
 fn with_python() -> Command {
@@ -168,9 +177,18 @@ fn with_openssl() -> Command {
 fn every_change_to_every_line_has_one_word_in_every_verifier_without_a_manifest() {
     let folder = tempfile::tempdir().expect("a folder");
     let bundles = made(folder.path());
-    agree(&bundles, vec![("verify.py", with_python()), ("verify.mjs", with_node())]);
+    let words = agree(&bundles, vec![("verify.py", with_python()), ("verify.mjs", with_node())]);
+    for file in FILES.iter().filter(|file| file.ends_with(".jws")) {
+        for word in ["not-text", "payload-not-utf8"] {
+            assert!(words.contains(&format!("{file}:{word}")), "no change of {file} comes to {word}: {words:?}");
+        }
+    }
     // The shell starts a program for each signature: a sample here, all of them in the long tier.
-    let few: Vec<PathBuf> = bundles.iter().step_by(97).cloned().collect();
+    let is_not_text = |bundle: &&PathBuf| {
+        ["-1-flipped-7", "-1-not-utf8-within"].iter().any(|end| bundle.to_string_lossy().ends_with(end))
+    };
+    let not_text = bundles.iter().filter(is_not_text);
+    let few: Vec<PathBuf> = bundles.iter().step_by(97).chain(not_text).cloned().collect();
     agree(&few, vec![("verify.sh", with_openssl())]);
 }
 
@@ -222,6 +240,68 @@ fn a_sidecar_is_read_by_everybody_alike_and_opens_nothing_where_it_is_refused() 
             let words: BTreeSet<String> = word.iter().map(|word| format!("sidecar.json:{word}")).collect();
             assert_eq!(said, (words, word.is_none()), "{name}: {text}");
         }
+    }
+}
+
+/// A line that says another thing in header and payload, under the signature that it had.
+fn turned(line: &str, from: &str, to: &str) -> String {
+    let parts: Vec<&str> = line.split('.').collect();
+    let said = |part: &str| String::from_utf8(from_base64url(part, "part").expect("base64url")).expect("text");
+    let other = |part: &str| base64url(said(part).replace(from, to).as_bytes());
+    assert!(said(parts[1]).contains(from), "{from}");
+    format!("{}.{}.{}", other(parts[0]), other(parts[1]), parts[2])
+}
+
+#[test]
+fn without_an_acceptance_the_first_record_of_each_file_says_whose_that_file_is_and_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let read = |file: &str| fs::read_to_string(vectors().join("bundle").join(file)).expect("readable");
+    let first = |file: &str, from: &str, to: &str| {
+        let text = read(file);
+        let (line, rest) = text.split_once('\n').expect("a line");
+        format!("{}\n{rest}", turned(line, from, to))
+    };
+    let site = ("\"harbour\"", "\"harbous\"");
+    let opening = turned(read("records.jws").lines().next().expect("a line"), site.0, site.1);
+    let made = |name: &str, gone: &[&str], changed: &[(&str, String)]| {
+        let copy = folder.path().join(name);
+        fs::create_dir(&copy).expect("made");
+        for file in FILES.iter().chain(&["MANIFEST.jws"]).filter(|file| !gone.contains(file)) {
+            fs::copy(vectors().join("bundle").join(file), copy.join(file)).expect("copied");
+        }
+        for (file, text) in changed {
+            fs::write(copy.join(file), text).expect("written");
+        }
+        copy
+    };
+    let (alone, none) = (["enrol.jws", "summaries.jws"], ("records.jws", String::new()));
+    // What is made, and the files in which something is a stranger's.
+    let cases = [
+        (
+            made("site", &["enrol.jws"], &[("summaries.jws", first("summaries.jws", site.0, site.1))]),
+            vec!["summaries.jws"],
+        ),
+        (
+            made("gateway", &["enrol.jws"], &[("summaries.jws", first("summaries.jws", "gate-7", "gate-8"))]),
+            vec!["summaries.jws"],
+        ),
+        (made("no-records", &alone, std::slice::from_ref(&none)), vec![]),
+        (
+            made("branch", &["enrol.jws"], &[("branches.jws", first("branches.jws", site.0, site.1))]),
+            vec!["branches.jws"],
+        ),
+        (
+            made("manifest", &alone, &[none, ("MANIFEST.jws", format!("{opening}\n{}", read("MANIFEST.jws")))]),
+            vec!["MANIFEST.jws"],
+        ),
+        (made("accepted", &[], &[("summaries.jws", first("summaries.jws", site.0, site.1))]), vec!["summaries.jws"]),
+    ];
+    let bundles: Vec<PathBuf> = cases.iter().map(|(bundle, _)| bundle.clone()).collect();
+    agree(&bundles, vec![("verify.py", with_python()), ("verify.mjs", with_node()), ("verify.sh", with_openssl())]);
+    for (bundle, files) in cases {
+        let (words, _) = said_by_the_product(&bundle);
+        let strangers: Vec<&str> = words.iter().filter_map(|word| word.strip_suffix(":stranger")).collect();
+        assert_eq!(strangers, files, "{}: {words:?}", bundle.display());
     }
 }
 

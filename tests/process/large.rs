@@ -5,9 +5,10 @@ use picket_record::acceptance::Acceptance;
 use picket_record::body::{Body, ClockQuality, ClockSource, When};
 use picket_record::bundle::{Manifest, Part};
 use picket_record::chain::{Found, Head, Opening, Origin, Sealed, Sealer, TailState};
-use picket_record::encode::Name;
+use picket_record::encode::{Link, Name};
 use picket_record::keys::{AcceptKey, IdentityKey, ReceiptKey};
 use picket_record::kind::{Kind, Severity};
+use picket_record::receipt::{Receipt, State};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ const DECLARED: usize = 32;
 /// A gateway's life, as far as it is in the bundle.
 pub(crate) struct Life {
     origin: Origin,
+    /// Link of the acceptance.
+    accepted: Link,
     sealer: Sealer,
     /// The opening of the epoch that runs.
     opening: Sealed,
@@ -43,8 +46,8 @@ impl Life {
         };
         let accepted = acceptance.sign(&AcceptKey::from_seed([2; 32])).expect("a good acceptance");
         let (sealer, opening) = opened(&origin, Head::genesis(accepted.link), TailState::Genesis, None);
-        let files = [(Part::Enrolment, accepted.line + "\n")].into();
-        Self { origin, sealer, opening, range: None, files }
+        let files = [(Part::Enrolment, format!("{}\n", accepted.line))].into();
+        Self { origin, accepted: accepted.link, sealer, opening, range: None, files }
     }
 
     /// The identity of every such gateway, as it is written.
@@ -118,6 +121,37 @@ impl Life {
             self.open(theirs, TailState::Rollback, Some(Found { seq: left.seq, link: left.link }));
             self.record(Kind::Heartbeat, json!({}));
         }
+        self
+    }
+
+    /// So many receipts, each for another record, all of which lie before the file.
+    pub(crate) fn receipts(mut self, n: u64) -> Self {
+        let (gw, head) = (self.origin.gw.clone(), self.sealer.head());
+        let mut prev = self.accepted;
+        for n in 1..=n {
+            let receipt = Receipt {
+                sms: name("sms"),
+                gw: gw.clone(),
+                n,
+                prev,
+                upto: n,
+                head: [8; 32],
+                ep: 1,
+                received_ms: 0,
+                ts_ms: 0,
+                state: State::Ok,
+                have: vec![],
+                resend: vec![],
+                rebase: None,
+                register: None,
+                settings: None,
+            };
+            let signed = receipt.sign(&ReceiptKey::from_seed([3; 32]));
+            *self.files.entry(Part::Receipts).or_default() += &(signed.line + "\n");
+            prev = signed.link;
+        }
+        // Nothing is said of the record before the opening.
+        self.open(Head { seq: n + 1, ..head }, TailState::Crash, None);
         self
     }
 

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// `HELD_MAX` and `SUMMARIES_MAX` of FORMAT.md.
+/// `HELD_MAX`, which `WITNESSES_MAX` is as well, and `SUMMARIES_MAX` of FORMAT.md.
 const HELD: u64 = 65_536;
 const SUMMARIES: u64 = 1_048_576;
 /// The same in copies of the verifiers that share no code with the product: theirs are a constant each, and real sizes
@@ -21,10 +21,11 @@ const MEMORY_KIB: u64 = 256 << 10;
 /// Kind of bundle, its maker, and what stands in a verdict on one past the limit.
 type Case = (&'static str, fn(u64) -> Life, &'static [&'static str]);
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     ("holes", |n| Life::new().holes(n).declared(), &["records.jws:missing"]),
     ("ranges", |n| Life::new().declared_apart(n), &["records.jws:missing"]),
     ("damaged", |n| Life::new().damaged(n).declared(), &["records.jws:not-three-parts"]),
+    ("receipts", |n| Life::new().receipts(n), &["receipts.jws:too-many"]),
     ("branches", |n| Life::new().branches(n), &["records.jws:too-many", "branches.jws:too-many"]),
 ];
 const DAYS: Case = ("days", |n| Life::new().days(n), &["summaries.jws:too-many"]);
@@ -55,7 +56,7 @@ fn held_by_the_product(folder: &Path, case: &Case, limit: u64) {
         assert_eq!(output.status.code(), Some(i32::from(!words.is_empty())), "{} {n}: {said}", case.0);
         for word in words {
             let (file, word) = word.split_once(':').expect("a file and a word");
-            let shown = |line: &str| line.contains(file) && line.contains(&format!("[{word}]"));
+            let shown = |line: &str| line.trim_start().starts_with(file) && line.contains(&format!("[{word}]"));
             assert!(said.lines().any(shown), "{} {n}: {said}", case.0);
         }
         // Hundreds of MiB: not more than one of them at a time.
@@ -84,9 +85,10 @@ fn small(folder: &Path) -> PathBuf {
         }
     }
     let limits = [
-        ("verify.py", "= 1000, 16 << 20, 65536, 65536, 1048576, 300", "= 1000, 16 << 20, 65536, 4, 4, 300"),
+        ("verify.py", "= 1000, 16 << 20, 65536, 65536, 1048576, 300", "= 1000, 16 << 20, 4, 4, 4, 300"),
+        ("verify.mjs", "WITNESSES = 65536;", "WITNESSES = 4;"),
         ("verify.mjs", "HELD = 65536, SUMMARIES = 1048576;", "HELD = 4, SUMMARIES = 4;"),
-        ("verify.sh", "HELD=65536 WITNESSES=65536 SUMMARIES=1048576", "HELD=4 WITNESSES=65536 SUMMARIES=4"),
+        ("verify.sh", "HELD=65536 WITNESSES=65536 SUMMARIES=1048576", "HELD=4 WITNESSES=4 SUMMARIES=4"),
     ];
     for (name, real, few) in limits {
         let text = fs::read_to_string(copies.join(name)).expect("readable");
@@ -114,7 +116,7 @@ fn a_bundle_with_thousands_of_holes_and_branches_and_the_days_of_years_is_verifi
 #[test]
 fn the_product_holds_as_many_as_the_format_says_and_refuses_one_more() {
     let folder = tempfile::tempdir().expect("a folder");
-    for case in &CASES[..3] {
+    for case in &CASES[..4] {
         held_by_the_product(folder.path(), case, HELD);
     }
 }
@@ -215,7 +217,7 @@ fn the_shell_sorts_ranges_once_however_many_openings_name_a_branch() {
     let mut sorts = Vec::new();
     for n in [2, 5] {
         fs::write(&sorted, "").expect("written");
-        let bundle = made(folder.path(), &CASES[3], n);
+        let bundle = made(folder.path(), &CASES[4], n);
         let mut command = Command::new("sh");
         command.arg(verifier("verify.sh")).arg(format!("--identity={}", Life::identity())).arg(bundle);
         let output = ran(command.env("PATH", &path));
@@ -229,7 +231,7 @@ fn the_shell_sorts_ranges_once_however_many_openings_name_a_branch() {
 #[ignore = "minutes and a gigabyte: tests/run verifiers-long"]
 fn the_largest_bundles_are_held_by_the_product_within_fixed_memory_and_one_more_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    held_by_the_product(folder.path(), &CASES[3], HELD);
+    held_by_the_product(folder.path(), &CASES[4], HELD);
     held_by_the_product(folder.path(), &DAYS, SUMMARIES);
 }
 

@@ -7,7 +7,8 @@
 //! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another
 //! that says it again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`,
 //! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see `branch`); `lost`, what was declared (see `lost`); `summary`, what is kept (see `summaries`); `personal`, what stands beside records (see
-//! `personal`); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`.
+//! `personal`); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`; `at_rest(form)`, which
+//! tells an earlier agent that lines are bytes.
 //!
 //! **Life.** Open, check the tail, check the state, open an epoch; append and read; prune what has a receipt when space
 //! is needed; close the epoch at a stop in order.

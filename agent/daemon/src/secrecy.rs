@@ -36,12 +36,17 @@ pub fn make(file: &Path, text: &str) -> std::io::Result<bool> {
 
 /// Writes a file for its owner alone, whole and durable, or leaves the one before.
 pub fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let fresh = beside(file, ".new");
+    let fresh = unfinished(file);
     let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     out.write_all(bytes)?;
     out.sync_all()?;
     fs::rename(&fresh, file)?;
     settle(file)
+}
+
+/// What [`replace`] writes before it takes the place of a file: a power cut may leave it.
+pub fn unfinished(file: &Path) -> PathBuf {
+    beside(file, ".new")
 }
 
 /// What was made, renamed or removed in the folder of a file is so after a power cut too.

@@ -94,7 +94,7 @@ impl Thinker {
                     Some(input) => self.take(input, &mut inputs, next),
                     None => return false,
                 },
-                Some(statement) = self.statements.recv() => self.state(statement),
+                Some(statement) = self.statements.recv() => self.state(statement, next),
                 () = sleep_until(Instant::now() + wait) => {
                     let now = self.clock.now();
                     self.late(&now, next);
@@ -104,7 +104,7 @@ impl Thinker {
         }
     }
 
-    /// Inputs go before time, so a moment may be missed in either arm.
+    /// Inputs and statements go before time, so a moment may be missed in each arm.
     fn late(&mut self, now: &Now, next: u64) {
         self.late_us = self.late_us.max(now.mono_us.saturating_sub(next));
     }
@@ -208,8 +208,10 @@ impl Thinker {
     }
 
     /// Without room nobody answers, which the one who waits is told.
-    fn state(&mut self, Statement { kind, data, reply }: Statement) {
-        let when = self.clock.now().when();
+    fn state(&mut self, Statement { kind, data, reply }: Statement, next: u64) {
+        let now = self.clock.now();
+        self.late(&now, next);
+        let when = now.when();
         let _ = offer(&self.carriers.journal, Request::State { when, kind, data, reply });
     }
 
@@ -290,6 +292,28 @@ mod tests {
         let refused = unlooked();
         let Input::OrderChecked(Checked::Refused { what, n, reason, .. }) = refused else { panic!("{refused:?}") };
         assert_eq!((what, n, reason), ("message", 0, "disk"));
+    }
+
+    #[test]
+    fn a_moment_that_was_missed_before_a_statement_is_told_as_late() {
+        use crate::settings::{load, load_register};
+        use picket_core::site::Start;
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+        let (plan, (register, _)) = (load(&dir).unwrap().plan, load_register(&dir, 1).unwrap());
+        let (recovered, register_refused) = (picket_core::wire::Recovered::default(), None);
+        let mut clock = Clock::new(crate::clock::ClockPolicy::AcceptUnsynchronised);
+        let now = clock.now();
+        let site = Site::new(&now, Start { plan, register, register_refused, recovered, seed: 1, version: "test" });
+        let (journal, mut asked) = mpsc::channel(64);
+        let mending = watch::channel(None).1;
+        let carriers = Carriers { lines: Vec::new(), quiet: Vec::new(), journal, mending, keeper: None };
+        let status = watch::channel(Arc::new(site.status(&now))).0;
+        let mut thinker = Thinker::new(site, clock, carriers, status, mpsc::channel(1).1);
+        let reply = tokio::sync::oneshot::channel().0;
+        thinker
+            .state(Statement { kind: Kind::RecordsExported, data: serde_json::Map::new(), reply }, now.mono_us - 5_000);
+        assert!(thinker.late_us >= 5_000, "{}", thinker.late_us);
+        assert!(matches!(asked.try_recv(), Ok(Request::State { .. })));
     }
 
     #[test]

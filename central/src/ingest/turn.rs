@@ -42,11 +42,13 @@ pub(super) struct Turn<'a> {
     gateway: &'a mut Gateway,
     now: Now,
     tally: Tally,
+    /// What came of these is looked for once, at the end.
+    late: store::Late,
 }
 
 impl<'a> Turn<'a> {
     pub(super) fn new(db: &'a Connection, gateway: &'a mut Gateway, now: Now) -> Self {
-        Self { db, gateway, now, tally: Tally::default() }
+        Self { db, gateway, now, tally: Tally::default(), late: store::Late::new() }
     }
 
     /// What the lines did; the gateway is known to live by what was new.
@@ -54,6 +56,7 @@ impl<'a> Turn<'a> {
         if self.tally.stored > 0 {
             store::withdraw_passed(self.db, &self.gateway.accepted.gw, self.gateway.head.seq)?;
         }
+        store::follow(self.db, &self.gateway.accepted.gw, &self.late, self.gateway.revoked_after)?;
         let lives = self.tally.stored + self.tally.ahead + self.tally.passed > 0;
         if let Some(life) = self.gateway.life.filter(|_| lives) {
             store::save_life(self.db, &self.gateway.accepted.gw, &life)?;
@@ -236,6 +239,7 @@ impl<'a> Turn<'a> {
             return Ok(false);
         }
         store::insert_lost(self.db, &gw, (head.seq + 1, next - 1), by, self.now.wall_ms)?;
+        store::keep_lost(self.db, &gw, (head.seq + 1, next - 1))?;
         tracing::warn!(%gw, from = head.seq + 1, to = next - 1, by, "records that the gateway declared as lost");
         let ep = if opens { record.ep - 1 } else { head.ep };
         self.gateway.head = Head { ep, seq: next - 1, link: record.prev };

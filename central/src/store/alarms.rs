@@ -2,7 +2,8 @@
 //!
 //! An alarm that comes before its turn is shown at once in a row of its own, marked `ahead`, beside an older alarm of
 //! this name; when the chain reaches its record, the mark goes. Every step compares numbers, so that an older record never
-//! undoes a newer one and each counts once.
+//! undoes a newer one and each counts once: those of the last record that raised it, said it anew, cleared it and
+//! acknowledged it are in its row.
 //!
 //! A gateway whose disk was put back says its whole state again behind the opening that goes on (`snapshot` with `part`,
 //! the first with `anew`): what that says holds. An alarm that it does not name stays, marked with the number of that
@@ -13,31 +14,60 @@ use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+
+/// Which alarms are meant.
+pub(super) type Meant<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Takes a record in its place.
 pub(crate) fn fold(db: &Connection, record: &Parsed<'_>) -> Result<()> {
-    let sql = match record.kind {
-        Kind::AlarmRaised => return raise(db, record, false),
-        Kind::AlarmCleared => return clear(db, record),
-        Kind::Snapshot => return say_anew(db, record, None),
-        Kind::ActAcknowledged => {
-            "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3
-             AND coalesce(acked_seq,0)<?3 AND coalesce(cleared_seq,0)<?3"
+    match record.kind {
+        Kind::AlarmRaised | Kind::AlarmCleared | Kind::AlarmClosed | Kind::ActAcknowledged => {
+            fold_of(db, record, &record.data(), &|_| true)
         }
-        Kind::AlarmClosed => "DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3",
-        _ => return Ok(()),
-    };
-    let data = record.data();
-    if let Some(alarm) = text(&data, "alarm") {
-        db.prepare_cached(sql)?.execute(params![record.gw.as_str(), alarm, record.seq])?;
+        Kind::Snapshot => {
+            let data = record.data();
+            if is_anew(&data) {
+                doubt(db, &record.gw, record.seq, None)?;
+            }
+            fold_of(db, record, &data, &|_| true)
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// What a record with this data says of some alarms. What it does not name is for [`doubt`].
+pub(super) fn fold_of(db: &Connection, record: &Parsed<'_>, data: &Map<String, Value>, meant: Meant<'_>) -> Result<()> {
+    if record.kind == Kind::Snapshot {
+        return say(db, record, data, meant);
+    }
+    let Some(alarm) = text(data, "alarm").filter(|alarm| meant(alarm)) else { return Ok(()) };
+    match record.kind {
+        Kind::AlarmRaised => raise(db, record, data, false),
+        Kind::AlarmCleared => clear(db, record, data),
+        Kind::ActAcknowledged => told(
+            db,
+            "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND max(raised_seq,said_seq)<?3
+             AND coalesce(acked_seq,0)<?3 AND coalesce(cleared_seq,0)<?3",
+            (record, alarm),
+        ),
+        // Of what was said or done later it was open.
+        Kind::AlarmClosed => told(
+            db,
+            "DELETE FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND max(raised_seq,said_seq)<?3
+             AND coalesce(acked_seq,0)<?3 AND coalesce(cleared_seq,0)<?3",
+            (record, alarm),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn told(db: &Connection, sql: &str, (record, alarm): (&Parsed<'_>, &str)) -> Result<()> {
+    db.prepare_cached(sql)?.execute(params![record.gw.as_str(), alarm, record.seq]).map(drop)
 }
 
 /// Shows an alarm whose record came before its turn. Anything else waits.
 pub(crate) fn show_ahead(db: &Connection, record: &Parsed<'_>) -> Result<()> {
-    if record.kind == Kind::AlarmRaised { raise(db, record, true) } else { Ok(()) }
+    if record.kind == Kind::AlarmRaised { raise(db, record, &record.data(), true) } else { Ok(()) }
 }
 
 /// Takes back what was shown for a record that turned out not to belong to the chain.
@@ -63,30 +93,47 @@ pub(crate) fn withdraw_passed(db: &Connection, gw: &Name, head: u64) -> Result<(
     Ok(())
 }
 
-fn clear(db: &Connection, record: &Parsed<'_>) -> Result<()> {
-    let data = record.data();
-    let Some(alarm) = text(&data, "alarm") else { return Ok(()) };
-    // The equipment's silence is not trusted then: the gateway takes back what a guard had acknowledged.
-    let must_close = data.get("guard_must_close") == Some(&Value::Bool(true));
-    let sql = "UPDATE open_alarm SET cleared_seq=?3, acked_seq=iif(?4 AND acked_seq<?3, NULL, acked_seq)
-               WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<?3 AND coalesce(cleared_seq,0)<?3";
-    db.prepare_cached(sql)?.execute(params![record.gw.as_str(), alarm, record.seq, must_close])?;
+/// Alarms that were shown before their turn, were not kept and are declared as lost: nothing will ever say more of them,
+/// so a person closes them here.
+pub(crate) fn keep_lost(db: &Connection, gw: &Name, (from, to): (u64, u64)) -> Result<()> {
+    // An older row of this name gives way, as if the record had come.
+    let sql = "UPDATE OR REPLACE open_alarm SET ahead=0, unknown_seq=raised_seq
+               WHERE gw=?1 AND ahead=1 AND raised_seq BETWEEN ?2 AND ?3";
+    db.prepare_cached(sql)?.execute(params![gw.as_str(), from, to])?;
     Ok(())
 }
 
-fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
-    let data = record.data();
-    let Some(alarm) = text(&data, "alarm") else { return Ok(()) };
+/// Takes back an alarm that was declared as lost, because something came in its place.
+pub(super) fn withdraw_lost(db: &Connection, gw: &Name, seq: u64) -> Result<()> {
+    db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND ahead=0 AND raised_seq=?2 AND unknown_seq=?2")?
+        .execute(params![gw.as_str(), seq])?;
+    Ok(())
+}
+
+fn clear(db: &Connection, record: &Parsed<'_>, data: &Map<String, Value>) -> Result<()> {
+    // The equipment's silence is not trusted then: the gateway takes back what a guard had acknowledged.
+    let must_close = data.get("guard_must_close") == Some(&Value::Bool(true));
+    let sql = "UPDATE open_alarm SET cleared_seq=max(coalesce(cleared_seq,0),?3),
+                 acked_seq=iif(?4 AND acked_seq<?3, NULL, acked_seq)
+               WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND max(raised_seq,said_seq)<?3";
+    db.prepare_cached(sql)?.execute(params![record.gw.as_str(), text(data, "alarm"), record.seq, must_close])?;
+    Ok(())
+}
+
+fn raise(db: &Connection, record: &Parsed<'_>, data: &Map<String, Value>, ahead: bool) -> Result<()> {
+    let Some(alarm) = text(data, "alarm") else { return Ok(()) };
     let sql = "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,ep)
                VALUES(?1,?2,?3,?4,?5,?6,?7,NULL,NULL,?8,?9)
                ON CONFLICT(gw,alarm_id,ahead) DO UPDATE SET rule=excluded.rule, eq=excluded.eq, sev=excluded.sev,
-                 raised_seq=excluded.raised_seq, raised_ms=excluded.raised_ms, cleared_seq=NULL, acked_seq=NULL,
-                 unknown_seq=NULL, ep=excluded.ep
-               WHERE excluded.raised_seq>=raised_seq";
+                 raised_seq=excluded.raised_seq, raised_ms=excluded.raised_ms, ep=excluded.ep,
+                 cleared_seq=iif(cleared_seq>excluded.raised_seq, cleared_seq, NULL),
+                 acked_seq=iif(acked_seq>excluded.raised_seq, acked_seq, NULL),
+                 unknown_seq=iif(unknown_seq>excluded.raised_seq, unknown_seq, NULL)
+               WHERE excluded.raised_seq>=max(raised_seq,said_seq)";
     db.prepare_cached(sql)?.execute(params![
         record.gw.as_str(),
         alarm,
-        text(&data, "rule"),
+        text(data, "rule"),
         record.eq,
         record.sev as u8,
         record.seq,
@@ -101,28 +148,14 @@ fn raise(db: &Connection, record: &Parsed<'_>, ahead: bool) -> Result<()> {
     Ok(())
 }
 
-/// Follows what a gateway says anew of one alarm alone, whose record came late. Every other one had its turn.
-pub(super) fn say_anew_of(db: &Connection, record: &Parsed<'_>, alarm: &str) -> Result<()> {
-    say_anew(db, record, Some(alarm))
+/// Whether from here on its gateway says again all that it knows.
+pub(super) fn is_anew(data: &Map<String, Value>) -> bool {
+    data.get("anew") == Some(&Value::Bool(true))
 }
 
-/// The alarms that what a gateway says anew is about: those that it names, and those that it would have to name. Not those
-/// that a person closed because of what it said later.
-pub(super) fn spoken_of(db: &Connection, record: &Parsed<'_>) -> Result<BTreeSet<String>> {
-    let data = record.data();
-    let (gw, seq) = (record.gw.as_str(), record.seq);
-    let of = |key: &String| key.strip_prefix("alarm/").or_else(|| key.strip_prefix("ack/")).map(str::to_owned);
-    let mut about: BTreeSet<String> = said(&data).filter_map(|(key, _)| of(key)).collect();
-    let listed = |sql: &str| -> Result<Vec<String>> {
-        db.prepare_cached(sql)?.query_map(params![gw, seq], |row| row.get(0))?.collect()
-    };
-    if data.get("anew") == Some(&Value::Bool(true)) {
-        about.extend(listed("SELECT alarm_id FROM open_alarm WHERE gw=?1 AND ahead=0 AND raised_seq<?2")?);
-    }
-    for closed in listed("SELECT alarm_id FROM closed_alarm WHERE gw=?1 AND unknown_seq>?2")? {
-        about.remove(&closed);
-    }
-    Ok(about)
+/// The alarms that a gateway says anew are open.
+pub(super) fn named(data: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    said(data).filter_map(|(key, _)| key.strip_prefix("alarm/"))
 }
 
 /// Rows that a gateway says anew. Those that pruning says again have no `part`, and are known here.
@@ -130,37 +163,42 @@ fn said(data: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     data.get("part").and_then(|_| data.get("kept")).and_then(Value::as_object).into_iter().flatten()
 }
 
+/// Marks each alarm, or one, as no longer known since this record, until something newer says that it is.
+pub(super) fn doubt(db: &Connection, gw: &Name, seq: u64, alarm: Option<&str>) -> Result<()> {
+    let sql = "UPDATE open_alarm SET unknown_seq=?2 WHERE gw=?1 AND ahead=0 AND max(raised_seq,said_seq)<?2
+               AND coalesce(unknown_seq,0)<?2 AND alarm_id=coalesce(?3,alarm_id)";
+    db.prepare_cached(sql)?.execute(params![gw.as_str(), seq, alarm])?;
+    Ok(())
+}
+
 /// Follows a part of what a gateway says anew: rows of alarms, then what guards did about them.
-fn say_anew(db: &Connection, record: &Parsed<'_>, only: Option<&str>) -> Result<()> {
-    let data = record.data();
-    let (gw, seq) = (record.gw.as_str(), record.seq);
-    let meant = |id: &str| only.is_none_or(|only| only == id);
-    if data.get("anew") == Some(&Value::Bool(true)) {
-        let sql = "UPDATE open_alarm SET unknown_seq=?2
-                   WHERE gw=?1 AND ahead=0 AND raised_seq<?2 AND alarm_id=coalesce(?3,alarm_id)";
-        db.prepare_cached(sql)?.execute(params![gw, seq, only])?;
-    }
-    let alarms = said(&data).filter_map(|(key, said)| Some((key.strip_prefix("alarm/")?, said)));
+fn say(db: &Connection, record: &Parsed<'_>, data: &Map<String, Value>, meant: Meant<'_>) -> Result<()> {
+    let alarms = said(data).filter_map(|(key, said)| Some((key.strip_prefix("alarm/")?, said)));
     for (id, row) in alarms.filter(|(id, _)| meant(id)) {
         let body = row.get(1).and_then(Value::as_str).and_then(|body| serde_json::from_str(body).ok());
         if let Some(Value::Object(row)) = body {
             hold(db, record, id, &row)?;
         }
     }
-    let sql = "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND unknown_seq IS NULL";
-    for id in said(&data).filter_map(|(key, _)| key.strip_prefix("ack/")).filter(|id| meant(id)) {
-        db.prepare_cached(sql)?.execute(params![gw, id, seq])?;
-    }
-    Ok(())
+    let sql =
+        "UPDATE open_alarm SET acked_seq=?3 WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq<=?3 AND said_seq<=?3
+               AND coalesce(acked_seq,0)<?3 AND coalesce(cleared_seq,0)<=?3 AND coalesce(unknown_seq,?3+1)>?3";
+    let acks = said(data).filter_map(|(key, _)| key.strip_prefix("ack/"));
+    acks.filter(|id| meant(id)).try_for_each(|id| told(db, sql, (record, id)))
 }
 
 /// An alarm is open as its gateway says.
 fn hold(db: &Connection, record: &Parsed<'_>, id: &str, row: &Map<String, Value>) -> Result<()> {
     let active = row.get("active") != Some(&Value::Bool(false));
-    let sql = "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead)
-               VALUES(?1,?2,?3,?4,?5,?6,?7,iif(?8,NULL,?6),NULL,0)
+    let sql =
+        "INSERT INTO open_alarm(gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,said_seq)
+               VALUES(?1,?2,?3,?4,?5,?6,?7,iif(?8,NULL,?6),NULL,0,?6)
                ON CONFLICT(gw,alarm_id,ahead) DO UPDATE SET rule=excluded.rule, eq=excluded.eq, sev=excluded.sev,
-                 cleared_seq=excluded.cleared_seq, acked_seq=NULL, unknown_seq=NULL";
+                 said_seq=excluded.said_seq,
+                 cleared_seq=iif(cleared_seq>excluded.said_seq, cleared_seq, excluded.cleared_seq),
+                 acked_seq=iif(acked_seq>excluded.said_seq, acked_seq, NULL),
+                 unknown_seq=iif(unknown_seq>excluded.said_seq, unknown_seq, NULL)
+               WHERE excluded.said_seq>=max(raised_seq,said_seq)";
     db.prepare_cached(sql)?.execute(params![
         record.gw.as_str(),
         id,

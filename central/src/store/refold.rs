@@ -1,24 +1,18 @@
-//! Alarms folded once more from the records: for a gateway that is revoked, and for a record that comes after its turn.
+//! Alarms folded once more from the records, for a gateway that is revoked.
 //!
 //! A long history is walked without the lock of the writer, which would wait for it no longer than five seconds.
 
 use super::alarms;
 use super::records::{Row, Table, set_aside};
 use super::schema::SCHEMA;
-use picket_record::chain::Parsed;
 use picket_record::encode::Name;
 use picket_record::kind::Kind;
 use rusqlite::{Connection, Result, params};
-use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Records read at a time.
 const STEP: u64 = 1_000;
-/// Records behind one that came late which are looked at. Where there are more, its alarms are shown as open: somebody looks.
-const LATE_MAX: u64 = 10_000;
-
 /// The partial index `record_alarm` has these words.
-const SQL: &str = "SELECT seq,link,line,received_ms FROM record WHERE gw=?1 AND seq>?2 AND seq<=?3
+pub(super) const SQL: &str = "SELECT seq,link,line,received_ms FROM record WHERE gw=?1 AND seq>?2 AND seq<=?3
     AND kind IN ('alarm.raised','alarm.cleared','alarm.closed','act.acknowledged','snapshot') ORDER BY seq LIMIT ?4";
 
 /// What a person closed here stays closed, as far as the gateway still does not know it.
@@ -74,11 +68,14 @@ impl Refold {
         copy(db, &self.memory, ("closed_alarm", columns), gw)
     }
 
-    /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays.
+    /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays, and what waited
+    /// and is lost.
     pub(crate) fn show(&self, db: &Connection, gw: &Name, after: u64) -> Result<()> {
-        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (ahead=0 OR raised_seq>?2)";
+        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (raised_seq>?2 OR ahead=0
+                   AND EXISTS(SELECT 1 FROM record r WHERE r.gw=?1 AND r.seq=open_alarm.raised_seq))";
         db.execute(sql, params![gw.as_str(), after])?;
-        let columns = "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq,ep";
+        let columns =
+            "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq,said_seq,ep";
         copy(&self.memory, db, ("open_alarm", columns), gw)?;
         // What was closed meanwhile.
         db.execute(CLOSED, [gw.as_str()])?;
@@ -86,58 +83,16 @@ impl Refold {
     }
 }
 
-/// Copies the rows of one gateway from one database to the other.
+/// Copies the rows of one gateway from one database to the other. One that is there stays.
 fn copy(from: &Connection, to: &Connection, (table, columns): (&str, &str), gw: &Name) -> Result<()> {
     let mut read = from.prepare(&format!("SELECT {columns} FROM {table} WHERE gw=?1"))?;
     let count = read.column_count();
     let places = vec!["?"; count].join(",");
-    let mut write = to.prepare(&format!("INSERT INTO {table}({columns}) VALUES({places})"))?;
+    let mut write = to.prepare(&format!("INSERT OR IGNORE INTO {table}({columns}) VALUES({places})"))?;
     let mut rows = read.query([gw.as_str()])?;
     while let Some(row) = rows.next()? {
         let values = (0..count).map(|column| row.get::<_, rusqlite::types::Value>(column));
         write.execute(rusqlite::params_from_iter(values.collect::<Result<Vec<_>>>()?))?;
-    }
-    Ok(())
-}
-
-/// Folds a record that came after its turn, into a hole: never over what newer records say of the same alarm, as far as
-/// they are trusted.
-pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
-    match record.kind {
-        Kind::AlarmRaised => {}
-        Kind::Snapshot => return say_late(db, record, trusted),
-        _ => return alarms::fold(db, record),
-    }
-    let data = record.data();
-    let Some(alarm) = data.get("alarm").and_then(Value::as_str) else { return Ok(()) };
-    let sql = "SELECT 1 FROM open_alarm WHERE gw=?1 AND alarm_id=?2 AND ahead=0 AND raised_seq>=?3";
-    if db.prepare_cached(sql)?.exists(params![record.gw.as_str(), alarm, record.seq])? {
-        return Ok(());
-    }
-    alarms::fold(db, record)?;
-    follow(db, record, trusted, &BTreeSet::from([alarm.to_owned()]))
-}
-
-/// What a gateway said anew holds for each alarm that it speaks of, up to what came of that alarm since.
-fn say_late(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>) -> Result<()> {
-    let about = alarms::spoken_of(db, record)?;
-    about.iter().try_for_each(|alarm| alarms::say_anew_of(db, record, alarm))?;
-    if about.is_empty() { Ok(()) } else { follow(db, record, trusted, &about) }
-}
-
-/// What came of some alarms since a record, and was folded before it.
-fn follow(db: &Connection, record: &Parsed<'_>, trusted: Option<u64>, about: &BTreeSet<String>) -> Result<()> {
-    let upto = trusted.unwrap_or(i64::MAX.unsigned_abs());
-    let mut statement = db.prepare_cached(SQL)?;
-    let rows = statement.query_map(params![record.gw.as_str(), record.seq, upto, LATE_MAX], Row::read)?;
-    for row in rows {
-        let row = row?;
-        let Ok(later) = row.record(&record.gw) else { continue };
-        if later.kind == Kind::Snapshot {
-            about.iter().try_for_each(|alarm| alarms::say_anew_of(db, &later, alarm))?;
-        } else if later.data().get("alarm").and_then(Value::as_str).is_some_and(|alarm| about.contains(alarm)) {
-            alarms::fold(db, &later)?;
-        }
     }
     Ok(())
 }
@@ -147,6 +102,7 @@ mod tests {
     use super::*;
     use crate::store::alarms::tests::{GW, sealed};
     use crate::store::{Store, records};
+    use picket_record::chain::Parsed;
     use serde_json::json;
 
     /// A store in this folder with a history of two steps: every other alarm was closed, the others were cleared.

@@ -75,7 +75,8 @@ CREATE TABLE IF NOT EXISTS certificate(gw TEXT NOT NULL, key BLOB NOT NULL, unti
   made_ms INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY(gw, key)) STRICT;
 CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, rule TEXT, eq TEXT,
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
-  ahead INTEGER NOT NULL, unknown_seq INTEGER, ep INTEGER, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+  ahead INTEGER NOT NULL, unknown_seq INTEGER, ep INTEGER,
+  said_seq INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
 CREATE TABLE IF NOT EXISTS unordered_drill(gw TEXT NOT NULL, id TEXT NOT NULL, auth BLOB NOT NULL, why TEXT NOT NULL,
   from_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, records INTEGER NOT NULL, since_ms INTEGER NOT NULL,
   PRIMARY KEY(gw, id, auth, why)) STRICT;
@@ -84,9 +85,10 @@ CREATE TABLE IF NOT EXISTS closed_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL
 ";
 
 /// Columns that a store of an earlier version lacks.
-const ADDED: [(&str, &str, &str); 4] = [
+const ADDED: [(&str, &str, &str); 5] = [
     ("fork", "branch", "INTEGER NOT NULL DEFAULT 0"),
     ("open_alarm", "unknown_seq", "INTEGER"),
     ("open_alarm", "ep", "INTEGER"),
+    ("open_alarm", "said_seq", "INTEGER NOT NULL DEFAULT 0"),
     ("life", "stopped_seq", "INTEGER NOT NULL DEFAULT 0"),
 ];

@@ -9,6 +9,8 @@ use picket_central::turns::Parcel;
 use picket_central::work::Intake;
 use picket_record::chain::{Head, Opening, Origin, Sealed, Sealer, TailState};
 use picket_record::keys::IdentityKey;
+use picket_record::kind::{Kind, Severity};
+use serde_json::json;
 
 const OTHER: &str = "gate-8";
 
@@ -109,6 +111,50 @@ fn an_alarm_that_was_shown_and_not_kept_is_taken_back_when_its_gateway_leaves_th
     let own = sealer.seal(&raised("own")).unwrap();
     scene.ingest.batch(GW, &[opening.line.as_bytes(), own.line.as_bytes()], at(20)).unwrap();
     assert_eq!(scene.ask_store::<String>("SELECT group_concat(alarm_id) FROM open_alarm"), "own");
+}
+
+/// An alarm was shown and not kept, and its number is declared as lost in the record behind it.
+fn with_a_lost_alarm() -> (Scene, usize) {
+    let mut scene = Scene::new();
+    scene.fill(16_386);
+    let alarm = scene.seal(&raised("passed")) + 1;
+    let lost = json!({ "lost": [[alarm, alarm]] });
+    scene.seal(&body(Kind::JournalRecovered, Severity::Fault, lost));
+    scene.send([1], 0);
+    scene.send(3..alarm, 10);
+    assert_eq!(scene.send([alarm], 20).passed, 1);
+    assert_eq!(scene.send([2], 30).stored, 16_385);
+    assert_eq!(scene.send([alarm + 1], 40).stored, 1);
+    (scene, alarm)
+}
+
+/// Each alarm with `ahead` and whether its gateway is said to know it.
+fn shown(scene: &Scene) -> String {
+    scene
+        .ask_store("SELECT coalesce(group_concat(alarm_id||' '||ahead||' '||(unknown_seq IS NULL)),'') FROM open_alarm")
+}
+
+#[test]
+fn an_alarm_that_was_shown_and_not_kept_and_is_lost_is_closed_by_a_person() {
+    let (scene, alarm) = with_a_lost_alarm();
+    assert_eq!(shown(&scene), "passed 0 0");
+    let told = status::details(&scene.path(), &name(GW)).unwrap();
+    assert!(told.contains("that record IS LOST: look, and run picket-central close-alarm"), "{told}");
+    let mut store = Store::open(&scene.path()).unwrap();
+    store.revoke(&name(GW), alarm as u64 + 1, "N. N.", 7).unwrap();
+    assert_eq!(shown(&scene), "passed 0 0", "no record says it, and it stays");
+    assert!(store.close_alarm(&name(GW), "passed", "N. N.", 8).unwrap());
+    assert_eq!(shown(&scene), "");
+}
+
+#[test]
+fn an_alarm_that_was_declared_as_lost_and_turns_up_all_the_same_is_one_like_any_other() {
+    let (mut scene, alarm) = with_a_lost_alarm();
+    assert_eq!(scene.send([alarm], 50).found, 1);
+    assert_eq!(shown(&scene), "passed 0 1");
+    scene.seal(&about_alarm(Kind::AlarmClosed, "passed"));
+    scene.send([alarm + 2], 60);
+    assert_eq!(shown(&scene), "");
 }
 
 #[test]

@@ -207,3 +207,42 @@ fn what_turns_up_late_stands_over_nothing_that_was_said_or_done_since() {
     assert_eq!(scene.send([8], 30).found, 1);
     assert_eq!(alarms(&scene), before.replace("lost holds unknown, ", ""));
 }
+
+#[test]
+fn what_was_done_and_turns_up_late_stands_over_nothing_that_was_said_since() {
+    for done in [Kind::AlarmClosed, Kind::AlarmCleared, Kind::ActAcknowledged] {
+        let mut scene = scene();
+        scene.seal(&about_alarm(done, "known"));
+        scene.seal(&about_alarm(done, "over"));
+        scene.seal(&body(Kind::JournalRecovered, Severity::Fault, json!({ "lost": [[8, 9]] })));
+        scene.send([7, 10], 10);
+        back_again(&mut scene, 10, vec![row("known", true), row("over", false), row("seen", true)]);
+        let before = "known holds, lost holds unknown, over, seen holds";
+        assert_eq!(alarms(&scene), before);
+        assert_eq!(scene.send([8, 9], 30).found, 2);
+        assert_eq!(alarms(&scene), before, "{done:?}");
+        Store::open(&scene.path()).unwrap().revoke(&name(GW), 12, "N. N.", 7).unwrap();
+        assert_eq!(alarms(&scene), before, "{done:?}, folded once more");
+    }
+}
+
+#[test]
+fn what_turns_up_late_is_shown_as_it_would_be_in_its_turn() {
+    let mut scene = scene();
+    scene.seal(&raised("over"));
+    scene.seal(&about_alarm(Kind::ActAcknowledged, "seen"));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "lost"));
+    scene.seal(&raised("late"));
+    scene.seal(&body(Kind::JournalRecovered, Severity::Fault, json!({ "lost": [[8, 11]] })));
+    scene.send([7, 12], 10);
+    // Not one of them is known any more, and one is cleared all the same.
+    back_again(&mut scene, 10, vec![]);
+    scene.seal(&about_alarm(Kind::AlarmCleared, "late"));
+    scene.send([15], 20);
+    // Each alone, the last one first.
+    assert_eq!([11, 10, 9, 8].map(|seq| scene.send([seq], 30).found), [1; 4]);
+    let shown = "known holds acked unknown, late unknown, over holds unknown, seen holds acked unknown";
+    assert_eq!(alarms(&scene), shown);
+    Store::open(&scene.path()).unwrap().revoke(&name(GW), 15, "N. N.", 7).unwrap();
+    assert_eq!(alarms(&scene), shown, "folded once more");
+}

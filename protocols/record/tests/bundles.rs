@@ -11,10 +11,11 @@ mod story;
 use bundle::{Files, files, judged, resealed};
 use picket_record::acceptance::Acceptance;
 use picket_record::body::{Body, ClockQuality, ClockSource, When};
-use picket_record::bundle::{BundleCheck, Kept, Manifest, Part, Seal, Trust};
-use picket_record::chain::{Head, Loss, Opening, Origin, Sealer, TailState};
-use picket_record::keys::IdentityKey;
+use picket_record::bundle::{BundleCheck, Finding, Kept, Manifest, Part, Seal, Trust};
+use picket_record::chain::{Contradiction, Head, Loss, Opening, Origin, Sealer, TailState};
+use picket_record::keys::{IdentityKey, ReceiptKey};
 use picket_record::kind::{Kind, Severity};
+use picket_record::receipt::Receipt;
 use std::path::Path;
 
 fn frozen() -> Files {
@@ -37,6 +38,21 @@ fn with(files: &Files, part: Part, change: impl FnOnce(&mut Vec<String>)) -> Fil
     let mut changed = files.clone();
     changed.insert(part, lines.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes());
     changed
+}
+
+#[test]
+fn of_two_receipts_that_differ_the_second_is_told_with_its_line() {
+    let good = unsealed(&frozen());
+    let newest = text(&good, Part::Receipts).lines().last().unwrap().to_owned();
+    let keys = [[4; 32], [6; 32]].map(ReceiptKey::from_seed);
+    let read = |key: &ReceiptKey| Receipt::verify(&newest, &key.public(), &story::name("gate-7")).ok();
+    let (receipt, link) = keys.iter().find_map(read).unwrap();
+    let n = receipt.n + 1;
+    let other = Receipt { n, prev: link, head: [9; 32], ..receipt.clone() }.sign(&keys[0]);
+    let verdict = judged(&with(&good, Part::Receipts, |lines| lines.push(other.line)), Seal::Waived);
+    let line = Some(text(&good, Part::Receipts).lines().count() as u64 + 1);
+    let what = Contradiction::Receipts { n: receipt.n, other: n, upto: receipt.upto };
+    assert_eq!(verdict.found[0], Finding { part: Part::Receipts, line, what });
 }
 
 /// The same files, unsealed.

@@ -299,7 +299,12 @@ SAID = compact(ROW | {"text": '{"guard":"Zoë"}'})
 SIDECARS |= {"sidecar-text-twice-last": f'{{"v":1,"openings":[{SAID.replace(",", ""","text":"{}",""", 1)}]}}',
              "sidecar-text-twice-first": f'{{"v":1,"openings":[{SAID[:-1]},"text":"{{}}"}}]}}',
              "sidecar-seq-twice": f'{{"v":1,"openings":[{SAID.replace("4", """3,"seq":4""", 1)}]}}',
-             "sidecar-seq-fraction": f'{{"v":1,"openings":[{SAID.replace("4", "4.0", 1)}]}}'}
+             "sidecar-seq-fraction": f'{{"v":1,"openings":[{SAID.replace("4", "4.0", 1)}]}}',
+             "sidecar-seq-exponent": f'{{"v":1,"openings":[{SAID.replace("4", "4e0", 1)}]}}',
+             "sidecar-unknown-fraction": f'{{"v":1,"openings":[{SAID}],"a":1.5}}',
+             "sidecar-unknown-nan": f'{{"v":1,"openings":[{SAID}],"a":NaN}}',
+             "sidecar-unknown-infinity": f'{{"v":1,"openings":[{SAID}],"a":-Infinity}}',
+             "sidecar-text-surrogate": f'{{"v":1,"openings":[{SAID.replace("Zoë", chr(92) + "ud800")}]}}'}
 BARE = {f"sidecar-no-{gone}": compact({"v": 1, "openings": [{name: ROW[name] for name in ROW if name != gone}]}) for gone in ROW}
 OTHER_V = {"sidecar-v": '{"v":2,"openings":[]}'}
 BARE |= {"sidecar-no-v": '{"openings":[]}', "sidecar-no-openings": '{"v":1}'}

@@ -375,8 +375,11 @@ class Epochs {
   copy() {
     return new Epochs(this.identity, this.gw, this.site, new Map(this.keys));
   }
-  async verify(record) {
+  own(record) {
     need(record.gw === this.gw && record.site === this.site, "stranger", `of ${record.gw} at ${record.site}`);
+  }
+  async verify(record) {
+    this.own(record);
     if (!record.opens) {
       need(this.keys.has(record.ep), "unknown-epoch", `epoch ${record.ep} was never opened`);
       return need(await signedBy(this.keys.get(record.ep), record), "signature");
@@ -933,6 +936,7 @@ class Bundle {
   async left(line) {
     const record = new Record(line);
     this.branch ??= this.own(record);
+    this.branch.own(record);
     const known = record.opens || this.branch.keys.has(record.ep) || !this.chain.epochs;
     await (known ? this.branch : this.chain.epochs).verify(record);
     if (!(this.branchLast?.seq === record.seq - 1 && this.branchLast.link === record.prev)) {

@@ -993,9 +993,8 @@ class Bundle:
 
     def exported(self, line):
         record = Record(line)
-        known = self.sealing or (self.chain.epochs and self.chain.epochs.copy()) or self.no_epochs(record)
-        known.verify(record)
-        self.sealing = known
+        self.sealing = self.sealing or (self.chain.epochs and self.chain.epochs.copy()) or self.no_epochs(record)
+        self.sealing.verify(record)
         if record.opens:
             return
         need(record.kind == "records.exported" and self.manifest is None, "misplaced", record.kind)

@@ -68,7 +68,7 @@ begin() {
   mkdir -p "$work/receipts" "$work/kept" "$work/pii" "$work/main" "$work/days" "$work/branch" "$work/links"
   : >"$work/losses" && : >"$work/found" && : >"$work/counts" && : >"$work/holes" && : >"$work/lost" && : >"$work/disposed"
   : >"$work/waiting" && : >"$work/tails" && : >"$work/digests" && : >"$work/left" && : >"$work/numbers"
-  gw='' site='' sms='' enrolled='' accepted='' head_seq='' head_ep='' head_link='' closed=1 promised=- number=0 first=0 last=0
+  owner='' all_owner='' main_owner='' sms='' enrolled='' accepted='' head_seq='' head_ep='' head_link='' closed=1 promised=- number=0 first=0 last=0
   holes=0 lines_held=0 waits=0 tails=0 branches_held=0 receipts_held=0
   denied='' receipt_n=0 receipt_link='' roots='' day_last=0 days_held=0 order_last='' command_n=0 branch_last='' manifest=''
 }
@@ -147,7 +147,7 @@ ROW
 
 # Believes the record of the last row by the keys in a folder, one file an epoch.
 genuine() {
-  [ "$r_gw" = "$gw" ] && [ "$r_site" = "$site" ] || { why=stranger; return 1; }
+  [ "$r_gw $r_site" = "$owner" ] || { why=stranger; return 1; }
   if [ "$opens" = 0 ]; then
     [ -e "$1/$ep" ] || { why=unknown-epoch; return 1; }
     believes "$(cat "$1/$ep")" "$dir/msg" "$signature" || { why=signature; return 1; }
@@ -431,7 +431,7 @@ ROW
     [ "$root_sms" = "$e_sms" ] || { why=system; return 1; }
   fi
   [ -z "$enrolled" ] || { why=acceptance; return 1; }
-  enrolled=$(digest <"$dir/msg") sms=$e_sms gw=$e_gw site=$e_site accepted=$e_identity receipt_key=$e_receipt
+  enrolled=$(digest <"$dir/msg") sms=$e_sms all_owner="$e_gw $e_site" accepted=$e_identity receipt_key=$e_receipt
   [ -z "$given" ] || [ "$given" = "$accepted" ] || { why=acceptance; return 1; }
 }
 
@@ -447,7 +447,7 @@ ROW
   # shellcheck disable=SC2086
   signed_by "$signature" "$receipt_key" $more || return 1
   [ "$word" = - ] || { why=$word; return 1; }
-  [ "$r_gw" = "$gw" ] || { why=stranger; return 1; }
+  [ "$r_gw" = "${all_owner% *}" ] || { why=stranger; return 1; }
   [ "$r_sms" = "$sms" ] || { why=system; return 1; }
   count receipts
   last_n=$receipt_n last_link=${receipt_link:-$enrolled}
@@ -468,8 +468,8 @@ ROW
   fi
 }
 
-# Without an acceptance the first record says whose records these are.
-whose() { [ -n "$gw" ] || { gw=$r_gw site=$r_site; }; }
+# Gateway and site, of which no file knows without an acceptance before its first record.
+whose() { [ -n "$owner" ] || owner="$r_gw $r_site"; }
 
 day() {
   fields "$1" || return 1
@@ -493,7 +493,7 @@ ROW
   # shellcheck disable=SC2046
   signed_by "$signature" $(root_keys order) || return 1
   [ "$word" = - ] || { why=$word; return 1; }
-  [ -z "$gw" ] || [ "$o_gw" = "$gw" ] || { why=stranger; return 1; }
+  [ -z "$all_owner" ] || [ "$o_gw" = "${all_owner% *}" ] || { why=stranger; return 1; }
   [ "$o_sms" = "$root_sms" ] || { why=system; return 1; }
   if [ "$what" = command ]; then
     count orders
@@ -512,7 +512,12 @@ ROW
 
 left() {
   fields "$1" || return 1
-  if [ "$opens" = 1 ] || [ -e "$work/branch/$ep" ]; then keys=$work/branch; else keys=$work/main; fi
+  whose
+  keys=$work/branch
+  if [ "$opens" = 0 ] && [ ! -e "$work/branch/$ep" ]; then
+    [ -z "$main_owner" ] || [ "$r_gw $r_site" = "$main_owner" ] || { why=stranger; return 1; }
+    keys=$work/main
+  fi
   genuine "$keys" || return 1
   if [ "$branch_last" != "$((seq - 1)) $prev" ]; then
     [ "$branches_held" -lt "$HELD" ] || { why=too-many; return 1; }
@@ -530,7 +535,10 @@ left() {
 }
 
 exported() {
-  fields "$1" && genuine "$work/main" || return 1
+  fields "$1" || return 1
+  [ -n "$owner" ] || owner=$main_owner
+  whose
+  genuine "$work/main" || return 1
   [ "$opens" = 0 ] || return 0
   if [ "$kind" != records.exported ] || [ -n "$manifest" ]; then why=misplaced; return 1; fi
   case $files in '!'*) why=${files#!}; return 1 ;; esac
@@ -567,7 +575,7 @@ rows() { tr '\000' '\001' <"$2" | awk -v as="$1" -f "$here/read.awk"; }
 each() { # FILE READ_AS FUNCTION
   [ -e "$folder/$1" ] || return 0
   rows "$2" "$folder/$1" >"$work/rows"
-  at=0
+  at=0 owner=$all_owner
   while IFS= read -r row; do
     at=$((at + 1)) why=
     "$3" "$row" || complain "$1" "$at" "$why"
@@ -626,6 +634,7 @@ bundle() {
   fi
   each orders.jws order order
   each records.jws record record
+  main_owner=$owner
   finish_records
   for taken in "$work/days"/*; do
     [ -e "$taken" ] && [ -e "$work/main/${taken##*/}" ] || continue
@@ -643,7 +652,7 @@ bundle() {
 
 mutations() {
   begin
-  gw=gate-7 site=harbour
+  owner='gate-7 harbour'
   identity=$(sed -n "s/^identity$tab.*$tab//p" "$1/keys.tsv")
   take "$identity"
   rows record "$1/records.jws" >"$work/rows"

@@ -1,6 +1,6 @@
 //! A copy of the sources that a defect is put into, and its target folder. Both stay for the next time.
 
-use super::{Defect, Witness};
+use super::{Defect, Witness, is_root};
 use simulator::product::{cargo, own_folder, repository};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -64,8 +64,8 @@ impl Tree {
                 if !built.status.success() {
                     return Err(format!("it does not build: {}", last(&built)));
                 }
-                let program = self.target.join("debug/faults");
-                let done = Command::new(program).arg("run").args(arguments.split(' ')).stdin(Stdio::null()).output();
+                let mut asked = asking(&self.target.join("debug/faults"), witness.needs_root() && !is_root());
+                let done = asked.arg("run").args(arguments.split(' ')).stdin(Stdio::null()).output();
                 let done = done.map_err(|error| format!("faults: {error}"))?;
                 match done.status.code() {
                     Some(0) => Ok(true),
@@ -104,6 +104,18 @@ impl Tree {
             .env("CARGO_PROFILE_DEV_DEBUG", "0");
         cargo.stdin(Stdio::null()).output().map_err(|error| format!("cargo: {error}"))
     }
+}
+
+/// A program that was built here, with `sudo` where it must be raised. Programs that it starts are looked for where this one
+/// looks.
+fn asking(program: &Path, raised: bool) -> Command {
+    if !raised {
+        return Command::new(program);
+    }
+    let mut sudo = Command::new("sudo");
+    let path = std::env::var("PATH").unwrap_or_default();
+    sudo.arg("env").arg(format!("PATH={path}")).arg(program);
+    sudo
 }
 
 /// Everything that is not of this workspace, as the build of this program left it: linked where it is only read.
@@ -159,4 +171,25 @@ pub(super) fn last(done: &Output) -> String {
     let told = format!("{}\n{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     let lines: Vec<&str> = told.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_alone_is_raised_and_only_where_it_mounts_something() {
+        let faults = |arguments: &str| Witness::Faults { arguments: arguments.into() };
+        assert!(faults("full --only 1000:budget").needs_root());
+        assert!(!faults("kills --count 40").needs_root());
+        let words = |raised| {
+            let command = asking(Path::new("target/faults"), raised);
+            let words = std::iter::once(command.get_program()).chain(command.get_args());
+            words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(words(false), ["target/faults"]);
+        let raised = words(true);
+        assert_eq!((raised[0].as_str(), raised[1].as_str(), raised[3].as_str()), ("sudo", "env", "target/faults"));
+        assert!(raised[2].starts_with("PATH="));
+    }
 }

@@ -2,7 +2,7 @@
 //! one of them. Folders are 0700, files 0600; every change is one rename or one removal, made durable.
 
 use super::machine::{Content, Disk, Op, Slot, Step};
-use crate::secrecy::{replace, settle};
+use crate::secrecy::{replace, settle, unfinished};
 use picket_session::tls::Own;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -33,7 +33,8 @@ pub struct SlotFault {
 }
 
 impl Slots {
-    /// Makes what is missing of the folder.
+    /// Makes what is missing of the folder. What a power cut left of a file on its way is removed: it may be a key that
+    /// nothing names.
     pub fn open(dir: &Path) -> Result<Self, SlotFault> {
         for folder in [dir.to_owned(), dir.join(Slot::A.as_str()), dir.join(Slot::B.as_str())] {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
@@ -43,7 +44,11 @@ impl Slots {
                 source,
             })?;
         }
-        Ok(Self { dir: dir.to_owned() })
+        let slots = Self { dir: dir.to_owned() };
+        let files = [KEY, CANDIDATE, CERTIFICATE];
+        let files = [Slot::A, Slot::B].into_iter().flat_map(|slot| files.map(|name| slots.path(slot, name)));
+        files.chain([dir.join(POINTER)]).try_for_each(|file| remove(unfinished(&file)))?;
+        Ok(slots)
     }
 
     /// What lies there. What cannot be read just now is a fault, and never taken for damage: damage is cleared away.

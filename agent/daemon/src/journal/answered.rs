@@ -74,21 +74,27 @@ fn insert(store: &Store, file: &str, link: &str, line: &str) -> Result<(), Fault
 
 impl Journal {
     /// Orders and commands as received, oldest first, each ended by LF: those that are kept, and the order in force. What
-    /// damage has changed is left out.
+    /// damage has changed is left out; the order in force is kept twice, and stands in its place.
     pub(super) fn order_lines(&self) -> Result<String, Fault> {
         let sql = "SELECT digest, CAST(body AS BLOB) FROM document WHERE name GLOB 'answered/*' ORDER BY name";
         let rows: Vec<(String, Vec<u8>)> =
             self.store.rows(sql, [], "cannot read orders and commands", |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut in_force = self.order_line()?.map(|line| (base64url(&line_link(&line)), line));
         let mut lines = Vec::new();
         for (digest, body) in rows {
-            match String::from_utf8(body).ok().filter(|line| base64url(&line_link(line)) == digest) {
+            let is_it = |(link, line): &mut (String, String)| *link == digest || line.as_bytes() == body;
+            let whole = in_force
+                .take_if(is_it)
+                .map(|(_, line)| line)
+                .or_else(|| String::from_utf8(body).ok().filter(|line| base64url(&line_link(line)) == digest));
+            match whole {
                 Some(line) => lines.push(line),
                 None => tracing::warn!(link = digest, "an order or command that was kept is damaged: it is left out"),
             }
         }
         // One that was put into force before such were kept is older than all of them.
-        if let Some(in_force) = self.order_line()?.filter(|in_force| !lines.contains(in_force)) {
-            lines.insert(0, in_force);
+        if let Some((_, line)) = in_force {
+            lines.insert(0, line);
         }
         Ok(lines.into_iter().map(|line| line + "\n").collect())
     }

@@ -60,7 +60,7 @@ impl Journal {
         Ok(())
     }
 
-    fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {
+    pub(super) fn store_all(&mut self, bodies: &[Body]) -> Result<Vec<u64>, Fault> {
         let Self { store, sealer, receipts, entropy, leaves, commands, .. } = self;
         store.transaction(|| {
             receipts.write(store)?;

@@ -1,32 +1,49 @@
 //! Files that were set aside because they were damaged: `<journal>.damaged-<n>`, with its `-wal`, and copies of a log,
 //! `<journal>.damaged-log-<n>`.
 //!
-//! **Budget.** Together they take at most as much as the journal itself may: a larger number is a younger one, the eldest
-//! go, and a record says so. The youngest stays whatever its size, because it is the evidence of the last damage.
+//! **Budget.** Together they take at most as much as the journal itself may: the eldest go, and a record says which. The
+//! youngest stays whatever its size, because it is the evidence of the last damage. An earlier agent counted journals and
+//! logs each for themselves and gave numbers again, so the age is that of the file; where files are of one moment, that of
+//! their numbers.
 
 use super::damage::Damage;
 use super::store::Store;
 use super::{Fault, salvage};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What a damaged journal is called, behind the name of the journal and before a number.
 pub(super) const JOURNAL: &str = ".damaged-";
 /// What the copy of a damaged log is called.
 pub(super) const LOG: &str = ".damaged-log-";
+/// The log of a journal goes with it.
+const OWN_LOG: &str = "-wal";
+
+/// Most files that go at a start: one record names all of them.
+const GOING_MAX: usize = 16;
+/// What findings of files that went are called.
+const WHAT: &str = "aside";
+
+/// A file that lies beside the journal.
+#[derive(Debug)]
+struct Found {
+    /// What stands behind the name of the journal.
+    rest: String,
+    number: u64,
+    bytes: u64,
+    changed: SystemTime,
+}
 
 /// A name that is free, with a number above those of all others.
 pub(super) fn free(file: &Path, word: &str) -> Result<PathBuf, Fault> {
+    let found = found(file)?;
     // A log alone was renamed before a power cut, and its journal takes the same number.
-    let whole = |files: &[(PathBuf, u64)]| files.iter().any(|(path, _)| !path.to_string_lossy().ends_with("-wal"));
-    let above = found(file)?.iter().rev().find(|(_, files)| whole(files)).map_or(0, |(number, _)| *number);
-    let named = |number: u64| {
-        let mut name = file.as_os_str().to_owned();
-        name.push(format!("{word}{number}"));
-        PathBuf::from(name)
-    };
+    let whole = found.iter().filter(|found| !found.rest.ends_with(OWN_LOG));
+    let above = whole.map(|found| found.number).max().unwrap_or(0);
+    let named = |number: u64| beside(file, &format!("{word}{number}"));
     // One whose name is no text is not found above.
     let free = (above + 1..=above + 10_000).map(named).find(|path| !path.exists());
     free.ok_or_else(|| {
@@ -34,58 +51,107 @@ pub(super) fn free(file: &Path, word: &str) -> Result<PathBuf, Fault> {
     })
 }
 
-/// Has the eldest go where all take more than the journal may. What goes is noted before, until a record tells of it; what
-/// cannot be looked at or removed stays until the next start, and keeps no agent from running.
+/// Has the eldest go where all take more than the journal may. What is to go is noted before, and what is gone until a
+/// record tells of it; what cannot be looked at or removed stays until the next start, and keeps no agent from running.
 pub(super) fn bound(store: &Store, file: &Path, budget: u64, damage: &mut Damage) -> Result<(), Fault> {
-    let mut numbered = found(file).unwrap_or_else(|fault| {
-        tracing::warn!(cause = super::told(&fault), "what was set aside is not held to its budget");
-        BTreeMap::new()
-    });
-    let mut bytes: u64 = numbered.values().flatten().map(|(_, bytes)| bytes).sum();
-    let (mut going, mut freed, mut to) = (Vec::new(), 0, 0);
-    while bytes > budget && numbered.len() > 1 {
-        let Some((number, files)) = numbered.pop_first() else { break };
-        let these: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-        (bytes, freed, to) = (bytes - these, freed + these, number);
-        going.extend(files.into_iter().map(|(path, _)| path));
+    let is_ours = |finding: &Value| finding["what"] == WHAT && finding["files"].is_string();
+    let (noted, others): (Damage, Damage) = salvage::untold(store)?.into_iter().partition(is_ours);
+    let rests = noted.iter().filter_map(|finding| finding["files"].as_str()).flat_map(str::split_whitespace);
+    let mut rests: Vec<String> = rests.map(str::to_owned).collect();
+    let going = going(file, budget, GOING_MAX.saturating_sub(rests.len()));
+    for Found { rest, .. } in &going {
+        if !rests.contains(rest) {
+            rests.push(rest.clone());
+        }
     }
-    if going.is_empty() {
+    if rests.is_empty() {
         return Ok(());
     }
-    let finding = json!({ "what": "aside", "to": to, "n": going.len(), "bytes": freed, "why": "space" });
-    tracing::warn!(n = going.len(), freed, "damaged journals beside this one take more than its budget: the eldest go");
-    let mut noted = salvage::untold(store)?;
-    noted.insert(0, finding.clone());
-    salvage::note(store, &noted)?;
-    damage.push(finding);
-    for path in going {
+    if !going.is_empty() {
+        note(store, &rests, &others)?;
+    }
+    for Found { rest, .. } in &going {
+        let path = beside(file, rest);
         if let Err(cause) = fs::remove_file(&path) {
             tracing::warn!(%cause, file = %path.display(), "a journal that was set aside cannot be removed");
         }
     }
+    // Of this start or one before that was killed: nothing is said to be gone that is not.
+    rests.retain(|rest| !beside(file, rest).exists());
+    note(store, &rests, &others)?;
+    damage.retain(|finding| !is_ours(finding));
+    if !rests.is_empty() {
+        tracing::warn!(n = rests.len(), "damaged journals beside this one took more than its budget: the eldest went");
+        damage.insert(0, finding(&rests));
+    }
     Ok(())
 }
 
-/// What lies beside a journal, by number: paths and bytes.
-fn found(file: &Path) -> Result<BTreeMap<u64, Vec<(PathBuf, u64)>>, Fault> {
+/// One text: a payload nests no deeper.
+fn finding(rests: &[String]) -> Value {
+    json!({ "what": WHAT, "files": rests.join(" "), "why": "space" })
+}
+
+fn note(store: &Store, rests: &[String], others: &Damage) -> Result<(), Fault> {
+    let ours = (!rests.is_empty()).then(|| finding(rests));
+    let noted: Damage = ours.into_iter().chain(others.iter().cloned()).collect();
+    if noted.is_empty() { salvage::told(store) } else { salvage::note(store, &noted) }
+}
+
+/// The eldest, so that the rest keeps to the budget; at most so many.
+fn going(file: &Path, budget: u64, most: usize) -> Vec<Found> {
+    let found = found(file).unwrap_or_else(|fault| {
+        tracing::warn!(cause = super::told(&fault), "what was set aside is not held to its budget");
+        Vec::new()
+    });
+    let mut bytes: u64 = found.iter().map(|found| found.bytes).sum();
+    let mut together: BTreeMap<String, Vec<Found>> = BTreeMap::new();
+    for found in found {
+        let whole = found.rest.strip_suffix(OWN_LOG).unwrap_or(&found.rest).to_owned();
+        together.entry(whole).or_default().push(found);
+    }
+    let mut together: Vec<Vec<Found>> = together.into_values().collect();
+    together.sort_by_key(|files| files.iter().map(|found| (found.changed, found.number)).max());
+    together.pop();
+    let mut going = Vec::new();
+    for files in together {
+        if bytes <= budget || going.len() + files.len() > most {
+            break;
+        }
+        bytes -= files.iter().map(|found| found.bytes).sum::<u64>();
+        going.extend(files);
+    }
+    going
+}
+
+/// What lies beside a journal. Folders are somebody else's.
+fn found(file: &Path) -> Result<Vec<Found>, Fault> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fault = |source| Fault::File { file: folder.to_owned(), doing: "cannot look for journals set aside", source };
-    let mut found: BTreeMap<u64, Vec<(PathBuf, u64)>> = BTreeMap::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(fault)? {
         let entry = entry.map_err(fault)?;
         let name = entry.file_name();
         let own = file.file_name().and_then(|own| own.to_str()).zip(name.to_str());
-        let Some(number) = own.and_then(|(own, name)| number(name.strip_prefix(own)?)) else { continue };
-        let bytes = entry.metadata().map_or(0, |found| found.len());
-        found.entry(number).or_default().push((entry.path(), bytes));
+        let rest = own.and_then(|(own, name)| name.strip_prefix(own));
+        let Some((rest, number)) = rest.and_then(|rest| Some((rest.to_owned(), number(rest)?))) else { continue };
+        let Some(about) = entry.metadata().ok().filter(fs::Metadata::is_file) else { continue };
+        let changed = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        found.push(Found { rest, number, bytes: about.len(), changed });
     }
     Ok(found)
+}
+
+fn beside(file: &Path, rest: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(rest);
+    PathBuf::from(name)
 }
 
 /// The number in what stands behind the name of the journal.
 fn number(rest: &str) -> Option<u64> {
     let number = rest.strip_prefix(LOG).or_else(|| rest.strip_prefix(JOURNAL))?;
-    let number = number.strip_suffix("-wal").unwrap_or(number);
+    let number = number.strip_suffix(OWN_LOG).unwrap_or(number);
     number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?.filter(|number| *number < 1 << 53)
 }
 

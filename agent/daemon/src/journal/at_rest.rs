@@ -16,19 +16,20 @@ impl ToSql for Kept<'_> {
     }
 }
 
-/// A line out of a table, as text or, where damage made it none, as it lies there.
+/// A line out of a table, as text or, where damage made it none, as it lies there. One bit makes it a number or nothing: to
+/// whoever reads it that is a damaged line as well, and no fault of the journal.
 pub(super) struct Line(pub(super) Vec<u8>);
 
 impl FromSql for Line {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match value {
+        Ok(Self(match value {
             // So earlier layouts have it.
-            ValueRef::Text(text) => Ok(Self(text.to_vec())),
-            other => {
-                let bytes = other.as_blob()?;
-                Ok(Self(at_rest::to_line(bytes).map_or_else(|| bytes.to_vec(), String::into_bytes)))
-            }
-        }
+            ValueRef::Text(text) => text.to_vec(),
+            ValueRef::Blob(bytes) => at_rest::to_line(bytes).map_or_else(|| bytes.to_vec(), String::into_bytes),
+            ValueRef::Integer(number) => number.to_string().into_bytes(),
+            ValueRef::Real(number) => number.to_string().into_bytes(),
+            ValueRef::Null => Vec::new(),
+        }))
     }
 }
 

@@ -30,6 +30,9 @@ pub(super) use lines::keep_openings;
 /// each other on.
 const LEAVES_MAX: usize = 8;
 const HOUR_US: u64 = 3_600 * 1_000_000;
+/// Where there was no room it is tried again after this time: each attempt writes all that is left into the log and takes
+/// it back, and receipts come with each batch.
+const NO_ROOM_US: u64 = 60 * 1_000_000;
 
 /// What is remembered of branches left by this process.
 #[derive(Debug, Default)]
@@ -42,6 +45,8 @@ pub(super) struct Leaves {
     untold: Option<Rebased>,
     /// The record that the chain last went on behind.
     behind: Option<u64>,
+    /// Before this moment it is not tried again: there was no room.
+    again_us: u64,
 }
 
 impl Leaves {
@@ -191,6 +196,22 @@ impl Journal {
     /// What happened since this was asked last: to be told before anything else.
     pub fn rebased(&mut self) -> Option<Rebased> {
         self.leaves.untold.take()
+    }
+
+    /// Refuses to try again at once where there was no room.
+    pub(super) fn refuse_without_room(&self, when: &When) -> Result<(), Fault> {
+        let budget = self.store.budget();
+        match when.mono_us < self.leaves.again_us {
+            true => Err(Fault::Full { used: self.store.used().unwrap_or(budget), budget }),
+            false => Ok(()),
+        }
+    }
+
+    /// Remembers where a branch could not be left for want of room.
+    pub(super) fn found_no_room(&mut self, fault: &Fault, when: &When) {
+        if matches!(fault, Fault::Full { .. }) {
+            self.leaves.again_us = when.mono_us + NO_ROOM_US;
+        }
     }
 
     /// Refuses to be driven from branch to branch.

@@ -26,8 +26,7 @@ impl Journal {
     ) -> Result<(Self, Recovered), Fault> {
         let mut damage = Damage::new();
         let mut credentials = credentials;
-        let (store, head) = ready(place, &mut credentials, &mut damage)?;
-        let receipts = Receipts::load(&store, &credentials)?;
+        let (store, head, receipts) = ready(place, &mut credentials, &mut damage)?;
         let tail = tail_state(&store, head, &mut damage)?;
         // Behind the tail: that of a new journal is none the less whole for what lies beside it.
         super::aside::bound(&store, &place.file, place.budget_bytes, &mut damage)?;
@@ -56,7 +55,8 @@ impl Journal {
             let erased = if lost { super::personal::put_back(&store, head.seq, when)? } else { None };
             erased.map(|body| super::prune::write(&store, &mut sealer, &body)).transpose()
         })?;
-        if erased.is_some() {
+        // A kill between an erasure and the end of its log leaves the text in there.
+        if erased.is_some() || tail.state != TailState::Clean {
             store.cut_log();
         }
         let declared = super::lost::declared_after(&store, receipts.upto())?;
@@ -73,7 +73,8 @@ impl Journal {
             epoch_opened_us: when.mono_us,
             receipts,
             leaves: super::branch::Leaves::default(),
-            handed: 0,
+            // They may be on their way still, or with the central side and without an answer.
+            handed: head.seq,
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
             told_of_rows: false,
@@ -86,12 +87,8 @@ impl Journal {
 
     /// `log.genesis` in a new journal, `journal.recovered` where something was wrong.
     fn first_words(&mut self, when: &When, genesis: bool, damage: Damage) -> Result<(), Fault> {
-        let mut bodies = Vec::new();
         if genesis {
-            bodies.push(own_words(when, Kind::LogGenesis, Severity::Info, json!({ "layout": 1 })));
-        }
-        if !bodies.is_empty() {
-            self.commit(&bodies)?;
+            self.commit(&[own_words(when, Kind::LogGenesis, Severity::Info, json!({ "layout": 1 }))])?;
         }
         if !damage.is_empty() {
             tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
@@ -147,8 +144,8 @@ fn last_clock(store: &Store, head: Head) -> Result<Option<LastClock>, Fault> {
     }))
 }
 
-/// A sound file and its head, or the new file that took the place of a damaged one.
-fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Store, Head), Fault> {
+/// A sound file with its head and receipts, or the new file that took the place of a damaged one.
+fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Store, Head, Receipts), Fault> {
     let log = super::log::damaged(&place.file)?;
     let store = salvage::open(&place.file, place.budget_bytes)?;
     if let Some(found) = log {
@@ -157,7 +154,7 @@ fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> R
         salvage::note(&store, &noted)?;
     }
     let fault = match checked(&store, credentials, damage) {
-        Ok(head) => return Ok((store, head)),
+        Ok((head, receipts)) => return Ok((store, head, receipts)),
         Err(fault) => fault,
     };
     // A stop in order saves the check of the whole file: what it would have found shows here.
@@ -165,24 +162,24 @@ fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> R
     drop(store);
     damage.clear();
     let store = salvage::replace(&place.file, place.budget_bytes, &cause)?;
-    let head = checked(&store, credentials, damage)?;
-    Ok((store, head))
+    let (head, receipts) = checked(&store, credentials, damage)?;
+    Ok((store, head, receipts))
 }
 
-fn checked(store: &Store, credentials: &mut Credentials, damage: &mut Damage) -> Result<Head, Fault> {
+fn checked(store: &Store, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Head, Receipts), Fault> {
     own(store, credentials, damage)?;
     // Documents come down once more; what watches equipment does not wait for them.
     if let Err(fault) = super::orders::recover_root(store, credentials) {
         tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
     }
-    // Read for good once the file is: what cannot be read here is damage like any other.
-    Receipts::load(store, credentials)?;
+    // Here, where what cannot be read is damage like any other.
+    let receipts = Receipts::load(store, credentials)?;
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
     store.transaction(|| cut_behind(store, head.seq))?;
     StateCheck::run(store, head.seq, damage)?;
     small_tables(store)?;
-    Ok(head)
+    Ok((head, receipts))
 }
 
 /// What stands beside records that are gone goes: their numbers are given again.

@@ -178,11 +178,15 @@ impl Journal {
             return Err(ReceiptFault::Old { n: receipt.n, known: self.receipts.n });
         }
         let stands = self.stands(&receipt)?;
+        if stands == Stands::OnAnother {
+            self.refuse_without_room(when)?;
+        }
         if stands == Stands::OnAnother && !self.may_leave(when) {
             let text = "the central side names other histories again and again: two gateways write under this name";
             return Err(ReceiptFault::Refused(text.into()));
         }
-        let asked = stands == Stands::OnOurs && self.is_asked_back(&receipt)? && self.may_leave(when);
+        let asked = stands == Stands::OnOurs && self.is_asked_back(&receipt)?;
+        let asked = asked && self.may_leave(when) && self.refuse_without_room(when).is_ok();
         let leaves = (asked || stands == Stands::OnAnother) && self.left(&receipt, (line, link), stands, when)?;
         if leaves {
             // What waits to be written is older.
@@ -218,6 +222,7 @@ impl Journal {
         when: &When,
     ) -> Result<bool, Fault> {
         let Err(fault) = self.leave(receipt, (line, link), stands, when) else { return Ok(true) };
+        self.found_no_room(&fault, when);
         if stands == Stands::OnAnother || !self.has_not_left()? {
             return Err(fault);
         }
@@ -225,8 +230,8 @@ impl Journal {
         Ok(false)
     }
 
-    /// Records up to here were handed to the link since the start.
-    pub(super) fn handed(&mut self, through: u64) {
+    /// Records up to here were handed to the link; those of before the start count as handed.
+    pub(super) fn on_its_way(&mut self, through: u64) {
         self.handed = self.handed.max(through);
     }
 

@@ -190,9 +190,10 @@ fn copy(
         if matches!(values.first(), Some(Value::Integer(key)) if !(least..=SEQ_MAX).contains(key)) {
             continue;
         }
+        let whole = !values.contains(&Value::Null);
         let done = store.run(insert, params_from_iter(values), "cannot carry a row over")?;
-        // The walk from the other end has met what is there.
-        if done == 0 && select.ends_with("DESC") {
+        // The walk from the other end has met what is there, or a row that damage made none.
+        if done == 0 && select.ends_with("DESC") && whole {
             break;
         }
         copied += done as u64;

@@ -7,14 +7,10 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtens
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
+mod layout;
+
 /// Oldest SQLite without the WAL-reset bug (sqlite.org, 3.51.3 release notes, 2026-03-13).
 const SQLITE_MIN: i32 = 3_051_003;
-/// Version of the layout in `user_version`.
-const LAYOUT: i64 = 5;
-/// The oldest layout that is upgraded where it lies.
-const LAYOUT_OLDEST: i64 = 2;
-/// No agent writes a layout from here on: such a number is a bit that turned over.
-const LAYOUT_END: i64 = 1_000;
 /// Bytes of a page of a new journal. A frame of the log is a page and 24 bytes, so a page of a file system's block would
 /// dirty two blocks for each small commit; half of one dirties one most times, and still holds lines without much waste.
 /// A journal keeps the page that it was made with.
@@ -27,43 +23,6 @@ const LOG_LIMIT: i64 = 4 * 1024 * 1024;
 
 /// Beyond the budget for the journal's own words: a start must not fail because the budget is used up.
 const OWN_BYTES: u64 = 1024 * 1024;
-
-const TABLES: &str = "
-    CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE record(seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
-    CREATE TABLE state(key TEXT PRIMARY KEY, body TEXT NOT NULL, said INTEGER NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE epoch(ep INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
-    CREATE TABLE urgent(seq INTEGER PRIMARY KEY);
-    CREATE TABLE receipt(n INTEGER PRIMARY KEY, upto INTEGER NOT NULL, day INTEGER NOT NULL, line TEXT NOT NULL);
-    CREATE TABLE quarantine(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, line BLOB NOT NULL, why TEXT NOT NULL);
-    CREATE TABLE document(name TEXT PRIMARY KEY, file TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL);
-";
-
-/// What layout 3 adds to layout 2.
-const TABLES_3: &str = "
-    CREATE TABLE leaving(id INTEGER PRIMARY KEY, base INTEGER NOT NULL, first INTEGER NOT NULL, kept INTEGER NOT NULL, last INTEGER NOT NULL, told INTEGER NOT NULL);
-    CREATE TABLE branch(pos INTEGER PRIMARY KEY, line TEXT NOT NULL);
-    CREATE TABLE branch_open(pos INTEGER PRIMARY KEY);
-    CREATE TABLE summary(seq INTEGER PRIMARY KEY, line TEXT);
-    CREATE TABLE lost(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
-";
-
-/// What layout 4 adds to layout 3.
-const TABLES_4: &str = "
-    CREATE TABLE personal(seq INTEGER PRIMARY KEY, salt BLOB NOT NULL, text TEXT NOT NULL);
-";
-
-/// What layout 5 adds to layout 4: no table. Lines lie there as bytes (see `at_rest`), which an earlier agent cannot read;
-/// the lines that it wrote stay as they are.
-const TABLES_5: &str = "";
-
-/// Tables of the oldest layout that is upgraded, and what each one behind it adds.
-const LAYOUTS: [&str; 4] = [TABLES, TABLES_3, TABLES_4, TABLES_5];
-
-/// Whether a version is that of an agent before or after this one.
-fn is_another(version: i64) -> bool {
-    (1..LAYOUT_OLDEST).contains(&version) || (LAYOUT + 1..LAYOUT_END).contains(&version)
-}
 
 /// The one connection.
 #[derive(Debug)]
@@ -167,49 +126,6 @@ impl Store {
         self.db
             .query_row(&format!("PRAGMA {name}"), [], text)
             .map_err(|source| self.disk("cannot read a pragma", source))
-    }
-
-    /// The tables are told by their texts and not by the version alone: a bit of either may have turned over.
-    fn layout(&self) -> Result<(), Fault> {
-        let found: i64 = self.pragma("user_version")?.parse().unwrap_or(-1);
-        let schema = self.schema(&self.db)?;
-        let known = (1..=LAYOUTS.len()).map(|n| self.schema_of(&LAYOUTS[..n].concat()));
-        let known = known.collect::<Result<Vec<_>, Fault>>()?;
-        let named = usize::try_from(found - LAYOUT_OLDEST).ok().filter(|named| known.get(*named) == Some(&schema));
-        match (found, named) {
-            (0, _) if schema.is_empty() => self.lay_out(&LAYOUTS),
-            (LAYOUT, Some(_)) => Ok(()),
-            (_, Some(named)) => self.lay_out(&LAYOUTS[named + 1..]),
-            (other, _) if is_another(other) && !known.contains(&schema) => {
-                let text = format!(
-                    "journal {}: layout {other} is not {LAYOUT}; use the agent that wrote it",
-                    self.file.display()
-                );
-                Err(Fault::Refused(text))
-            }
-            _ => {
-                let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-                let what = format!("layout {found} with other tables than it has");
-                Err(self.disk("cannot read the tables", rusqlite::Error::SqliteFailure(code, Some(what))))
-            }
-        }
-    }
-
-    /// Makes the tables that a file lacks.
-    fn lay_out(&self, tables: &[&str]) -> Result<(), Fault> {
-        let sql = format!("BEGIN IMMEDIATE;{}PRAGMA user_version={LAYOUT};COMMIT;", tables.concat());
-        self.db.execute_batch(&sql).map_err(|source| self.disk("cannot lay out the tables", source))
-    }
-
-    fn schema_of(&self, tables: &str) -> Result<Vec<Vec<u8>>, Fault> {
-        let fresh = Connection::open_in_memory().and_then(|db| db.execute_batch(tables).map(|()| db));
-        self.schema(&fresh.map_err(|source| self.disk("cannot lay out the tables", source))?)
-    }
-
-    fn schema(&self, db: &Connection) -> Result<Vec<Vec<u8>>, Fault> {
-        let sql = "SELECT CAST(name || ' ' || sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
-        let rows = db.prepare(sql).and_then(|mut s| s.query_map([], |row| row.get(0))?.collect());
-        rows.map_err(|source| self.disk("cannot read the tables", source))
     }
 
     pub(super) fn file(&self) -> &Path {

@@ -124,8 +124,8 @@ pub(super) fn set_tail_aside(store: &Store, from: u64, cause: &str, damage: &Dam
     store.transaction(|| {
         salvage::note(store, damage)?;
         store.run(
-            "INSERT INTO quarantine(seq, line, why) SELECT seq, CAST(line AS BLOB), ?2 FROM record WHERE seq >= ?1
-             ORDER BY seq LIMIT ?3",
+            "INSERT INTO quarantine(seq, line, why) SELECT seq, coalesce(CAST(line AS BLOB), x''), ?2 FROM record
+             WHERE seq >= ?1 ORDER BY seq LIMIT ?3",
             (from, cause, QUARANTINE_MAX),
             "cannot set the tail aside",
         )?;

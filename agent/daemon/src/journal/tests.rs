@@ -1,5 +1,6 @@
 //! Real files in temporary folders; `Site` is what an installation keeps between two starts of the agent.
 
+mod asked_back;
 mod branches;
 mod clock;
 mod damage;

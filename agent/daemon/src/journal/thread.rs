@@ -84,13 +84,13 @@ pub fn serve(
                 None
             }
             Request::Slice { wanted, reply } => {
-                handed(reply, journal.bundle_lines(wanted).map_err(|fault| told(&fault)))
+                replied(reply, journal.bundle_lines(wanted).map_err(|fault| told(&fault)))
             }
-            Request::ReceiptKeys { reply } => handed(reply, journal.receipt_keys()),
+            Request::ReceiptKeys { reply } => replied(reply, journal.receipt_keys()),
             Request::Personal { records, reply } => {
-                handed(reply, journal.personal_in(&records).map_err(|fault| told(&fault)))
+                replied(reply, journal.personal_in(&records).map_err(|fault| told(&fault)))
             }
-            Request::Papers { range, reply } => handed(reply, journal.papers(range).map_err(|fault| told(&fault))),
+            Request::Papers { range, reply } => replied(reply, journal.papers(range).map_err(|fault| told(&fault))),
             Request::State { when, kind, data, reply } => {
                 mending.send_if_modified(|mends| replaced(mends, journal.to_be_mended()));
                 let _ = reply.send(journal.state(&when, kind, data).map_err(|fault| told(&fault)));
@@ -115,7 +115,7 @@ fn tell(journal: &mut Journal, inputs: &mpsc::Sender<Input>, answers: impl Itera
 }
 
 /// Whoever asked may be gone.
-fn handed<T>(reply: oneshot::Sender<T>, answer: T) -> Option<Input> {
+fn replied<T>(reply: oneshot::Sender<T>, answer: T) -> Option<Input> {
     drop(reply.send(answer));
     None
 }
@@ -176,7 +176,7 @@ fn send(
             match parcels.try_send(Parcel::Batch { session, lane, lines }) {
                 Ok(()) => {
                     if !matches!(batch, Batch::Branch { .. }) {
-                        journal.handed(through);
+                        journal.on_its_way(through);
                     }
                     return Ok(None);
                 }

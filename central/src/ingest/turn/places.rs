@@ -59,7 +59,7 @@ impl Turn<'_> {
                     self.gateway.down.seen(record)
                 }
                 Comes::Late => {
-                    store::fold_late(self.db, record, self.gateway.revoked_after)?;
+                    store::fold_late(self.db, record, &mut self.late)?;
                     self.gateway.down.seen_late(record, &store::answers(self.db, gw)?)
                 }
             };

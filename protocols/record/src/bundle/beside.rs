@@ -109,7 +109,7 @@ impl BundleCheck {
         let (last, before) = self.receipts.last.unwrap_or((0, *enrolled));
         self.receipts.last = Some((n.max(last), link));
         self.receipts.verified += 1;
-        self.chain().expect(&receipt);
+        self.chain().expect(&receipt)?;
         if n <= last || (n == last + 1 && prev != before) {
             return Err(Contradiction::ReceiptChain { n, last });
         }

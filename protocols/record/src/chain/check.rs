@@ -148,18 +148,16 @@ impl ChainCheck {
         self.accepted = Some((acceptance, link));
     }
 
-    /// Holds the records to what a verified receipt says of them. Before the first line.
-    pub fn expect(&mut self, receipt: &Receipt) {
+    /// Holds the records to what a verified receipt says of them. Before the first line. What contradicts stands in no
+    /// summary: it is a line of another file, and the caller knows which.
+    pub fn expect(&mut self, receipt: &Receipt) -> Result<(), Contradiction> {
         let (n, upto) = (receipt.n, receipt.upto);
         if self.receipts.len() >= WITNESSES_MAX && !self.receipts.contains_key(&upto) {
-            let what = Contradiction::TooMany { file: "receipts.jws", limit: WITNESSES_MAX };
-            return self.summary.contradiction(None, what);
+            return Err(Contradiction::TooMany { file: "receipts.jws", limit: WITNESSES_MAX });
         }
         match self.receipts.insert(upto, (n, receipt.head)) {
-            Some((other, head)) if head != receipt.head => {
-                self.summary.contradiction(None, Contradiction::Receipts { n: other, other: n, upto });
-            }
-            Some(_) | None => {}
+            Some((other, head)) if head != receipt.head => Err(Contradiction::Receipts { n: other, other: n, upto }),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -283,3 +283,23 @@ fn personal_data_is_in_the_chain_as_a_salted_hash_alone() {
     assert!(record.payload().contains(&format!(r#""sev":0,"pii":"{text}","data":{{"#)), "{}", record.payload());
     assert!(!record.payload().contains("Adeyemi"));
 }
+
+#[test]
+fn a_line_past_those_that_are_held_contradicts_and_the_held_ones_are_still_declared() {
+    let (mut sealer, open1) = genesis();
+    let first = sealer.seal(&body(Kind::Heartbeat, json!({}))).unwrap();
+    let (damaged, over) = ((HELD_MAX + LISTED_MAX + 7) as u64, (LISTED_MAX + 7) as u64);
+    let head = sealer.head();
+    let (mut sealer, open2) = open(3, Head { seq: head.seq + damaged, ..head }, TailState::Crash);
+    let lost = json!({"lost": [[head.seq + 1, head.seq + damaged]]});
+    let declared = sealer.seal(&body(Kind::JournalRecovered, lost)).unwrap();
+    let mut check = ChainCheck::new(identity().public());
+    let text = |sealed: &Sealed| sealed.line.clone();
+    let junk = (0..damaged).map(|_| "damaged".to_owned());
+    for line in [text(&open1), text(&first)].into_iter().chain(junk).chain([text(&open2), text(&declared)]) {
+        let _ = check.line(line.as_bytes());
+    }
+    let summary = check.finish();
+    assert_eq!((summary.contradictions, summary.found.len()), (over, LISTED_MAX));
+    assert!(summary.found.iter().all(|placed| placed.line > Some(2 + HELD_MAX as u64)));
+}

@@ -99,3 +99,19 @@ fn what_cannot_be_read_is_a_fault_and_not_damage() {
     let fault = slots.look().unwrap_err().to_string();
     assert!(fault.contains("a/certificate.pem: cannot read"), "{fault}");
 }
+
+#[test]
+fn what_a_power_cut_left_of_a_key_on_its_way_is_gone_behind_the_next_start() {
+    let (home, slots) = slots();
+    slots.take(Step::MakeKey(Slot::A), wish::new_key().unwrap().as_bytes()).unwrap();
+    let key = slots.key(Slot::A).unwrap();
+    let dir = home.path().join("tls");
+    let left =
+        ["a/key.pem.new", "b/candidate.pem.new", "b/certificate.pem.new", "in-force.new"].map(|name| dir.join(name));
+    for file in &left {
+        fs::write(file, wish::new_key().unwrap()).unwrap();
+    }
+    let slots = Slots::open(&dir).unwrap();
+    assert_eq!(left.each_ref().map(|file| file.exists()), [false; 4]);
+    assert_eq!((slots.key(Slot::A).unwrap(), words(&slots)), (key, ["key", "empty"]));
+}

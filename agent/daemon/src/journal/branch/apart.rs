@@ -33,7 +33,8 @@ pub(super) fn set_apart(store: &Store, first: u64, upto: u64, last: u64) -> Resu
     let mut from = upto + 1;
     while from <= last {
         let to = (from + MOVE_STEP - 1).min(last);
-        let sql = "INSERT INTO branch(pos, line) SELECT seq - ?1 + ?2, line FROM record WHERE seq BETWEEN ?3 AND ?4";
+        let sql = "INSERT INTO branch(pos, line) SELECT seq - ?1 + ?2, coalesce(line, x'') FROM record
+                   WHERE seq BETWEEN ?3 AND ?4";
         store.run(sql, (first, base, from, to), doing)?;
         store.run("DELETE FROM record WHERE seq BETWEEN ?1 AND ?2", (from, to), doing)?;
         from = to + 1;

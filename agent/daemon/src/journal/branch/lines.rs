@@ -85,7 +85,7 @@ pub(in crate::journal) fn keep_openings(store: &Store, (from, to): (u64, u64)) -
     for Leaving { base, first, kept, .. } in branches {
         // Of the first record that stays; none where that opens an epoch itself, or its opening stays too.
         let stays = first.max(to + 1).min(kept);
-        let sql = "INSERT OR REPLACE INTO branch(pos, line) SELECT -?1, line FROM record
+        let sql = "INSERT OR REPLACE INTO branch(pos, line) SELECT -?1, coalesce(line, x'') FROM record
                    WHERE seq = (SELECT max(seq) FROM epoch WHERE seq <= ?2) AND seq BETWEEN ?3 AND ?4";
         store.run(sql, (base, stays, from, to), doing)?;
     }

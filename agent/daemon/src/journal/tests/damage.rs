@@ -1,4 +1,5 @@
 use super::*;
+use picket_core::wire::Input;
 use std::fs;
 
 /// A journal of `n` heartbeats after the two first records and an open alarm, stopped without a word.
@@ -241,6 +242,8 @@ fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
     for (sql, what, kept) in [
         ("PRAGMA user_version=2097154".to_owned(), "file", true),
         ("PRAGMA user_version=0".to_owned(), "file", true),
+        ("PRAGMA user_version=7".to_owned(), "file", true),
+        ("PRAGMA user_version=4".to_owned(), "file", true),
         (schema("upto INTEGER", "uptn INTEGER"), "file", true),
         (schema("TABLE record", "TABLE recorl"), "file", false),
         ("UPDATE receipt SET line = CAST(x'ff' || line AS TEXT)".to_owned(), "file", true),
@@ -257,6 +260,48 @@ fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
         assert_eq!(head(&journal) > 20, kept, "{sql}: {}", head(&journal));
         drop(journal);
         assert_eq!(found(&site.start().0), Vec::<Value>::new(), "{sql}: it is stated once");
+    }
+}
+
+#[test]
+fn of_what_was_set_aside_the_eldest_goes_and_not_the_lowest_number_and_a_folder_is_none_of_it() {
+    const MIB: u64 = 1024 * 1024;
+    let mut site = Site { budget: 8 * MIB, ..Site::new() };
+    let path = |site: &Site, rest: &str| site.folder.path().join(format!("journal.db{rest}"));
+    // An earlier agent counted journals and logs each for themselves, and gave numbers again.
+    for (rest, hour) in [(".damaged-1", 3), (".damaged-log-7", 1), (".damaged-2", 2)] {
+        let file = fs::File::create(path(&site, rest)).unwrap();
+        file.set_len(4 * MIB).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_795_305_600 + hour * 3_600))
+            .unwrap();
+    }
+    fs::create_dir(path(&site, ".damaged-5")).unwrap();
+    drop(site.start());
+    let there = ["", ".damaged-1", ".damaged-2", ".damaged-5"].map(|rest| format!("journal.db{rest}"));
+    assert_eq!(site.names(), there);
+    let (journal, _) = site.start();
+    let told = journal_recovered(&journal);
+    assert_eq!(told, [json!([{ "what": "aside", "files": ".damaged-log-7", "why": "space" }])]);
+}
+
+/// What each `journal.recovered` says was found.
+fn journal_recovered(journal: &Journal) -> Vec<Value> {
+    let all = lines(journal);
+    let all = all.iter().filter_map(|line| Parsed::read_bytes(line).ok());
+    all.filter(|record| record.kind == Kind::JournalRecovered).map(|record| record.data()["found"].clone()).collect()
+}
+
+#[test]
+fn of_what_was_to_go_before_a_kill_only_what_is_gone_is_said_to_be() {
+    let mut site = Site::new();
+    drop(site.start());
+    fs::write(site.folder.path().join("journal.db.damaged-2"), "stays").unwrap();
+    for (files, told) in [(".damaged-1 .damaged-2", json!(".damaged-1")), (".damaged-2", Value::Null)] {
+        let note = json!([{ "what": "aside", "files": files, "why": "space" }]);
+        site.by_hand(&format!("INSERT OR REPLACE INTO meta(key, value) VALUES('untold', '{note}')"));
+        let (journal, _) = site.start();
+        assert_eq!(found(&journal).first().map_or(&Value::Null, |found| &found["files"]), &told);
+        assert_eq!(found(&journal).len(), usize::from(!told.is_null()));
     }
 }
 
@@ -284,11 +329,10 @@ fn what_was_set_aside_takes_no_more_than_the_journal_may_the_eldest_go_and_a_rec
         .map(|record| record.data())
         .find(|data| data.contains_key("found"));
     let said = said.unwrap_or_else(|| panic!("{:?}", kinds(&journal)));
-    let gone = &said["found"][0];
-    assert_eq!(
-        (&gone["what"], &gone["to"], &gone["n"], &gone["bytes"]),
-        (&json!("aside"), &json!(1), &json!(2), &json!(6 * MIB))
-    );
+    let mut files: Vec<&str> = said["found"][0]["files"].as_str().unwrap().split(' ').collect();
+    files.sort_unstable();
+    assert_eq!((&said["found"][0]["what"], &said["found"][0]["why"]), (&json!("aside"), &json!("space")));
+    assert_eq!(files, [".damaged-1", ".damaged-1-wal"]);
     assert_eq!(
         kinds(&journal)[..2],
         [Kind::EpochOpen, Kind::LogGenesis],
@@ -302,4 +346,81 @@ fn what_was_set_aside_takes_no_more_than_the_journal_may_the_eldest_go_and_a_rec
     site.by_hand("PRAGMA user_version=77777777");
     drop(site.start());
     assert_eq!(there(&site)[..1], ["journal.db.damaged-12"], "numbers rise, and the eldest goes: {:?}", there(&site));
+}
+
+/// Turns the first bit of the type of a stored line over, in the file, as a card may: a number, or nothing. What SQLite
+/// takes it for then.
+fn retyped(site: &Site, seq: u64) -> String {
+    let read = |sql: &str| Connection::open(site.file()).unwrap().query_row(sql, [seq], |row| row.get(0)).unwrap();
+    let line: Vec<u8> = match read("SELECT line FROM record WHERE seq = ?1") {
+        rusqlite::types::Value::Blob(line) => line,
+        other => panic!("{other:?}"),
+    };
+    let kind = line.len() * 2 + 12;
+    let begin = [&[(kind >> 7) as u8 | 0x80, (kind & 0x7F) as u8], &line[..64]].concat();
+    let mut file = fs::read(site.file()).unwrap();
+    let at = file.windows(begin.len()).position(|bytes| bytes == begin).unwrap();
+    file[at] ^= 0x80;
+    fs::write(site.file(), file).unwrap();
+    match read("SELECT typeof(line) FROM record WHERE seq = ?1") {
+        rusqlite::types::Value::Text(kind) => kind,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Bodies whose lines take 64 bytes more each: their types differ in the bits that are left.
+fn growing() -> Vec<Body> {
+    (0..6).map(|n| body(Kind::Heartbeat, Severity::Info, json!({ "x": "x".repeat(n * 64) }))).collect()
+}
+
+#[test]
+fn a_line_that_one_bit_makes_a_number_or_nothing_is_a_damaged_line_to_everybody() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for nth in 0..6 {
+        let mut site = Site::new();
+        let (mut journal, _) = site.start();
+        journal.append(&growing()).unwrap();
+        journal.append(&vec![beat(); 320]).unwrap();
+        stop(journal);
+        let seq = 3 + nth;
+        kinds.insert(retyped(&site, seq));
+        let (mut journal, _) = site.start();
+        assert_eq!(found(&journal), Vec::<Value>::new(), "{seq}: behind the tail nothing is looked at");
+        assert_eq!(read(&journal, &Batch::Range { from: 1, to: 12 }).unwrap().1, 12, "{seq}");
+        assert!(journal.lines(&Batch::Urgent { seqs: vec![seq], receipted: 0 }).is_ok(), "{seq}");
+        let Input::LookedBack { through, past, .. } = journal.look_back(0) else { panic!("{seq}: nothing") };
+        assert!(through > 12 && past.len() as u64 == through - 1, "{seq}: {through}, {}", past.len());
+        assert!(journal.slice(0).unwrap().is_some_and(|(through, _)| through > 12), "{seq}");
+        let asked = Receipt { resend: vec![(seq, seq)], ..receipt(&journal, 1, seq - 1) };
+        journal.receipt(&signed(&asked), &at(5)).unwrap();
+        assert_eq!(journal.declared(), Some(vec![head(&journal)]), "{seq}: it is declared as lost");
+        let asked = receipt(&journal, 2, seq - 1);
+        let asked = Receipt { rebase: Some((seq - 1, asked.head)), state: State::Fork, ..asked };
+        journal.handed = 0;
+        journal.receipt(&signed(&asked), &at(5)).unwrap();
+        let left = journal.rebased().unwrap_or_else(|| panic!("{seq}: it is not left"));
+        assert!(left.left > 320 && journal.branch_lines(0, true).unwrap().is_some(), "{seq}");
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["integer", "null", "real"]);
+}
+
+#[test]
+fn a_last_line_that_one_bit_makes_a_number_or_nothing_is_set_aside_whatever_the_stop_was() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for nth in 0..6 {
+        let mut site = Site::new();
+        let (mut journal, _) = site.start();
+        journal.append(&growing()[..=nth]).unwrap();
+        let last = head(&journal);
+        drop(journal);
+        let kind = retyped(&site, last);
+        let (journal, _) = site.start();
+        let found = found(&journal);
+        assert!(["tail", "file"].contains(&found[0]["what"].as_str().unwrap()), "{kind}: {found:?}");
+        assert_eq!(lines(&journal)[last as usize - 2..].len(), 3, "{kind}: those before are there");
+        kinds.insert(kind);
+        drop(journal);
+        starts_twice_more(&mut site);
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["integer", "null", "real"]);
 }

@@ -165,7 +165,7 @@ const WHOLE: [(&str, &str); 2] = [
 ];
 
 /// Statements of starts, appends, batches, receipts and pruning, as they really run. None may walk through a table that
-/// grows, but up to a limit.
+/// grows; a limit is no excuse, because what a filter leaves out does not count for it.
 #[test]
 fn no_statement_but_the_named_ones_walks_through_a_table_that_grows() {
     let mut site = Site::new();
@@ -186,15 +186,19 @@ fn no_statement_but_the_named_ones_walks_through_a_table_that_grows() {
     }
     ran.extend(journal.store.ran());
     assert!(lines(&journal).len() < 200, "nothing was pruned");
+    let mut walks = Vec::new();
     for sql in ran.iter().filter(|sql| !sql.starts_with("PRAGMA") && !sql.starts_with("BEGIN") && *sql != "COMMIT") {
         let mut statement = journal.store.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let plan: Vec<String> = (0..statement.parameter_count())
             .try_for_each(|n| statement.raw_bind_parameter(n + 1, 1))
             .and_then(|()| statement.raw_query().mapped(|row| row.get(3)).collect())
             .unwrap();
-        let walks = |step: &&String| GROWING.iter().any(|table| **step == format!("SCAN {table}"));
-        let named = sql.contains("LIMIT") || WHOLE.iter().any(|(whole, _)| whole == sql);
-        let step = plan.iter().find(walks);
-        assert!(step.is_none() || named, "{sql}: {plan:?}");
+        let grows = |step: &String| GROWING.iter().any(|table| *step == format!("SCAN {table}"));
+        if plan.iter().any(grows) && !WHOLE.iter().any(|(whole, _)| whole == sql) {
+            walks.push(format!("{sql}: {plan:?}"));
+        }
     }
+    walks.sort();
+    walks.dedup();
+    assert!(walks.is_empty(), "{walks:#?}");
 }

@@ -342,8 +342,9 @@ fn a_journal_whose_lines_are_texts_goes_on_with_lines_that_take_a_quarter_less()
     };
     for (seq, text) in &texts {
         let text = std::str::from_utf8(text).unwrap();
-        site.by_hand(&format!("UPDATE record SET line = '{text}' WHERE seq = {seq}; PRAGMA user_version = 4"));
+        site.by_hand(&format!("UPDATE record SET line = '{text}' WHERE seq = {seq}"));
     }
+    site.by_hand("DROP TABLE at_rest; PRAGMA user_version = 4");
     let (mut journal, _) = site.start();
     assert_eq!((found(&journal), checked(&journal).contradictions), (Vec::<Value>::new(), 0));
     let upto = journal.sealer.head().seq;
@@ -354,5 +355,33 @@ fn a_journal_whose_lines_are_texts_goes_on_with_lines_that_take_a_quarter_less()
     assert!(stored * 100 < text * 76, "{stored} bytes for {text}");
     stop(journal);
     let (journal, _) = site.start();
+    assert_eq!(checked(&journal).contradictions, 0);
+}
+
+#[test]
+fn a_file_of_a_layout_to_come_is_refused_and_left_as_it_is() {
+    for (sql, layout) in [("PRAGMA user_version = 6", 6), ("CREATE TABLE more(a); PRAGMA user_version = 7", 7)] {
+        let mut site = Site::new();
+        let (mut journal, _) = site.start();
+        journal.append(&vec![raised("door/A"); 20]).unwrap();
+        stop(journal);
+        site.by_hand(sql);
+        let before = std::fs::read(site.file()).unwrap();
+        let refused = site.try_start().unwrap_err().to_string();
+        assert!(refused.contains(&format!("layout {layout} is not 5; use the agent that wrote it")), "{refused}");
+        assert_eq!((site.names(), std::fs::read(site.file()).unwrap() == before), (vec!["journal.db".into()], true));
+    }
+}
+
+#[test]
+fn a_file_with_the_number_of_layout_5_and_the_tables_of_layout_4_keeps_its_records() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    journal.append(&vec![raised("door/A"); 20]).unwrap();
+    let before = lines(&journal);
+    stop(journal);
+    site.by_hand("DROP TABLE at_rest");
+    let (journal, _) = site.start();
+    assert_eq!((&found(&journal)[0]["what"], &lines(&journal)[..before.len()]), (&json!("file"), &before[..]));
     assert_eq!(checked(&journal).contradictions, 0);
 }

@@ -306,6 +306,15 @@ fn an_export_has_the_orders_that_were_replaced_and_the_commands_that_were_answer
                   WHERE name GLOB 'answered/*1')",
     );
     assert_eq!(exported(&with_root(&mut site, &text)), [-996, 2], "damage is left out");
+    let link = picket_record::encode::base64url(&second.link);
+    for change in [
+        "body = replace(body, 'a', 'b')".to_owned(),
+        format!("digest = 'x', body = (SELECT body FROM document WHERE name = 'order/{link}')"),
+    ] {
+        site.by_hand(&format!("UPDATE document SET {change} WHERE name GLOB 'answered/*3'"));
+        let told = exported(&with_root(&mut site, &text));
+        assert_eq!(told, [-996, 2], "{change}: the order in force is whole, and stands in its place");
+    }
 }
 
 #[test]

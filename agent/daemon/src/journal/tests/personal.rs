@@ -130,6 +130,19 @@ fn an_erasure_takes_the_text_in_the_transaction_of_its_record_and_the_chain_stan
 }
 
 #[test]
+fn a_kill_between_an_erasure_and_the_end_of_its_log_leaves_no_text_behind_the_next_start() {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    let acts = acted(&mut journal);
+    journal.store_all(&[erasure(json!([acts[0]]))]).unwrap();
+    let mut cut = site.cut();
+    assert!(lies_there(&cut, NAME), "in the log");
+    let (journal, recovered) = cut.start();
+    assert_eq!((recovered.tail.as_str(), openings(&journal)), ("crash", vec![acts[1]]));
+    assert!(!lies_there(&cut, NAME));
+}
+
+#[test]
 fn no_name_of_hundreds_lies_in_the_file_once_all_are_erased_one_by_one_by_ranges_or_with_their_records() {
     let mut site = Site::new();
     site.budget = 2_000_000;
@@ -249,7 +262,7 @@ fn a_file_of_the_layout_before_is_taken_over_where_it_lies() {
     let (mut journal, _) = site.start();
     journal.append(&[raised("door/A")]).unwrap();
     stop(journal);
-    site.by_hand("DROP TABLE personal; PRAGMA user_version=3;");
+    site.by_hand("DROP TABLE personal; DROP TABLE at_rest; PRAGMA user_version=3;");
     let (mut journal, _) = site.start();
     assert_eq!(found(&journal), Vec::<Value>::new());
     let acts = acted(&mut journal);

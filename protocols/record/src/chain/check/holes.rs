@@ -1,30 +1,25 @@
 //! What is held until the end of a file: refused lines where numbers are missing, holes, and what declares them.
 
 use super::ranges::Ranges;
-use super::{Contradiction, HELD_MAX, LISTED_MAX, Summary};
+use super::{Contradiction, HELD_MAX, Summary};
 
 /// Refused lines since the last genuine record.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     lines: Vec<(u64, Contradiction)>,
-    more: u64,
 }
 
 impl Waiting {
     pub(super) fn push(&mut self, line: u64, what: Contradiction, summary: &mut Summary) {
         if self.lines.len() < HELD_MAX {
             self.lines.push((line, what));
-        } else if summary.found.len() < LISTED_MAX {
-            summary.contradiction(Some(line), what);
         } else {
-            self.more += 1;
+            summary.contradiction(Some(line), what);
         }
     }
 
     /// They stand where no number is missing.
     pub(super) fn flush(&mut self, summary: &mut Summary) {
-        summary.contradictions += self.more;
-        self.more = 0;
         for (line, what) in self.lines.drain(..) {
             summary.contradiction(Some(line), what);
         }
@@ -32,7 +27,7 @@ impl Waiting {
 
     /// They stand where so many numbers are missing.
     pub(super) fn keep_or_flush(&mut self, missing: u64, summary: &mut Summary) {
-        if self.more > 0 || self.lines.len() as u64 > missing {
+        if self.lines.len() as u64 > missing {
             self.flush(summary);
         }
     }
