@@ -97,6 +97,9 @@ impl Running {
 
 /// A pseudo terminal; the test holds the end of the device.
 pub(super) struct Pty {
+    /// The port's name is a link in here, and goes first: the number of a terminal that is gone is the next one's, and a
+    /// line that looks for its own again would find that of another test.
+    _names: tempfile::TempDir,
     master: File,
     /// The same file, read as the pipe that it behaves like.
     said: Receiver,
@@ -117,10 +120,13 @@ impl Pty {
         raw.make_raw();
         rustix::termios::tcsetattr(&slave, rustix::termios::OptionalActions::Now, &raw).expect("raw");
         rustix::io::ioctl_fionbio(&master, true).expect("not blocking");
-        let port = SerialPort { path: path.into(), baud: 115_200, parity: Parity::None, stop_bits: 1, data_bits: 8 };
+        let names = tempfile::tempdir().expect("a folder");
+        let name = names.path().join("port");
+        std::os::unix::fs::symlink(&path, &name).expect("a link");
+        let port = SerialPort { path: name, baud: 115_200, parity: Parity::None, stop_bits: 1, data_bits: 8 };
         let master = File::from(master);
         let said = Receiver::from_file_unchecked(master.try_clone().expect("a second descriptor"));
-        Self { master, said: said.expect("a descriptor to wait for"), _slave: slave, port }
+        Self { _names: names, master, said: said.expect("a descriptor to wait for"), _slave: slave, port }
     }
 
     /// Reads exactly `N` bytes that the line wrote.
