@@ -31,10 +31,14 @@ impl Erasure {
         }
         let (authority, reason) = (authority.trim(), reason.trim());
         if authority.is_empty() || authority.len() > AUTHORITY_MAX || !shown::is_plain(authority) {
-            return Err(format!("the authority is a text of 1 to {AUTHORITY_MAX} bytes: who ordered it"));
+            return Err(format!(
+                "the authority is a text of 1 to {AUTHORITY_MAX} bytes, without characters that are not seen: who ordered it"
+            ));
         }
         if reason.len() > REASON_MAX || !shown::is_plain(reason) {
-            return Err(format!("the reason is a text of at most {REASON_MAX} bytes"));
+            return Err(format!(
+                "the reason is a text of at most {REASON_MAX} bytes, without characters that are not seen"
+            ));
         }
         Ok(Self { records, authority: authority.to_owned(), reason: reason.to_owned() })
     }

@@ -51,7 +51,9 @@ impl Purpose {
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceFault {
     /// Who or what for is not said.
-    #[error("{what} is one line of 1 to {most} bytes: it stands in the signed record")]
+    #[error(
+        "{what} is one line of 1 to {most} bytes, without characters that are not seen: it stands in the signed record"
+    )]
     Purpose {
         /// The option.
         what: &'static str,
