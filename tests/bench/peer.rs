@@ -4,12 +4,12 @@
 
 use crate::broker::{Broker, free_ports};
 use crate::leg::STOPS_IN;
-use crate::process::{Process, output};
+use crate::process::{Process, output, told};
 use crate::sink_log::SinkLog;
 use crate::stand::Sink;
 use crate::stopwatch::mono_ns;
 use serde_json::json;
-use simulator::product::repository;
+use simulator::product::{node, repository};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -43,25 +43,24 @@ impl Peer {
     pub(crate) fn fetched(programs: &Path) -> Result<Self, String> {
         let target = programs.parent().unwrap_or(programs);
         let folder = target.join(format!("bench-peers/node-red-{NODE_RED}"));
-        let own = repository().join(".venv/bin/node");
-        let node = if own.exists() { own } else { PathBuf::from("node") };
-        let version = output(Command::new(&node).arg("--version"));
-        let version = version.map_err(|why| {
+        let node = node().map_err(|why| {
+            let why = told(why);
             format!(
                 "the peer of this job needs Node.js 20 or newer in .venv or on the path: run tests/run install ({why})"
             )
         })?;
+        let version = output(Command::new(&node).arg("--version"))?;
         let peer = Self { node, modules: folder.join("node_modules") };
         // Written last: what was broken off is fetched again.
         let whole = folder.join("fetched");
         if !whole.exists() {
             println!("fetching node-red {NODE_RED} from npm into {}", folder.display());
             std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            let mut npm = Command::new(peer.node.with_file_name("npm"));
-            if let Some(beside) = peer.node.parent().filter(|beside| beside.is_absolute()) {
-                let path = std::env::var("PATH").unwrap_or_default();
-                npm.env("PATH", format!("{}:{path}", beside.display()));
-            }
+            // npm asks the path for Node.js; that of the wheel lies in .venv beside its starter.
+            let path = std::env::var("PATH").unwrap_or_default();
+            let path = format!("{}:{path}", repository().join(".venv/bin").display());
+            let mut npm = Command::new("npm");
+            npm.env("PATH", path);
             npm.args(["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-save"]);
             npm.arg("--prefix").arg(&folder).arg(format!("node-red@{NODE_RED}"));
             output(&mut npm).map_err(|why| {

@@ -53,8 +53,7 @@ pub(crate) fn ran(command: &mut Command) -> Output {
 
 /// Node.js with `jose`, as `tests/run install` lays them out.
 pub(crate) fn node() -> Command {
-    let own = || repository().join(".venv/bin/node");
-    let node = std::env::var_os("PICKET_NODE").map_or_else(own, PathBuf::from);
+    let node = simulator::product::node().expect("Node.js: run tests/run install");
     let modules = std::env::var_os("VERIFIER_MODULES");
     let modules = modules.map_or_else(|| repository().join("target/verifiers"), PathBuf::from);
     for file in [&node, &modules.join("node_modules/jose")] {

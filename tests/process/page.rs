@@ -4,7 +4,7 @@
 use crate::installation::Installation;
 use crate::programs::{Broker, Program};
 use crate::records::{event, payloads, scene};
-use simulator::product::repository;
+use simulator::product::{node, repository};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,13 +21,6 @@ fn browser_folder() -> PathBuf {
     let script = folder.join("console.mjs");
     assert!(script.exists() && folder.join("node_modules").exists(), "no {}: run tests/run install", script.display());
     folder
-}
-
-/// Node.js of the wheel that `tests/browser/requirements.txt` names.
-fn node() -> PathBuf {
-    let node = repository().join(".venv/bin/node");
-    assert!(node.exists(), "no {}: run tests/run install", node.display());
-    node
 }
 
 #[test]
@@ -47,7 +40,7 @@ fn the_page_is_accessible_takes_an_acknowledgement_and_says_when_it_is_not_live(
 
     let pictures = folder.join("pictures");
     let _ = fs::remove_dir_all(&pictures);
-    let mut browser = Command::new(node());
+    let mut browser = Command::new(node().expect("Node.js: run tests/run install"));
     browser.arg("console.mjs").arg(format!("http://127.0.0.1:{}/", site.page())).arg(&pictures);
     browser.arg(agent.id().to_string()).current_dir(&folder);
     let mut browser = Program::start(&mut browser, &site.path("browser.log"));

@@ -185,6 +185,15 @@ pub fn python() -> Result<PathBuf, ProductFault> {
     if python.exists() { Ok(python) } else { Err(ProductFault::NoPython(python)) }
 }
 
+/// Node.js itself: `PICKET_NODE`, else where `tests/run install` lays it out, else that of the path. Never the starter that
+/// lies before the one of the wheel: it passes no signal on, and Node.js would outlive whoever ends it.
+pub fn node() -> Result<PathBuf, ProductFault> {
+    let own = repository().join(".venv/bin/node");
+    let found = if own.exists() { own } else { PathBuf::from("node") };
+    let node = std::env::var_os("PICKET_NODE").map_or(found, PathBuf::from);
+    output(Command::new(node).args(["-p", "process.execPath"])).map(PathBuf::from)
+}
+
 /// The root of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository")
