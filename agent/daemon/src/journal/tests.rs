@@ -20,6 +20,7 @@ mod receipts;
 mod retention;
 mod secrets;
 mod summaries;
+mod types;
 
 use super::at_rest;
 use super::{Credentials, Fault, Journal, Place};
