@@ -18,9 +18,9 @@ mod pruning;
 mod random;
 mod receipts;
 mod retention;
+mod retyped;
 mod secrets;
 mod summaries;
-mod types;
 
 use super::at_rest;
 use super::{Credentials, Fault, Journal, Place};

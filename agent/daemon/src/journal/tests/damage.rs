@@ -307,6 +307,19 @@ fn a_journal_that_is_set_aside_under_a_clock_that_went_back_stays_and_an_older_o
     );
 }
 
+#[test]
+fn a_start_that_fails_behind_the_exchange_of_a_damaged_journal_keeps_to_the_budget_and_the_next_one_says_so() {
+    const MIB: u64 = 1024 * 1024;
+    let mut site = Site { budget: 8 * MIB, ..written(20) };
+    fs::File::create(site.folder.path().join("journal.db.damaged-1")).unwrap().set_len(9 * MIB).unwrap();
+    site.by_hand("UPDATE meta SET value = x'ff' WHERE key = 'identity'");
+    let another = Journal::open(&site.place(), credentials("gate-8", 2), Box::new(|| [9; 32]), &at(0), "test");
+    assert!(another.unwrap_err().to_string().contains("belongs to harbour/gate-7"));
+    assert_eq!(site.names(), ["journal.db", "journal.db.damaged-2"]);
+    let whats: Vec<Value> = found(&site.start().0).iter().map(|found| found["what"].clone()).collect();
+    assert_eq!(whats, ["aside", "file"]);
+}
+
 /// What each `journal.recovered` says was found.
 fn journal_recovered(journal: &Journal) -> Vec<Value> {
     let all = lines(journal);
