@@ -13,6 +13,10 @@ use std::process::{Command, Stdio};
 const BUDGET: u64 = 260_000;
 /// Files of the journal, beside the folder itself; faults elsewhere are not the disk's.
 const FILES: [&str; 6] = ["", "-wal", "-journal", ".new", ".new-wal", ".damaged-1"];
+/// The call that syncs a folder: where a file takes the place of a damaged one, and nowhere else.
+const OF_A_FOLDER: &str = "fsync";
+/// What the short sweep fails, and how often the writer makes it at least.
+const SHORT: [(&str, u64); 3] = [("pwrite64", 10), ("fdatasync", 10), (OF_A_FOLDER, 1)];
 /// A burst fails so many calls in a row.
 const BURST: u64 = 6;
 
@@ -46,12 +50,12 @@ fn sweeps(run: &Run) -> Vec<Sweep> {
     let errors = ["EIO", "ENOSPC", "EINTR"];
     let sweep = |mix, steps, call, error, length| Sweep { mix, steps, seed: run.seed, call, error, length };
     let mut all: Vec<Sweep> = Vec::new();
-    for call in ["pwrite64", "fdatasync"] {
+    for (call, _) in SHORT {
         all.extend(errors.map(|error| sweep(Mix::Mixed, 12, call, error, 1)));
     }
     if run.long {
         for mix in [Mix::Mixed, Mix::Small, Mix::Large] {
-            for call in ["pwrite64", "fdatasync", "fsync", "pread64", "openat", "ftruncate", "unlink", "rename"] {
+            for call in ["pwrite64", "fdatasync", OF_A_FOLDER, "pread64", "openat", "ftruncate", "unlink", "rename"] {
                 for length in [1, BURST] {
                     all.extend(errors.map(|error| sweep(mix, 40, call, error, length)));
                 }
@@ -78,8 +82,8 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
         }
         Ok(())
     })?;
-    for call in ["pwrite64", "fdatasync"] {
-        if run.only.is_none() && counted.iter().all(|(sweep, calls)| sweep.call != call || *calls < 10) {
+    for (call, least) in SHORT {
+        if run.only.is_none() && counted.iter().all(|(sweep, calls)| sweep.call != call || *calls < least) {
             return Err(format!("hardly any {call} is seen: the sweep is empty"));
         }
     }
@@ -96,8 +100,13 @@ fn task(sweep: &Sweep, folder: &Path) -> Task {
 }
 
 /// The writer with a fault, or with none and its calls counted; what it told.
-fn write(task: &Task, folder: &Path, filter: &[String]) -> Result<(String, bool), String> {
-    std::fs::create_dir_all(&task.folder).map_err(|error| format!("{}: {error}", task.folder.display()))?;
+fn write(sweep: &Sweep, task: &Task, folder: &Path, filter: &[String]) -> Result<(String, bool), String> {
+    let mut made = std::fs::create_dir_all(&task.folder);
+    if sweep.call == OF_A_FOLDER {
+        // An empty file is a damaged one.
+        made = made.and_then(|()| std::fs::write(task.folder.join(DATABASE), ""));
+    }
+    made.map_err(|error| format!("{}: {error}", task.folder.display()))?;
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "signal=none", "-o"]).arg(folder.join("trace")).args(filter);
     for suffix in FILES {
@@ -112,7 +121,7 @@ fn write(task: &Task, folder: &Path, filter: &[String]) -> Result<(String, bool)
 fn count(sweep: &Sweep) -> Result<u64, String> {
     let scratch = Scratch::in_memory("count")?;
     let task = task(sweep, scratch.path());
-    let (told, ended) = write(&task, scratch.path(), &["-e".into(), format!("trace={}", sweep.call)])?;
+    let (told, ended) = write(sweep, &task, scratch.path(), &["-e".into(), format!("trace={}", sweep.call)])?;
     if !ended || !Book::read(&told).ended {
         return Err(format!("without a fault the writer does not end: {told}"));
     }
@@ -130,7 +139,7 @@ fn check(checker: &mut Checker, job: &Job, folder: &Path) -> Result<Found, Failu
     let filter =
         ["-e".into(), format!("trace={call}"), "-e".into(), format!("inject={call}:error={error}:when={when}")];
     let task = task(&job.sweep, folder);
-    let (told, _) = write(&task, folder, &filter).map_err(fail)?;
+    let (told, _) = write(&job.sweep, &task, folder, &filter).map_err(fail)?;
     let trace = std::fs::read_to_string(folder.join("trace")).unwrap_or_default();
     if !trace.contains("(INJECTED)") {
         return Err(fail("nothing was injected".into()));

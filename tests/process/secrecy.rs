@@ -1,11 +1,13 @@
 //! Keys stay where they belong: in one file, and in memory that nobody else reads.
 
 use crate::installation::Installation;
-use crate::programs::{Broker, until};
+use crate::programs::{Broker, Program, free_port, product, until};
 use crate::records::{event, scene};
 use picket_record::encode::{base64url, bytes32};
+use rustix::fs::OFlags;
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -54,6 +56,41 @@ fn a_central_side_that_is_aborted_leaves_no_core() {
     until("it runs", || central.log().contains("subscribed").then_some(()));
     let ended = central.abort();
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(ABRT), false));
+}
+
+/// A command of the agent in a working folder, where the kernel may write cores of any size; aborted while it reads from a
+/// pipe that nobody writes to.
+fn aborted_reading(pipe: &Path, arguments: &[&OsStr], folder: &Path) -> ExitStatus {
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(pipe).status().expect("coreutils").success());
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c unlimited && exec \"$0\" \"$@\""]).arg(&product().picket).args(arguments);
+    let mut reads = Program::start(command.current_dir(folder), &folder.join("log"));
+    let flag = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag");
+    // Without somebody who reads this is refused.
+    let held = until("it reads", || {
+        reads.must_run();
+        fs::OpenOptions::new().write(true).custom_flags(flag).open(pipe).ok()
+    });
+    let ended = reads.abort();
+    drop(held);
+    ended
+}
+
+#[test]
+fn a_command_that_reads_or_makes_the_identity_key_and_is_aborted_leaves_no_core() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = aborted(folder.path(), "kill -ABRT $$");
+    assert!(here.core_dumped(), "this machine writes no cores, so nothing is shown: {here}");
+    let site = Installation::make(free_port(), free_port());
+    let (key, token, settings) = (folder.path().join("key"), folder.path().join("token"), site.settings());
+    let [enroll, config, from] = ["enroll", "--config", "--token"].map(OsStr::new);
+    for (pipe, arguments) in [
+        (&key, &["identity".as_ref(), key.as_os_str()][..]),
+        (&token, &[enroll, config, settings.as_os_str(), from, token.as_os_str()]),
+    ] {
+        let ended = aborted_reading(pipe, arguments, folder.path());
+        assert_eq!((ended.signal(), ended.core_dumped()), (Some(ABRT), false), "{arguments:?}");
+    }
 }
 
 #[test]

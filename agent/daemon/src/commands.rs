@@ -39,9 +39,6 @@ fn on_this_thread<T>(work: impl Future<Output = T>) -> Result<T, String> {
 /// Guards the site.
 pub(crate) fn run(config: &Path) -> ExitCode {
     log();
-    if let Err(why) = picket::secrecy::close_memory() {
-        return refuse(&why);
-    }
     let loaded = match settings::load(config) {
         Ok(loaded) => loaded,
         Err(faults) => {

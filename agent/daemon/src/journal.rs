@@ -186,6 +186,8 @@ pub struct Journal {
     sensitivity: Sensitivity,
     /// The log tells once that rows keep the journal from disposing of anything.
     told_of_rows: bool,
+    /// The order that the start found whole, with its register: it is in force, and comes into force no second time.
+    order_found: Option<Link>,
     /// Root documents as installed, for exports.
     root_file: PathBuf,
 }

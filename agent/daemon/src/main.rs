@@ -109,6 +109,9 @@ enum Command {
 fn main() -> ExitCode {
     // Journal, sockets, keys and exports are their owner's alone, whoever starts this by hand.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    if let Err(why) = picket::secrecy::close_memory() {
+        return refuse(&why);
+    }
     let cli = Cli::parse();
     match cli.command {
         Command::Run { config } => commands::run(&config),

@@ -33,6 +33,7 @@ impl Holder {
             Origin::Slots(dir) => dir,
         };
         let slots = Slots::open(dir).map_err(|fault| fault.to_string())?;
+        slots.clear_unfinished().map_err(|fault| fault.to_string())?;
         let disk = slots.look().map_err(|fault| fault.to_string())?;
         if let (Some(slot), Some(tls)) = (disk.in_force(), &mut endpoint.tls) {
             tls.own = slots.own(slot).map_err(|fault| fault.to_string())?;

@@ -33,8 +33,7 @@ pub struct SlotFault {
 }
 
 impl Slots {
-    /// Makes what is missing of the folder. What a power cut left of a file on its way is removed: it may be a key that
-    /// nothing names.
+    /// Makes what is missing of the folder, and nothing else: the running agent may be writing in it.
     pub fn open(dir: &Path) -> Result<Self, SlotFault> {
         for folder in [dir.to_owned(), dir.join(Slot::A.as_str()), dir.join(Slot::B.as_str())] {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
@@ -44,11 +43,15 @@ impl Slots {
                 source,
             })?;
         }
-        let slots = Self { dir: dir.to_owned() };
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    /// Removes what a power cut left of a file on its way: it may be a key that nothing names. For the agent at its start,
+    /// who alone writes from there on.
+    pub fn clear_unfinished(&self) -> Result<(), SlotFault> {
         let files = [KEY, CANDIDATE, CERTIFICATE];
-        let files = [Slot::A, Slot::B].into_iter().flat_map(|slot| files.map(|name| slots.path(slot, name)));
-        files.chain([dir.join(POINTER)]).try_for_each(|file| remove(unfinished(&file)))?;
-        Ok(slots)
+        let files = [Slot::A, Slot::B].into_iter().flat_map(|slot| files.map(|name| self.path(slot, name)));
+        files.chain([self.dir.join(POINTER)]).try_for_each(|file| remove(unfinished(&file)))
     }
 
     /// What lies there. What cannot be read just now is a fault, and never taken for damage: damage is cleared away.

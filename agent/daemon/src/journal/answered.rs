@@ -3,11 +3,13 @@
 //!
 //! **Layout.** `document('answered/<number>', 'order' or 'command', link, line)`: numbers rise with time.
 
+use super::at_rest::Text;
 use super::store::Store;
 use super::{Fault, Journal};
 use picket_core::memory::Stated;
 use picket_record::encode::{Link, base64url, line_link};
 use picket_record::kind::Kind;
+use rusqlite::Row;
 use serde_json::Value;
 use std::collections::VecDeque;
 
@@ -60,41 +62,53 @@ fn insert(store: &Store, file: &str, link: &str, line: &str) -> Result<(), Fault
     if store.run(sql, (file, link, line), doing)? == 0 {
         return Ok(());
     }
-    let sql = "SELECT name, octet_length(body) FROM document WHERE name GLOB 'answered/*' ORDER BY name DESC";
-    let rows: Vec<(String, u64)> = store.rows(sql, [], doing, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql =
+        "SELECT rowid, coalesce(octet_length(body), 0) FROM document WHERE name GLOB 'answered/*' ORDER BY name DESC";
+    let rows: Vec<(i64, u64)> = store.rows(sql, [], doing, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (most, mut bytes) = (BYTES_MAX.min(store.budget() / SHARE), 0);
-    for (at, (name, size)) in rows.into_iter().enumerate() {
+    for (at, (row, size)) in rows.into_iter().enumerate() {
         bytes += size;
         if at >= KEPT_MAX || bytes > most {
-            store.run("DELETE FROM document WHERE name = ?1", [name], doing)?;
+            store.run("DELETE FROM document WHERE rowid = ?1", [row], doing)?;
         }
     }
     Ok(())
+}
+
+/// The text that is kept of an order beside the one in force.
+pub(super) fn order(store: &Store, link: &Link) -> Result<Option<String>, Fault> {
+    let sql = "SELECT body FROM document WHERE name GLOB 'answered/*' AND digest = ?1";
+    let body: Option<Text> = store.row(sql, [base64url(link)], "cannot read an order", |row| row.get(0))?;
+    Ok(body.and_then(|Text(body)| body))
 }
 
 impl Journal {
     /// Orders and commands as received, oldest first, each ended by LF: those that are kept, and the order in force. What
     /// damage has changed is left out; the order in force is kept twice, and stands in its place.
     pub(super) fn order_lines(&self) -> Result<String, Fault> {
-        let sql = "SELECT digest, CAST(body AS BLOB) FROM document WHERE name GLOB 'answered/*' ORDER BY name";
-        let rows: Vec<(String, Vec<u8>)> =
-            self.store.rows(sql, [], "cannot read orders and commands", |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql = "SELECT file, digest, body FROM document WHERE name GLOB 'answered/*' ORDER BY name";
+        let read = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
+        let rows: Vec<[Text; 3]> = self.store.rows(sql, [], "cannot read orders and commands", read)?;
         let mut in_force = self.order_line()?.map(|line| (base64url(&line_link(&line)), line));
-        let mut lines = Vec::new();
-        for (digest, body) in rows {
-            let is_it = |(link, line): &mut (String, String)| *link == digest || line.as_bytes() == body;
+        let (mut lines, mut behind) = (Vec::new(), 0);
+        for [Text(file), Text(digest), Text(body)] in rows {
+            let is_it =
+                |(link, line): &mut (String, String)| Some(&*link) == digest.as_ref() || Some(&*line) == body.as_ref();
             let whole = in_force
                 .take_if(is_it)
                 .map(|(_, line)| line)
-                .or_else(|| String::from_utf8(body).ok().filter(|line| base64url(&line_link(line)) == digest));
+                .or_else(|| body.filter(|line| Some(base64url(&line_link(line))) == digest));
             match whole {
                 Some(line) => lines.push(line),
                 None => tracing::warn!(link = digest, "an order or command that was kept is damaged: it is left out"),
             }
+            if file.as_deref() == Some("order") {
+                behind = lines.len();
+            }
         }
-        // One that was put into force before such were kept is older than all of them.
+        // No order that is kept is newer: where its own row is gone, or none was kept then, it follows the last of them.
         if let Some((_, line)) = in_force {
-            lines.insert(0, line);
+            lines.insert(behind, line);
         }
         Ok(lines.into_iter().map(|line| line + "\n").collect())
     }

@@ -1,10 +1,10 @@
 //! Files that were set aside because they were damaged: `<journal>.damaged-<n>`, with its `-wal`, and copies of a log,
 //! `<journal>.damaged-log-<n>`.
 //!
-//! **Budget.** Together they take at most as much as the journal itself may: the eldest go, and a record says which. The
-//! youngest stays whatever its size, because it is the evidence of the last damage. An earlier agent counted journals and
-//! logs each for themselves and gave numbers again, so the age is that of the file; where files are of one moment, that of
-//! their numbers.
+//! **Budget.** Together they take at most as much as the journal itself may: the eldest go, and a record says which. What a
+//! start made stays in that start, and the youngest in any, whatever their size: they are the evidence of the last damage.
+//! An earlier agent counted journals and logs each for themselves and gave numbers again, so the age of others is that of
+//! the file; where files are of one moment, that of their numbers. A clock that was wrong decides between those alone.
 
 use super::damage::Damage;
 use super::store::Store;
@@ -24,6 +24,9 @@ const OWN_LOG: &str = "-wal";
 
 /// Most files that go at a start: one record names all of them.
 const GOING_MAX: usize = 16;
+/// Most journals and logs that a start makes: a copy of the log, the journal, and the one that took its place. Findings of
+/// starts that failed before a record told of them may name more.
+const MADE_MAX: usize = 3;
 /// What findings of files that went are called.
 const WHAT: &str = "aside";
 
@@ -58,7 +61,7 @@ pub(super) fn bound(store: &Store, file: &Path, budget: u64, damage: &mut Damage
     let (noted, others): (Damage, Damage) = salvage::untold(store)?.into_iter().partition(is_ours);
     let rests = noted.iter().filter_map(|finding| finding["files"].as_str()).flat_map(str::split_whitespace);
     let mut rests: Vec<String> = rests.map(str::to_owned).collect();
-    let going = going(file, budget, GOING_MAX.saturating_sub(rests.len()));
+    let going = going(file, budget, GOING_MAX.saturating_sub(rests.len()), &made(file, &others));
     for Found { rest, .. } in &going {
         if !rests.contains(rest) {
             rests.push(rest.clone());
@@ -98,8 +101,16 @@ fn note(store: &Store, rests: &[String], others: &Damage) -> Result<(), Fault> {
     if noted.is_empty() { salvage::told(store) } else { salvage::note(store, &noted) }
 }
 
-/// The eldest, so that the rest keeps to the budget; at most so many.
-fn going(file: &Path, budget: u64, most: usize) -> Vec<Found> {
+/// What stands behind the name of the journal in those that this start made, as its findings name them.
+fn made(file: &Path, findings: &Damage) -> Vec<String> {
+    let own = file.file_name().and_then(|own| own.to_str());
+    let rest = |aside: &str| Some(Path::new(aside).file_name()?.to_str()?.strip_prefix(own?)?.to_owned());
+    let named = findings.iter().rev().filter_map(|finding| finding["aside"].as_str());
+    named.take(MADE_MAX).filter_map(rest).collect()
+}
+
+/// The eldest that this start did not make, so that the rest keeps to the budget; at most so many.
+fn going(file: &Path, budget: u64, most: usize, made: &[String]) -> Vec<Found> {
     let found = found(file).unwrap_or_else(|fault| {
         tracing::warn!(cause = super::told(&fault), "what was set aside is not held to its budget");
         Vec::new()
@@ -110,9 +121,14 @@ fn going(file: &Path, budget: u64, most: usize) -> Vec<Found> {
         let whole = found.rest.strip_suffix(OWN_LOG).unwrap_or(&found.rest).to_owned();
         together.entry(whole).or_default().push(found);
     }
+    let before = together.len();
+    together.retain(|rest, _| !made.contains(rest));
+    let is_youngest_made = together.len() < before;
     let mut together: Vec<Vec<Found>> = together.into_values().collect();
     together.sort_by_key(|files| files.iter().map(|found| (found.changed, found.number)).max());
-    together.pop();
+    if !is_youngest_made {
+        together.pop();
+    }
     let mut going = Vec::new();
     for files in together {
         if bytes <= budget || going.len() + files.len() > most {
@@ -164,5 +180,40 @@ mod tests {
         let rests =
             [".damaged-7", ".damaged-7-wal", ".damaged-log-12", ".damaged-", ".damaged-x", ".damaged-+1", "-wal"];
         assert_eq!(rests.map(number), [Some(7), Some(7), Some(12), None, None, None, None]);
+    }
+
+    #[test]
+    fn what_a_start_made_stays_in_it_whatever_the_clock_said_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.db");
+        let hours = |hours: u64| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(hours * 3_600);
+        // A journal has the time of its last write, and the copy of a log that of the start.
+        let rests = [
+            (".damaged-1", 90),
+            (".damaged-1-wal", 91),
+            (".damaged-2", 1),
+            (".damaged-2-wal", 1),
+            (".damaged-log-3", 2),
+        ];
+        for (rest, hour) in rests {
+            let made = fs::File::create(beside(&file, rest)).unwrap();
+            made.set_len(1_000).unwrap();
+            made.set_modified(hours(hour)).unwrap();
+        }
+        let names = |made: &[&str], budget| {
+            let findings: Damage =
+                made.iter().map(|rest| json!({ "aside": beside(&file, rest).display().to_string() })).collect();
+            let going = super::going(&file, budget, GOING_MAX, &super::made(&file, &findings));
+            let mut rests: Vec<String> = going.into_iter().map(|found| found.rest).collect();
+            rests.sort_unstable();
+            rests
+        };
+        let (first, second, log) = (".damaged-1", ".damaged-2", ".damaged-log-3");
+        assert_eq!(names(&[], 3_000), [second, ".damaged-2-wal"]);
+        assert_eq!(names(&[log, second], 3_000), [first, ".damaged-1-wal"]);
+        assert_eq!(names(&[log, second], 0), [first, ".damaged-1-wal"], "whatever their size");
+        assert_eq!(names(&[second], 3_000), [first, ".damaged-1-wal", log]);
+        // Of starts that failed before they told of it, the last ones.
+        assert_eq!(names(&[first, log, log, second], 0), [first, ".damaged-1-wal"]);
     }
 }

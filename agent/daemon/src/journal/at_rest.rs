@@ -1,4 +1,5 @@
-//! Lines in the tables: stored as bytes without base64url, a quarter less to write, and read back as text.
+//! Lines in the tables: stored as bytes without base64url, a quarter less to write, and read back as text. One bit of a
+//! row's header takes bytes for text and text for bytes: what they say is the same, and is read as the same.
 
 use picket_record::at_rest;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Value, ValueRef};
@@ -23,12 +24,26 @@ pub(super) struct Line(pub(super) Vec<u8>);
 impl FromSql for Line {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Ok(Self(match value {
-            // So earlier layouts have it.
-            ValueRef::Text(text) => text.to_vec(),
-            ValueRef::Blob(bytes) => at_rest::to_line(bytes).map_or_else(|| bytes.to_vec(), String::into_bytes),
+            // So earlier layouts have it: base64url of a brace and a quote, where stored bytes have a length and the brace.
+            ValueRef::Text(text) if text.get(1) != Some(&b'{') => text.to_vec(),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                at_rest::to_line(bytes).map_or_else(|| bytes.to_vec(), String::into_bytes)
+            }
             ValueRef::Integer(number) => number.to_string().into_bytes(),
             ValueRef::Real(number) => number.to_string().into_bytes(),
             ValueRef::Null => Vec::new(),
+        }))
+    }
+}
+
+/// A text out of a table; none where damage made it no text.
+pub(super) struct Text(pub(super) Option<String>);
+
+impl FromSql for Text {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self(match value {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8(bytes.to_vec()).ok(),
+            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Null => None,
         }))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! **Layout.** `lost(first, last)`: ranges that were declared, each once.
 
-use super::at_rest::Line;
+use super::at_rest::{Line, Text};
 use super::damage;
 use super::store::Store;
 use super::{Fault, Journal};
@@ -221,8 +221,8 @@ fn keep_declared(store: &Store, declared: &[u64]) -> Result<(), Fault> {
 /// Records that declare a loss, behind a number.
 pub(super) fn declared_after(store: &Store, upto: u64) -> Result<Vec<u64>, Fault> {
     let sql = "SELECT value FROM meta WHERE key = ?1";
-    let text: Option<String> = store.row(sql, [DECLARED], "cannot read what was declared", |row| row.get(0))?;
-    let all: Vec<u64> = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let text: Option<Text> = store.row(sql, [DECLARED], "cannot read what was declared", |row| row.get(0))?;
+    let all: Vec<u64> = text.and_then(|Text(text)| serde_json::from_str(&text?).ok()).unwrap_or_default();
     Ok(all.into_iter().filter(|seq| *seq > upto).collect())
 }
 

@@ -11,6 +11,8 @@ use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+mod since;
+
 /// Rows that are read back at once when everything is folded again.
 const FOLD_PAGE: u64 = 1_000;
 
@@ -71,8 +73,9 @@ fn digest(rows: &[StateRow]) -> String {
 pub(super) struct StateCheck;
 
 impl StateCheck {
-    /// Every row must say what its signed record says; after a stop in order the digest must be the signed one. Where
-    /// either does not hold, all rows are folded again from the records.
+    /// Every row must say what its signed record says; after a stop in order the digest must be the signed one, after
+    /// another the rows must be those that records name since the last one (see `since`). Where that does not hold, all rows
+    /// are folded again from the records.
     pub(super) fn run(store: &Store, head: u64, damage: &mut Vec<Value>) -> Result<(), Fault> {
         let Some(cause) = Self::mismatch(store, head)? else { return Ok(()) };
         let folded = fold(store)?;
@@ -95,7 +98,7 @@ impl StateCheck {
         }
         let rows: Vec<StateRow> = rows.into_iter().map(|(row, _)| row).collect();
         // A stop in order ends with snapshot and epoch.close: nothing changed the rows since.
-        let Some(signed) = signed_digest(store, head)? else { return Ok(None) };
+        let Some(signed) = signed_digest(store, head)? else { return since::mismatch(store, head, &rows) };
         Ok((signed != digest(&rows)).then(|| "rows do not match the signed digest".to_owned()))
     }
 }

@@ -1,5 +1,6 @@
 //! Opening: tail, state, a new epoch. Damage is set aside and told, never deleted, and never a crash loop.
 
+use super::at_rest::Text;
 use super::damage::Damage;
 use super::memory::StateCheck;
 use super::own_words::own_words;
@@ -13,6 +14,7 @@ use picket_core::wire::Recovered;
 use picket_record::body::When;
 use picket_record::chain::{Found, Head, Opening, Parsed, Sealer, TailState};
 use picket_record::kind::{Kind, Severity};
+use picket_record::order::Order;
 use serde_json::{Value, json};
 
 impl Journal {
@@ -78,10 +80,12 @@ impl Journal {
             retention: super::retention::Retention::of_settings(place.retention_days),
             sensitivity: Sensitivity::default(),
             told_of_rows: false,
+            order_found: None,
             root_file: place.root.clone(),
         };
+        let order = journal.recover_order(&mut damage);
         journal.first_words(when, behind.seq == 0, damage)?;
-        let recovered = journal.recovered(tail_state.as_str())?;
+        let recovered = journal.recovered(tail_state.as_str(), order)?;
         Ok((journal, Recovered { clock, ..recovered }))
     }
 
@@ -100,7 +104,7 @@ impl Journal {
         salvage::told(&self.store)
     }
 
-    fn recovered(&self, tail: &str) -> Result<Recovered, Fault> {
+    fn recovered(&self, tail: &str, order: Option<Order>) -> Result<Recovered, Fault> {
         let receipted = self.receipts.upto();
         let urgent = self.store.rows(
             "SELECT seq FROM (SELECT seq FROM urgent WHERE seq > ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq",
@@ -117,13 +121,7 @@ impl Journal {
             rows,
             fill_permille: self.store.fill_permille(),
             tail: tail.to_owned(),
-            order: self.order_in_force().unwrap_or_else(|fault| {
-                tracing::warn!(
-                    cause = super::told(&fault),
-                    "the order in force cannot be read; it comes down once more"
-                );
-                None
-            }),
+            order,
             root: self.root_in_force(),
             branch: super::branch::untold_branch(&self.store)?,
             receipt: self.receipts.mark(),
@@ -162,17 +160,26 @@ fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> R
     drop(store);
     damage.clear();
     let store = salvage::replace(&place.file, place.budget_bytes, &cause)?;
-    let (head, receipts) = checked(&store, credentials, damage)?;
-    Ok((store, head, receipts))
+    match checked(&store, credentials, damage) {
+        Ok((head, receipts)) => Ok((store, head, receipts)),
+        Err(fault) => {
+            // Else each start that ends here left one more file.
+            let bound = super::aside::bound(&store, &place.file, place.budget_bytes, damage);
+            if let Err(fault) = bound {
+                tracing::warn!(cause = super::told(&fault), "what was set aside is not held to its budget");
+            }
+            Err(fault)
+        }
+    }
 }
 
 fn checked(store: &Store, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Head, Receipts), Fault> {
+    of_their_types(store)?;
     own(store, credentials, damage)?;
     // Documents come down once more; what watches equipment does not wait for them.
     if let Err(fault) = super::orders::recover_root(store, credentials) {
         tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
     }
-    // Here, where what cannot be read is damage like any other.
     let receipts = Receipts::load(store, credentials)?;
     damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
@@ -206,6 +213,39 @@ fn small_tables(store: &Store) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Numbers that are no numbers, and receipts and notes that are no texts, are damage here, where a new file without them can
+/// take the place of this one. Whoever needs one later takes it for one that is not there.
+fn of_their_types(store: &Store) -> Result<(), Fault> {
+    let doing = "cannot read a table";
+    let damaged = |table: &str| {
+        let found = rusqlite::Error::InvalidColumnType(0, table.to_owned(), rusqlite::types::Type::Null);
+        store.disk(doing, found)
+    };
+    for (table, columns) in [
+        ("epoch", ["seq"].as_slice()),
+        ("receipt", &["upto", "day"]),
+        ("leaving", &["base", "first", "kept", "last", "told"]),
+        ("lost", &["last"]),
+    ] {
+        let wrong =
+            columns.iter().map(|column| format!("typeof({column}) <> 'integer'")).collect::<Vec<_>>().join(" OR ");
+        let sql = format!("SELECT 1 FROM {table} WHERE {wrong} LIMIT 1");
+        if store.row(&sql, [], doing, |_| Ok(()))?.is_some() {
+            return Err(damaged(table));
+        }
+    }
+    for (table, sql) in [
+        ("meta", "SELECT value FROM meta WHERE key NOT GLOB 'restored/*' LIMIT ?1"),
+        ("receipt", "SELECT line FROM receipt ORDER BY n DESC LIMIT ?1"),
+    ] {
+        let texts: Vec<Text> = store.rows(sql, [super::receipts::LOAD_MAX], doing, |row| row.get(0))?;
+        if texts.iter().any(|Text(text)| text.is_none()) {
+            return Err(damaged(table));
+        }
+    }
+    Ok(())
+}
+
 /// The journal belongs to one gateway and one identity for its whole life: under another key its records do not verify.
 /// Where an opening of ours is in it, it is ours, whatever became of the note.
 fn own(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<(), Fault> {
@@ -214,8 +254,8 @@ fn own(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<
     let identity = credentials.identity.public().text();
     for (key, mine) in [("origin", names), ("identity", identity)] {
         let sql = "SELECT value FROM meta WHERE key = ?1";
-        let found: Option<String> = store.row(sql, [key], "cannot read the owner", |row| row.get(0))?;
-        match found {
+        let found: Option<Text> = store.row(sql, [key], "cannot read the owner", |row| row.get(0))?;
+        match found.and_then(|Text(found)| found) {
             Some(found) if found != mine && known_epochs(store, credentials)?.iter().next().is_some() => {
                 let sql = "UPDATE meta SET value = ?2 WHERE key = ?1";
                 store.run(sql, [key, &mine], "cannot note the owner")?;
@@ -229,7 +269,8 @@ fn own(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<
             }
             Some(_) => {}
             None => {
-                store.run("INSERT INTO meta(key, value) VALUES(?1, ?2)", [key, &mine], "cannot note the owner")?;
+                let sql = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)";
+                store.run(sql, [key, &mine], "cannot note the owner")?;
             }
         }
     }

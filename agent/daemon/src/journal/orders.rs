@@ -3,20 +3,24 @@
 //!
 //! **Life.** A root document that goes on from the one in force is kept as `root`. A verified order is kept under its
 //! link, its register under its hash; the signed `order.applied` names both, so a kept text is believed at the next start
-//! only where a record says so. What no record names any more goes with the next one that is kept.
+//! only where a record says so. What no record names any more goes with the next one that is kept. Where damage has taken
+//! the order in force, or its register, the same order comes into force once more when it comes down again.
 
+use super::at_rest::Text;
+use super::damage::Damage;
 use super::store::Store;
-use super::{Credentials, Fault, Journal, document};
+use super::{Credentials, Fault, Journal, answered, document};
 use picket_core::wire::Checked;
 use picket_record::body::When;
 use picket_record::chain::Parsed;
 use picket_record::command::{Bound, Command, CommandRefusal};
 use picket_record::encode::{Link, Name, base64url, bytes32};
 use picket_record::keys::PublicKey;
-use picket_record::order::{InForce, Order, OrderRefusal};
+use picket_record::order::{InForce, Judgement, Order, OrderRefusal};
 use picket_record::refusal::Refusal;
 use picket_record::root::Roots;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 const ROOT: &str = "root";
 /// Prefix of the name that an order is kept under.
@@ -61,31 +65,69 @@ impl Journal {
         self.credentials.receipt_keys()
     }
 
-    /// The order that the signed records put into force, if its text is still what they name.
+    /// The order that the signed records put into force, if a text of it is still what they name.
     pub fn order_in_force(&self) -> Result<Option<Order>, Fault> {
         let Some(link) = self.order_row()?.and_then(|row| row.1) else { return Ok(None) };
-        let Some((_, _, line)) = self.kept(&order_name(&link))? else { return Ok(None) };
-        Ok(self
-            .order_keys()
-            .iter()
-            .find_map(|key| Order::verify(&line, key).ok())
-            .filter(|(_, found)| *found == link)
-            .map(|(order, _)| order))
+        Ok(self.read_order(&link)?.map(|read| read.order))
     }
 
     /// That order as received.
     pub(super) fn order_line(&self) -> Result<Option<String>, Fault> {
-        if self.order_in_force()?.is_none() {
-            return Ok(None);
-        }
         let Some(link) = self.order_row()?.and_then(|row| row.1) else { return Ok(None) };
-        Ok(self.kept(&order_name(&link))?.map(|(_, _, line)| line))
+        Ok(self.read_order(&link)?.map(|read| read.line))
     }
 
-    /// The text of the register of an order that is in force.
+    /// A verified order of this link, from the one or the other of the places that it is kept in.
+    fn read_order(&self, link: &Link) -> Result<Option<ReadOrder>, Fault> {
+        let keys = self.order_keys();
+        let by = |line: &str, key: &PublicKey| Order::verify(line, key).ok().filter(|(_, found)| found == link);
+        let read = |line: String| {
+            let (key, (order, _)) = keys.iter().find_map(|key| Some(key).zip(by(&line, key)))?;
+            Some(ReadOrder { order, line, key: key.clone() })
+        };
+        let kept = self.kept(&order_name(link))?.and_then(|(_, _, line)| read(line));
+        Ok(match kept {
+            Some(kept) => Some(kept),
+            None => answered::order(&self.store, link)?.and_then(read),
+        })
+    }
+
+    /// The text of the register of an order that is in force, if it is still the one that the order names.
     pub fn ordered_register(&self, order: &Order) -> Result<Option<String>, Fault> {
         let Some(register) = &order.register else { return Ok(None) };
-        Ok(self.kept(&register_name(&register.sha256))?.map(|(_, _, text)| text))
+        let kept = self.kept(&register_name(&register.sha256))?.map(|(_, _, text)| text);
+        Ok(kept.filter(|text| Sha256::digest(text)[..] == register.sha256))
+    }
+
+    /// The order in force as a start finds it, with its register or not at all. A lost one is damage, and comes into force
+    /// once more when it comes down.
+    pub(super) fn recover_order(&mut self, damage: &mut Damage) -> Option<Order> {
+        let Ok(Some((ver, Some(link)))) = self.order_row() else { return None };
+        match self.whole_order(&link) {
+            Ok(order) => {
+                self.order_found = Some(link);
+                Some(order)
+            }
+            Err(cause) => {
+                tracing::error!(
+                    ver,
+                    cause,
+                    "the order in force is lost: the settings and the register of the files stand until it comes down once more"
+                );
+                damage.push(json!({ "what": "order", "ver": ver, "cause": cause }));
+                None
+            }
+        }
+    }
+
+    fn whole_order(&self, link: &Link) -> Result<Order, String> {
+        let read = self.read_order(link).map_err(|fault| super::told(&fault))?;
+        let order = read.ok_or("it is not here as records name it")?.order;
+        let register = self.ordered_register(&order).map_err(|fault| super::told(&fault))?;
+        match register.is_some() == order.register.is_some() {
+            true => Ok(order),
+            false => Err("its register is not here as it names it".into()),
+        }
     }
 
     /// Says what lines that came down are. A root document comes into force here: nothing but its own signatures decides.
@@ -158,6 +200,10 @@ impl Journal {
             Err(fault) => return refused("order", order.ver, "disk", super::told(&fault)),
         };
         match order.judged(&link, roots, &self.credentials.origin.gw, &last) {
+            // What records name and the start did not find is not in force: the site knows what it put into force since.
+            Ok(Judgement::Same) if self.order_found != Some(link) => {
+                Checked::Order { order: Box::new(order), link, judgement: Judgement::Next, line: line.to_owned() }
+            }
             Ok(judgement) => Checked::Order { order: Box::new(order), link, judgement, line: line.to_owned() },
             // The version is another gateway's.
             Err(refusal @ OrderRefusal::Stranger { .. }) => refused("order", 0, refusal.reason(), refusal.to_string()),
@@ -219,9 +265,7 @@ impl Journal {
         let nothing = InForce::nothing(self.credentials.acceptance);
         let Some((ver, Some(link))) = self.order_row()? else { return Ok(nothing) };
         // The key tells whether another root has withdrawn it since; without the text the newest key is taken.
-        let line = self.kept(&order_name(&link))?.map(|(_, _, line)| line);
-        let by = |key: &PublicKey| line.as_deref().is_some_and(|line| Order::verify(line, key).is_ok());
-        let key = self.order_keys().into_iter().find(by);
+        let key = self.read_order(&link)?.map(|read| read.key);
         Ok(InForce { ver, link, key })
     }
 
@@ -234,9 +278,16 @@ impl Journal {
 
     fn state_row(&self, key: &str) -> Result<Option<Value>, Fault> {
         let sql = "SELECT body FROM state WHERE key = ?1";
-        let body: Option<String> = self.store.row(sql, [key], "cannot read the state", |row| row.get(0))?;
-        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+        let body: Option<Text> = self.store.row(sql, [key], "cannot read the state", |row| row.get(0))?;
+        Ok(body.and_then(|Text(body)| serde_json::from_str(&body?).ok()))
     }
+}
+
+/// An order that is kept, as received, and the key that it verifies under.
+struct ReadOrder {
+    order: Order,
+    line: String,
+    key: PublicKey,
 }
 
 fn order_name(link: &Link) -> String {

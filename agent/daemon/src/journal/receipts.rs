@@ -1,5 +1,6 @@
 //! Receipts: verified against the pinned key and the journal's own records; the newest is kept, with one of each day.
 
+use super::at_rest::Text;
 use super::store::Store;
 use super::{Credentials, Fault, Journal};
 use picket_core::wire::Receipted;
@@ -14,7 +15,7 @@ pub(super) use stands::Stands;
 
 const DAY_MS: i64 = 86_400_000;
 /// Receipts that a start looks through for one that verifies: one of each day of a year.
-const LOAD_MAX: u64 = 366;
+pub(super) const LOAD_MAX: u64 = 366;
 
 /// What is known of receipts. A new one is written with the next append: a commit of its own would double the flash
 /// wear of a quiet site, and a receipt that is lost comes again.
@@ -62,8 +63,9 @@ impl Receipts {
         let doing = "cannot read the receipts";
         let most = store.row("SELECT max(upto) FROM receipt", [], doing, |row| row.get(0))?.flatten().unwrap_or(0);
         let verified = |sql| -> Result<Option<(Receipt, Link)>, Fault> {
-            let lines: Vec<String> = store.rows(sql, [LOAD_MAX], doing, |row| row.get(0))?;
-            Ok(lines.iter().find_map(|line| keys.iter().find_map(|key| Receipt::verify(line, key, gw).ok())))
+            let lines: Vec<Text> = store.rows(sql, [LOAD_MAX], doing, |row| row.get(0))?;
+            let lines = lines.iter().filter_map(|Text(line)| line.as_deref());
+            Ok({ lines }.find_map(|line| keys.iter().find_map(|key| Receipt::verify(line, key, gw).ok())))
         };
         let newest = verified("SELECT line FROM receipt ORDER BY n DESC LIMIT ?1")?;
         let farthest = verified("SELECT line FROM receipt ORDER BY upto DESC, n DESC LIMIT ?1")?
@@ -150,7 +152,8 @@ impl Journal {
             return Ok(Some(line.to_owned()));
         }
         let sql = "SELECT line FROM receipt ORDER BY n DESC LIMIT 1";
-        self.store.row(sql, [], "cannot read the receipts", |row| row.get(0))
+        let line: Option<Text> = self.store.row(sql, [], "cannot read the receipts", |row| row.get(0))?;
+        Ok(line.and_then(|Text(line)| line))
     }
 
     /// Number of the newest receipt known, 0 for none.

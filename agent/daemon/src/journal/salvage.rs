@@ -1,10 +1,11 @@
 //! A file that SQLite cannot read: its readable rows go to a new file that takes its place, and what they say is folded
 //! again. The damaged file is renamed (see `aside`). A power cut at any point leaves one of the two in place.
 
+use super::at_rest::Text;
 use super::damage::Damage;
 use super::store::Store;
 use super::{Fault, aside, memory};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde_json::json;
 use std::fs;
@@ -19,19 +20,65 @@ const NOTED_MAX: usize = 64;
 const SEQ_MAX: i64 = (1 << 53) - 1;
 
 /// What is carried over; epochs, urgent marks and state follow from the records.
-const KEPT: [(&str, &str, usize); 11] = [
-    ("meta", "key, value", 2),
-    ("receipt", "n, upto, day, line", 4),
-    ("document", "name, file, digest, body", 4),
-    ("quarantine", "id, seq, line, why", 4),
-    ("leaving", "id, base, first, kept, last, told", 6),
-    ("branch", "pos, line", 2),
-    ("branch_open", "pos", 1),
-    ("lost", "first, last", 2),
-    ("summary", "seq, line", 2),
-    ("personal", "seq, salt, text", 3),
-    ("record", "seq, line", 2),
+const KEPT: [(&str, &[Column]); 11] = [
+    ("meta", &[("key", Holds::Text), ("value", Holds::Text)]),
+    ("receipt", &[("n", Holds::Number), ("upto", Holds::Number), ("day", Holds::Number), ("line", Holds::Text)]),
+    ("document", &[("name", Holds::Text), ("file", Holds::Text), ("digest", Holds::Text), ("body", Holds::Text)]),
+    ("quarantine", &[("id", Holds::Number), ("seq", Holds::Number), ("line", Holds::Bytes), ("why", Holds::Text)]),
+    (
+        "leaving",
+        &[
+            ("id", Holds::Number),
+            ("base", Holds::Number),
+            ("first", Holds::Number),
+            ("kept", Holds::Number),
+            ("last", Holds::Number),
+            ("told", Holds::Number),
+        ],
+    ),
+    ("branch", &[("pos", Holds::Number), ("line", Holds::Bytes)]),
+    ("branch_open", &[("pos", Holds::Number)]),
+    ("lost", &[("first", Holds::Number), ("last", Holds::Number)]),
+    ("summary", &[("seq", Holds::Number), ("line", Holds::Bytes)]),
+    ("personal", &[("seq", Holds::Number), ("salt", Holds::Bytes), ("text", Holds::Text)]),
+    ("record", &[("seq", Holds::Number), ("line", Holds::Bytes)]),
 ];
+
+/// A column and what its values are.
+type Column = (&'static str, Holds);
+
+/// What the values of a column are. One bit makes them something else, which a new file must not take over: whoever reads
+/// it there would meet the same damage, and have one more file made.
+#[derive(Debug, Clone, Copy)]
+enum Holds {
+    Number,
+    Text,
+    /// Stored lines and salts. Nobody asks a line for its type (see `at_rest`).
+    Bytes,
+}
+
+impl Holds {
+    /// A value as its column holds it; none where it is something else.
+    fn taken(self, value: ValueRef<'_>) -> Option<Value> {
+        match (self, value) {
+            // The tables refuse it where it may not be.
+            (_, ValueRef::Null) => Some(Value::Null),
+            (Self::Number, ValueRef::Integer(number)) => Some(Value::Integer(number)),
+            (Self::Number, _) => None,
+            (Self::Text, ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => {
+                String::from_utf8(bytes.to_vec()).ok().map(Value::Text)
+            }
+            (Self::Bytes, ValueRef::Text(bytes)) => Some(match String::from_utf8(bytes.to_vec()) {
+                Ok(text) => Value::Text(text),
+                Err(bytes) => Value::Blob(bytes.into_bytes()),
+            }),
+            (Self::Bytes, ValueRef::Blob(bytes)) => Some(Value::Blob(bytes.to_vec())),
+            // The tables make a text of it.
+            (Self::Text | Self::Bytes, ValueRef::Integer(number)) => Some(Value::Integer(number)),
+            (Self::Text | Self::Bytes, ValueRef::Real(number)) => Some(Value::Real(number)),
+        }
+    }
+}
 
 /// Opens the file, or the one that took its place because it was damaged.
 pub(super) fn open(file: &Path, budget: u64) -> Result<Store, Fault> {
@@ -130,8 +177,12 @@ fn finish(file: &Path, budget: u64) -> Result<(), Fault> {
 /// Damage that no record tells of yet.
 pub(super) fn untold(store: &Store) -> Result<Damage, Fault> {
     let sql = "SELECT value FROM meta WHERE key = 'untold'";
-    let note: Option<String> = store.row(sql, [], "cannot read what is untold", |row| row.get(0))?;
-    Ok(note.map_or_else(Damage::new, |note| serde_json::from_str(&note).unwrap_or_else(|_| vec![note.into()])))
+    let note: Option<Text> = store.row(sql, [], "cannot read what is untold", |row| row.get(0))?;
+    Ok(match note {
+        Some(Text(Some(note))) => serde_json::from_str(&note).unwrap_or_else(|_| vec![note.into()]),
+        Some(Text(None)) => vec![json!({ "what": "file", "cause": "what was found before cannot be read" })],
+        None => Damage::new(),
+    })
 }
 
 /// Notes damage until a record tells of it: in the transaction that mends it, or a fault between the two hides it.
@@ -158,17 +209,18 @@ fn carry_over(store: &Store, from: &Path) -> Result<u64, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let Ok(old) = Connection::open_with_flags(from, flags) else { return Ok(0) };
     let mut kept = 0;
-    for (table, columns, width) in KEPT {
-        let key = columns.split(',').next().unwrap_or_default();
+    for (table, columns) in KEPT {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let (key, names) = (columns[0].0, names.join(", "));
         kept = 0;
         // From both ends up to the first row that cannot be read: the head is what must not be lost.
         for order in ["ASC", "DESC"] {
-            let select = format!("SELECT {columns} FROM {table} ORDER BY {key} {order}");
-            let places = (1..=width).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
-            let insert = format!("INSERT OR IGNORE INTO {table}({columns}) VALUES({places})");
+            let select = format!("SELECT {names} FROM {table} ORDER BY {key} {order}");
+            let places = (1..=columns.len()).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
+            let insert = format!("INSERT OR IGNORE INTO {table}({names}) VALUES({places})");
             // The opening of a branch stands before its first position (see `branch`).
             let least = if table == "branch" { -SEQ_MAX } else { 1 };
-            kept += copy(store, &old, (&select, &insert), width, least)?;
+            kept += copy(store, &old, (&select, &insert), columns, least)?;
         }
     }
     Ok(kept)
@@ -178,15 +230,15 @@ fn copy(
     store: &Store,
     old: &Connection,
     (select, insert): (&str, &str),
-    width: usize,
+    columns: &[Column],
     least: i64,
 ) -> Result<u64, Fault> {
     let Ok(mut statement) = old.prepare(select) else { return Ok(0) };
     let Ok(mut rows) = statement.query([]) else { return Ok(0) };
     let mut copied = 0;
     while let Ok(Some(row)) = rows.next() {
-        let values: rusqlite::Result<Vec<Value>> = (0..width).map(|n| row.get(n)).collect();
-        let Ok(values) = values else { continue };
+        let held = columns.iter().enumerate().map(|(n, (_, holds))| holds.taken(row.get_ref(n).ok()?));
+        let Some(values) = held.collect::<Option<Vec<Value>>>() else { continue };
         if matches!(values.first(), Some(Value::Integer(key)) if !(least..=SEQ_MAX).contains(key)) {
             continue;
         }

@@ -18,6 +18,7 @@ mod pruning;
 mod random;
 mod receipts;
 mod retention;
+mod retyped;
 mod secrets;
 mod summaries;
 

@@ -112,6 +112,8 @@ fn what_a_power_cut_left_of_a_key_on_its_way_is_gone_behind_the_next_start() {
         fs::write(file, wish::new_key().unwrap()).unwrap();
     }
     let slots = Slots::open(&dir).unwrap();
+    assert_eq!(left.each_ref().map(|file| file.exists()), [true; 4], "a command beside the running agent");
+    slots.clear_unfinished().unwrap();
     assert_eq!(left.each_ref().map(|file| file.exists()), [false; 4]);
     assert_eq!((slots.key(Slot::A).unwrap(), words(&slots)), (key, ["key", "empty"]));
 }

@@ -2,6 +2,7 @@
 //! chain to go on behind it.
 
 use super::ReceiptFault;
+use crate::journal::at_rest::Text;
 use crate::journal::tail::link_of;
 use crate::journal::{Fault, Journal};
 use picket_record::chain::{Parsed, TailState};
@@ -69,10 +70,10 @@ impl Journal {
     /// The head that a receipt which is held names for a number.
     fn held_head(&self, upto: u64) -> Result<Option<Link>, Fault> {
         let sql = "SELECT line FROM receipt WHERE upto = ?1 ORDER BY n DESC LIMIT 1";
-        let line: Option<String> = self.store.row(sql, [upto], "cannot read the receipts", |row| row.get(0))?;
+        let line: Option<Text> = self.store.row(sql, [upto], "cannot read the receipts", |row| row.get(0))?;
         let (keys, gw) = (self.credentials.receipt_keys(), &self.credentials.origin.gw);
         let read = |line: String| keys.iter().find_map(|key| Receipt::verify(&line, key, gw).ok());
-        Ok(line.and_then(read).map(|(receipt, _)| receipt.head))
+        Ok(line.and_then(|Text(line)| line).and_then(read).map(|(receipt, _)| receipt.head))
     }
 
     /// Link of an own record; where the record itself is damaged, as the next one names it. Of the two the one that is

@@ -1,9 +1,8 @@
 use super::*;
-use picket_core::wire::Input;
 use std::fs;
 
 /// A journal of `n` heartbeats after the two first records and an open alarm, stopped without a word.
-fn written(n: usize) -> Site {
+pub(super) fn written(n: usize) -> Site {
     let mut site = Site::new();
     let (mut journal, _) = site.start();
     journal.append(&[raised("door/A")]).unwrap();
@@ -14,7 +13,7 @@ fn written(n: usize) -> Site {
 }
 
 /// Twice more, so that a crash loop would show.
-fn starts_twice_more(site: &mut Site) -> Journal {
+pub(super) fn starts_twice_more(site: &mut Site) -> Journal {
     let before = head(&site.start().0);
     let (journal, _) = site.start();
     assert!(head(&journal) > before);
@@ -249,6 +248,13 @@ fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
         ("UPDATE receipt SET line = CAST(x'ff' || line AS TEXT)".to_owned(), "file", true),
         ("UPDATE meta SET value = CAST(x'ff' AS TEXT)".to_owned(), "file", true),
         ("UPDATE meta SET value = 'harbour/gatE-7' WHERE key = 'origin'".to_owned(), "owner", true),
+        // A number of three bytes becomes a text of as many.
+        ("UPDATE epoch SET seq = 'abc'".to_owned(), "file", true),
+        ("UPDATE receipt SET upto = 'abc'".to_owned(), "file", true),
+        ("INSERT INTO lost(first, last) VALUES(3, 'abc')".to_owned(), "file", true),
+        ("INSERT INTO leaving(base, first, kept, last, told) VALUES(1, 2, 2, 'abc', 2)".to_owned(), "file", true),
+        ("UPDATE receipt SET line = x'ff'".to_owned(), "file", true),
+        ("UPDATE meta SET value = x'ff'; UPDATE receipt SET line = CAST(line AS BLOB)".to_owned(), "file", true),
     ] {
         let mut site = written(20);
         let (mut journal, _) = site.start();
@@ -282,6 +288,36 @@ fn of_what_was_set_aside_the_eldest_goes_and_not_the_lowest_number_and_a_folder_
     let (journal, _) = site.start();
     let told = journal_recovered(&journal);
     assert_eq!(told, [json!([{ "what": "aside", "files": ".damaged-log-7", "why": "space" }])]);
+}
+
+#[test]
+fn a_journal_that_is_set_aside_under_a_clock_that_went_back_stays_and_an_older_one_goes() {
+    const MIB: u64 = 1024 * 1024;
+    let mut site = Site { budget: 8 * MIB, ..written(20) };
+    let older = fs::File::create(site.folder.path().join("journal.db.damaged-1")).unwrap();
+    older.set_len(8 * MIB).unwrap();
+    older.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1 << 33)).unwrap();
+    spoil(&site, 500);
+    let (journal, _) = site.start();
+    let whats: Vec<Value> = found(&journal).iter().map(|found| found["what"].clone()).collect();
+    assert_eq!(whats[..2], ["aside", "file"]);
+    assert_eq!(
+        site.names().iter().filter(|name| name.contains("damaged")).collect::<Vec<_>>(),
+        ["journal.db.damaged-2"]
+    );
+}
+
+#[test]
+fn a_start_that_fails_behind_the_exchange_of_a_damaged_journal_keeps_to_the_budget_and_the_next_one_says_so() {
+    const MIB: u64 = 1024 * 1024;
+    let mut site = Site { budget: 8 * MIB, ..written(20) };
+    fs::File::create(site.folder.path().join("journal.db.damaged-1")).unwrap().set_len(9 * MIB).unwrap();
+    site.by_hand("UPDATE meta SET value = x'ff' WHERE key = 'identity'");
+    let another = Journal::open(&site.place(), credentials("gate-8", 2), Box::new(|| [9; 32]), &at(0), "test");
+    assert!(another.unwrap_err().to_string().contains("belongs to harbour/gate-7"));
+    assert_eq!(site.names(), ["journal.db", "journal.db.damaged-2"]);
+    let whats: Vec<Value> = found(&site.start().0).iter().map(|found| found["what"].clone()).collect();
+    assert_eq!(whats, ["aside", "file"]);
 }
 
 /// What each `journal.recovered` says was found.
@@ -346,81 +382,4 @@ fn what_was_set_aside_takes_no_more_than_the_journal_may_the_eldest_go_and_a_rec
     site.by_hand("PRAGMA user_version=77777777");
     drop(site.start());
     assert_eq!(there(&site)[..1], ["journal.db.damaged-12"], "numbers rise, and the eldest goes: {:?}", there(&site));
-}
-
-/// Turns the first bit of the type of a stored line over, in the file, as a card may: a number, or nothing. What SQLite
-/// takes it for then.
-fn retyped(site: &Site, seq: u64) -> String {
-    let read = |sql: &str| Connection::open(site.file()).unwrap().query_row(sql, [seq], |row| row.get(0)).unwrap();
-    let line: Vec<u8> = match read("SELECT line FROM record WHERE seq = ?1") {
-        rusqlite::types::Value::Blob(line) => line,
-        other => panic!("{other:?}"),
-    };
-    let kind = line.len() * 2 + 12;
-    let begin = [&[(kind >> 7) as u8 | 0x80, (kind & 0x7F) as u8], &line[..64]].concat();
-    let mut file = fs::read(site.file()).unwrap();
-    let at = file.windows(begin.len()).position(|bytes| bytes == begin).unwrap();
-    file[at] ^= 0x80;
-    fs::write(site.file(), file).unwrap();
-    match read("SELECT typeof(line) FROM record WHERE seq = ?1") {
-        rusqlite::types::Value::Text(kind) => kind,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Bodies whose lines take 64 bytes more each: their types differ in the bits that are left.
-fn growing() -> Vec<Body> {
-    (0..6).map(|n| body(Kind::Heartbeat, Severity::Info, json!({ "x": "x".repeat(n * 64) }))).collect()
-}
-
-#[test]
-fn a_line_that_one_bit_makes_a_number_or_nothing_is_a_damaged_line_to_everybody() {
-    let mut kinds = std::collections::BTreeSet::new();
-    for nth in 0..6 {
-        let mut site = Site::new();
-        let (mut journal, _) = site.start();
-        journal.append(&growing()).unwrap();
-        journal.append(&vec![beat(); 320]).unwrap();
-        stop(journal);
-        let seq = 3 + nth;
-        kinds.insert(retyped(&site, seq));
-        let (mut journal, _) = site.start();
-        assert_eq!(found(&journal), Vec::<Value>::new(), "{seq}: behind the tail nothing is looked at");
-        assert_eq!(read(&journal, &Batch::Range { from: 1, to: 12 }).unwrap().1, 12, "{seq}");
-        assert!(journal.lines(&Batch::Urgent { seqs: vec![seq], receipted: 0 }).is_ok(), "{seq}");
-        let Input::LookedBack { through, past, .. } = journal.look_back(0) else { panic!("{seq}: nothing") };
-        assert!(through > 12 && past.len() as u64 == through - 1, "{seq}: {through}, {}", past.len());
-        assert!(journal.slice(0).unwrap().is_some_and(|(through, _)| through > 12), "{seq}");
-        let asked = Receipt { resend: vec![(seq, seq)], ..receipt(&journal, 1, seq - 1) };
-        journal.receipt(&signed(&asked), &at(5)).unwrap();
-        assert_eq!(journal.declared(), Some(vec![head(&journal)]), "{seq}: it is declared as lost");
-        let asked = receipt(&journal, 2, seq - 1);
-        let asked = Receipt { rebase: Some((seq - 1, asked.head)), state: State::Fork, ..asked };
-        journal.handed = 0;
-        journal.receipt(&signed(&asked), &at(5)).unwrap();
-        let left = journal.rebased().unwrap_or_else(|| panic!("{seq}: it is not left"));
-        assert!(left.left > 320 && journal.branch_lines(0, true).unwrap().is_some(), "{seq}");
-    }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["integer", "null", "real"]);
-}
-
-#[test]
-fn a_last_line_that_one_bit_makes_a_number_or_nothing_is_set_aside_whatever_the_stop_was() {
-    let mut kinds = std::collections::BTreeSet::new();
-    for nth in 0..6 {
-        let mut site = Site::new();
-        let (mut journal, _) = site.start();
-        journal.append(&growing()[..=nth]).unwrap();
-        let last = head(&journal);
-        drop(journal);
-        let kind = retyped(&site, last);
-        let (journal, _) = site.start();
-        let found = found(&journal);
-        assert!(["tail", "file"].contains(&found[0]["what"].as_str().unwrap()), "{kind}: {found:?}");
-        assert_eq!(lines(&journal)[last as usize - 2..].len(), 3, "{kind}: those before are there");
-        kinds.insert(kind);
-        drop(journal);
-        starts_twice_more(&mut site);
-    }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["integer", "null", "real"]);
 }

@@ -80,6 +80,59 @@ fn a_row_dropped_after_a_stop_in_order_is_noticed_by_the_signed_digest() {
     assert_eq!(found(&journal)[0]["cause"], "rows do not match the signed digest");
 }
 
+/// What records said, one append each, before a stop without a word; what is done to the rows; what the next start finds.
+fn after_a_crash(said: &[Body], by_hand: &str) -> (Vec<Value>, Vec<String>) {
+    let mut site = Site::new();
+    let (mut journal, _) = site.start();
+    for one in said {
+        journal.append(std::slice::from_ref(one)).unwrap();
+    }
+    drop(journal);
+    site.by_hand(by_hand);
+    let (journal, _) = site.start();
+    let causes = (found(&journal).iter().map(|found| found["cause"].clone()).collect(), rows(&journal));
+    drop(journal);
+    assert_eq!(found(&site.start().0), Vec::<Value>::new());
+    causes
+}
+
+fn snapshot() -> Body {
+    body(Kind::Snapshot, Severity::Info, json!({ "why": "hourly" }))
+}
+
+#[test]
+fn a_row_that_is_gone_or_came_back_after_a_crash_is_noticed_by_the_records_since_the_last_snapshot() {
+    let (open, gone) = ("alarm/door/A", "DELETE FROM state WHERE key = 'alarm/door/A'");
+    let back = "INSERT INTO state(key, body, said, seq)
+                SELECT 'alarm/door/A', replace(body, 'door/B', 'door/A'), 5, 5 FROM state";
+    let by_snapshot = "rows do not match the last signed snapshot";
+    for (said, by_hand, cause) in [
+        (vec![raised("door/A"), beat()], gone, Some("row alarm/door/A is gone")),
+        (vec![snapshot(), raised("door/A"), beat()], gone, Some("row alarm/door/A is gone")),
+        (vec![raised("door/A"), snapshot(), beat()], gone, Some(by_snapshot)),
+        (vec![raised("door/A"), closed("door/A"), raised("door/A"), snapshot()], gone, Some(by_snapshot)),
+        (vec![raised("door/A"), snapshot(), closed("door/B"), beat()], "", None),
+        (vec![raised("door/A"), snapshot(), raised("door/B"), closed("door/B")], "", None),
+        (vec![raised("door/A"), snapshot()], "", None),
+    ] {
+        let (found, rows) = after_a_crash(&said, by_hand);
+        assert_eq!((found, rows), (cause.map(Value::from).into_iter().collect(), vec![open.to_owned()]));
+    }
+    let said = [raised("door/A"), closed("door/A"), raised("door/A"), raised("door/B"), closed("door/A")];
+    let (found, rows) = after_a_crash(&said, back);
+    assert_eq!(
+        (found, rows),
+        (vec!["row alarm/door/A is there, and was taken back".into()], vec!["alarm/door/B".to_owned()])
+    );
+}
+
+#[test]
+fn limit_a_row_from_before_the_last_snapshot_that_is_gone_after_a_crash_is_not_noticed_where_others_changed_since() {
+    let gone = "DELETE FROM state WHERE key = 'alarm/door/A'";
+    let (found, rows) = after_a_crash(&[raised("door/A"), snapshot(), raised("door/B")], gone);
+    assert_eq!((found, rows), (vec![], vec!["alarm/door/B".to_owned()]));
+}
+
 #[test]
 fn a_body_that_is_too_large_is_stated_as_lost_in_its_place() {
     let mut site = Site::new();

@@ -2,6 +2,7 @@
 
 use super::*;
 use picket_core::wire::Checked;
+use picket_record::bundle::{BundleCheck, Part, Seal, Trust};
 use picket_record::command::{Act, Command};
 use picket_record::encode::Signed;
 use picket_record::keys::{AcceptKey, OrderKey, RootKey};
@@ -118,6 +119,81 @@ fn an_order_is_in_force_once_a_record_says_so_and_after_every_start() {
     assert!(matches!(again, Checked::Order { judgement: Judgement::Same, .. }));
 }
 
+/// What comes down, as the site takes it; whether it came into force.
+fn comes_down(journal: &mut Journal, signed: &Signed, ver: u64) -> bool {
+    let checked = journal.check_order(&signed.line, &at(5));
+    let is_next = matches!(checked, Checked::Order { judgement: Judgement::Next, .. });
+    if is_next {
+        put_into_force(journal, signed, ver);
+    }
+    is_next
+}
+
+#[test]
+fn an_order_or_a_register_that_damage_has_taken_is_told_and_comes_into_force_when_it_comes_again() {
+    let edited = "body = replace(body, 'O', 'P')";
+    for (change, names) in [
+        (edited, "name GLOB 'order/*' OR name GLOB 'answered/*'"),
+        ("body = CAST(x'ff' || body AS BLOB)", "name GLOB 'order/*' OR name GLOB 'answered/*'"),
+        ("body = CAST(x'ff' AS TEXT), digest = CAST(x'ff' AS TEXT)", "true"),
+        (edited, "name GLOB 'register/*'"),
+        ("body = x'ff'", "name GLOB 'register/*'"),
+    ] {
+        let mut site = Site::new();
+        let text = root(1, 20, None);
+        let mut journal = with_root(&mut site, &text);
+        let signed = sign(&order(1, ACCEPTANCE));
+        put_into_force(&mut journal, &signed, 1);
+        stop(journal);
+        site.by_hand(&format!("UPDATE document SET {change} WHERE {names}"));
+        let mut journal = with_root(&mut site, &text);
+        assert_eq!(found(&journal)[0]["what"], "order", "{change} {names}");
+        assert_eq!(journal.order_found, None, "{change} {names}");
+        assert!(comes_down(&mut journal, &signed, 1), "{change} {names}: it is taken for the same");
+        drop(journal);
+        for _ in 0..2 {
+            let mut journal = with_root(&mut site, &text);
+            let in_force =
+                journal.order_in_force().unwrap().unwrap_or_else(|| panic!("{change} {names}: not in force"));
+            assert_eq!(journal.ordered_register(&in_force).unwrap().as_deref(), Some(REGISTER), "{change} {names}");
+            assert_eq!(found(&journal), Vec::<Value>::new(), "{change} {names}");
+            assert!(!comes_down(&mut journal, &signed, 1), "{change} {names}: it is in force");
+        }
+    }
+}
+
+#[test]
+fn of_an_order_that_is_kept_twice_either_copy_is_enough() {
+    for names in ["order", "answered"] {
+        let mut site = Site::new();
+        let text = root(1, 20, None);
+        let mut journal = with_root(&mut site, &text);
+        put_into_force(&mut journal, &sign(&order(1, ACCEPTANCE)), 1);
+        drop(journal);
+        site.by_hand(&format!("UPDATE document SET body = 'x' WHERE name GLOB '{names}/*'"));
+        let journal = with_root(&mut site, &text);
+        assert_eq!(journal.order_in_force().unwrap(), Some(order(1, ACCEPTANCE)), "{names}");
+        assert_eq!(found(&journal), Vec::<Value>::new(), "{names}");
+        assert_eq!(exported(&journal), [1], "{names}");
+    }
+}
+
+#[test]
+fn a_root_document_that_damage_has_taken_is_kept_again_when_it_comes_again() {
+    let mut site = Site::new();
+    let first = root(1, 20, None);
+    let both = first.clone() + &root(2, 21, Some(&root_keys(100)));
+    let mut journal = with_root(&mut site, &first);
+    assert!(matches!(journal.check_order(&both, &at(5)), Checked::Root { ver: 2, .. }));
+    drop(journal);
+    site.by_hand("UPDATE document SET body = CAST(replace(body, 'A', 'B') AS BLOB) WHERE name = 'root'");
+    let mut journal = with_root(&mut site, &first);
+    assert_eq!(journal.root_in_force().map(|(ver, _)| ver), Some(1));
+    assert!(matches!(journal.check_order(&both, &at(5)), Checked::Root { ver: 2, .. }));
+    drop(journal);
+    assert_eq!(with_root(&mut site, &first).root_in_force().map(|(ver, _)| ver), Some(2));
+}
+
 #[test]
 fn an_order_that_was_edited_on_the_disk_is_no_longer_in_force() {
     let mut site = Site::new();
@@ -126,7 +202,7 @@ fn an_order_that_was_edited_on_the_disk_is_no_longer_in_force() {
     put_into_force(&mut journal, &sign(&order(1, ACCEPTANCE)), 1);
     let other = sign(&order(7, ACCEPTANCE)).line;
     drop(journal);
-    site.by_hand(&format!("UPDATE document SET body = '{other}' WHERE name GLOB 'order/*'"));
+    site.by_hand(&format!("UPDATE document SET body = '{other}' WHERE name GLOB 'order/*' OR name GLOB 'answered/*'"));
     assert_eq!(with_root(&mut site, &text).order_in_force().unwrap(), None, "no record names that one");
 }
 
@@ -327,6 +403,32 @@ fn an_order_of_before_any_were_kept_comes_first() {
     assert_eq!(judged(journal.check_order(&line, &at(5))), Ok(()));
     journal.append(&[body(Kind::Heartbeat, Severity::Info, json!({ "command": 4 }))]).unwrap();
     assert_eq!(exported(&journal), [1, -996]);
+}
+
+#[test]
+fn an_order_in_force_whose_own_row_is_gone_follows_the_orders_before_it() {
+    let mut site = Site::new();
+    let text = root(1, 20, None);
+    let mut journal = with_root(&mut site, &text);
+    let first = sign(&order(1, ACCEPTANCE));
+    put_into_force(&mut journal, &first, 1);
+    let line = command(&journal, 4, 2).sign(&OrderKey::from_seed([20; 32])).unwrap().line;
+    assert_eq!(judged(journal.check_order(&line, &at(5))), Ok(()));
+    journal.append(&[body(Kind::Heartbeat, Severity::Info, json!({ "command": 4 }))]).unwrap();
+    put_into_force(&mut journal, &sign(&order(2, first.link)), 2);
+    journal.store.by_hand("DELETE FROM document WHERE name GLOB 'answered/*3'");
+    assert_eq!(exported(&journal), [1, 2, -996]);
+    let root = Some(Roots::verify(&text).unwrap().hash());
+    let mut check = BundleCheck::new(Trust { identity: None, root }, Seal::Waived);
+    for (part, text) in [(Part::Root, text.clone()), (Part::Orders, journal.order_lines().unwrap())] {
+        check.begin(part);
+        check.feed(text.as_bytes());
+        check.end();
+    }
+    let verdict = check.finish();
+    let wrong: Vec<String> =
+        verdict.found.iter().filter(|found| found.part == Part::Orders).map(ToString::to_string).collect();
+    assert_eq!((wrong, verdict.orders), (Vec::new(), 3));
 }
 
 #[test]
