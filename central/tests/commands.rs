@@ -51,6 +51,24 @@ fn wrong_arguments_end_with_2_and_say_what_to_do() {
 }
 
 #[test]
+fn an_identity_that_verifiers_could_disagree_about_is_accepted_by_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let (dir, out) = (path("central"), path("out.jws"));
+    assert_eq!(said(&["init", "--dir", &dir, "--sms", "hq"]).0, 0);
+    // The neutral element; case 3 of speccheck, of mixed order; the neutral element with y = 1 + p.
+    for (key, why) in [
+        ("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "it is of small order"),
+        ("zbJnzkDFzUUwb6XS8pcxRZOH2_nrkzt71a7Zp2W4jU0", "it is not torsion-free"),
+        ("7v_______________________________________38", "it is not the canonical encoding of a point of the curve"),
+    ] {
+        refused(2, &format!("--identity: the key is refused: {why}"), &accept(&dir, "gw-1", key, &out));
+        assert!(!Path::new(&out).exists(), "nothing was written");
+    }
+    assert_eq!(said(&accept(&dir, "gw-1", KEY, &out)), (0, String::new()));
+}
+
+#[test]
 fn an_acceptance_is_written_again_but_never_over_a_file_nor_for_another_key() {
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name).display().to_string();

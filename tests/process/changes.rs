@@ -1,12 +1,11 @@
 //! Every kind of change to every line of every file of a bundle, without the manifest, which would show each of them:
 //! what a verifier says is the same word, whoever wrote it.
 
-use crate::bundle::{node, ran, vectors, verifier};
-use crate::programs::{python, told};
-use picket::evidence::check;
-use picket_record::bundle::{Seal, Trust};
+use crate::agreement::{Reader, strangers, with_node, with_openssl, with_python};
+use crate::bundle::{ran, vectors};
+use crate::programs::{ask, product, told};
+use picket_record::bundle::Seal;
 use picket_record::encode::{base64url, from_base64url};
-use picket_record::keys::PublicKey;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,8 +26,6 @@ const FLIPS: usize = 12;
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 type Lines = Vec<Vec<u8>>;
-/// `file:word` of what contradicts, and whether all is well.
-type Said = (BTreeSet<String>, bool);
 
 /// Names of changes to a line, and the lines after each.
 fn changes(good: &Lines, at: usize) -> Vec<(String, Lines)> {
@@ -116,68 +113,40 @@ fn identity() -> String {
     keys.lines().next().and_then(|row| row.split('\t').nth(2)).expect("the identity").to_owned()
 }
 
-fn said_by_the_product(bundle: &Path) -> Said {
-    let identity = Some(PublicKey::parse(&identity()).expect("a key"));
-    let verdict = check::bundle(bundle, Trust { identity, root: None }, Seal::Waived, &mut |_| ()).expect("readable");
-    let words = verdict.found.iter().map(|finding| format!("{}:{}", finding.part.file(), finding.what.reason()));
-    (words.collect(), verdict.is_verified())
+/// A reader who knows the identity, and holds nothing to a manifest.
+fn reader() -> Reader {
+    Reader { identity: Some(identity()), seal: Seal::Waived }
 }
 
-fn said_by(mut command: Command, bundles: &[PathBuf]) -> Vec<Said> {
-    let output = ran(command.arg("--no-manifest").arg(format!("--identity={}", identity())).args(bundles));
-    let told = told(&output);
-    let word = |line: &str| {
-        let mut parts = line.strip_prefix("contradiction: ")?.split(": ");
-        let file = parts.next()?.split(' ').next()?.to_owned();
-        Some(format!("{file}:{}", parts.next()?))
-    };
-    let verdict = |part: &str| (part.lines().filter_map(word).collect(), part.contains("verdict: verified"));
-    let said: Vec<Said> = told.split("== ").skip(1).map(verdict).collect();
-    assert_eq!(said.len(), bundles.len(), "{command:?}: {told}");
-    said
-}
-
-/// Everybody says the same of every bundle: all that is said.
-fn agree(bundles: &[PathBuf], commands: Vec<(&str, Command)>) -> BTreeSet<String> {
-    let ours: Vec<Said> = bundles.iter().map(|bundle| said_by_the_product(bundle)).collect();
-    let mut parted = Vec::new();
-    for (name, command) in commands {
-        for ((bundle, ours), theirs) in bundles.iter().zip(&ours).zip(said_by(command, bundles)) {
-            if *ours != theirs {
-                parted.push(format!("{}: picket {ours:?}, {name} {theirs:?}", bundle.display()));
-            }
-        }
-    }
-    assert!(parted.is_empty(), "{} of {}:\n{}", parted.len(), bundles.len(), parted.join("\n"));
-    let refused = ours.iter().filter(|(_, verified)| !verified).count();
+/// All that is said, by everybody alike, of changes of which hardly one is silent.
+fn agree(reader: &Reader, bundles: &[PathBuf], commands: Vec<(&str, Command)>) -> BTreeSet<String> {
+    let said = reader.agree(bundles, commands);
+    let refused = said.iter().filter(|(_, verified)| !verified).count();
     println!("{} changes, {refused} refused, by the same words", bundles.len());
     assert!(refused * 10 > bundles.len() * 9, "{refused} of {}", bundles.len());
-    ours.into_iter().flat_map(|(words, _)| words).collect()
+    said.into_iter().flat_map(|(words, _)| words).collect()
 }
 
-fn with_python() -> Command {
-    let mut command = Command::new(python());
-    command.arg(verifier("verify.py"));
-    command
+/// The frozen bundle with other files, of which those without a text are gone.
+fn with(copy: PathBuf, changed: &[(&str, Option<String>)]) -> PathBuf {
+    fs::create_dir(&copy).expect("made");
+    for file in FILES.iter().chain(&["MANIFEST.jws", "REPORT.txt"]) {
+        let other = changed.iter().find(|(name, _)| name == file).map(|(_, text)| text.clone());
+        let text = other.unwrap_or_else(|| Some(read(file)));
+        text.into_iter().for_each(|text| fs::write(copy.join(file), text).expect("written"));
+    }
+    copy
 }
 
-fn with_node() -> Command {
-    let mut command = node();
-    command.arg(verifier("verify.mjs"));
-    command
-}
-
-fn with_openssl() -> Command {
-    let mut command = Command::new("sh");
-    command.arg(verifier("verify.sh"));
-    command
+fn read(file: &str) -> String {
+    fs::read_to_string(vectors().join("bundle").join(file)).expect("a file of the bundle")
 }
 
 #[test]
 fn every_change_to_every_line_has_one_word_in_every_verifier_without_a_manifest() {
     let folder = tempfile::tempdir().expect("a folder");
     let bundles = made(folder.path());
-    let words = agree(&bundles, vec![("verify.py", with_python()), ("verify.mjs", with_node())]);
+    let words = agree(&reader(), &bundles, vec![("verify.py", with_python()), ("verify.mjs", with_node())]);
     for file in FILES.iter().filter(|file| file.ends_with(".jws")) {
         for word in ["not-text", "payload-not-utf8"] {
             assert!(words.contains(&format!("{file}:{word}")), "no change of {file} comes to {word}: {words:?}");
@@ -189,13 +158,29 @@ fn every_change_to_every_line_has_one_word_in_every_verifier_without_a_manifest(
     };
     let not_text = bundles.iter().filter(is_not_text);
     let few: Vec<PathBuf> = bundles.iter().step_by(97).chain(not_text).cloned().collect();
-    agree(&few, vec![("verify.sh", with_openssl())]);
+    agree(&reader(), &few, vec![("verify.sh", with_openssl())]);
+}
+
+#[test]
+fn to_a_reader_without_an_identity_every_verifier_says_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bundles = made(folder.path());
+    let nobody = Reader { identity: None, seal: Seal::Demanded };
+    // What he believes comes from these two files.
+    let papers =
+        |bundle: &&PathBuf| ["root.jws", "enrol.jws"].iter().any(|file| bundle.to_string_lossy().contains(file));
+    let few: Vec<PathBuf> = bundles.iter().filter(papers).chain(bundles.iter().step_by(31)).cloned().collect();
+    let said = nobody.agree(&few, vec![("verify.py", with_python()), ("verify.mjs", with_node())]);
+    assert!(said.iter().all(|(_, verified)| !verified), "there is no manifest");
+    let alone = BTreeSet::from(["enrol.jws:signature", "enrol.jws:unverifiable"].map(str::to_owned));
+    assert!(said.iter().any(|(words, _)| *words == alone), "{said:?}");
+    nobody.agree(&few.into_iter().step_by(17).collect::<Vec<_>>(), vec![("verify.sh", with_openssl())]);
 }
 
 #[test]
 fn a_sidecar_is_read_by_everybody_alike_and_opens_nothing_where_it_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let good = fs::read_to_string(vectors().join("bundle/sidecar.json")).expect("readable");
+    let good = read("sidecar.json");
     let wrong = good.replacen("\"seq\":7", "\"seq\":8", 1);
     let swapped = |text: &str, from: &str, to: &str| {
         let changed = text.replacen(from, to, 1);
@@ -223,23 +208,12 @@ fn a_sidecar_is_read_by_everybody_alike_and_opens_nothing_where_it_is_refused() 
     ];
     let mut bundles = Vec::new();
     for (at, (text, _)) in cases.iter().enumerate() {
-        let copy = folder.path().join(at.to_string());
-        fs::create_dir(&copy).expect("made");
-        for file in FILES {
-            fs::copy(vectors().join("bundle").join(file), copy.join(file)).expect("copied");
-        }
-        fs::write(copy.join("sidecar.json"), text).expect("written");
-        bundles.push(copy);
+        let changed = [("sidecar.json", Some(text.clone())), ("MANIFEST.jws", None), ("REPORT.txt", None)];
+        bundles.push(with(folder.path().join(at.to_string()), &changed));
     }
-    let ours: Vec<Said> = bundles.iter().map(|bundle| said_by_the_product(bundle)).collect();
-    let theirs = [with_python(), with_node(), with_openssl()].map(|command| said_by(command, &bundles));
-    for (name, said) in
-        ["picket", "verify.py", "verify.mjs", "verify.sh"].into_iter().zip([ours].into_iter().chain(theirs))
-    {
-        for ((text, word), said) in cases.iter().zip(said) {
-            let words: BTreeSet<String> = word.iter().map(|word| format!("sidecar.json:{word}")).collect();
-            assert_eq!(said, (words, word.is_none()), "{name}: {text}");
-        }
+    for ((text, word), said) in cases.iter().zip(reader().agree(&bundles, strangers())) {
+        let words: BTreeSet<String> = word.iter().map(|word| format!("sidecar.json:{word}")).collect();
+        assert_eq!(said, (words, word.is_none()), "{text}");
     }
 }
 
@@ -255,7 +229,6 @@ fn turned(line: &str, from: &str, to: &str) -> String {
 #[test]
 fn without_an_acceptance_the_first_record_of_each_file_says_whose_that_file_is_and_no_other() {
     let folder = tempfile::tempdir().expect("a folder");
-    let read = |file: &str| fs::read_to_string(vectors().join("bundle").join(file)).expect("readable");
     let first = |file: &str, from: &str, to: &str| {
         let text = read(file);
         let (line, rest) = text.split_once('\n').expect("a line");
@@ -264,15 +237,9 @@ fn without_an_acceptance_the_first_record_of_each_file_says_whose_that_file_is_a
     let site = ("\"harbour\"", "\"harbous\"");
     let opening = turned(read("records.jws").lines().next().expect("a line"), site.0, site.1);
     let made = |name: &str, gone: &[&str], changed: &[(&str, String)]| {
-        let copy = folder.path().join(name);
-        fs::create_dir(&copy).expect("made");
-        for file in FILES.iter().chain(&["MANIFEST.jws"]).filter(|file| !gone.contains(file)) {
-            fs::copy(vectors().join("bundle").join(file), copy.join(file)).expect("copied");
-        }
-        for (file, text) in changed {
-            fs::write(copy.join(file), text).expect("written");
-        }
-        copy
+        let gone = gone.iter().map(|file| (*file, None));
+        let changed = changed.iter().map(|(file, text)| (*file, Some(text.clone())));
+        with(folder.path().join(name), &gone.chain(changed).chain([("REPORT.txt", None)]).collect::<Vec<_>>())
     };
     let (alone, none) = (["enrol.jws", "summaries.jws"], ("records.jws", String::new()));
     // What is made, and the files in which something is a stranger's.
@@ -297,11 +264,80 @@ fn without_an_acceptance_the_first_record_of_each_file_says_whose_that_file_is_a
         (made("accepted", &[], &[("summaries.jws", first("summaries.jws", site.0, site.1))]), vec!["summaries.jws"]),
     ];
     let bundles: Vec<PathBuf> = cases.iter().map(|(bundle, _)| bundle.clone()).collect();
-    agree(&bundles, vec![("verify.py", with_python()), ("verify.mjs", with_node()), ("verify.sh", with_openssl())]);
-    for (bundle, files) in cases {
-        let (words, _) = said_by_the_product(&bundle);
+    for ((bundle, files), (words, _)) in cases.iter().zip(reader().agree(&bundles, strangers())) {
         let strangers: Vec<&str> = words.iter().filter_map(|word| word.strip_suffix(":stranger")).collect();
-        assert_eq!(strangers, files, "{}: {words:?}", bundle.display());
+        assert_eq!(strangers, *files, "{}: {words:?}", bundle.display());
+    }
+}
+
+#[test]
+fn without_an_identity_or_with_another_one_everybody_says_so_of_the_acceptance_and_what_follows_from_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (papers, folder) = (read("enrol.jws"), folder.path());
+    let request = papers.lines().next().expect("a request").to_owned() + "\n";
+    let damaged = papers.trim_end().to_owned() + "=\n";
+    let none = || ("enrol.jws", None);
+    let cases = [
+        (with(folder.join("none"), &[none()]), vec!["enrol.jws:unverifiable"]),
+        (with(folder.join("request"), &[("enrol.jws", Some(request))]), vec!["enrol.jws:unverifiable"]),
+        (
+            with(folder.join("damaged"), &[("enrol.jws", Some(damaged))]),
+            vec!["enrol.jws:base64", "enrol.jws:unverifiable"],
+        ),
+        (with(folder.join("unsealed"), &[none(), ("MANIFEST.jws", None)]), vec!["enrol.jws:unverifiable"]),
+        (
+            with(folder.join("sidecar"), &[none(), ("sidecar.json", Some("no json".into())), ("root.jws", None)]),
+            vec!["enrol.jws:unverifiable"],
+        ),
+        (
+            with(folder.join("root"), &[none(), ("root.jws", Some("no root\n".into()))]),
+            vec!["root.jws:not-three-parts", "enrol.jws:unverifiable"],
+        ),
+    ];
+    let bundles: Vec<PathBuf> = cases.iter().map(|(bundle, _)| bundle.clone()).collect();
+    let nobody = Reader { identity: None, seal: Seal::Demanded };
+    for ((bundle, words), said) in cases.iter().zip(nobody.agree(&bundles, strangers())) {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(said, (words, false), "{}", bundle.display());
+    }
+    // RFC 8037 appendix A.2.
+    let other = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
+    let other = Reader { identity: Some(other), seal: Seal::Demanded };
+    let whole = [with(folder.join("whole"), &[])];
+    let said = other.agree(&whole, strangers());
+    assert!(said[0].0.contains("enrol.jws:acceptance") && !said[0].0.contains("records.jws:acceptance"), "{said:?}");
+}
+
+#[test]
+fn a_bundle_without_records_is_refused_and_a_folder_without_a_bundle_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gone = |name: &str, gone: &[&str]| {
+        with(folder.path().join(name), &gone.iter().map(|file| (*file, None)).collect::<Vec<_>>())
+    };
+    let papers = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws"];
+    let bundles = [
+        gone("records", &["records.jws"]),
+        gone("most", &[&papers[2..], &["records.jws", "branches.jws"]].concat()),
+        gone("all-but-the-report", &[&papers[..], &["records.jws", "branches.jws", "MANIFEST.jws"]].concat()),
+    ];
+    for seal in [Seal::Demanded, Seal::Waived] {
+        for identity in [Some(identity()), None] {
+            for (words, verified) in (Reader { identity, seal }).agree(&bundles, strangers()) {
+                assert!(!verified, "{words:?}");
+            }
+        }
+    }
+    for bundle in &bundles {
+        assert_eq!(ask(&product().picket, &[Path::new("verify"), bundle]).status.code(), Some(1));
+    }
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    fs::write(empty.join("notes.txt"), "nothing").expect("written");
+    let mut told_by = vec![("picket", ask(&product().picket, &[Path::new("verify"), &empty]))];
+    told_by.extend(strangers().into_iter().map(|(name, mut command)| (name, ran(command.arg(&empty)))));
+    for (name, output) in told_by {
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", told(&output));
+        assert!(told(&output).contains("holds no file of a bundle"), "{name}: {}", told(&output));
     }
 }
 
@@ -309,5 +345,5 @@ fn without_an_acceptance_the_first_record_of_each_file_says_whose_that_file_is_a
 #[ignore = "half an hour: tests/run verifiers-long"]
 fn every_change_to_every_line_has_one_word_in_the_shell_too() {
     let folder = tempfile::tempdir().expect("a folder");
-    agree(&made(folder.path()), vec![("verify.sh", with_openssl())]);
+    agree(&reader(), &made(folder.path()), vec![("verify.sh", with_openssl())]);
 }

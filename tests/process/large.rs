@@ -155,6 +155,12 @@ impl Life {
         self
     }
 
+    /// With a file of so many blanks.
+    pub(crate) fn blanks(mut self, part: Part, bytes: u64) -> Self {
+        self.files.insert(part, " ".repeat(bytes as usize));
+        self
+    }
+
     /// Seals the bundle and writes it.
     pub(crate) fn write(mut self, folder: &Path) {
         self.record(Kind::Heartbeat, json!({}));

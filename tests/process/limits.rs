@@ -1,9 +1,12 @@
 //! What a verifier holds at most: an honest bundle of years is verified by everybody, and one past a limit is refused by
 //! everybody with the same word.
 
+use crate::agreement::{Reader, strangers, with_node, with_openssl, with_python};
 use crate::bundle::{Verifiers, node, ran, vectors, verifier};
 use crate::large::Life;
 use crate::programs::{product, python, told};
+use picket_record::bundle::{Part, Seal};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -201,6 +204,58 @@ fn a_file_that_is_read_as_a_whole_is_refused_by_everybody_past_sixteen_mebibytes
         }
         fs::remove_dir_all(&bundle).expect("removed");
     }
+}
+
+#[test]
+fn a_file_that_is_too_large_to_be_read_and_that_the_manifest_names_is_refused_for_its_size_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let reader = Reader { identity: Some(Life::identity()), seal: Seal::Demanded };
+    for part in [Part::Sidecar, Part::Root] {
+        let bundle = [folder.path().join(part.file())];
+        Life::new().blanks(part, WHOLE + 1).write(&bundle[0]);
+        let said = reader.agree(&bundle, strangers());
+        assert_eq!(said, [([format!("{}:too-many", part.file())].into(), false)]);
+        fs::remove_dir_all(&bundle[0]).expect("removed");
+    }
+}
+
+#[test]
+fn a_member_of_twelve_mebibytes_that_nobody_knows_is_passed_over_by_everybody_within_bounds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Text as it is; text of which every other byte begins an escape, and behind it lines without a word.
+    let members = ["x".repeat(12 << 20) + "\"", "\\n".repeat(2 << 20) + "\"" + &"\n".repeat(2 << 20)];
+    let bundles: Vec<PathBuf> = (0..members.len()).map(|at| folder.path().join(at.to_string())).collect();
+    let good = fs::read_to_string(vectors().join("bundle/sidecar.json")).expect("readable");
+    for (bundle, member) in bundles.iter().zip(members) {
+        fs::create_dir(bundle).expect("made");
+        for entry in fs::read_dir(vectors().join("bundle")).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            fs::copy(&path, bundle.join(path.file_name().expect("a name"))).expect("copied");
+        }
+        fs::remove_file(bundle.join("MANIFEST.jws")).expect("removed");
+        let beside = good.replacen("{\"v\":1", &format!("{{\"v\":1,\"a\":\"{member}"), 1);
+        fs::write(bundle.join("sidecar.json"), beside).expect("written");
+    }
+    let keys = fs::read_to_string(vectors().join("keys.tsv")).expect("the keys");
+    let identity = keys.lines().next().and_then(|row| row.split('\t').nth(2)).map(str::to_owned);
+    let reader = Reader { identity, seal: Seal::Waived };
+    // Of each program that runs: seconds of the processor, and KiB of address space, of which Node.js takes what it likes.
+    let bounded = |limits: &str, command: Command| {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("{limits} && exec \"$@\""), "sh"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell
+    };
+    let commands = vec![
+        ("verify.py", bounded("ulimit -t 60 && ulimit -v 1048576", with_python())),
+        ("verify.mjs", bounded("ulimit -t 60", with_node())),
+        ("verify.sh", bounded("ulimit -t 20", with_openssl())),
+    ];
+    let said = reader.agree(&bundles, commands);
+    assert_eq!(said, [(BTreeSet::new(), true), (BTreeSet::new(), true)]);
 }
 
 #[test]

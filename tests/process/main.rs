@@ -3,6 +3,7 @@
 //! Everything runs on loopback in a folder of its own and ends with its test. A program that is missing fails the test
 //! with the command that installs it.
 
+mod agreement;
 mod backup;
 mod bundle;
 mod camera_events;

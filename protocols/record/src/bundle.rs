@@ -13,7 +13,7 @@ pub use part::Part;
 
 use crate::acceptance::Acceptance;
 use crate::chain::{ChainCheck, Contradiction, Epochs, LISTED_MAX, Loss, Summary};
-use crate::encode::{LINE_MAX, Link};
+use crate::encode::{LINE_MAX, Link, Name};
 use crate::keys::PublicKey;
 use crate::root::Roots;
 use beside::{Branches, Orders, Receipts};
@@ -185,6 +185,9 @@ impl BundleCheck {
         assert!(self.reading.is_none(), "the file before was ended");
         self.digests.begin(part);
         self.reading = Some((part, 0, Vec::new()));
+        if !self.is_judged(part) {
+            return;
+        }
         if part == Part::Orders && self.roots.is_none() {
             let what = Contradiction::Unverifiable { file: part.file(), without: Part::Root.file() };
             self.contradicts(part, None, what);
@@ -207,6 +210,7 @@ impl BundleCheck {
         self.digests.update(bytes);
         let (part, mut number, mut line) = self.reading.take().expect("a file was begun");
         match part {
+            _ if !self.is_judged(part) => {}
             Part::Report => {}
             Part::Root | Part::Sidecar => {
                 let room = (WHOLE_MAX + 1).saturating_sub(line.len());
@@ -235,6 +239,7 @@ impl BundleCheck {
         let (part, number, rest) = self.reading.take().expect("a file was begun");
         self.digests.end();
         match part {
+            _ if !self.is_judged(part) => {}
             Part::Report => {}
             Part::Root | Part::Sidecar if rest.len() > WHOLE_MAX => {
                 self.contradicts(part, None, Contradiction::TooLarge { file: part.file(), limit: WHOLE_MAX });
@@ -268,7 +273,9 @@ impl BundleCheck {
         self.compare(chain.as_ref());
         let head = chain.as_ref().and_then(ChainCheck::head);
         let summary = chain.map(ChainCheck::finish).unwrap_or_default();
-        self.sealed(&summary, head);
+        if self.is_judged(Part::Manifest) {
+            self.sealed(&summary, head);
+        }
         self.contradictions += summary.contradictions;
         let records = summary.found.iter();
         let records = records.map(|p| Finding { part: Part::Records, line: p.line, what: p.what.clone() });
@@ -319,10 +326,8 @@ impl BundleCheck {
     fn chain(&mut self) -> &mut ChainCheck {
         let Self { trust, acceptance, chain, held, .. } = self;
         let check = chain.get_or_insert_with(|| {
-            let own = acceptance.as_ref().map(|(acceptance, _)| acceptance.identity.clone());
-            // Without both every record is refused, as one by an unknown key must be.
-            let identity = trust.identity.clone().or(own).unwrap_or_else(nobody);
-            let mut check = ChainCheck::new(identity);
+            let identity = known_identity(trust, acceptance.as_ref());
+            let mut check = ChainCheck::new(identity.expect("records are judged where an identity is known").clone());
             if let Some((acceptance, link)) = acceptance.clone() {
                 check.accepted(acceptance, link);
             }
@@ -335,15 +340,27 @@ impl BundleCheck {
         check
     }
 
-    fn identity(&self) -> Option<PublicKey> {
-        let own = self.acceptance.as_ref().map(|(acceptance, _)| acceptance.identity.clone());
-        self.trust.identity.clone().or(own)
+    fn identity(&self) -> Option<&PublicKey> {
+        known_identity(&self.trust, self.acceptance.as_ref())
+    }
+
+    /// Behind `enrol.jws` nothing is judged but under an identity.
+    fn is_judged(&self, part: Part) -> bool {
+        part <= Part::Enrolment || self.identity().is_some()
+    }
+
+    /// For the accepted gateway, or else for the one that a record names, without any epoch.
+    fn own_epochs(&self, gw: &Name, site: &Name) -> Epochs {
+        let accepted = self.acceptance.as_ref().map(|(accepted, _)| accepted);
+        let (gw, site) = accepted.map_or((gw, site), |accepted| (&accepted.gw, &accepted.site));
+        let identity = self.identity().expect("records are judged where an identity is known");
+        Epochs::new(gw.clone(), identity.clone()).at_site(site.clone())
     }
 }
 
-/// A key that nobody holds: its seed is a sentence, and nothing signed by it is ever believed as a gateway's.
-fn nobody() -> PublicKey {
-    crate::keys::IdentityKey::from_seed(*b"nobody's key: no identity given.").public()
+/// The reader's, or else the accepted one.
+fn known_identity<'a>(trust: &'a Trust, accepted: Option<&'a (Acceptance, Link)>) -> Option<&'a PublicKey> {
+    trust.identity.as_ref().or(accepted.map(|(accepted, _)| &accepted.identity))
 }
 
 /// Keeps of a line what decides about it: one byte more than the longest.

@@ -64,7 +64,7 @@ pub enum Personal {
 pub struct Disclosure {
     /// Drawn anew for each text.
     pub salt: [u8; SALT_BYTES],
-    /// The personal data, a JSON object as text.
+    /// The personal data, a JSON object as text, as strict as a payload.
     pub text: String,
 }
 
@@ -109,7 +109,8 @@ impl Disclosure {
             expected: SALT_BYTES,
         })?;
         let text = members.text("text")?;
-        if text.len() > PERSONAL_MAX || !text.starts_with('{') {
+        // Every member of it is evidence: it is read as strictly as what stands around it.
+        if text.len() > PERSONAL_MAX || Members::read(text.as_bytes()).is_err() {
             return Err(Refusal::Field { field: "text", expected: "a JSON object of at most 2048 bytes" });
         }
         Ok(Self { salt, text: text.into_owned() })
@@ -134,7 +135,7 @@ pub fn sidecar<'a>(openings: impl IntoIterator<Item = (u64, &'a Disclosure)>) ->
 }
 
 /// Reads a `sidecar.json`: rising numbers, at most [`OPENINGS_MAX`]. The JSON is as strict as that of a payload, or readers
-/// would open one commitment with two texts.
+/// would open one commitment with two texts; so is that of each text.
 pub fn read_sidecar(text: &str) -> Result<Vec<(u64, Disclosure)>, Refusal> {
     let expected = "at most 65536 openings {seq, salt, text}, rising";
     let refused = || Refusal::Field { field: "openings", expected };
@@ -218,7 +219,27 @@ mod tests {
     #[test]
     fn a_short_salt_and_a_long_text_are_refused() {
         assert!(Disclosure::from_line(r#"{"pii":7,"salt":"AA","text":"{}"}"#).is_err());
-        let long = Disclosure { text: format!("{{{}", "x".repeat(PERSONAL_MAX)), ..opening() };
-        assert!(Disclosure::from_line(&long.to_line(7)).is_err());
+        let of = |bytes: usize| Disclosure { text: format!(r#"{{"by":"{}"}}"#, "x".repeat(bytes - 9)), ..opening() };
+        assert_eq!(Disclosure::from_line(&of(PERSONAL_MAX).to_line(7)).unwrap().1.text.len(), PERSONAL_MAX);
+        assert!(Disclosure::from_line(&of(PERSONAL_MAX + 1).to_line(7)).is_err());
+    }
+
+    #[test]
+    fn a_text_that_two_readers_could_read_two_ways_opens_nothing() {
+        for text in [
+            "",
+            "[]",
+            "{no json",
+            "{} {}",
+            r#"{"by":1,"by":2}"#,
+            r#"{"by":1.5}"#,
+            r#"{"by":"\ud800"}"#,
+            "{\"by\":\"\0\"}",
+            r#"{"a":{"b":{"c":{"d":[]}}}}"#,
+        ] {
+            let wrong = Disclosure { text: text.into(), ..opening() };
+            assert_eq!(read_sidecar(&sidecar([(7, &wrong)])).unwrap_err().reason(), "field", "{text}");
+            assert_eq!(Disclosure::from_line(&wrong.to_line(7)).unwrap_err().reason(), "field", "{text}");
+        }
     }
 }

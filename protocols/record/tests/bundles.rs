@@ -11,7 +11,7 @@ mod story;
 use bundle::{Files, files, judged, resealed};
 use picket_record::acceptance::Acceptance;
 use picket_record::body::{Body, ClockQuality, ClockSource, When};
-use picket_record::bundle::{BundleCheck, Finding, Kept, Manifest, Part, Seal, Trust};
+use picket_record::bundle::{BundleCheck, Finding, Kept, Manifest, Part, Seal, Trust, Verdict};
 use picket_record::chain::{Contradiction, Head, Loss, Opening, Origin, Sealer, TailState};
 use picket_record::keys::{IdentityKey, ReceiptKey};
 use picket_record::kind::{Kind, Severity};
@@ -219,6 +219,45 @@ fn each_file_beside_the_records_is_held_to_its_own_rules() {
     assert!(reasons(&rootless, Seal::Waived).contains(&"unverifiable"));
 }
 
+/// The verdict of a reader with this trust.
+fn judged_by(trust: Trust, files: &Files, seal: Seal) -> Verdict {
+    let mut check = BundleCheck::new(trust, seal);
+    for (part, bytes) in files {
+        check.begin(*part);
+        check.feed(bytes);
+        check.end();
+    }
+    check.finish()
+}
+
+#[test]
+fn another_identity_than_the_one_that_the_reader_knows_is_told_at_the_request_and_the_acceptance() {
+    let other = IdentityKey::from_seed([9; 32]).public();
+    let verdict = judged_by(Trust { identity: Some(other), root: None }, &frozen(), Seal::Demanded);
+    let told = |at: u64| Finding { part: Part::Enrolment, line: Some(at), what: Contradiction::Acceptance };
+    let acceptance: Vec<_> =
+        verdict.found.into_iter().filter(|finding| finding.what.reason() == "acceptance").collect();
+    assert_eq!(acceptance, [told(1), told(2)]);
+}
+
+#[test]
+fn where_nobody_names_an_identity_nothing_behind_the_acceptance_is_judged() {
+    let mut files = frozen();
+    files.insert(Part::Sidecar, b"no json".to_vec());
+    files.insert(Part::Enrolment, b"no line\n".to_vec());
+    for gone in [None, Some(Part::Enrolment), Some(Part::Root), Some(Part::Records), Some(Part::Manifest)] {
+        if let Some(gone) = gone {
+            files.remove(&gone);
+        }
+        let verdict = judged_by(Trust::default(), &files, Seal::Demanded);
+        let reasons: Vec<_> = verdict.found.iter().map(|finding| (finding.part, finding.what.reason())).collect();
+        let damaged = (Part::Enrolment, "not-three-parts");
+        let expected = [damaged, (Part::Enrolment, "unverifiable")];
+        assert_eq!(reasons, expected[usize::from(gone.is_some())..], "without {gone:?}");
+        assert!(!verdict.is_verified());
+    }
+}
+
 #[test]
 fn a_manifest_over_other_records_is_refused() {
     let cut = with(&unsealed(&frozen()), Part::Records, |lines| drop(lines.pop()));
@@ -236,14 +275,7 @@ fn a_reader_who_knows_a_root_document_is_not_content_with_a_bundle_that_has_none
     let seal = files.remove(&Part::Manifest);
     files.insert(Part::Manifest, resealed(&files));
     assert_ne!(files.get(&Part::Manifest), seal.as_ref());
-    let trust = Trust { identity: None, root: Some([7; 32]) };
-    let mut check = BundleCheck::new(trust, Seal::Demanded);
-    for (part, bytes) in &files {
-        check.begin(*part);
-        check.feed(bytes);
-        check.end();
-    }
-    let verdict = check.finish();
+    let verdict = judged_by(Trust { identity: None, root: Some([7; 32]) }, &files, Seal::Demanded);
     assert!(verdict.found.iter().any(|finding| finding.what.reason() == "root-unknown"), "{:?}", verdict.found);
     assert!(!verdict.is_verified());
 }

@@ -95,7 +95,9 @@ class Bundle:
         header = None
         if self.seq == 5:
             text = compact(payload)
-            swaps = {"payload-number": ('"sev":0', '"sev":0.0'), "payload-duplicate-key": ('"sev":0', '"sev":0,"sev":0'),
+            swaps = {"payload-number": ('"sev":0', '"sev":0.0'),
+                     "twice-around-number": ('"sev":0', '"sev":0,"x":{"y":1},"x":{"y":2},"z":1.5'),
+                     "twice-within-twice": ('"sev":0', '"sev":0,"x":{"y":1},"x":{"y":1,"y":2}'), "payload-duplicate-key": ('"sev":0', '"sev":0,"sev":0'),
                      "version": ('"v":1', '"v":2'), "kind": ("heartbeat", "heart\\u001b]0;beats"), "name": ('"gw-42"', '"gw_42"'), "duplicate-nul": ('"sev":0', '"sev":0,"\\u0000":0,"\\u0000":0'),
                      "field-missing": ('"boot"', '"boo"'), "field": ('"live"', '"alive"'),
                      "payload-syntax": ('"sev":0', '"sev":0,'), "stranger": ('"south-dock"', '"north-dock"')}
@@ -116,9 +118,10 @@ class Bundle:
                    "ep": self.ep, "received": moment(30), "ts": moment(31), "state": "ok", "have": [], "resend": []}
         return Line(f"{sms}#receipt", "receipt", payload, "receipt")
 
-    def root(self):
-        payload = {"v": 1, "sms": self.SMS, "ver": 2 if self.broke("root-version") else 1, "ts": moment(0),
-                   "keys": [public(f"root {n}") for n in (1, 2, 3)], "accept": public("accept"),
+    def root(self, ver=1):
+        second = ROOT_KEYS.get(self.broken, public("root 2"))
+        payload = {"v": 1, "sms": self.SMS, "ver": 2 if self.broke("root-version") else ver, "ts": moment(0),
+                   "keys": [public("root 1"), second, public("root 3")], "accept": public("accept"),
                    "receipt": public("receipt"), "order": public("order"), "order_floor": 1}
         signers = [3] if self.broke("root-threshold") else [3, 3] if self.broke("root-signer") else [3, 1]
         keys = [f"root {n}" for n in signers]
@@ -136,7 +139,7 @@ class Bundle:
 
     def request(self):
         payload = {"v": 1, "sms": self.SMS, "site": self.SITE, "gw": self.GW, "token": b64(b"python's token16"),
-                   "identity": public("identity"), "machine": MACHINES.get(self.broken, "box 42"), "ts": moment(0),
+                   "identity": IDENTITIES.get(self.broken, public("identity")), "machine": MACHINES.get(self.broken, "box 42"), "ts": moment(0),
                    "csr": CSRS.get(self.broken, b64(b"\x30" * 2048))}
         return Line(f"{self.GW}#id", "enrol", payload, "identity")
 
@@ -182,7 +185,7 @@ class Bundle:
         self.prev = b64(b"\4" * 32) if self.broke("acceptance") else accept.link
         order = self.order(1, accept.link)
         second = self.order(2, b64(b"\5" * 32) if self.broke("order-chain") else order.link)
-        salt, text = b"python's salt 16", '{"guard":"Zoë"}' + ("\0\1" if self.lost else "")
+        salt, text = b"python's salt 16", '{"guard":"Zoë' + ("\\u0000\\u0001" if self.lost else "") + '"}'
         self.record("epoch.open", {"tail_state": "genesis", "version": "py"})
         self.record("log.genesis", {"layout": 1})
         drill = {"id": "march", "auth": second.link}
@@ -216,8 +219,10 @@ class Bundle:
             receipts.append(self.receipt(3, last, receipts[1].link))
         disclosed = text.replace("Zoë", "Ana") if self.broke("disclosure") else text
         sidecar = {"v": 1, "openings": [{"seq": 5 if self.lost or self.broke("missing") else 4, "salt": b64(salt), "text": disclosed}]}
-        self.put("root.jws", self.root())
-        self.put("enrol.jws", [self.request(), accept] if self.lost or self.broken in CSRS | MACHINES else [accept])
+        versions = {"root-empty": 0, "root-too-long": 65}.get(self.broken, 1)
+        self.put("root.jws", [line for ver in range(1, versions + 1) for line in self.root(ver)])
+        asked = self.lost or self.broken in CSRS | MACHINES | IDENTITIES
+        self.put("enrol.jws", [self.request(), accept] if asked else [accept])
         self.put("receipts.jws", receipts)
         self.put("orders.jws", [order, second] + [self.command(n) for n in (1, 2, 3)])
         beginning = 1 if self.broke("start") else 0
@@ -262,7 +267,8 @@ MUTANTS = ["missing", "break-epoch", "break-prev", "break-closed", "possession",
            "payload-duplicate-key", "payload-syntax", "version", "kind", "name", "field-missing", "field", "stranger",
            "header", "signature", "receipt-head", "receipt-chain", "acceptance", "root-version", "root-threshold",
            "root-signer", "field-place", "order-chain", "disclosure", "file", "range", "misplaced", "unsealed", "start",
-           "backwards", "tail", "receipts-differ", "epoch-taken", "summary", "system", "unverifiable", "break-key"]
+           "backwards", "tail", "receipts-differ", "epoch-taken", "summary", "system", "unverifiable", "root-empty",
+           "root-too-long", "break-key"]
 # What stands behind `root` in both orders, and the body of every command: each is refused as a [field].
 MARCH = {"id": "march", "from": moment(2), "to": moment(3), "equipment": ["DOOR 1"]}
 ORDERED = {
@@ -287,6 +293,11 @@ ASKED = {
 }
 CSRS = {"request-csr-number": 7, "request-csr-base64": "MII=", "request-csr-long": b64(b"\x30" * 2049)}
 MACHINES = {"request-machine-nul": "box\0 42", "request-machine-turned": "box\u202e42"}
+# The neutral element; a point with a part of small order (speccheck, case 3); the neutral element with y = 1 + p.
+BAD_KEYS = {"key-weak": bytes([1] + [0] * 31), "key-encoding": bytes([0xee] + [0xff] * 30 + [0x7f]),
+            "key-torsion": bytes.fromhex("cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d")}
+ROOT_KEYS = {f"root-{word}": b64(key) for word, key in BAD_KEYS.items()}
+IDENTITIES = {f"request-{word}": b64(key) for word, key in BAD_KEYS.items()}
 SIDECARS = {"sidecar-null": '{"v":1,"openings":[null]}', "sidecar-deep": "[" * 100_000, "sidecar-list": "[]",
             "sidecar-text-v": '{"v":"1","openings":[]}', "sidecar-rows": '{"v":1,"openings":{}}',
             "sidecar-v-twice": '{"v":1,"v":1,"openings":[]}', "sidecar-v-fraction": '{"v":1.0,"openings":[]}',
@@ -305,6 +316,13 @@ SIDECARS |= {"sidecar-text-twice-last": f'{{"v":1,"openings":[{SAID.replace(",",
              "sidecar-unknown-nan": f'{{"v":1,"openings":[{SAID}],"a":NaN}}',
              "sidecar-unknown-infinity": f'{{"v":1,"openings":[{SAID}],"a":-Infinity}}',
              "sidecar-text-surrogate": f'{{"v":1,"openings":[{SAID.replace("Zoë", chr(92) + "ud800")}]}}'}
+# Texts that are no payload: each opens nothing, whatever its record commits to.
+TEXTS = {"empty": "", "list": "[]", "no-json": "{no json", "two": "{} {}", "by-twice": '{"by":1,"by":2}',
+         "by-twice-escaped": '{"by":1,"b\\u0079":2}', "fraction": '{"by":1.5}', "deeper": '{"a":{"b":{"c":{"d":[]}}}}',
+         "half": '{"by":"\\ud800"}', "zero": '{"by":"\0"}', "zero-behind": '{"by":"x"}\0', "control": '{"by":"\1"}'}
+SIDECARS |= {f"sidecar-text-{name}": compact({"v": 1, "openings": [ROW | {"text": text}]}) for name, text in TEXTS.items()}
+# The first row that is wrong gives the word.
+SIDECARS["sidecar-text-then-salt"] = compact({"v": 1, "openings": [ROW | {"text": "{no json"}, {"seq": 5, "salt": "="}]})
 BARE = {f"sidecar-no-{gone}": compact({"v": 1, "openings": [{name: ROW[name] for name in ROW if name != gone}]}) for gone in ROW}
 OTHER_V = {"sidecar-v": '{"v":2,"openings":[]}'}
 BARE |= {"sidecar-no-v": '{"openings":[]}', "sidecar-no-openings": '{"v":1}'}
@@ -322,6 +340,8 @@ def main():
         Bundle(whole).build().write(folder / whole)
     mutants = {rule: rule for rule in MUTANTS} | OTHERS
     mutants |= {"duplicate-nul": "payload-duplicate-key", "sidecar-v": "version"} | dict.fromkeys(BARE, "field-missing")
+    mutants |= {"twice-around-number": "payload-number", "twice-within-twice": "payload-duplicate-key"}
+    mutants |= {made: made.split("-", 1)[1] for made in ROOT_KEYS | IDENTITIES}
     mutants |= dict.fromkeys(["request-csr-number", "request-csr-long", *MACHINES, *SIDECARS, *ORDERED, *ASKED], "field")
     for mutant in mutants:
         Bundle(mutant).build().write(folder / mutant)

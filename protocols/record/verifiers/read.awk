@@ -75,6 +75,7 @@ function utf8(n) {
 function space() { while (index(" \t\n\r", substr(J, at, 1)) && at <= length(J)) at++ }
 function parse(text, most) {
   split("", TYPE); split("", VALUE); split("", SIZE); split("", KEYS)
+  taken("")
   J = text; at = 1; DEEP = most
   space()
   if (substr(J, at, 1) != "{") return refuse("payload-syntax")
@@ -133,7 +134,8 @@ function object(path, depth,    key, twice, n) {
     KEYS[path, n + 0] = key
     n++
     key = path "." step(key)
-    if (key in TYPE) twice = 1
+    # It is told at the end of its object: what stands in it a second time has a path of its own until then.
+    if (key in TYPE) { twice = 1; key = path ".\\" n }
     value(key, depth + 1)
     if (R || follows("}") == 0) break
   }
@@ -156,14 +158,31 @@ function unit(    i, n) {
   at += 4
   return n
 }
+# A long text comes together from pieces as a number is counted up in binary: each byte is copied once for each doubling,
+# and not once for each piece.
+function put(piece,    i) {
+  for (i = 0; (i in PIECES); i++) { piece = PIECES[i] piece; delete PIECES[i] }
+  PIECES[i] = piece
+  if (i >= PLACES) PLACES = i + 1
+}
+function taken(end,    i) {
+  for (i = 0; i < PLACES; i++) if (i in PIECES) { end = PIECES[i] end; delete PIECES[i] }
+  PLACES = 0
+  return end
+}
 function string(    out, c, n, low) {
   at++
   for (;;) {
     # In pieces: of what is left a copy is made.
-    while (match(substr(J, at, 512), /^[^"\\\001-\037]+/)) { out = out substr(J, at, RLENGTH); at += RLENGTH }
+    while (match(substr(J, at, 512), /^[^"\\\001-\037]+/)) {
+      out = out substr(J, at, RLENGTH)
+      at += RLENGTH
+      if (length(out) > 4096) { put(out); out = "" }
+    }
+    if (length(out) > 4096) { put(out); out = "" }
     c = substr(J, at, 1)
     at++
-    if (c == "\"") return out
+    if (c == "\"") return taken(out)
     if (c != "\\") { refuse("payload-syntax"); return out }
     c = substr(J, at, 1)
     at++
@@ -430,24 +449,32 @@ function order(    command, sms) {
   if (R) return unsaid(4)
   row(VALUE[".aud"]); row(command ? VALUE[".n"] : VALUE[".ver"]); row(VALUE[".prev"]); row(VALUE[".root"]); row("-")
 }
-function sidecar(    i, p, last) {
+function sidecar(    i, n, p, last, word, SEQ, SALT, TEXT) {
   R = ""
+  J0 = taken(J0)
   if (!is_utf8(J0)) refuse("field")
   else { parse(J0, 4); if (R) R = "field" }
   version()
   is(".openings", "a")
   if (!R && SIZE[".openings"] > 65536) refuse("field")
-  for (i = 0; i < SIZE[".openings"] && !R; i++) {
-    p = ".openings[" i "]"
-    is(p, "o"); count(p ".seq", last + 1); b64(p ".salt", 16); text_of(p ".text", 2048, 1)
-    if (!R && substr(VALUE[p ".text"], 1, 1) != "{") refuse("field")
-    last = VALUE[p ".seq"]
+  for (n = 0; n < SIZE[".openings"] && !R; n++) {
+    p = ".openings[" n "]"
+    is(p, "o"); count(p ".seq", last + 1); b64(p ".salt", 16); text_of(p ".text", 2048, 0)
+    SEQ[n] = last = VALUE[p ".seq"]; SALT[n] = VALUE[p ".salt"]; TEXT[n] = VALUE[p ".text"]
   }
+  # The first row that is wrong gives the word, and each text is read for itself.
+  word = R
+  if (word) n--
+  R = ""
+  for (i = 0; i < n && !R; i++) said(TEXT[i])
+  if (!R) R = word
   if (R) { print "!" R "\t-\t-"; return }
-  for (i = 0; i < SIZE[".openings"]; i++) {
-    p = ".openings[" i "]"
-    print VALUE[p ".seq"] "\t" VALUE[p ".salt"] "\t" encode(VALUE[p ".text"])
-  }
+  for (i = 0; i < n; i++) print SEQ[i] "\t" SALT[i] "\t" encode(TEXT[i])
+}
+function said(text) {
+  parse(text, 4)
+  # As it is, a zero byte is a control character here.
+  if (R || index(text, NUL)) R = "field"
 }
 
 function line(text,    parts, n, word, payload) {
@@ -490,7 +517,11 @@ BEGIN {
     "health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
   for (i = 1; i <= n; i++) KIND[list[i]] = 1
 }
-as == "sidecar" { J0 = J0 $0 "\n"; next }
+as == "sidecar" {
+  J0 = J0 $0 "\n"
+  if (length(J0) > 4096) { put(J0); J0 = "" }
+  next
+}
 {
   line($0)
   print (R ? R : "ok") (R ? "" : OUT)

@@ -8,7 +8,7 @@
 // something does, 2 when called wrongly. `jose` is looked for beside this file, or in the folder that VERIFIER_MODULES
 // names (the one that holds node_modules).
 import { createHash, createPublicKey, verify as verifyRaw } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -28,7 +28,9 @@ async function load() {
 
 const LINE_MAX = 11264, PAYLOAD_MAX = 8192, DEPTH_MAX = 4, LISTED = 1000, WITNESSES = 65536;
 const HELD = 65536, SUMMARIES = 1048576;
-const WHOLE_MAX = 16 << 20, SHOWN = 300;
+const WHOLE_MAX = 16 << 20, SLICE = 1 << 20, SHOWN = 300;
+const FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws", "records.jws",
+  "branches.jws", "MANIFEST.jws", "REPORT.txt"];
 const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
   receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up
   records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended
@@ -173,12 +175,18 @@ class Json {
     return Number(number);
   }
   string() {
+    const from = this.at;
+    this.quote();
+    // In pieces: of a repetition with a choice in it the engine remembers every round.
     // eslint-disable-next-line no-control-regex
-    const text = this.match(/"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/y);
-    need(text !== null, "payload-syntax");
-    const value = JSON.parse(text);
+    while (this.match(/[^"\\\x00-\x1f]{1,512}|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}/y) !== null);
+    this.quote();
+    const value = JSON.parse(this.text.slice(from, this.at));
     need(value.isWellFormed(), "payload-syntax");
     return value;
+  }
+  quote() {
+    need(this.text[this.at++] === '"', "payload-syntax");
   }
   items(close, item) {
     this.at++;
@@ -211,6 +219,16 @@ class Json {
     });
     need(!twice, "payload-duplicate-key");
     return map;
+  }
+}
+
+// What is no payload and as strict: whatever is wrong with it, its word is [field].
+function strictly(text, what) {
+  try {
+    return new Json(text).whole();
+  } catch (refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    throw new Refused("field", `${what} is not JSON as in a payload: ${refused.word}`);
   }
 }
 
@@ -747,6 +765,7 @@ class Bundle {
   }
   async check() {
     const names = readdirSync(this.folder);
+    if (!FILES.some((name) => names.includes(name))) throw new Error(`${this.folder} holds no file of a bundle`);
     await this.whole("root.jws", async (bytes) => {
       this.roots = await rootsOf(bytes);
       need(!this.root || this.roots.some(({ hash }) => hash === this.root), "root-unknown");
@@ -780,42 +799,66 @@ class Bundle {
     this.chain.settleBranches();
     this.sealing = this.chain.epochs?.copy();
     await this.each("MANIFEST.jws", (line) => this.exported(line));
-    await this.read("REPORT.txt", () => {});
     this.seal(names);
     return this.report;
   }
   async each(name, check) {
-    await this.read(name, async (bytes) => {
-      let number = 0;
-      for (const line of linesOf(bytes)) {
-        number++;
-        try {
-          await check(line);
-        } catch (refused) {
-          if (!(refused instanceof Refused)) throw refused;
-          this.report.contradiction(name, number, refused.word, refused.message);
-        }
-      }
-    });
+    let number = 0;
+    for (const line of this.lines(name)) await this.refusing(name, ++number, () => check(line));
   }
   async whole(name, check) {
     const size = statSync(join(this.folder, name), { throwIfNoEntry: false })?.size;
-    if (size > WHOLE_MAX) {
-      return this.report.contradiction(name, null, "too-many", "too large to be read as a whole");
-    }
-    await this.read(name, check);
+    if (size === undefined) return;
+    await this.refusing(name, null, () => {
+      need(size <= WHOLE_MAX, "too-many", "too large to be read as a whole");
+      return check(Buffer.concat([...this.slices(name)]));
+    });
   }
-  async read(name, check) {
-    const path = join(this.folder, name);
-    if (!existsSync(path)) return;
-    const bytes = readFileSync(path);
-    this.digests.set(name, `${bytes.length} ${digest(bytes)}`);
+  async refusing(name, number, check) {
     try {
-      await check(bytes);
+      await check();
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
-      this.report.contradiction(name, null, refused.word, refused.message);
+      this.report.contradiction(name, number, refused.word, refused.message);
     }
+  }
+  // A file in slices, of whatever size, and then what a manifest says of it.
+  *slices(name) {
+    const path = join(this.folder, name);
+    if (!existsSync(path)) return;
+    const hash = createHash("sha256"), file = openSync(path);
+    let size = 0;
+    try {
+      for (;;) {
+        const room = Buffer.allocUnsafe(SLICE), slice = room.subarray(0, readSync(file, room));
+        if (slice.length === 0) break;
+        hash.update(slice);
+        size += slice.length;
+        yield slice;
+      }
+    } finally {
+      closeSync(file);
+    }
+    this.digests.set(name, `${size} ${encode(hash.digest())}`);
+  }
+  // Its lines; of one that is longer than a line may be, as much as refuses it.
+  *lines(name) {
+    let line = [], kept = 0;
+    for (const slice of this.slices(name)) {
+      for (let from = 0; from < slice.length; ) {
+        const at = slice.indexOf(10, from), to = at < 0 ? slice.length : at;
+        // A copy, or what is kept of a line would hold every slice of it.
+        const part = Buffer.from(slice.subarray(from, Math.min(to, from + LINE_MAX + 1 - kept)));
+        if (part.length > 0) line.push(part);
+        kept += part.length;
+        if (at >= 0) {
+          yield Buffer.concat(line);
+          line = [], kept = 0;
+        }
+        from = to + 1;
+      }
+    }
+    if (kept) yield Buffer.concat(line);
   }
   async enrolment(line) {
     const token = new Token(line), p = token.payload;
@@ -882,20 +925,15 @@ class Bundle {
     if (!record.opens) this.report.count("days");
   }
   sidecar(bytes) {
-    let whole;
-    try {
-      whole = new Json(decodeText(bytes, "field")).whole();
-    } catch (refused) {
-      if (!(refused instanceof Refused)) throw refused;
-      throw new Refused("field", `not JSON as in a payload: ${refused.word}`);
-    }
+    const whole = strictly(decodeText(bytes, "field"), "the file");
     need(count(whole, "v") === 1, "version");
     let last = 0;
     const openings = new Map();
     for (const row of field(whole, "openings", (list) => Array.isArray(list) && list.length <= 65536)) {
       need(isObject(row), "field");
       const seq = count(row, "seq", last + 1), salt = decode(field(row, "salt", isText), 16);
-      const said = field(row, "text", (said) => isText(said) && said.startsWith("{") && bytesOf(said) <= 2048);
+      const said = text(row, "text", 2048);
+      strictly(said, `the text for record ${seq}`);
       openings.set(seq, digest(Buffer.concat([salt, Buffer.from(said)])));
       last = seq;
     }
@@ -964,12 +1002,14 @@ class Bundle {
     const complain = (word, sentence) => this.report.contradiction("MANIFEST.jws", null, word, sentence);
     if (!this.manifest) return this.sealed ? complain("unsealed") : undefined;
     const { record, files, from, to } = this.manifest, { first, last, head } = this.chain;
+    // Of what was too large to be read, and of what nobody reads.
+    for (const name of FILES.filter((name) => !this.digests.has(name))) for (const slice of this.slices(name)) void slice;
     for (const name of new Set([...files.keys(), ...names.filter((name) => name !== "MANIFEST.jws")])) {
       const here = this.digests.get(name);
       if (here === undefined || files.get(name) !== here) complain("file", `${name} is not the file that is named`);
     }
     if (from !== first || to !== last || record.seq <= last) return complain("range", `records ${from} to ${to}`);
-    if (record.seq === last + 1 && record.prev !== head.link) complain("break-prev");
+    if (record.seq === last + 1 && head && record.prev !== head.link) complain("break-prev");
   }
 }
 

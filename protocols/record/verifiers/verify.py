@@ -137,7 +137,8 @@ def believe(key, token, word="signature"):
 
 SPACE = re.compile(r"[ \t\n\r]*")
 NUMBER = re.compile(r"[0-9+.eE-]+")
-STRING = re.compile(r'"((?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*)"')
+# Of a text: of a repetition with a choice in it the engine would remember every round.
+PIECE = re.compile(r'[^"\\\x00-\x1f]{1,512}|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}')
 ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -181,10 +182,13 @@ class Json:
         return int(text)
 
     def string(self):
-        found = STRING.match(self.text, self.at)
-        need(found, "payload-syntax")
-        self.at = found.end()
-        out = re.sub(r'\\(?:u(....)|(.))', lambda m: chr(int(m[1], 16)) if m[1] else ESCAPES[m[2]], found[1])
+        self.take('"')
+        first = self.at
+        while found := PIECE.match(self.text, self.at):
+            self.at = found.end()
+        text = self.text[first:self.at]
+        self.take('"')
+        out = re.sub(r'\\(?:u(....)|(.))', lambda m: chr(int(m[1], 16)) if m[1] else ESCAPES[m[2]], text)
         try:
             return out.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
@@ -223,6 +227,14 @@ class Json:
         out = dict(pairs)
         need(len(out) == len(pairs), "payload-duplicate-key")
         return out
+
+
+def strictly(text, what):
+    """What is no payload and as strict: whatever is wrong with it, its word is [field]."""
+    try:
+        return Json(text).whole()
+    except Refused as refused:
+        raise Refused("field", f"{what} is not JSON as in a payload: {refused.word}") from None
 
 
 # --- Fields ---------------------------------------------------------------------------------------------------------
@@ -763,6 +775,8 @@ class Bundle:
 
     def check(self):
         names = sorted(path.name for path in self.folder.iterdir())
+        if not set(FILES) & set(names):
+            raise OSError(f"{self.folder} holds no file of a bundle")
         self.whole("root.jws", self.root)
         if self.root_hash and "root.jws" not in names:
             self.report.contradiction("root.jws", None, "root-unknown", "it is not there")
@@ -791,7 +805,6 @@ class Bundle:
         self.chain.settle_branches()
         self.sealing = None
         self.each("MANIFEST.jws", self.exported, digest=False)
-        self.whole("REPORT.txt", lambda data: None)
         self.seal(names)
         return self.report
 
@@ -829,8 +842,7 @@ class Bundle:
         path = self.folder / name
         if not path.exists():
             return
-        large = name != "REPORT.txt" and path.stat().st_size > WHOLE_MAX
-        if large:
+        if path.stat().st_size > WHOLE_MAX:
             return self.report.contradiction(name, None, "too-many", "too large to be read as a whole")
         data = path.read_bytes()
         self.digests[name] = [len(data), encode(hashlib.sha256(data).digest())]
@@ -838,6 +850,15 @@ class Bundle:
             check(data)
         except Refused as refused:
             self.report.contradiction(name, None, refused.word, str(refused))
+
+    def digest(self, name):
+        """What a manifest says of a file that is not read, of whatever size."""
+        with open(self.folder / name, "rb") as file:
+            found, size = hashlib.sha256(), 0
+            while data := file.read(1 << 20):
+                found.update(data)
+                size += len(data)
+        self.digests[name] = [size, encode(found.digest())]
 
     def root(self, data):
         self.roots = Roots(data)
@@ -924,16 +945,16 @@ class Bundle:
 
     def sidecar(self, data):
         try:
-            whole = Json(data.decode()).whole()
-        except (Refused, UnicodeDecodeError) as refused:
-            raise Refused("field", f"not JSON as in a payload: {refused}") from None
+            whole = strictly(data.decode(), "the file")
+        except UnicodeDecodeError:
+            raise Refused("field", "the file is not UTF-8") from None
         version(whole)
         last, openings = 0, {}
         for row in field(whole, "openings", list, lambda rows: len(rows) <= 65536):
             need(isinstance(row, dict), "field")
             seq, salt = count_of(row, "seq", last + 1), decode(field(row, "salt", str), 16)
-            text = text_of(row, "text", 2048, 1)
-            need(text.startswith("{"), "field")
+            text = text_of(row, "text", 2048)
+            strictly(text, f"the text for record {seq}")
             openings[seq] = hashlib.sha256(salt + text.encode()).digest()
             last = seq
         self.chain.disclosed = openings
@@ -1009,13 +1030,15 @@ class Bundle:
         complain = lambda word, sentence="": self.report.contradiction("MANIFEST.jws", None, word, sentence)
         if self.manifest is None:
             return complain("unsealed") if self.sealed else None
+        for name in (set(names) & set(FILES)) - set(self.digests) - {"MANIFEST.jws"}:
+            self.digest(name)
         record, files, first, last = self.manifest
         for name in sorted(set(files) | (set(names) - {"MANIFEST.jws"})):
             if files.get(name) != self.digests.get(name) or name not in files:
                 complain("file", f"{name} is not the file that the manifest names")
         if (first, last) != (self.chain.first, self.chain.last) or record.seq <= last:
             return complain("range", f"records {first} to {last}")
-        if record.seq == last + 1 and record.prev != self.chain.head[2]:
+        if record.seq == last + 1 and self.chain.head and record.prev != self.chain.head[2]:
             complain("break-prev")
 
 

@@ -587,7 +587,7 @@ seal() {
     [ "$sealed" = 0 ] || complain MANIFEST.jws '' unsealed
     return 0
   fi
-  for path in "$folder"/* "$folder"/.[!.]*; do
+  for path in "$folder"/* "$folder"/.[!.]* "$folder"/..?*; do
     [ -e "$path" ] && [ "${path##*/}" != MANIFEST.jws ] || continue
     echo "${path##*/}:$(wc -c <"$path" | tr -d ' '):$(digest <"$path")" >>"$work/digests"
   done
@@ -599,7 +599,7 @@ seal() {
   set -- $manifest
   if [ "$3" != "$first" ] || [ "$4" != "$last" ] || [ "$1" -le "$last" ]; then
     complain MANIFEST.jws '' range "records $3 to $4"
-  elif [ "$1" = $((last + 1)) ] && [ "$2" != "$head_link" ]; then
+  elif [ "$1" = $((last + 1)) ] && [ -n "$head_link" ] && [ "$2" != "$head_link" ]; then
     complain MANIFEST.jws '' break-prev
   fi
 }
@@ -607,6 +607,14 @@ seal() {
 fits() { # FILE: it is there, and not too large to be read as a whole
   [ -e "$folder/$1" ] || return 1
   [ "$(wc -c <"$folder/$1")" -le 16777216 ] || { complain "$1" '' too-many; return 1; }
+}
+
+holds_any() { # FOLDER
+  for file in root.jws enrol.jws receipts.jws summaries.jws sidecar.json orders.jws records.jws branches.jws \
+    MANIFEST.jws REPORT.txt; do
+    [ ! -e "$1/$file" ] || return 0
+  done
+  return 1
 }
 
 bundle() {
@@ -682,6 +690,7 @@ done
 [ $# -gt 0 ] || usage
 for path in "$@"; do [ -d "$path" ] || { echo "$path is not a folder" >&2; exit 2; }; done
 if [ "$mutate" = 1 ]; then mutations "$1"; exit 0; fi
+for path in "$@"; do holds_any "$path" || { echo "$path holds no file of a bundle" >&2; exit 2; }; done
 if [ -n "$identity_given" ]; then
   case $identity_given in *[!A-Za-z0-9_-]*) echo "the identity is no key: base64" >&2; exit 2 ;; esac
   [ ${#identity_given} = 43 ] || { echo "the identity is no key: length" >&2; exit 2; }

@@ -234,7 +234,7 @@ fn in_words(verdict: &Verdict, trusted: Trusted) {
         say("                  the last epoch is still open");
     }
     if verdict.manifest.is_none() {
-        say("                  no signed manifest: nothing shows whether a file or the last records are missing");
+        say("                  no proved manifest: nothing shows whether a file or the last records are missing");
     }
     say(format_args!("DECLARED LOSSES   {}", none_or(chain.lost)));
     for loss in chain.losses.iter().take(SHOWN) {

@@ -11,7 +11,7 @@ const SLICE_BYTES: usize = 1 << 16;
 const STRANGERS: usize = 1_000;
 
 /// Every file of a bundle, in the order in which one is verified with another. `told` gets the bytes that were read.
-/// The error names the file that cannot be read.
+/// The error names the file that cannot be read, or a folder that holds none of a bundle.
 pub fn bundle(folder: &Path, trust: Trust, seal: Seal, told: &mut impl FnMut(u64)) -> Result<Verdict, String> {
     let failed = |error: io::Error| format!("{}: {error}", folder.display());
     let (mut parts, mut strangers) = (Vec::new(), Vec::new());
@@ -23,8 +23,9 @@ pub fn bundle(folder: &Path, trust: Trust, seal: Seal, told: &mut impl FnMut(u64
             None => {}
         }
     }
-    if !parts.contains(&Part::Records) {
-        return Err(format!("{}: there is no {}, so this is no bundle", folder.display(), Part::Records.file()));
+    if parts.is_empty() {
+        let wanted = Part::Records.file();
+        return Err(format!("{} holds no file of a bundle: name the folder that has {wanted}", folder.display()));
     }
     let mut check = BundleCheck::new(trust, seal);
     for part in Part::ALL.into_iter().filter(|part| parts.contains(part)) {

@@ -77,21 +77,24 @@ impl BundleCheck {
                 if self.acceptance.is_some() {
                     return Err(Contradiction::Acceptance);
                 }
+                let known = self.is_known(&accepted.identity);
                 self.acceptance = Some((accepted, link));
-                Ok(())
+                known
             }
             // A request has another header, and no field "by".
             Err(refused) if states_who_approved(line) => Err(refused.into()),
             Err(_) => match Request::verify(line) {
-                Ok((request, _)) => {
-                    let known = self.trust.identity.as_ref();
-                    match known.is_some_and(|identity| *identity != request.identity) {
-                        true => Err(Contradiction::Acceptance),
-                        false => Ok(()),
-                    }
-                }
+                Ok((request, _)) => self.is_known(&request.identity),
                 Err(refused) => Err(refused.into()),
             },
+        }
+    }
+
+    /// Not another identity than the one that the reader knows.
+    fn is_known(&self, identity: &PublicKey) -> Result<(), Contradiction> {
+        match self.trust.identity.as_ref().is_some_and(|known| known != identity) {
+            true => Err(Contradiction::Acceptance),
+            false => Ok(()),
         }
     }
 
@@ -120,8 +123,8 @@ impl BundleCheck {
     pub(super) fn summary(&mut self, line: &[u8]) -> Result<(), Contradiction> {
         let record = Parsed::read_bytes(line)?;
         let (seq, file) = (record.seq, Part::Summaries.file());
-        let own = self.summaries.take().or_else(|| Some((self.own_epochs(&record.gw, &record.site)?, 0)));
-        let Some((mut epochs, verified)) = own else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
+        let own = self.summaries.take();
+        let (mut epochs, verified) = own.unwrap_or_else(|| (self.own_epochs(&record.gw, &record.site), 0));
         let result = admitted(&record, &mut epochs);
         let is_day = record.kind == Kind::SummaryDay;
         self.summaries = Some((epochs, verified + u64::from(is_day && result.is_ok())));
@@ -200,8 +203,8 @@ impl BundleCheck {
     /// A record of a branch: under an epoch of the branch, or else of the records.
     pub(super) fn branch(&mut self, line: &[u8]) -> Result<(), Contradiction> {
         let record = Parsed::read_bytes(line)?;
-        let own = self.branches.epochs.take().or_else(|| self.own_epochs(&record.gw, &record.site));
-        let Some(mut own) = own else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
+        let own = self.branches.epochs.take();
+        let mut own = own.unwrap_or_else(|| self.own_epochs(&record.gw, &record.site));
         let result = match admitted(&record, &mut own) {
             Err(Refusal::UnknownEpoch { ep }) => match self.chain.as_ref().and_then(ChainCheck::epochs) {
                 Some(main) => verify(&record, main).map(drop),
@@ -237,13 +240,6 @@ impl BundleCheck {
                 self.contradicts(Part::Summaries, None, Refusal::EpochTaken { ep }.into());
             }
         }
-    }
-
-    /// For the accepted gateway, or else for the one that a record names, without any epoch.
-    fn own_epochs(&self, gw: &Name, site: &Name) -> Option<Epochs> {
-        let accepted = self.acceptance.as_ref().map(|(accepted, _)| accepted);
-        let (gw, site) = accepted.map_or((gw, site), |accepted| (&accepted.gw, &accepted.site));
-        Some(Epochs::new(gw.clone(), self.identity()?).at_site(site.clone()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{BundleCheck, Part, Seal};
 use crate::acceptance::Acceptance;
-use crate::chain::{Contradiction, Epochs, Head, Parsed, Summary, verify};
+use crate::chain::{ChainCheck, Contradiction, Epochs, Head, Parsed, Summary, verify};
 use crate::encode::{Link, Name, base64url};
 use crate::kind::Kind;
 use crate::refusal::Refusal;
@@ -134,8 +134,8 @@ impl BundleCheck {
     pub(super) fn manifest_line(&mut self, line: &[u8]) -> Result<(), Contradiction> {
         let record = Parsed::read_bytes(line)?;
         // Taken once: there may be many keys, and many lines that are no manifest.
-        let epochs = self.sealing.take().or_else(|| self.epochs(&record.gw, &record.site));
-        let Some(mut epochs) = epochs else { return Err(Refusal::UnknownEpoch { ep: record.ep }.into()) };
+        let epochs = self.sealing.take();
+        let mut epochs = epochs.unwrap_or_else(|| self.epochs(&record.gw, &record.site));
         let result = self.exported(&record, &mut epochs);
         self.sealing = Some(epochs);
         result
@@ -154,13 +154,9 @@ impl BundleCheck {
     }
 
     /// The keys of the records, or none of them, for the same gateway.
-    fn epochs(&self, gw: &Name, site: &Name) -> Option<Epochs> {
-        if let Some(epochs) = self.chain.as_ref().and_then(|chain| chain.epochs()) {
-            return Some(epochs.clone());
-        }
-        let accepted = self.acceptance.as_ref().map(|(accepted, _)| accepted);
-        let (gw, site) = accepted.map_or((gw, site), |accepted| (&accepted.gw, &accepted.site));
-        Some(Epochs::new(gw.clone(), self.identity()?).at_site(site.clone()))
+    fn epochs(&self, gw: &Name, site: &Name) -> Epochs {
+        let of_records = self.chain.as_ref().and_then(ChainCheck::epochs);
+        of_records.cloned().unwrap_or_else(|| self.own_epochs(gw, site))
     }
 
     /// Holds the files and the records to the manifest.

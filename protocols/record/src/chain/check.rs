@@ -139,12 +139,9 @@ impl ChainCheck {
         }
     }
 
-    /// Holds the records to an acceptance: its identity, its gateway and site, and its link where record 1 is in the
-    /// file. Before the first line.
+    /// Holds the records to an acceptance: its gateway and site, and its link where record 1 is in the file. Before the
+    /// first line. That it is of this identity is for the caller to see, who knows where it came from.
     pub fn accepted(&mut self, acceptance: Acceptance, link: Link) {
-        if acceptance.identity != self.identity {
-            self.summary.contradiction(None, Contradiction::Acceptance);
-        }
         self.accepted = Some((acceptance, link));
     }
 

@@ -68,8 +68,8 @@ pub enum Contradiction {
         /// The number before; 0 for the acceptance.
         last: u64,
     },
-    /// The acceptance is of another identity, or record 1 does not name it.
-    #[error("receipts: key not proved by the acceptance")]
+    /// The request or the acceptance is of another identity, there are two acceptances, or record 1 names another.
+    #[error("the identity or the acceptance is another one than is known here")]
     Acceptance,
     /// The record of a day kept beside the others is not the one in the history.
     #[error("record {seq} is not the one that summaries.jws holds")]
