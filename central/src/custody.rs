@@ -1,7 +1,11 @@
 //! The directory of a central system: its name, its keys, its store. Keys are files with mode 0600 in a directory 0700.
 
+mod files;
 mod signers;
 
+pub(crate) use files::replace;
+pub use files::write_new;
+use files::{read, sync};
 pub(crate) use signers::{SIGNERS, Signer, numbered};
 
 use picket_record::encode::{Name, base64url, bytes32};
@@ -9,8 +13,8 @@ use picket_record::keys::{AcceptKey, OrderKey, PublicKey, ReceiptKey};
 use picket_record::refusal::Refusal;
 use picket_record::root::{RootRefusal, Roots};
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "sms.name";
@@ -273,42 +277,6 @@ impl Custody {
     }
 }
 
-/// Writes a file that must not exist yet, and makes it durable.
-pub fn write_new(path: &Path, text: &str) -> Result<(), CustodyError> {
-    let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        writeln!(file, "{text}")?;
-        file.sync_all()?;
-        match path.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => fs::File::open(dir)?.sync_all(),
-            _ => Ok(()),
-        }
-    };
-    write().map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => CustodyError::Exists { path: path.to_owned() },
-        _ => CustodyError::Io { path: path.to_owned(), source },
-    })
-}
-
-/// Writes a file whole and durable, or leaves the one before.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), CustodyError> {
-    let fresh = path.with_extension("new");
-    let told = |source| CustodyError::Io { path: path.to_owned(), source };
-    let _ = fs::remove_file(&fresh);
-    write_new(&fresh, text.trim_end())?;
-    fs::rename(&fresh, path).map_err(told)?;
-    path.parent().map_or(Ok(()), sync).map_err(told)
-}
-
-fn sync(dir: &Path) -> io::Result<()> {
-    fs::File::open(dir)?.sync_all()
-}
-
-fn read(path: &Path) -> Result<String, CustodyError> {
-    let text = fs::read_to_string(path).map_err(|source| CustodyError::Io { path: path.to_owned(), source })?;
-    Ok(text.trim_end().to_owned())
-}
-
 pub(crate) fn random_seed() -> Result<[u8; 32], CustodyError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| CustodyError::Random(error.into()))?;
@@ -316,52 +284,4 @@ pub(crate) fn random_seed() -> Result<[u8; 32], CustodyError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    #[test]
-    fn keys_are_made_once_and_only_for_their_owner() {
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("central");
-        let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
-        assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
-        assert_eq!(fs::metadata(dir.join(RECEIPT_KEY)).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(custody.accept_pub().unwrap(), custody.accept_key().unwrap().public());
-        assert_eq!(custody.sms().unwrap().as_str(), "sms");
-        let made = (custody.receipt_key().unwrap().public(), custody.accept_key().unwrap().public());
-        Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
-        assert_eq!((custody.receipt_key().unwrap().public(), custody.accept_key().unwrap().public()), made);
-        let other = Custody::init(&dir, &Name::parse("other").unwrap());
-        assert!(matches!(other, Err(CustodyError::Exists { path }) if path == dir.join(NAME)));
-        custody.make_root(0).unwrap();
-        assert!(matches!(Custody::init(&dir, &Name::parse("sms").unwrap()), Err(CustodyError::Exists { .. })));
-    }
-
-    #[test]
-    fn keys_are_not_put_into_a_directory_that_others_can_use() {
-        let home = tempfile::tempdir().unwrap();
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let refused = Custody::init(home.path(), &Name::parse("sms").unwrap());
-        assert!(matches!(refused, Err(CustodyError::OpenDir { mode: 0o755, .. })));
-        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_key_that_others_can_read_is_refused() {
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("central");
-        let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
-        fs::set_permissions(dir.join(RECEIPT_KEY), fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(custody.receipt_key(), Err(CustodyError::Open { mode: 0o640, .. })));
-    }
-
-    #[test]
-    fn a_key_file_that_a_power_cut_left_empty_is_refused_as_such() {
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("central");
-        let custody = Custody::init(&dir, &Name::parse("sms").unwrap()).unwrap();
-        fs::write(dir.join(RECEIPT_KEY), "").unwrap();
-        assert!(matches!(custody.receipt_key(), Err(CustodyError::NoKey { path }) if path == dir.join(RECEIPT_KEY)));
-    }
-}
+mod tests;

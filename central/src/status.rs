@@ -29,8 +29,8 @@ FROM gateway g ORDER BY g.gw";
 
 /// Every history beside the first, in words.
 const BRANCHES: &str = "
-SELECT 'second history from record '||b.from_seq||': '||b.records||' records to number '||b.last_seq||', epoch '||b.ep
-  ||iif(b.beyond>0, ', and '||b.beyond||' more that are not kept', '')
+SELECT 'second history from record '||b.from_seq||': '||b.records||iif(b.records=1, ' record', ' records')||' to number '||b.last_seq||', epoch '||b.ep
+  ||iif(b.beyond>0, ', and '||b.beyond||iif(b.beyond=1, ' more that is', ' more that are')||' not kept', '')
   ||', since '||strftime('%Y-%m-%dT%H:%M:%SZ', b.since_ms/1000, 'unixepoch')||': '||b.why
   ||coalesce('; it opens epoch '||b.ep||' with record '||b.opened_seq||', here that is record '
     ||(SELECT e.open_seq FROM epoch e WHERE e.gw=b.gw AND e.ep=b.ep), '')
@@ -54,10 +54,10 @@ SELECT 'found '||coalesce('record '||r.found_seq||' as its last', 'nothing')
 FROM rollback r WHERE r.gw=?1 ORDER BY r.seq DESC LIMIT ?2";
 
 const LOSSES: &str = "
-SELECT 'records '||l.from_seq||' to '||l.to_seq||', declared by record '||l.declared_by
+SELECT iif(l.from_seq=l.to_seq, 'record '||l.from_seq, 'records '||l.from_seq||' to '||l.to_seq)||', declared by record '||l.declared_by
   ||coalesce((SELECT ': disposed of there before this store was restored without them' FROM record d
       WHERE d.gw=l.gw AND d.seq=l.declared_by AND d.kind='records.disposed'), '')
-  ||iif(f.n>0, '; '||f.n||' of them came all the same', '')
+  ||iif(f.n=0, '', '; '||iif(l.from_seq=l.to_seq, 'it', f.n||' of them')||' came all the same')
 FROM lost l JOIN (SELECT l2.from_seq, (SELECT count(*) FROM record r WHERE r.gw=l2.gw
   AND r.seq BETWEEN l2.from_seq AND l2.to_seq) AS n FROM lost l2 WHERE l2.gw=?1) f ON f.from_seq=l.from_seq
 WHERE l.gw=?1 ORDER BY l.from_seq DESC LIMIT ?2";

@@ -26,6 +26,7 @@
 //! | `ordered(gw, ver, link, line, register, approved_by, made_ms)` | an order; the newest of a gateway is the one that counts |
 //! | `commanded(gw, n, line, approved_by, made_ms)` | a command, which is sent for ten minutes |
 //! | `open_alarm(gw, alarm_id, rule, eq, sev, raised_seq, raised_ms, cleared_seq, acked_seq, ahead, unknown_seq, ep, said_seq)` | an alarm that is not closed; `ahead` 1 until the chain reaches its record, beside the row of an older alarm of this name; `ep` the epoch of that record; since record `unknown_seq` the gateway, put back to an older state, no longer knows it, or that record is its own and lost; record `said_seq` was the last to say it anew |
+//! | `lost_alarm(gw, raised_seq, alarm_id, rule, eq, sev, raised_ms, ep)` | the beginning of an alarm whose record was shown, was not kept and is lost |
 //! | `closed_alarm(gw, alarm_id, raised_seq, unknown_seq, closed_by, at_ms)` | such an alarm that a person closed here |
 //! | `answered(gw, about, n, seq, reason, cause, received_ms)` | the last word of a gateway, in record `seq`, on the `order`, `command` or `root` that it took, or that it `... refused` |
 //!
@@ -41,6 +42,7 @@ mod gateways;
 mod late;
 mod lives;
 mod losses;
+mod lost_alarms;
 mod orders;
 mod personal;
 mod records;
@@ -49,7 +51,7 @@ mod refused;
 mod rot;
 mod schema;
 
-pub(crate) use alarms::{fold, keep_lost, show_ahead, withdraw, withdraw_before, withdraw_passed};
+pub(crate) use alarms::{fold, show_ahead, withdraw, withdraw_before, withdraw_passed};
 pub(crate) use answers::{About, Answer, answers, save_answer};
 pub(crate) use branches::{
     Keeping, Kept, Rollback, ahead_before, forget_fork, fork_openings, insert_rollback, is_forked, keep, last_rollback,
@@ -64,6 +66,7 @@ pub(crate) use gateways::{
 pub(crate) use late::{Late, fold_late, follow};
 pub(crate) use lives::{Life, all_revoked, life, save_life, version};
 pub(crate) use losses::{ahead_declarations, first_ahead, in_place, insert_lost, is_lost, named_by_next, stored_at};
+pub(crate) use lost_alarms::keep_lost;
 pub use orders::{Commanded, Issued, Ordered};
 pub(crate) use orders::{command_lines, commands_after, last_command, newest_mark, newest_order, order_lines};
 pub(crate) use personal::{disclose, erase, is_disclosed, is_erased};

@@ -20,6 +20,11 @@ const CHECKERS_MAX: usize = 16;
 
 pub(crate) fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let settings = Settings::read(config)?;
+    if let Some(why) =
+        picket_session::memory::swap("systemd/picket-central.service", |path| std::fs::read_to_string(path))
+    {
+        tracing::warn!("{why}");
+    }
     let custody = existing(&settings.dir)?;
     custody.settle()?;
     let sms = custody.sms()?;

@@ -46,7 +46,8 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> Result<Judged, String> {
             wear.window(bench, &folder.join(format!("{round}-{devices}")), devices, checkpoints)?;
         }
     }
-    let mut table = Table::new(format!("flash, {checkpoints} checkpoints of the journal each, ext4 with noatime"));
+    let mut table =
+        Table::new(format!("flash, {checkpoints} checkpoints of the journal each, ext4 mounted as it comes"));
     for (rate, wear, most) in [(10, &ten, 3.0), (1, &one, 10.0)] {
         table.row(format!("routine records/s, {rate} devices"), wear.readings_per_s.told(2));
         table.row("  seconds", wear.window_s.told(0));

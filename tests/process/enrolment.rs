@@ -1,10 +1,13 @@
 //! From a token to an order in force, by the shipped programs alone and through a real broker.
 
 use crate::installation::{GATEWAY, Installation};
-use crate::programs::{Broker, ask, product, told, until};
+use crate::programs::{Broker, ask, product, python, told, until};
 use serde_json::Value;
+use simulator::product::repository;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 const REGISTER: &str = r#"
 [[equipment]]
@@ -31,6 +34,20 @@ pub(crate) fn fingerprint(shown: &str) -> String {
     shown.lines().find(groups).unwrap_or_else(|| panic!("no fingerprint in {shown}")).trim().to_owned()
 }
 
+/// The code that `picket enroll` shows, as zxing reads it from a terminal that writes light on dark.
+fn code(shown: &str) -> String {
+    let glyphs = |line: &&str| line.contains(['█', '▀', '▄']);
+    let code = shown.lines().filter(glyphs).collect::<Vec<_>>().join("\n");
+    let mut reader = Command::new(python());
+    reader.arg(repository().join("tests/peers/read_code.py")).env("PYTHONUTF8", "1");
+    reader.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut reader = reader.spawn().expect("Python runs");
+    reader.stdin.take().expect("a pipe").write_all(code.as_bytes()).expect("it reads");
+    let output = reader.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}\n{code}", told(&output));
+    told(&output).trim().to_owned()
+}
+
 #[test]
 fn a_gateway_is_enrolled_by_token_and_fingerprint_and_takes_orders_from_then_on() {
     let (site_broker, central_broker) = (Broker::start(), Broker::start());
@@ -43,6 +60,7 @@ fn a_gateway_is_enrolled_by_token_and_fingerprint_and_takes_orders_from_then_on(
     run(central, &["token", "--dir", &dir, "--site", "yard", "--gateway", GATEWAY, "--out", &token]);
     let shown = run(picket, &["enroll", "--config", &config, "--token", &token, "--out", &request]);
     let fingerprint = fingerprint(&shown);
+    assert_eq!(code(&shown), fingerprint.replace(' ', ""), "{shown}");
     let approve = |fingerprint: &str, out: &str| {
         let who = ["--by", "N. N.", "--fingerprint", fingerprint, "--out", out];
         ask(central, &[&["approve", "--dir", &dir, "--request", &request], &who[..]].concat())

@@ -95,7 +95,7 @@ fn a_guards_name_goes_where_labels_let_it_and_is_gone_everywhere_once_it_is_eras
     erase.arg("erase").arg("--runtime").arg(site.path("run")).args(["--records", &seq]);
     let output = erase.args(["--authority", "data protection office", "--reason", "asked for"]).output().expect("runs");
     assert!(output.status.success(), "{}", told(&output));
-    assert!(told(&output).contains("what 1 records had"), "{}", told(&output));
+    assert!(told(&output).contains("what 1 record had"), "{}", told(&output));
     site.until("the name is shown no longer", |status| {
         alarm(status).filter(|alarm| alarm["acknowledged_by"] == "(name not kept)").map(drop)
     });
@@ -115,7 +115,7 @@ fn a_guards_name_goes_where_labels_let_it_and_is_gone_everywhere_once_it_is_eras
     assert_eq!(count(&payloads(&bundle.join("records.jws")), "personal.erased"), 1);
     let identity = Path::new(&site.identity);
     let verdict = told(&ask(&product().picket, &[Path::new("verify"), &bundle, Path::new("--identity"), identity]));
-    assert!(verdict.contains("personal data of 1 records: erased, or not disclosed here"), "{verdict}");
+    assert!(verdict.contains("personal data of 1 record: erased, or not disclosed here"), "{verdict}");
     let log = agent.log() + &central.log();
     assert!(log.contains("a guard acknowledges an alarm") && !log.contains(NAME), "{log}");
 

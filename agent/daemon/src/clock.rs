@@ -1,9 +1,10 @@
 //! The only place that reads a clock.
 //!
 //! Whether it is synchronised is taken from the mark of systemd-timesyncd. The kernel's own word (adjtimex(2)), which
-//! would count chrony and ntpd as well, takes an unsafe call here: rustix 1 and nix have no wrapper, the one of
-//! clock-steering 0.2 does not give the status, that of rtime-clock 0.15 wants Rust 1.89. What is not known is never shown
-//! as good: under another daemon than timesyncd a record says `sync:false`.
+//! would count chrony and ntpd as well, takes an unsafe call here: rustix 1 and nix 0.31 have no wrapper, those of
+//! clock-steering 0.2 and 0.3 set status and errors and never give them, that of rtime-clock wants Rust 1.88. What is not
+//! known is never shown as good: under another daemon than timesyncd a record says `sync:false`, and no record states a
+//! bound of the error.
 
 use picket_core::steps::Eras;
 use picket_core::time::Now;

@@ -36,6 +36,11 @@ fn on_this_thread<T>(work: impl Future<Output = T>) -> Result<T, String> {
     Ok(tokio.map_err(|error| format!("cannot start the runtime: {error}"))?.block_on(work))
 }
 
+/// So many of something.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Guards the site.
 pub(crate) fn run(config: &Path) -> ExitCode {
     log();

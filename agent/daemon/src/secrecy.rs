@@ -67,28 +67,7 @@ fn folder(file: &Path) -> &Path {
 
 /// Why memory of this process may reach a disk, if it may.
 pub fn swap() -> Option<String> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let (swaps, groups) = (read("/proc/swaps"), read("/proc/self/cgroup"));
-    let devices = swap_devices(&swaps);
-    let limit = cgroup(&groups).map(|group| read(&format!("/sys/fs/cgroup{group}/memory.swap.max")));
-    if devices.is_empty() || limit.is_some_and(|limit| limit.trim() == "0") {
-        return None;
-    }
-    Some(format!(
-        "memory may be written to swap ({}), and keys with it: run the agent by systemd/picket.service \
-         (MemorySwapMax=0), or turn swap off",
-        devices.join(", ")
-    ))
-}
-
-/// Names in `/proc/swaps`, whose first line is a heading (proc(5)).
-fn swap_devices(text: &str) -> Vec<&str> {
-    text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect()
-}
-
-/// The group of cgroup v2 in `/proc/self/cgroup`: the line `0::PATH` (cgroups(7)).
-fn cgroup(text: &str) -> Option<&str> {
-    text.lines().find_map(|line| line.strip_prefix("0::"))
+    picket_session::memory::swap("systemd/picket.service", |path| fs::read_to_string(path))
 }
 
 /// Takes the rights of others from a file that an earlier version, or a hand, left open to them. One that is not there
@@ -135,15 +114,5 @@ mod tests {
         assert!(!make(&file, "another\n").unwrap());
         assert_eq!(fs::read_to_string(&file).unwrap(), "secret\n");
         assert_eq!(fs::read_dir(folder.path().join("keys")).unwrap().count(), 1, "nothing is left beside it");
-    }
-
-    /// Lines of proc(5) and cgroups(7).
-    #[test]
-    fn swap_and_group_are_read_as_the_kernel_writes_them() {
-        let swaps = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/mmcblk0p3  partition\t524284\t0\t-2\n";
-        assert_eq!(swap_devices(swaps), ["/dev/mmcblk0p3"]);
-        assert!(swap_devices(swaps.lines().next().unwrap()).is_empty());
-        assert_eq!(cgroup("0::/system.slice/picket.service\n"), Some("/system.slice/picket.service"));
-        assert_eq!(cgroup("12:memory:/x\n"), None);
     }
 }

@@ -6,8 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::Value;
 
 const UNORDERED: &str = "
-SELECT 'NOT ORDERED, treated as live: '||records||' records from '||from_seq||' to '||last_seq||' say that they are of drill '
-  ||id||': '||why
+SELECT 'NOT ORDERED, treated as live: '
+  ||iif(records=1, 'record '||from_seq||' says that it is',
+    records||' records from '||from_seq||' to '||last_seq||' say that they are')
+  ||' of drill '||id||': '||why
 FROM unordered_drill WHERE gw=?1 ORDER BY from_seq DESC LIMIT ?2";
 
 /// Records that are looked through for the last word about a drill: some weeks.

@@ -93,23 +93,6 @@ pub(crate) fn withdraw_passed(db: &Connection, gw: &Name, head: u64) -> Result<(
     Ok(())
 }
 
-/// Alarms that were shown before their turn, were not kept and are declared as lost: nothing will ever say more of them,
-/// so a person closes them here.
-pub(crate) fn keep_lost(db: &Connection, gw: &Name, (from, to): (u64, u64)) -> Result<()> {
-    // An older row of this name gives way, as if the record had come.
-    let sql = "UPDATE OR REPLACE open_alarm SET ahead=0, unknown_seq=raised_seq
-               WHERE gw=?1 AND ahead=1 AND raised_seq BETWEEN ?2 AND ?3";
-    db.prepare_cached(sql)?.execute(params![gw.as_str(), from, to])?;
-    Ok(())
-}
-
-/// Takes back an alarm that was declared as lost, because something came in its place.
-pub(super) fn withdraw_lost(db: &Connection, gw: &Name, seq: u64) -> Result<()> {
-    db.prepare_cached("DELETE FROM open_alarm WHERE gw=?1 AND ahead=0 AND raised_seq=?2 AND unknown_seq=?2")?
-        .execute(params![gw.as_str(), seq])?;
-    Ok(())
-}
-
 fn clear(db: &Connection, record: &Parsed<'_>, data: &Map<String, Value>) -> Result<()> {
     // The equipment's silence is not trusted then: the gateway takes back what a guard had acknowledged.
     let must_close = data.get("guard_must_close") == Some(&Value::Bool(true));

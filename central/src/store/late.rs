@@ -1,6 +1,7 @@
 //! What comes after its turn, into a hole: folded where it belongs, and followed by what came of it since.
 
 use super::alarms;
+use super::lost_alarms::withdraw_lost;
 use super::records::Row;
 use super::refold::SQL;
 use picket_record::chain::Parsed;
@@ -21,7 +22,7 @@ pub(crate) type Late = BTreeMap<String, u64>;
 /// compares numbers; what had none is noted, and is for [`follow`].
 pub(crate) fn fold_late(db: &Connection, record: &Parsed<'_>, late: &mut Late) -> Result<()> {
     let gw = &record.gw;
-    alarms::withdraw_lost(db, gw, record.seq)?;
+    withdraw_lost(db, gw, record.seq)?;
     if !matches!(record.kind, Kind::AlarmRaised | Kind::Snapshot) {
         return alarms::fold(db, record);
     }

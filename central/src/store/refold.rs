@@ -3,6 +3,7 @@
 //! A long history is walked without the lock of the writer, which would wait for it no longer than five seconds.
 
 use super::alarms;
+use super::lost_alarms;
 use super::records::{Row, Table, set_aside};
 use super::schema::SCHEMA;
 use picket_record::encode::Name;
@@ -23,6 +24,8 @@ const CLOSED: &str = "DELETE FROM open_alarm WHERE gw=?1 AND EXISTS(SELECT 1 FRO
 pub(crate) struct Refold {
     memory: Connection,
     upto: u64,
+    /// Alarms whose records are lost are taken as far as this number.
+    lost: u64,
     /// Rows that could not be read.
     damaged: Vec<(Row, String)>,
     /// What persons closed before the first step.
@@ -33,7 +36,7 @@ impl Refold {
     pub(crate) fn new() -> Result<Self> {
         let memory = Connection::open_in_memory()?;
         memory.execute_batch(SCHEMA)?;
-        Ok(Self { memory, upto: 0, damaged: Vec::new(), closed: false })
+        Ok(Self { memory, upto: 0, lost: 0, damaged: Vec::new(), closed: false })
     }
 
     /// Takes the next records up to one; false when there are no more.
@@ -48,17 +51,32 @@ impl Refold {
             let row = row?;
             found += 1;
             self.upto = row.seq;
+            self.take_lost(db, gw, row.seq)?;
             match row.record(gw) {
                 Ok(record) => {
                     alarms::fold(&self.memory, &record)?;
                     if record.kind == Kind::Snapshot {
-                        self.memory.prepare_cached(CLOSED)?.execute([gw.as_str()])?;
+                        self.forget_closed(gw)?;
                     }
                 }
                 Err(why) => self.damaged.push((row, why)),
             }
         }
+        if found < STEP {
+            self.take_lost(db, gw, upto)?;
+        }
         Ok(found == STEP)
+    }
+
+    /// Alarms whose records are lost, in the places where those were.
+    fn take_lost(&mut self, db: &Connection, gw: &Name, upto: u64) -> Result<()> {
+        let replayed = lost_alarms::replay(db, &self.memory, gw, (self.lost, upto))?;
+        self.lost = self.lost.max(upto);
+        if replayed > 0 { self.forget_closed(gw) } else { Ok(()) }
+    }
+
+    fn forget_closed(&self, gw: &Name) -> Result<()> {
+        self.memory.prepare_cached(CLOSED)?.execute([gw.as_str()]).map(drop)
     }
 
     /// What a person closed here was gone when the gateway was put back once more, and had another beginning if it was
@@ -68,11 +86,9 @@ impl Refold {
         copy(db, &self.memory, ("closed_alarm", columns), gw)
     }
 
-    /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays, and what waited
-    /// and is lost.
+    /// Puts what was folded in the place of what was shown. What waits for its turn and is trusted stays.
     pub(crate) fn show(&self, db: &Connection, gw: &Name, after: u64) -> Result<()> {
-        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (raised_seq>?2 OR ahead=0
-                   AND EXISTS(SELECT 1 FROM record r WHERE r.gw=?1 AND r.seq=open_alarm.raised_seq))";
+        let sql = "DELETE FROM open_alarm WHERE gw=?1 AND (raised_seq>?2 OR ahead=0)";
         db.execute(sql, params![gw.as_str(), after])?;
         let columns =
             "gw,alarm_id,rule,eq,sev,raised_seq,raised_ms,cleared_seq,acked_seq,ahead,unknown_seq,said_seq,ep";

@@ -1,6 +1,6 @@
 //! The tables as SQLite makes them, and what a store of an earlier version lacks.
 
-use super::personal;
+use super::{lost_alarms, personal};
 use rusqlite::{Connection, Result};
 
 /// Makes what is missing.
@@ -18,7 +18,7 @@ pub(super) fn make(db: &Connection) -> Result<()> {
     if has("certificate", "serial")? {
         db.execute_batch("ALTER TABLE certificate DROP COLUMN serial")?;
     }
-    Ok(())
+    lost_alarms::take_over(db)
 }
 
 pub(super) const SCHEMA: &str = "
@@ -77,6 +77,8 @@ CREATE TABLE IF NOT EXISTS open_alarm(gw TEXT NOT NULL, alarm_id TEXT NOT NULL, 
   sev INTEGER NOT NULL, raised_seq INTEGER NOT NULL, raised_ms INTEGER, cleared_seq INTEGER, acked_seq INTEGER,
   ahead INTEGER NOT NULL, unknown_seq INTEGER, ep INTEGER,
   said_seq INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(gw, alarm_id, ahead)) STRICT;
+CREATE TABLE IF NOT EXISTS lost_alarm(gw TEXT NOT NULL, raised_seq INTEGER NOT NULL, alarm_id TEXT NOT NULL, rule TEXT,
+  eq TEXT, sev INTEGER NOT NULL, raised_ms INTEGER, ep INTEGER, PRIMARY KEY(gw, raised_seq)) STRICT;
 CREATE TABLE IF NOT EXISTS unordered_drill(gw TEXT NOT NULL, id TEXT NOT NULL, auth BLOB NOT NULL, why TEXT NOT NULL,
   from_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, records INTEGER NOT NULL, since_ms INTEGER NOT NULL,
   PRIMARY KEY(gw, id, auth, why)) STRICT;

@@ -136,15 +136,38 @@ fn shown(scene: &Scene) -> String {
 
 #[test]
 fn an_alarm_that_was_shown_and_not_kept_and_is_lost_is_closed_by_a_person() {
-    let (scene, alarm) = with_a_lost_alarm();
+    let (mut scene, alarm) = with_a_lost_alarm();
     assert_eq!(shown(&scene), "passed 0 0");
-    let told = status::details(&scene.path(), &name(GW)).unwrap();
+    let details = |scene: &Scene| status::details(&scene.path(), &name(GW)).unwrap();
+    let told = details(&scene);
     assert!(told.contains("that record IS LOST: look, and run picket-central close-alarm"), "{told}");
+    // What is said of it behind the declaration, and later is not trusted.
+    let declared = alarm as u64 + 1;
+    scene.seal(&about_alarm(Kind::AlarmCleared, "passed"));
+    scene.seal(&about_alarm(Kind::ActAcknowledged, "passed"));
+    scene.seal(&raised("passed"));
+    scene.seal(&about_alarm(Kind::AlarmClosed, "passed"));
+    scene.send(alarm + 2..=alarm + 5, 50);
+    assert_eq!(shown(&scene), "");
     let mut store = Store::open(&scene.path()).unwrap();
-    store.revoke(&name(GW), alarm as u64 + 1, "N. N.", 7).unwrap();
+    let lost = format!("raised by record {alarm}");
+    let gone = format!("gone with record {}", declared + 1);
+    let as_it_was = [
+        format!("raised by record {}; holds; not acknowledged\n", declared + 3),
+        format!("{lost}; {gone}; acknowledged by record {}; that record IS LOST", declared + 2),
+        format!("{lost}; {gone}; not acknowledged; that record IS LOST"),
+        format!("{lost}; holds; not acknowledged; that record IS LOST"),
+    ];
+    for (after, as_it_was) in (declared..=declared + 3).rev().zip(as_it_was) {
+        store.revoke(&name(GW), after, "N. N.", 7).unwrap();
+        let told = details(&scene);
+        assert!(told.contains(&as_it_was), "after {after}: no {as_it_was} in {told}");
+    }
     assert_eq!(shown(&scene), "passed 0 0", "no record says it, and it stays");
     assert!(store.close_alarm(&name(GW), "passed", "N. N.", 8).unwrap());
     assert_eq!(shown(&scene), "");
+    store.revoke(&name(GW), declared - 1, "N. N.", 9).unwrap();
+    assert_eq!(shown(&scene), "", "a person closed it");
 }
 
 #[test]

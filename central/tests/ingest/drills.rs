@@ -73,8 +73,8 @@ fn records_of_a_drill_that_was_ordered_are_no_finding_and_any_other_is_one_and_l
     let told = details(&scene);
     for finding in [
         "2 records from 3 to 4 say that they are of drill spring: no command that began a drill has this link",
-        "1 records from 5 to 5 say that they are of drill spring: that command does not name this equipment",
-        "1 records from 6 to 6 say that they are of drill spring: no order has a window for it at this time",
+        "record 5 says that it is of drill spring: that command does not name this equipment",
+        "record 6 says that it is of drill spring: no order has a window for it at this time",
     ] {
         assert!(told.contains(finding), "{told}");
     }

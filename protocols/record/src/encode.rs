@@ -269,10 +269,12 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_8037_is_reproduced_byte_for_byte() {
-        // RFC 8037 appendix A.1 and A.4.
+        // RFC 8037 appendix A.1, A.3 and A.4.
         let seed = bytes32("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "d").unwrap();
         let key = crate::keys::EpochKey::from_seed(seed);
         assert_eq!(key.public().text(), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, key.public().text());
+        assert_eq!(base64url(&link(&jwk)), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
         let signed = assemble("eyJhbGciOiJFZERTQSJ9", b"Example of Ed25519 signing", |input| key.sign(input));
         let expected = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIb\
                         QR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";

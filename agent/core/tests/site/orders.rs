@@ -1,6 +1,7 @@
 //! Orders at a whole site: register and settings at run time, drills that hide nothing, stale orders that ring.
 
-use crate::harness::{DOOR, MIDNIGHT_MS, World, id};
+use crate::harness::{DOOR, MIDNIGHT_MS, World, id, row};
+use crate::restart::{open, troubled};
 use picket_core::wire::{Checked, Input, Receipted, Unkept};
 use picket_record::body::{Body, Mode};
 use picket_record::command::{Act, Command};
@@ -78,6 +79,26 @@ fn a_register_by_order_is_in_force_at_once_and_stated_with_the_order() {
     world.run_s(60);
     assert!(world.count(Kind::Heartbeat) >= beats + 5, "and so after a start");
     assert_eq!(last(&world, Kind::Heartbeat).data["order"], json!(1));
+}
+
+#[test]
+fn an_order_replaces_the_plan_and_never_what_was_found_and_done_here() {
+    let mut world = troubled();
+    let (before, told) = (open(&world), world.told());
+    let has = |words: &[&str]| before.0.iter().chain(&before.1).any(|one| words.iter().all(|word| one.contains(word)));
+    assert!(has(&["door-forced/DOOR-1", "Ines"]) && has(&["identity-mismatch/MOD-1"]), "{before:?}");
+    assert!(has(&["seal-mismatch/READER-1#XX999"]), "{before:?}");
+    // Another register: it lists what the one before listed, and a door.
+    give(&mut world, &order(1, Some("DOOR-9"), json!({})), Some("DOOR-9"));
+    world.run_s(600);
+    assert_eq!((world.count(Kind::OrderApplied), world.standing("DOOR-9").as_str()), (1, "good"));
+    assert_eq!((world.told(), open(&world)), (told.clone(), before.clone()));
+    assert_eq!(world.standing("MOD-1"), "mismatched");
+    world.listed.push(row(&[("id", "DOOR-9"), ("kind", "door")]));
+    let mut world = world.restarted();
+    world.run_s(600);
+    assert_eq!((world.told(), open(&world)), (told, before), "and so after a start");
+    assert_eq!(world.standing("MOD-1"), "mismatched");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use picket_record::kind::Kind;
 
 /// A site with everything open that can be: a forced door seen by a guard, a lost view, a wrong seal, a ghost, another
 /// serial number, an overdue calibration.
-fn troubled() -> World {
+pub(crate) fn troubled() -> World {
     let mut world = World::with(|_, listed| {
         listed[4].extend(row(&[("calibration_due", "2026-11-22T00:00:01Z")]));
     });
@@ -24,7 +24,7 @@ fn troubled() -> World {
 }
 
 /// What the page shows of alarms and nonconformities, without what a start forgets on purpose.
-fn open(world: &World) -> (Vec<String>, Vec<String>) {
+pub(crate) fn open(world: &World) -> (Vec<String>, Vec<String>) {
     let status = world.status();
     let alarms = status.alarms.into_iter().map(|a| {
         let by = a.acknowledged_by.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `picket backup` and `picket restore`.
 
+use super::counted;
 use super::export::answered;
 use super::progress::{Progress, Unit};
 use super::verify::trust;
@@ -58,7 +59,8 @@ pub(crate) fn backup(asked: &Backup) -> ExitCode {
     match done {
         Ok(backup) => {
             let (out, (from, to)) = (asked.out.display(), backup.records);
-            say(format_args!("saved records {from} to {to} and {} files of settings to {out}", backup.settings));
+            let settings = counted(backup.settings as u64, "file", "files");
+            say(format_args!("saved records {from} to {to} and {settings} of settings to {out}"));
             backup.left_out.iter().for_each(|file| say(format_args!("left out: {}", file.display())));
             say("the identity key is not in it, nor are passwords and keys: on another box they are made anew");
             say(format_args!("record {} says so; on another box: picket restore {out} --to DIR", backup.seal.seq));
@@ -81,9 +83,11 @@ pub(crate) fn restore(asked: &Restore) -> ExitCode {
     match restored(&asked.backup, known, &asked.to) {
         Ok((sound, place)) => {
             let (seal, place, chain) = (&sound.seal, place.display(), &sound.verdict.chain);
-            say(format_args!("verified {} records, {} to {}, saved by {}", chain.records, seal.from, seal.to, seal.by));
+            let records = counted(chain.records, "record", "records");
+            say(format_args!("verified {records}, {} to {}, saved by {}", seal.from, seal.to, seal.by));
             if chain.lost > 0 {
-                say(format_args!("{} declared losses: picket verify {place}/evidence tells them", chain.lost));
+                let losses = counted(chain.lost, "declared loss", "declared losses");
+                say(format_args!("{losses}: picket verify {place}/evidence tells more"));
             }
             if !pinned {
                 say("the root document was taken from the backup itself; --root FILE holds it to one that you trust");

@@ -56,7 +56,9 @@ fn ask(loaded: &Loaded, token: &Path, out: &Path) -> Result<String, String> {
     replace(out, &format!("{request}\n"))?;
     let fingerprint = key.public().fingerprint();
     let code = QrCode::new(fingerprint.replace(' ', "")).map_err(|error| format!("no QR code: {error}"))?;
-    let code = code.render::<Dense1x2>().quiet_zone(true).build();
+    // Blocks are lit at a console, so they are the light half of the code, and its margin shows on any ground.
+    let mut blocks = code.render::<Dense1x2>();
+    let code = blocks.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build();
     let (sms, out) = (token.sms(), out.display());
     Ok(format!(
         "Fingerprint of this gateway's key:\n\n    {fingerprint}\n\n{code}\n\

@@ -1,5 +1,6 @@
 //! `picket erase`.
 
+use super::counted;
 use crate::{refuse, say};
 use picket::control::{self, Demand, Erased};
 use picket_core::erasure::Erasure;
@@ -19,7 +20,8 @@ pub(crate) fn erase(runtime: &Path, records: &str, authority: &str, reason: &str
     let demand = Demand { records, authority: authority.to_owned(), reason: reason.to_owned() };
     match super::converse(control::erase(runtime, demand)) {
         Ok(Erased::Done { record, texts }) => {
-            say(format_args!("record {record} states it; what {texts} records had of personal data here is erased"));
+            let records = counted(texts, "record", "records");
+            say(format_args!("record {record} states it; what {records} had of personal data here is erased"));
             say("the centre erases it when that record arrives; exports and backups made before still have it, and");
             say("flash may keep what was written over until it is used again");
             ExitCode::SUCCESS

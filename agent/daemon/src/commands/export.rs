@@ -1,5 +1,6 @@
 //! `picket export`.
 
+use super::counted;
 use super::progress::{Progress, Unit};
 use crate::{refuse, say};
 use picket::control::Unanswered;
@@ -78,9 +79,8 @@ pub(crate) fn export(export: &Export) -> ExitCode {
                 purpose.reason()
             ));
             if beyond > 0 {
-                say(format_args!(
-                    "personal data of {beyond} records did not fit sidecar.json: export a smaller range for them"
-                ));
+                let beyond = counted(beyond, "record", "records");
+                say(format_args!("personal data of {beyond} did not fit sidecar.json: export a smaller range"));
             }
             let pin =
                 if papers.root.is_empty() { format!("--identity {}", papers.identity) } else { "--root FILE".into() };

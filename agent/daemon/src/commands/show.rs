@@ -1,5 +1,6 @@
 //! `picket status`.
 
+use super::counted;
 use crate::{refuse, say};
 use picket::control;
 use picket_core::health::Numbers;
@@ -41,7 +42,7 @@ fn words(status: &Status) -> String {
         (false, Some(cause)) => format!("NOT reporting: {cause}"),
         (false, None) => "NOT reporting".to_owned(),
     };
-    let _ = writeln!(text, "centre     {centre}; {} records wait", link.waiting);
+    let _ = writeln!(text, "centre     {centre}; {}", counted(link.waiting, "record waits", "records wait"));
     certificate(status, &mut text);
     history(link, &mut text);
     orders(status, &mut text);
@@ -97,8 +98,8 @@ fn words(status: &Status) -> String {
 fn journal(journal: &JournalStatus, text: &mut String) {
     let full = journal.fill_permille / 10;
     let free = journal.free_mib.map(|mib| format!(", {mib} MiB free on the disk")).unwrap_or_default();
-    let (head, waiting) = (journal.head, journal.not_stored);
-    let _ = write!(text, "journal    {head} records, {full} % full{free}, {waiting} events not stored");
+    let (head, waiting) = (counted(journal.head, "record", "records"), counted(journal.not_stored, "event", "events"));
+    let _ = write!(text, "journal    {head}, {full} % full{free}, {waiting} not stored");
     let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
     if journal.anew {
         text.push_str("journal    BEGUN ANEW: this gateway had one, and it is not here; is its volume mounted?\n");
@@ -144,13 +145,13 @@ fn vitals(health: &Numbers) -> String {
     let known = [
         health.cpu_permille.map(|cpu| format!("{}.{} % of a core", cpu / 10, cpu % 10)),
         health.rss_kib.map(|kib| format!("{} MiB resident", kib / 1_024)),
-        health.files.map(|files| format!("{files} files open")),
+        health.files.map(|files| counted(files, "file open", "files open")),
         health.ram_mib.map(|mib| format!("{mib} MiB of memory free")),
         health.temp_dc.map(tenth),
         health.journal_kib.map(|kib| format!("journal {} MiB", kib / 1_024)),
         health.commit_us.map(|us| format!("commits {}.{} ms (p99)", us / 1_000, us % 1_000 / 100)),
         health.late_ms.map(|ms| format!("{ms} ms late at most")),
-        Some(format!("{} links made, up {} s", health.links, health.up_s)),
+        Some(format!("{}, up {} s", counted(health.links, "link made", "links made"), health.up_s)),
     ];
     known.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -159,11 +160,12 @@ fn vitals(health: &Numbers) -> String {
 fn history(link: &LinkStatus, text: &mut String) {
     let Some(left) = &link.left else { return };
     let what = if left.tail == "reset" { "the journal had been lost" } else { "the disk held an older state" };
-    let sent = if left.sent { "the centre has them" } else { "they are on their way to the centre" };
+    let sent = if left.sent { "at the centre too" } else { "and on the way to the centre" };
+    let kept = counted(left.records, "record of the other branch is", "records of the other branch are");
     let _ = writeln!(
         text,
-        "history    {what}: it ended at record {}, the centre had {}; {} records of the other branch are kept, {sent}: \
+        "history    {what}: it ended at record {}, the centre had {}; {kept} kept here, {sent}: \
          TELL SECURITY",
-        left.found, left.upto, left.records
+        left.found, left.upto
     );
 }

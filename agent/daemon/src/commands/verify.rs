@@ -1,5 +1,6 @@
 //! `picket verify`.
 
+use super::counted;
 use super::progress::{Progress, Unit};
 use crate::say;
 use picket::evidence::check;
@@ -221,14 +222,17 @@ fn in_words(verdict: &Verdict, trusted: Trusted) {
     say(format_args!("trust             {sentence}"));
     say("");
     let (first, last, epochs) = (chain.first, chain.last, chain.epochs);
-    say(format_args!("VERIFIED          {} records, {first} to {last}, in {epochs} epochs", chain.records));
-    say(format_args!("                  {} receipts, {} agree with the records", verdict.receipts, chain.receipted));
-    for (what, n) in others(verdict).into_iter().filter(|(_, n)| *n > 0) {
-        say(format_args!("                  {n} {what}"));
+    let (records, epochs) = (counted(chain.records, "record", "records"), counted(epochs, "epoch", "epochs"));
+    say(format_args!("VERIFIED          {records}, {first} to {last}, in {epochs}"));
+    let receipts = counted(verdict.receipts, "receipt", "receipts");
+    let agree = counted(chain.receipted, "agrees", "agree");
+    say(format_args!("                  {receipts}, {agree} with the records"));
+    for (one, many, n) in others(verdict).into_iter().filter(|(.., n)| *n > 0) {
+        say(format_args!("                  {}", counted(n, one, many)));
     }
     if chain.committed > chain.disclosed {
-        let kept = chain.committed - chain.disclosed;
-        say(format_args!("                  personal data of {kept} records: erased, or not disclosed here"));
+        let kept = counted(chain.committed - chain.disclosed, "record", "records");
+        say(format_args!("                  personal data of {kept}: erased, or not disclosed here"));
     }
     if chain.running {
         say("                  the last epoch is still open");
@@ -264,12 +268,12 @@ fn more(count: u64, kept: usize) {
     }
 }
 
-fn others(verdict: &Verdict) -> [(&'static str, u64); 4] {
+fn others(verdict: &Verdict) -> [(&'static str, &'static str, u64); 4] {
     [
-        ("orders and commands", verdict.orders),
-        ("days that outlived their records", verdict.summaries),
-        ("disclosures of personal data", verdict.chain.disclosed),
-        ("branches", verdict.branches.len() as u64),
+        ("order or command", "orders and commands", verdict.orders),
+        ("day that outlived its records", "days that outlived their records", verdict.summaries),
+        ("disclosure of personal data", "disclosures of personal data", verdict.chain.disclosed),
+        ("branch", "branches", verdict.branches.len() as u64),
     ]
 }
 

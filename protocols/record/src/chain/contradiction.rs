@@ -199,7 +199,7 @@ impl Contradiction {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
     /// Events were dropped before they got a number.
-    #[error("{events} events were dropped before they were recorded ({reason}), as record {seq} says")]
+    #[error("{events} {were} recorded ({reason}), as record {seq} says", were = if *.events == 1 { "event was dropped before it was" } else { "events were dropped before they were" })]
     Dropped {
         /// The record that says so.
         seq: u64,

@@ -128,6 +128,13 @@ fn a_whole_file_is_verified_and_summed_up() {
 }
 
 #[test]
+fn one_event_that_was_dropped_is_told_as_one() {
+    let told = |events| Loss::Dropped { seq: 5, events, reason: "disk".into() }.to_string();
+    assert_eq!(told(1), "1 event was dropped before it was recorded (disk), as record 5 says");
+    assert_eq!(told(2), "2 events were dropped before they were recorded (disk), as record 5 says");
+}
+
+#[test]
 fn an_epoch_without_an_end_is_named() {
     let (first, open1) = genesis();
     let (_, open2) = open(3, first.head(), TailState::Crash);
