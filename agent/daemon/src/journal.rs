@@ -5,7 +5,7 @@
 //! a receipt is never deleted. The epoch key never touches the disk.
 //!
 //! **Layout.** `record(seq, line)`; `state(key, body, said, seq)`, first said by one record and standing on another
-//! that says it again where the first is disposed of; `epoch(ep, seq)`; `urgent(seq)`; `receipt(n, upto, day, line)`,
+//! that says it again where the first is disposed of; `epoch(ep, seq)` (see `openings`); `urgent(seq)`; `receipt(n, upto, day, line)`,
 //! the newest of each day; `leaving`, `branch` and `branch_open`, what was left (see `branch`); `lost`, what was declared (see `lost`); `summary`, what is kept (see `summaries`); `personal`, what stands beside records (see
 //! `personal`); `quarantine(seq, line, why)`; `document(name, file, digest, body)`; `meta(key, value)`; `at_rest(form)`, which
 //! tells an earlier agent that lines are bytes.
@@ -29,6 +29,7 @@ mod look_back;
 mod lost;
 mod memory;
 mod open;
+mod openings;
 mod orders;
 mod own_words;
 mod personal;

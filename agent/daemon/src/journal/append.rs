@@ -115,8 +115,7 @@ impl Journal {
             for sealed in [&closed, &open] {
                 store.put(sealed, "cannot store a new epoch")?;
             }
-            let values = (sealer.head().ep, open.seq);
-            store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store a new epoch")
+            super::openings::note(store, sealer.head().ep, open.seq)
         });
         if let Err(fault) = done {
             self.sealer.rewind(before);

@@ -36,6 +36,19 @@ impl FromSql for Line {
     }
 }
 
+/// Whether a stored line may be the opening of an epoch, told by its header alone: a search reads many lines for one.
+pub(super) fn may_open(value: ValueRef<'_>) -> bool {
+    match value {
+        // So earlier layouts have it.
+        ValueRef::Text(text) if text.get(1) != Some(&b'{') => true,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            let header = bytes.split_first().and_then(|(length, rest)| rest.get(..usize::from(*length)));
+            header.is_some_and(|header| header.ends_with(br#""typ":"open+jws"}"#))
+        }
+        ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Null => false,
+    }
+}
+
 /// A text out of a table; none where damage made it no text.
 pub(super) struct Text(pub(super) Option<String>);
 

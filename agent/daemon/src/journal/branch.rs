@@ -120,7 +120,7 @@ impl Journal {
             super::receipts::write(store, receipt, line)?;
             let doing = "cannot store an epoch behind a receipt";
             store.put(&open, doing)?;
-            store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", (sealer.head().ep, open.seq), doing)?;
+            super::openings::note(store, sealer.head().ep, open.seq)?;
             apart::say_all_again(store, &mut sealer, summed_up, when)?;
             let left = super::personal::left_behind(store, (first, own.seq), when)?;
             let held = put_back.map_or(Ok(None), |last| super::personal::put_back(store, last, when))?;

@@ -4,7 +4,8 @@
 //! **Layout.** `lost(first, last)`: ranges that were declared, each once.
 
 use super::at_rest::{Line, Text};
-use super::damage;
+use super::damage::{self, Damage};
+use super::openings::{self, Rows};
 use super::store::Store;
 use super::{Fault, Journal};
 use picket_record::body::When;
@@ -21,6 +22,34 @@ const LOOK_MAX: u64 = 512;
 impl Journal {
     /// Looks at what the central side asks for again, and declares what cannot be sent.
     pub(super) fn declare_lost(&mut self, asked: &[Range], when: &When) -> Result<(), Fault> {
+        let (mut lost, mut found) = (self.lost_of(asked)?, Damage::new());
+        // A damaged row of an epoch makes all of its records ones that nobody can verify.
+        if !lost.is_empty() && openings::mend(&self.store, &self.credentials, Rows::All, &mut found)? {
+            lost = self.lost_of(asked)?;
+        }
+        let Some(last) = lost.last().map(|(_, last)| *last) else { return self.state_mended(&[], found, when) };
+        // Nothing of this epoch can be verified: its records go up to where the next one opens.
+        if last >= self.sealer.opened() && lost.iter().any(|(a, b)| (*a..=*b).contains(&self.sealer.opened())) {
+            let opened = self.sealer.opened();
+            self.rotate(when)?;
+            let end = self.sealer.opened() - 1;
+            lost.retain(|(first, _)| *first < opened);
+            lost.push((opened, end));
+        }
+        self.state_mended(&lost, found, when)
+    }
+
+    /// States what was mended and what is lost, where that is anything.
+    fn state_mended(&mut self, lost: &[Range], found: Damage, when: &When) -> Result<(), Fault> {
+        let mended = !found.is_empty();
+        if mended || !lost.is_empty() {
+            self.state_lost(lost, found, when)?;
+        }
+        if mended { super::salvage::told(&self.store) } else { Ok(()) }
+    }
+
+    /// What cannot be sent of these ranges, and no record declares yet; rising.
+    fn lost_of(&self, asked: &[Range]) -> Result<Vec<Range>, Fault> {
         let (upto, head) = (self.receipts.upto(), self.sealer.head().seq);
         let (mut lost, mut left) = (Vec::new(), LOOK_MAX);
         for (from, to) in asked {
@@ -32,20 +61,11 @@ impl Journal {
             }
         }
         lost.sort_unstable();
-        let Some(last) = lost.last().map(|(_, last)| *last) else { return Ok(()) };
-        // Nothing of this epoch can be verified: its records go up to where the next one opens.
-        if last >= self.sealer.opened() && lost.iter().any(|(a, b)| (*a..=*b).contains(&self.sealer.opened())) {
-            let opened = self.sealer.opened();
-            self.rotate(when)?;
-            let end = self.sealer.opened() - 1;
-            lost.retain(|(first, _)| *first < opened);
-            lost.push((opened, end));
-        }
-        self.state_lost(&lost, Vec::new(), when)
+        Ok(lost)
     }
 
     /// The record that tells of damage, and of what is lost with it.
-    pub(super) fn state_lost(&mut self, lost: &[Range], found: damage::Damage, when: &When) -> Result<(), Fault> {
+    pub(super) fn state_lost(&mut self, lost: &[Range], found: Damage, when: &When) -> Result<(), Fault> {
         let mut lost = joined(lost.to_vec());
         lost.truncate(RANGES_MAX);
         if !lost.is_empty() {

@@ -51,8 +51,7 @@ impl Journal {
                 .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
         let erased = store.transaction(|| {
             store.put(&sealed, "cannot store epoch.open")?;
-            let values = (sealer.head().ep, sealed.seq);
-            store.run("INSERT INTO epoch(ep, seq) VALUES(?1, ?2)", values, "cannot store epoch.open")?;
+            super::openings::note(&store, sealer.head().ep, sealed.seq)?;
             let lost = tail_state == TailState::Rollback;
             let erased = if lost { super::personal::put_back(&store, head.seq, when)? } else { None };
             erased.map(|body| super::prune::write(&store, &mut sealer, &body)).transpose()

@@ -3,6 +3,7 @@
 
 use super::damage::Damage;
 use super::memory::StateCheck;
+use super::openings::Rows;
 use super::tail::{TAIL, set_tail_aside};
 use super::{Fault, Journal, salvage};
 use picket_record::body::When;
@@ -21,6 +22,7 @@ impl Journal {
         damage.extend(salvage::untold(&self.store)?);
         self.decide()?;
         let lost = self.match_head(&mut damage)?;
+        super::openings::mend(&self.store, &self.credentials, Rows::Newest, &mut damage)?;
         StateCheck::run(&self.store, self.sealer.head().seq, &mut damage)?;
         if lost {
             // The opening of this epoch may be among what is gone: the next start could verify nothing without one.

@@ -2,6 +2,7 @@
 
 use super::at_rest::{Line, numbered};
 use super::damage::Damage;
+use super::openings::Rows;
 use super::store::Store;
 use super::{Credentials, Fault, salvage};
 use picket_record::chain::{Closed, Epochs, Found, Head, Parsed, TailState, verify};
@@ -17,6 +18,7 @@ pub(super) const TAIL: u64 = 300;
 /// damaged one before it stays where it is and is told: numbers that were sent must never be given again.
 pub(super) fn check_tail(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<Head, Fault> {
     loop {
+        super::openings::mend(store, credentials, Rows::Newest, damage)?;
         let last: Option<u64> =
             store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
         let Some(last) = last else { return Ok(Head::genesis(credentials.acceptance)) };

@@ -12,6 +12,7 @@ mod log;
 mod lost;
 mod marks;
 mod mending;
+mod openings;
 mod orders;
 mod personal;
 mod pruning;
