@@ -418,8 +418,8 @@ fn an_order_in_force_whose_own_row_is_gone_follows_the_orders_before_it() {
     put_into_force(&mut journal, &sign(&order(2, first.link)), 2);
     journal.store.by_hand("DELETE FROM document WHERE name GLOB 'answered/*3'");
     assert_eq!(exported(&journal), [1, 2, -996]);
-    let root = Some(Roots::verify(&text).unwrap().hash());
-    let mut check = BundleCheck::new(Trust { identity: None, root }, Seal::Waived);
+    let (identity, root) = (Some(journal.credentials.identity.public()), Some(Roots::verify(&text).unwrap().hash()));
+    let mut check = BundleCheck::new(Trust { identity, root }, Seal::Waived);
     for (part, text) in [(Part::Root, text.clone()), (Part::Orders, journal.order_lines().unwrap())] {
         check.begin(part);
         check.feed(text.as_bytes());
