@@ -188,7 +188,12 @@ impl Checker {
         if let Some((head, closed)) = before {
             let verdict = head.place_after(closed.as_ref(), &record, |_| None);
             if verdict != Verdict::Next {
-                walk.damaged.push(format!("record {seq} after record {}: {verdict:?}", head.seq));
+                let why = format!("record {seq} after record {}: {verdict:?}", head.seq);
+                // Neither its epoch nor the one before it vouches for a line: its number may be what was damaged.
+                if !walk.verified.contains(&seq) {
+                    return Err(why);
+                }
+                walk.damaged.push(why);
             }
         }
         walk.links.insert(seq, record.link);

@@ -2,20 +2,20 @@
 
 use super::at_rest::Text;
 use super::damage::Damage;
+use super::first::{Begun, First};
 use super::memory::StateCheck;
 use super::own_words::own_words;
 use super::receipts::Receipts;
 use super::store::Store;
-use super::tail::{check_tail, known_epochs, tail_state};
+use super::tail::{check_tail, known_epochs};
 use super::{Credentials, Entropy, Fault, Journal, Place, salvage};
 use picket_core::sensitivity::Sensitivity;
-use picket_core::steps::LastClock;
 use picket_core::wire::Recovered;
 use picket_record::body::When;
-use picket_record::chain::{Found, Head, Opening, Parsed, Sealer, TailState};
+use picket_record::chain::Head;
 use picket_record::kind::{Kind, Severity};
 use picket_record::order::Order;
-use serde_json::{Value, json};
+use serde_json::json;
 
 impl Journal {
     /// Opens the journal, puts right what a crash left, and opens an epoch.
@@ -28,38 +28,21 @@ impl Journal {
     ) -> Result<(Self, Recovered), Fault> {
         let mut damage = Damage::new();
         let mut credentials = credentials;
-        let (store, head, receipts) = ready(place, &mut credentials, &mut damage)?;
-        let tail = tail_state(&store, head, &mut damage)?;
-        // Behind the tail: that of a new journal is none the less whole for what lies beside it.
-        super::aside::bound(&store, &place.file, place.budget_bytes, &mut damage)?;
-        let (behind, tail_state, found) = match receipts.beyond(head) {
-            // Its numbers were sent: they are never given again.
-            Some(behind) => {
-                let state = if head.seq == 0 { TailState::Reset } else { TailState::Rollback };
-                (behind, state, Some(Found { seq: head.seq, link: head.link }))
+        let mut ready = ready(place, &mut credentials, &mut damage)?;
+        let mut first = First { place, credentials: &credentials, entropy: &mut entropy, when, version };
+        let begun = match first.epoch(&ready, &mut damage) {
+            Ok(begun) => begun,
+            // A stop in order saves the check of the whole file: a damaged list of free pages shows here.
+            Err(fault) => {
+                let Some(cause) = salvage::damage_of(&fault) else { return Err(fault) };
+                drop(ready);
+                ready = exchanged(place, &mut credentials, &mut damage, &cause)?;
+                let mut first = First { place, credentials: &credentials, entropy: &mut entropy, when, version };
+                first.epoch(&ready, &mut damage)?
             }
-            None => (tail.head, tail.state, tail.found),
         };
-        let clock = last_clock(&store, head)?;
-        let mut when = when.clone();
-        when.clock.era = clock.as_ref().map_or(when.clock.era, |last| last.era_at(&when));
-        let when = &when;
-        let opening = Opening { tail_state, found, last_receipt: receipts.last_link(), version: version.to_owned() };
-        let seed = entropy();
-        let (mut sealer, sealed) =
-            Sealer::open(&credentials.origin, &credentials.identity, seed, behind, &opening, when)
-                .map_err(|refusal| Fault::Refused(refusal.to_string()))?;
-        let erased = store.transaction(|| {
-            store.put(&sealed, "cannot store epoch.open")?;
-            super::openings::note(&store, sealer.head().ep, sealed.seq)?;
-            let lost = tail_state == TailState::Rollback;
-            let erased = if lost { super::personal::put_back(&store, head.seq, when)? } else { None };
-            erased.map(|body| super::prune::write(&store, &mut sealer, &body)).transpose()
-        })?;
-        // A kill between an erasure and the end of its log leaves the text in there.
-        if erased.is_some() || tail.state != TailState::Clean {
-            store.cut_log();
-        }
+        let Begun { sealer, tail_state, behind, clock, when } = begun;
+        let (Ready { store, head, receipts }, when) = (ready, &when);
         let declared = super::lost::declared_after(&store, receipts.upto())?;
         let mut journal = Self {
             declared_is_news: !declared.is_empty(),
@@ -130,19 +113,15 @@ impl Journal {
     }
 }
 
-/// What the last record says of the clock.
-fn last_clock(store: &Store, head: Head) -> Result<Option<LastClock>, Fault> {
-    let line = store.line(head.seq)?;
-    Ok(line.and_then(|line| {
-        let record = Parsed::read_bytes(&line).ok()?;
-        let payload: Value = serde_json::from_str(record.payload()).ok()?;
-        let era = payload.get("clk")?.get("era")?.as_u64().and_then(|era| u32::try_from(era).ok())?;
-        Some(LastClock { boot: record.boot.clone(), mono_us: record.mono_us, wall_ms: record.wall_ms, era })
-    }))
+/// A sound file, with its head and its receipts.
+pub(super) struct Ready {
+    pub(super) store: Store,
+    pub(super) head: Head,
+    pub(super) receipts: Receipts,
 }
 
-/// A sound file with its head and receipts, or the new file that took the place of a damaged one.
-fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Store, Head, Receipts), Fault> {
+/// A sound file, or the new one that took the place of a damaged one.
+fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> Result<Ready, Fault> {
     let log = super::log::damaged(&place.file)?;
     let store = salvage::open(&place.file, place.budget_bytes)?;
     if let Some(found) = log {
@@ -151,16 +130,21 @@ fn ready(place: &Place, credentials: &mut Credentials, damage: &mut Damage) -> R
         salvage::note(&store, &noted)?;
     }
     let fault = match checked(&store, credentials, damage) {
-        Ok((head, receipts)) => return Ok((store, head, receipts)),
+        Ok((head, receipts)) => return Ok(Ready { store, head, receipts }),
         Err(fault) => fault,
     };
     // A stop in order saves the check of the whole file: what it would have found shows here.
     let Some(cause) = salvage::damage_of(&fault) else { return Err(fault) };
     drop(store);
+    exchanged(place, credentials, damage, &cause)
+}
+
+/// The new file that takes the place of a damaged one.
+fn exchanged(place: &Place, credentials: &mut Credentials, damage: &mut Damage, cause: &str) -> Result<Ready, Fault> {
     damage.clear();
-    let store = salvage::replace(&place.file, place.budget_bytes, &cause)?;
+    let store = salvage::replace(&place.file, place.budget_bytes, cause)?;
     match checked(&store, credentials, damage) {
-        Ok((head, receipts)) => Ok((store, head, receipts)),
+        Ok((head, receipts)) => Ok(Ready { store, head, receipts }),
         Err(fault) => {
             // Else each start that ends here left one more file.
             let bound = super::aside::bound(&store, &place.file, place.budget_bytes, damage);

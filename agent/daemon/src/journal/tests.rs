@@ -6,6 +6,7 @@ mod clock;
 mod damage;
 mod export;
 mod faults;
+mod header;
 mod large;
 mod life;
 mod log;
