@@ -127,7 +127,7 @@ fn righted(found: &[u8; HEADER], bytes: Option<u64>) -> [u8; HEADER] {
     let own = u16::try_from(PAGE_BYTES).unwrap_or(PAGE_EARLIER);
     let near = [own, PAGE_EARLIER].into_iter().min_by_key(|known| (known ^ page).count_ones()).unwrap_or(own);
     right[PAGE..PAGE + 2].copy_from_slice(&near.to_be_bytes());
-    let whole = bytes.filter(|bytes| bytes.is_multiple_of(u64::from(near)));
+    let whole = bytes.filter(|bytes| bytes % u64::from(near) == 0);
     if let Some(pages) = whole.and_then(|bytes| u32::try_from(bytes / u64::from(near)).ok()) {
         right[PAGES..PAGES + 4].copy_from_slice(&pages.to_be_bytes());
     }
