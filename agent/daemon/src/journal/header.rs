@@ -20,18 +20,21 @@ const PAGE: usize = 16;
 const PAGES: usize = 28;
 /// Where it says which page begins the list of free ones, and how many there are.
 const FREE: usize = 32;
+/// Where it says which form its tables have, and that texts are UTF-8.
+const FORM: usize = 44;
+const TEXTS: usize = 56;
 /// The page of journals that earlier agents made.
 const PAGE_EARLIER: u16 = 4_096;
 
 /// What stands where in the header of every journal.
-const ALIKE: [(usize, &[u8]); 5] = [
+const ALIKE: [(usize, &[u8]); 6] = [
     (0, b"SQLite format 3\0"),
     // Written and read with a log, no bytes of a page kept back, shares of a page that a payload takes.
     (18, &[2, 2, 0, 64, 32, 32]),
-    // The form of the tables.
-    (44, &[0, 0, 0, 4]),
-    // It shrinks by no means of its own; texts are UTF-8.
-    (52, &[0, 0, 0, 0, 0, 0, 0, 1]),
+    (FORM, &[0, 0, 0, 4]),
+    // It shrinks by no means of its own.
+    (52, &[0; 4]),
+    (TEXTS, &[0, 0, 0, 1]),
     // The same once more; whose program it is; room for what is to come.
     (64, &[0; 28]),
 ];
@@ -120,7 +123,9 @@ fn has_log(file: &Path) -> bool {
 /// The header as a journal of so many bytes has it. While it has a log, that knows how many pages there are.
 fn righted(found: &[u8; HEADER], bytes: Option<u64>) -> [u8; HEADER] {
     let mut right = *found;
-    for (at, bytes) in ALIKE {
+    // Before it has tables neither is said: a kill may leave it so.
+    let is_new = [FORM, TEXTS].iter().all(|at| found[*at..at + 4] == [0; 4]);
+    for (at, bytes) in ALIKE.into_iter().filter(|(at, _)| !is_new || ![FORM, TEXTS].contains(at)) {
         right[at..at + bytes.len()].copy_from_slice(bytes);
     }
     let page = u16::from_be_bytes([found[PAGE], found[PAGE + 1]]);
