@@ -205,6 +205,12 @@ fn a_bundle_of_any_range_verifies_by_the_root_that_an_auditor_has_and_one_turned
     assert!(said.contains("by N. N., for: case 7") && said.contains("the root document that you gave"), "{said}");
     let alone = told(&ask(&product().picket, &[Path::new("verify"), &whole]));
     assert!(alone.contains("NOTHING BUT THE BUNDLE ITSELF"), "{alone}");
+    let nobodys = copied(&whole, "nobodys");
+    fs::remove_file(nobodys.join("enrol.jws")).expect("it is there");
+    let nobodys = ask(&product().picket, &[Path::new("verify"), &nobodys]);
+    let (code, nobodys) = (nobodys.status.code(), told(&nobodys));
+    assert!(code == Some(1) && nobodys.contains("whose records these are"), "{nobodys}");
+    assert!(!nobodys.contains("agrees with itself"), "{nobodys}");
 
     let other = ["verify".as_ref(), whole.as_os_str(), "--root-hash".as_ref(), "A".repeat(43).as_ref()]
         .map(|a: &std::ffi::OsStr| a.to_owned());

@@ -94,7 +94,8 @@ fn known(asked: &Verify) -> Result<Known, String> {
 
 fn judged(asked: &Verify, known: &Known) -> Result<Verdict, String> {
     let path = &asked.path;
-    let is_folder = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.is_dir();
+    let missing = |error| format!("{}: {error}; name the folder of a bundle, or a file of records", path.display());
+    let is_folder = fs::metadata(path).map_err(missing)?.is_dir();
     if !is_folder {
         let identity = known.trust.identity.clone();
         let identity = identity.ok_or("a file of records says nothing about whose they are: add --identity KEY")?;
@@ -159,6 +160,8 @@ enum Trusted {
     Stranger,
     /// Nothing but the bundle itself.
     Bundle,
+    /// Not even that: neither the reader nor the bundle says whose records they are.
+    Nobody,
 }
 
 impl Trusted {
@@ -168,6 +171,7 @@ impl Trusted {
             (Some(_), _) if unknown() => Self::Stranger,
             (Some(_), _) => Self::Root,
             (None, Some(_)) => Self::Identity,
+            (None, None) if verdict.acceptance.is_none() => Self::Nobody,
             (None, None) => Self::Bundle,
         }
     }
@@ -176,7 +180,7 @@ impl Trusted {
         match self {
             Self::Root => "root",
             Self::Identity => "identity",
-            Self::Stranger => "none",
+            Self::Stranger | Self::Nobody => "none",
             Self::Bundle => "bundle",
         }
     }
@@ -187,6 +191,10 @@ impl Trusted {
             (Self::Root, _) => &["the root document that you gave: the bundle's own goes on from it"],
             (Self::Identity, _) => &["the identity key that you gave"],
             (Self::Stranger, _) => &["none: the bundle is not of the central system whose root document you gave"],
+            (Self::Nobody, _) => &[
+                "none: nothing here that can be believed says whose records these are, so none was",
+                "judged. Get the key from the gateway's papers, and verify again with --identity KEY.",
+            ],
             (Self::Bundle, true) => &[
                 "NOTHING BUT THE BUNDLE ITSELF. The root document was taken from it, so all",
                 "this shows is that the bundle agrees with itself. Get root.jws, or its hash,",
@@ -205,7 +213,7 @@ impl Trusted {
     fn caveat(self) -> &'static str {
         match self {
             Self::Bundle => ", against itself alone",
-            Self::Root | Self::Identity | Self::Stranger => "",
+            Self::Root | Self::Identity | Self::Stranger | Self::Nobody => "",
         }
     }
 }
@@ -223,7 +231,8 @@ fn in_words(verdict: &Verdict, trusted: Trusted) {
     say("");
     let (first, last, epochs) = (chain.first, chain.last, chain.epochs);
     let (records, epochs) = (counted(chain.records, "record", "records"), counted(epochs, "epoch", "epochs"));
-    say(format_args!("VERIFIED          {records}, {first} to {last}, in {epochs}"));
+    let range = if chain.records > 0 { format!(", {first} to {last}, in {epochs}") } else { String::new() };
+    say(format_args!("VERIFIED          {records}{range}"));
     let receipts = counted(verdict.receipts, "receipt", "receipts");
     let agree = counted(chain.receipted, "agrees", "agree");
     say(format_args!("                  {receipts}, {agree} with the records"));
