@@ -9,6 +9,7 @@
 use super::damage::Damage;
 use super::store::Store;
 use super::{Fault, salvage};
+use crate::secrecy::beside;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -156,12 +157,6 @@ fn found(file: &Path) -> Result<Vec<Found>, Fault> {
         found.push(Found { rest, number, bytes: about.len(), changed });
     }
     Ok(found)
-}
-
-fn beside(file: &Path, rest: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(rest);
-    PathBuf::from(name)
 }
 
 /// The number in what stands behind the name of the journal.

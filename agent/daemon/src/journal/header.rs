@@ -2,10 +2,13 @@
 //!
 //! The first bytes of the file tell that it is a database, how its pages are read and whether they may be written. Nearly
 //! all of them are alike in every journal, and one bit of them would keep SQLite from every record: they are put right. A
-//! damaged list of free pages has pages written over that are none.
+//! list of free pages that leads outside the file has pages written over that are none. A number in it that one bit made
+//! that of a page in use is not noticed after a stop in order: only a check of the whole file would see it.
 
+use super::Fault;
+use super::log::word;
 use super::store::PAGE_BYTES;
-use super::{Fault, log};
+use crate::secrecy::beside;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -68,8 +71,8 @@ pub(super) fn mend(file: &Path) -> Result<Option<Value>, Fault> {
     Ok(Some(json!({ "what": "file", "cause": cause })))
 }
 
-/// What is wrong with the list of free pages of a file that has no log. A page that is none would be written over, whatever
-/// lies there; after a stop in order nobody else looks.
+/// What is wrong with the list of free pages of a file that has no log, as far as the list itself tells. A page that is none
+/// would be written over, whatever lies there; after a stop in order nobody else looks.
 pub(super) fn free_list(file: &Path) -> Result<Option<String>, Fault> {
     let fault =
         |source| Fault::File { file: file.to_owned(), doing: "cannot read the free pages of the journal", source };
@@ -112,12 +115,8 @@ fn is_whole(file: &File, header: &[u8; HEADER]) -> io::Result<bool> {
     Ok(next == 0)
 }
 
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
 fn has_log(file: &Path) -> bool {
-    fs::metadata(log::beside(file, "-wal")).is_ok_and(|log| log.len() > 0)
+    fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 /// The header as a journal of so many bytes has it. While it has a log, that knows how many pages there are.

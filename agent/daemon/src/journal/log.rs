@@ -5,10 +5,11 @@
 //! or two commits from a bad frame on, are damage. Damage to the last commit looks like a cut, and is none of ours.
 
 use super::{Fault, aside};
+use crate::secrecy::beside;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{BufReader, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bytes of its header; the last eight are a checksum over the others (sqlite.org, "WAL-mode File Format").
 const HEADER: usize = 32;
@@ -102,12 +103,6 @@ impl Sum {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -102,7 +102,15 @@ impl Journal {
     /// The order in force as a start finds it, with its register or not at all. A lost one is damage, and comes into force
     /// once more when it comes down.
     pub(super) fn recover_order(&mut self, damage: &mut Damage) -> Option<Order> {
-        let Ok(Some((ver, Some(link)))) = self.order_row() else { return None };
+        let (ver, link) = match self.order_row() {
+            Ok(Some((ver, Some(link)))) => (ver, link),
+            Ok(_) => return None,
+            Err(fault) => {
+                tracing::error!(cause = super::told(&fault), "which order is in force cannot be read");
+                damage.push(json!({ "what": "order", "cause": super::told(&fault) }));
+                return None;
+            }
+        };
         match self.whole_order(&link) {
             Ok(order) => {
                 self.order_found = Some(link);

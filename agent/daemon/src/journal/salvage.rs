@@ -5,12 +5,13 @@ use super::at_rest::Text;
 use super::damage::Damage;
 use super::store::Store;
 use super::{Fault, aside, header, memory};
+use crate::secrecy::beside;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde_json::json;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A larger file is not checked as a whole at start: minutes on a card.
 const CHECK_MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -159,7 +160,7 @@ fn verdict(store: &Store, check: &str) -> Result<(), Fault> {
 
 /// Carries over what can be read, and puts the new file in the place of the damaged one.
 pub(super) fn replace(file: &Path, budget: u64, cause: &str) -> Result<Store, Fault> {
-    let fresh = with_suffix(file, ".new");
+    let fresh = beside(file, ".new");
     remove(&fresh)?;
     let away = aside::free(file, aside::JOURNAL)?;
     let store = Store::open(&fresh, budget)?;
@@ -177,7 +178,7 @@ pub(super) fn replace(file: &Path, budget: u64, cause: &str) -> Result<Store, Fa
 
 /// Finishes the exchange of files where the new one is whole; one that is not is made again.
 fn finish(file: &Path, budget: u64) -> Result<(), Fault> {
-    let fresh = with_suffix(file, ".new");
+    let fresh = beside(file, ".new");
     if !fresh.exists() {
         return Ok(());
     }
@@ -188,7 +189,7 @@ fn finish(file: &Path, budget: u64) -> Result<(), Fault> {
     let away = aside::free(file, aside::JOURNAL)?;
     // The log first: beside the new file it would be taken for its own.
     for suffix in ["-wal", ""] {
-        rename(&with_suffix(file, suffix), &with_suffix(&away, suffix))?;
+        rename(&beside(file, suffix), &beside(&away, suffix))?;
     }
     rename(&fresh, file)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -275,12 +276,6 @@ fn copy(
     Ok(copied)
 }
 
-fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
     match fs::rename(from, to) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -292,7 +287,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
 
 fn remove(fresh: &Path) -> Result<(), Fault> {
     for suffix in ["-wal", ""] {
-        let path = with_suffix(fresh, suffix);
+        let path = beside(fresh, suffix);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(fault(&path, "cannot remove a half-made journal")(error));
