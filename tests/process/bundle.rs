@@ -218,10 +218,15 @@ fn a_bundle_of_any_range_verifies_by_the_root_that_an_auditor_has_and_one_turned
     assert_eq!(stranger.status.code(), Some(1), "{}", told(&stranger));
     assert!(told(&stranger).contains("[root-unknown]"), "{}", told(&stranger));
 
+    one_turned_bit_refuses(&whole, &verifiers, pinned);
+}
+
+/// In any file of a bundle, whoever reads it.
+fn one_turned_bit_refuses(whole: &Path, verifiers: &Verifiers, pinned: impl Fn(&Path) -> Output) {
     let mut flipped = Vec::new();
-    for entry in fs::read_dir(&whole).expect("a folder") {
+    for entry in fs::read_dir(whole).expect("a folder") {
         let name = entry.expect("an entry").file_name().into_string().expect("a name");
-        let copy = copied(&whole, &format!("flipped-{name}"));
+        let copy = copied(whole, &format!("flipped-{name}"));
         let mut bytes = fs::read(copy.join(&name)).expect("readable");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
