@@ -10,7 +10,7 @@ use std::io::Write;
 /// Smaller batches are sent as they are: a deflate of one record saves nothing that matters.
 const DEFLATE_FROM: usize = 4 * 1024;
 /// Half as fast again as level 5, for a hundredth more bytes: signatures and hashes do not shrink at any level.
-const DEFLATE_LEVEL: u32 = 2;
+const DEFLATE_LEVEL: u32 = 4;
 
 /// A batch as it goes on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -136,7 +136,7 @@ fn reading_and_packing() {
     println!("read and packed: {:.0} records/s, {} of {} bytes a record", last as f64 / s, wire / last, text / last);
     let batch = read(&journal, &Batch::Range { from: 1_000, to: 1_400 }).unwrap().0;
     let count = batch.lines().count();
-    for level in [0, 1, 2, 3, 4, 6, 9] {
+    for level in [0, 1, 2, 3, 4, 5, 6, 9] {
         let before = cpu();
         let mut bytes = 0;
         for _ in 0..20 {
