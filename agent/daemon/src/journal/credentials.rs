@@ -2,7 +2,7 @@
 
 use super::{Credentials, Fault, Place};
 use picket_record::acceptance::Acceptance;
-use picket_record::chain::Origin;
+use picket_record::chain::{Epochs, Origin};
 use picket_record::encode::{Link, Name, bytes32};
 use picket_record::keys::{IdentityKey, PublicKey};
 use picket_record::refusal::Refusal;
@@ -52,6 +52,11 @@ impl Credentials {
             acceptance: link,
             acceptance_line: line,
         }
+    }
+
+    /// What records of this gateway are verified with, before any of its epochs is known.
+    pub(super) fn epochs(&self) -> Epochs {
+        Epochs::new(self.origin.gw.clone(), self.identity.public()).at_site(self.origin.site.clone())
     }
 }
 

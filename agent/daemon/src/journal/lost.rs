@@ -118,9 +118,7 @@ impl Journal {
     /// An epoch whose opening is lost is lost up to the next one, and is not read.
     pub(super) fn unreadable(&self, from: u64, to: u64, left: &mut u64) -> Result<Vec<Range>, Fault> {
         let fault = |source| self.store.disk("cannot read records", source);
-        let origin = &self.credentials.origin;
-        let mut epochs =
-            Epochs::new(origin.gw.clone(), self.credentials.identity.public()).at_site(origin.site.clone());
+        let mut epochs = self.credentials.epochs();
         let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
         let (mut lost, mut next) = (Vec::new(), from);
         while next <= to && *left > 0 {

@@ -7,7 +7,7 @@ use super::damage::Damage;
 use super::store::Store;
 use super::tail::TAIL;
 use super::{Credentials, Fault, salvage};
-use picket_record::chain::{Epochs, Parsed, verify};
+use picket_record::chain::{Parsed, verify};
 use picket_record::kind::Kind;
 use rusqlite::ToSql;
 use serde_json::json;
@@ -21,11 +21,7 @@ const NEWEST: usize = TAIL as usize;
 const NEAR: u64 = TAIL;
 
 /// Notes where an epoch opens, inside the transaction that stores the opening.
-pub(super) fn note(store: &Store, ep: u64, seq: u64) -> Result<(), Fault> {
-    put(store, ep, seq)
-}
-
-fn put(store: &Store, ep: impl ToSql, seq: impl ToSql) -> Result<(), Fault> {
+pub(super) fn note(store: &Store, ep: impl ToSql, seq: impl ToSql) -> Result<(), Fault> {
     // The number is new: a row that has it already is damaged, and must not be in the way. Its own opening is found again.
     let sql = "INSERT OR REPLACE INTO epoch(ep, seq) VALUES(?1, ?2)";
     store.run(sql, (ep, seq), "cannot note an epoch").map(drop)
@@ -61,7 +57,7 @@ pub(super) fn mend(store: &Store, credentials: &Credentials, which: Rows, damage
         salvage::note(store, damage)?;
         // All of them: under a key that is out of its order a row is not found.
         store.run("DELETE FROM epoch", [], DOING)?;
-        right.iter().try_for_each(|(ep, seq)| put(store, *ep, *seq))
+        right.iter().try_for_each(|(ep, seq)| note(store, *ep, *seq))
     })?;
     Ok(true)
 }
@@ -202,8 +198,7 @@ fn ends(store: &Store, (from, to): (u64, u64)) -> Result<Ends, Fault> {
 /// The openings in a range that the identity signed: number and epoch.
 fn search(store: &Store, credentials: &Credentials, (from, to): (u64, u64)) -> Result<Vec<(u64, u64)>, Fault> {
     let fault = |source| store.disk(DOING, source);
-    let origin = &credentials.origin;
-    let epochs = Epochs::new(origin.gw.clone(), credentials.identity.public()).at_site(origin.site.clone());
+    let epochs = credentials.epochs();
     let sql = "SELECT seq, line FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
     let mut statement = store.prepare(sql).map_err(fault)?;
     let mut rows = statement.query((from, to)).map_err(fault)?;

@@ -100,8 +100,7 @@ fn tail_step(
 
 /// Keys of the epochs that the tail may belong to, from their own `epoch.open` records.
 pub(super) fn known_epochs(store: &Store, credentials: &Credentials) -> Result<Epochs, Fault> {
-    let origin = &credentials.origin;
-    let mut epochs = Epochs::new(origin.gw.clone(), credentials.identity.public()).at_site(origin.site.clone());
+    let mut epochs = credentials.epochs();
     let lines: Vec<Line> = store.rows(
         "SELECT line FROM (SELECT ep, seq FROM epoch ORDER BY ep DESC LIMIT ?1) JOIN record USING(seq) ORDER BY ep",
         [TAIL],

@@ -249,7 +249,7 @@ fn bits_that_turn_over_in_header_tables_or_owner_stop_no_start() {
         ("UPDATE meta SET value = CAST(x'ff' AS TEXT)".to_owned(), "file", true),
         ("UPDATE meta SET value = 'harbour/gatE-7' WHERE key = 'origin'".to_owned(), "owner", true),
         // A number of three bytes becomes a text of as many.
-        ("UPDATE epoch SET seq = 'abc'".to_owned(), "file", true),
+        ("UPDATE epoch SET seq = 'abc'".to_owned(), "epoch", true),
         ("UPDATE receipt SET upto = 'abc'".to_owned(), "file", true),
         ("INSERT INTO lost(first, last) VALUES(3, 'abc')".to_owned(), "file", true),
         ("INSERT INTO leaving(base, first, kept, last, told) VALUES(1, 2, 2, 'abc', 2)".to_owned(), "file", true),
