@@ -55,7 +55,10 @@ pub(super) fn take_over(db: &Connection) -> Result<()> {
                AND NOT EXISTS(SELECT 1 FROM lost_alarm l WHERE l.gw=a.gw AND l.raised_seq=a.raised_seq)";
     // Where there is nothing, the lock of the writer is not asked for.
     if db.prepare(sql)?.exists([])? {
-        db.execute(&format!("INSERT INTO lost_alarm(gw,raised_seq,alarm_id,rule,eq,sev,raised_ms,ep) {sql}"), [])?;
+        db.execute(
+            &format!("INSERT OR IGNORE INTO lost_alarm(gw,raised_seq,alarm_id,rule,eq,sev,raised_ms,ep) {sql}"),
+            [],
+        )?;
     }
     Ok(())
 }

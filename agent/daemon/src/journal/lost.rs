@@ -204,6 +204,21 @@ impl Journal {
         Ok(opened.map_or(self.receipts.has_opening(ep), |opened| opened <= upto))
     }
 
+    /// A record that was declared lost lies there, or is missed by the one behind it, until it is disposed of: every start
+    /// finds it again.
+    pub(super) fn leave_out_declared(&self, damage: &mut Damage) -> Result<(), Fault> {
+        let mut news = Damage::new();
+        for finding in damage.drain(..) {
+            let seq = finding["seq"].as_u64().filter(|_| finding["what"] == "record");
+            let left = seq.map(|seq| self.undeclared(vec![(seq.saturating_sub(1), seq)])).transpose()?;
+            if left.is_none_or(|left| left.iter().map(|(from, to)| to - from + 1).sum::<u64>() == 2) {
+                news.push(finding);
+            }
+        }
+        *damage = news;
+        Ok(())
+    }
+
     /// What of these ranges no record declares yet.
     pub(super) fn undeclared(&self, ranges: Vec<Range>) -> Result<Vec<Range>, Fault> {
         let Some((first, _)) = ranges.first().copied() else { return Ok(ranges) };

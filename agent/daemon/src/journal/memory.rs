@@ -78,9 +78,11 @@ impl StateCheck {
     /// are folded again from the records.
     pub(super) fn run(store: &Store, head: u64, damage: &mut Vec<Value>) -> Result<(), Fault> {
         let Some(cause) = Self::mismatch(store, head)? else { return Ok(()) };
-        let folded = fold(store)?;
-        damage.push(json!({ "what": "state", "cause": cause, "rows": folded }));
-        Ok(())
+        super::salvage::whole(store)?;
+        store.transaction(|| {
+            damage.push(json!({ "what": "state", "cause": cause, "rows": refold(store)? }));
+            super::salvage::note(store, damage)
+        })
     }
 
     fn mismatch(store: &Store, head: u64) -> Result<Option<String>, Fault> {
@@ -130,12 +132,8 @@ fn signed_digest(store: &Store, head: u64) -> Result<Option<String>, Fault> {
     })
 }
 
-/// Folds every record again, oldest first, in pages. How many rows there are.
-fn fold(store: &Store) -> Result<u64, Fault> {
-    store.transaction(|| refold(store))
-}
-
-/// The same inside a transaction; what is kept of epochs and urgent records comes back too.
+/// Folds every record again, oldest first, in pages, inside a transaction; what is kept of epochs and urgent records comes
+/// back too. How many rows there are.
 pub(super) fn refold(store: &Store) -> Result<u64, Fault> {
     store.run("DELETE FROM state", [], "cannot clear the state")?;
     let mut after = 0u64;

@@ -72,16 +72,19 @@ impl Journal {
     }
 
     /// `log.genesis` in a new journal, `journal.recovered` where something was wrong.
-    fn first_words(&mut self, when: &When, genesis: bool, damage: Damage) -> Result<(), Fault> {
+    fn first_words(&mut self, when: &When, genesis: bool, mut damage: Damage) -> Result<(), Fault> {
         if genesis {
             self.commit(&[own_words(when, Kind::LogGenesis, Severity::Info, json!({ "layout": 1 }))])?;
         }
         if !damage.is_empty() {
-            tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
             let head = self.sealer.head().seq;
             let from = (self.receipts.upto() + 1).max(head.saturating_sub(super::tail::TAIL));
-            let lost = self.unreadable(from, head, &mut { super::tail::TAIL })?;
-            self.state_lost(&lost, damage, when)?;
+            let lost = self.undeclared(self.unreadable(from, head, &mut { super::tail::TAIL })?)?;
+            self.leave_out_declared(&mut damage)?;
+            if !damage.is_empty() || !lost.is_empty() {
+                tracing::warn!(faults = damage.len(), "the journal was damaged; what could not be kept is set aside");
+                self.state_lost(&lost, damage, when)?;
+            }
         }
         salvage::told(&self.store)
     }
@@ -158,13 +161,13 @@ fn exchanged(place: &Place, credentials: &mut Credentials, damage: &mut Damage, 
 
 fn checked(store: &Store, credentials: &mut Credentials, damage: &mut Damage) -> Result<(Head, Receipts), Fault> {
     of_their_types(store)?;
+    damage.extend(salvage::untold(store)?);
     own(store, credentials, damage)?;
     // Documents come down once more; what watches equipment does not wait for them.
     if let Err(fault) = super::orders::recover_root(store, credentials) {
         tracing::warn!(cause = super::told(&fault), "the root document that was kept cannot be read");
     }
     let receipts = Receipts::load(store, credentials)?;
-    damage.extend(salvage::untold(store)?);
     let head = check_tail(store, credentials, damage)?;
     store.transaction(|| cut_behind(store, head.seq))?;
     StateCheck::run(store, head.seq, damage)?;
@@ -204,8 +207,6 @@ fn of_their_types(store: &Store) -> Result<(), Fault> {
         let found = rusqlite::Error::InvalidColumnType(0, table.to_owned(), rusqlite::types::Type::Null);
         store.disk(doing, found)
     };
-    // Made again from the records, like any other row of an epoch that is gone.
-    store.run("DELETE FROM epoch WHERE typeof(seq) <> 'integer'", [], doing)?;
     for (table, columns) in [
         ("receipt", ["upto", "day"].as_slice()),
         ("leaving", &["base", "first", "kept", "last", "told"]),
@@ -241,9 +242,12 @@ fn own(store: &Store, credentials: &Credentials, damage: &mut Damage) -> Result<
         let found: Option<Text> = store.row(sql, [key], "cannot read the owner", |row| row.get(0))?;
         match found.and_then(|Text(found)| found) {
             Some(found) if found != mine && known_epochs(store, credentials)?.iter().next().is_some() => {
-                let sql = "UPDATE meta SET value = ?2 WHERE key = ?1";
-                store.run(sql, [key, &mine], "cannot note the owner")?;
                 damage.push(json!({ "what": "owner", "cause": format!("it says {found}") }));
+                store.transaction(|| {
+                    salvage::note(store, damage)?;
+                    let sql = "UPDATE meta SET value = ?2 WHERE key = ?1";
+                    store.run(sql, [key, &mine], "cannot note the owner").map(drop)
+                })?;
             }
             Some(found) if found != mine => {
                 return Err(Fault::Refused(format!(

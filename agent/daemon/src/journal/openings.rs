@@ -40,7 +40,8 @@ pub(super) enum Rows {
 /// What is right costs three records for each row. Records are searched only where one belongs to another epoch than its
 /// place says: between two openings that are right, so at most `EPOCH_RECORDS_MAX` for each epoch that is missing there.
 pub(super) fn mend(store: &Store, credentials: &Credentials, which: Rows, damage: &mut Damage) -> Result<bool, Fault> {
-    let sql = "SELECT ep, seq FROM epoch";
+    // A number that one bit made a text is none that a record may have.
+    let sql = "SELECT ep, CASE typeof(seq) WHEN 'integer' THEN seq ELSE -1 END FROM epoch";
     let said: BTreeSet<(i64, i64)> =
         store.rows(sql, [], DOING, |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
     let last = number(store, "SELECT max(seq) FROM record")?.unwrap_or(0);
@@ -52,6 +53,7 @@ pub(super) fn mend(store: &Store, credentials: &Credentials, which: Rows, damage
     let Some(cause) = difference(&said, &right) else { return Ok(false) };
     let rows = said.symmetric_difference(&right).map(|(ep, _)| ep).collect::<BTreeSet<_>>().len();
     tracing::warn!(rows, cause, "rows of epochs were damaged: they are made again from the records");
+    salvage::whole(store)?;
     damage.push(json!({ "what": "epoch", "rows": rows, "cause": cause }));
     store.transaction(|| {
         salvage::note(store, damage)?;

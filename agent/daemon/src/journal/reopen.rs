@@ -18,12 +18,15 @@ impl Journal {
         let (file, budget) = (self.store.file().to_owned(), self.store.budget());
         self.store.shut()?;
         self.store = salvage::open(&file, budget)?;
-        let mut damage = vec![json!({ "what": "reopened" })];
-        damage.extend(salvage::untold(&self.store)?);
-        self.decide()?;
-        let lost = self.match_head(&mut damage)?;
-        super::openings::mend(&self.store, &self.credentials, Rows::Newest, &mut damage)?;
-        StateCheck::run(&self.store, self.sealer.head().seq, &mut damage)?;
+        let (lost, mut damage) = match self.in_step() {
+            Ok(found) => found,
+            Err(fault) => {
+                let Some(cause) = salvage::damage_of(&fault) else { return Err(fault) };
+                self.store.shut()?;
+                self.store = salvage::replace(&file, budget, &cause)?;
+                self.in_step()?
+            }
+        };
         if lost {
             // The opening of this epoch may be among what is gone: the next start could verify nothing without one.
             self.rotate(when)?;
@@ -36,13 +39,27 @@ impl Journal {
         salvage::told(&self.store)
     }
 
+    /// Brings the file in step with the head in memory. Whether records that were told outside are gone, and what was found.
+    fn in_step(&mut self) -> Result<(bool, Damage), Fault> {
+        let mut damage = vec![json!({ "what": "reopened" })];
+        damage.extend(salvage::untold(&self.store)?);
+        self.decide()?;
+        let lost = self.match_head(&mut damage)?;
+        super::openings::mend(&self.store, &self.credentials, Rows::Newest, &mut damage)?;
+        StateCheck::run(&self.store, self.sealer.head().seq, &mut damage)?;
+        Ok((lost, damage))
+    }
+
     fn lost_at_the_end(&self) -> Result<Vec<(u64, u64)>, Fault> {
         let head = self.sealer.head().seq;
         let sql = "SELECT max(seq) FROM record WHERE seq < ?1";
         let opened = self.sealer.opened();
         let before: Option<u64> = self.store.row(sql, [opened], "cannot read the head", |row| row.get(0))?.flatten();
         let from = before.unwrap_or(0).saturating_sub(TAIL).max(self.receipts.upto() + 1);
-        if from <= head { self.unreadable(from, head, &mut { 2 * TAIL }) } else { Ok(Vec::new()) }
+        if from > head {
+            return Ok(Vec::new());
+        }
+        self.undeclared(self.unreadable(from, head, &mut { 2 * TAIL })?)
     }
 
     /// What a `records.disposed` that is set aside says: its records are gone all the same.

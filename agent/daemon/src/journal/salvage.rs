@@ -93,7 +93,7 @@ pub(super) fn open(file: &Path, budget: u64) -> Result<Store, Fault> {
     let mended = header::mend(file)?;
     let store = match header::free_list(file)? {
         Some(cause) => replace(file, budget, &cause)?,
-        None => match Store::open(file, budget).and_then(sound) {
+        None => match Store::open(file, budget).and_then(|store| noted(store, mended.as_ref())).and_then(sound) {
             Ok(store) => store,
             Err(fault) => {
                 let Some(cause) = damage_of(&fault) else { return Err(fault) };
@@ -101,9 +101,15 @@ pub(super) fn open(file: &Path, budget: u64) -> Result<Store, Fault> {
             }
         },
     };
-    if let Some(found) = mended {
+    // Once more: a file that took the place of this one may not have the note.
+    noted(store, mended.as_ref())
+}
+
+/// With a note of what was mended before it was opened: a check of the file may take minutes.
+fn noted(store: Store, found: Option<&serde_json::Value>) -> Result<Store, Fault> {
+    if let Some(found) = found {
         let mut damage = untold(&store)?;
-        damage.push(found);
+        damage.push(found.clone());
         note(&store, &damage)?;
     }
     Ok(store)
@@ -126,23 +132,13 @@ pub(super) fn damage_of(fault: &Fault) -> Option<String> {
 }
 
 /// Tables of few rows under keys that are texts, or whose rows nothing else is held against: a row that one bit moved out of
-/// its place is not found, and what is written beside it makes two of it. Rows of epochs are held against the records.
-const CHECKED: [&str; 4] = ["meta", "document", "leaving", "lost"];
+/// its place is not found, and what is written beside it makes two of it.
+const CHECKED: [&str; 6] = ["meta", "state", "epoch", "document", "leaving", "lost"];
 
 /// Checks the small tables, and the whole file after a stop that was not in order.
 fn sound(store: Store) -> Result<Store, Fault> {
     for table in CHECKED {
         verdict(&store, &format!("PRAGMA integrity_check({table})"))?;
-    }
-    if let Err(fault) = verdict(&store, "PRAGMA integrity_check(state)") {
-        // Folded again from the records: no new file for that.
-        let Some(cause) = damage_of(&fault) else { return Err(fault) };
-        store.transaction(|| {
-            let mut damage = untold(&store)?;
-            damage.push(json!({ "what": "state", "cause": cause, "rows": memory::refold(&store)? }));
-            note(&store, &damage)
-        })?;
-        verdict(&store, "PRAGMA integrity_check(state)")?;
     }
     let last: Option<u64> =
         store.row("SELECT max(seq) FROM record", [], "cannot read the head", |row| row.get(0))?.flatten();
@@ -154,8 +150,14 @@ fn sound(store: Store) -> Result<Store, Fault> {
     if clean || large {
         return Ok(store);
     }
-    verdict(&store, "PRAGMA quick_check(1)")?;
+    whole(&store)?;
     Ok(store)
+}
+
+/// Checks the whole file: minutes on a card. Whoever deletes rows because they say something wrong asks first: one bit of a
+/// page leads to a page of another table, which would be freed with the records on it.
+pub(super) fn whole(store: &Store) -> Result<(), Fault> {
+    verdict(store, "PRAGMA quick_check(1)")
 }
 
 /// What a check of SQLite's says, where that is not "ok".
@@ -173,7 +175,10 @@ pub(super) fn replace(file: &Path, budget: u64, cause: &str) -> Result<Store, Fa
     let fresh = beside(file, ".new");
     remove(&fresh)?;
     let away = aside::free(file, aside::JOURNAL)?;
-    let store = Store::open(&fresh, budget)?;
+    // A budget that was made smaller holds no file that is there already.
+    let there = [file.to_owned(), beside(file, "-wal")].into_iter().filter_map(|file| fs::metadata(file).ok());
+    let there: u64 = there.map(|file| file.len()).sum();
+    let store = Store::open(&fresh, budget.max(2 * there))?;
     store.transaction(|| {
         let kept = carry_over(&store, file)?;
         memory::refold(&store)?;

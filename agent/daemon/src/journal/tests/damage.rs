@@ -146,7 +146,7 @@ fn a_text_file_or_an_empty_one_is_set_aside_and_told_once() {
 }
 
 /// Overwrites a page in the middle of the file.
-fn spoil(site: &Site, at_permille: u64) {
+pub(super) fn spoil(site: &Site, at_permille: u64) {
     let mut bytes = fs::read(site.file()).unwrap();
     let page = (bytes.len() as u64 * at_permille / 1_000 / 2_048 * 2_048) as usize;
     bytes[page..page + 2_048].fill(0xA5);

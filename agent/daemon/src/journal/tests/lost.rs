@@ -111,9 +111,18 @@ fn kinds_from(journal: &Journal, from: u64) -> Vec<Kind> {
 
 #[test]
 fn a_start_that_finds_damage_in_the_tail_declares_it_without_being_asked() {
-    let (_site, journal) = written("DELETE FROM record WHERE seq BETWEEN 700 AND 702");
-    assert_eq!(declared(&journal), [[(700, 702)]]);
-    assert_eq!(found(&journal)[0]["what"], "record");
+    for change in ["DELETE FROM record WHERE seq", "UPDATE record SET line = 'x' WHERE seq"] {
+        let (mut site, journal) = written(&format!("{change} BETWEEN 700 AND 702"));
+        assert_eq!(declared(&journal), [[(700, 702)]], "{change}");
+        assert_eq!(found(&journal)[0]["what"], "record");
+        drop(journal);
+        drop(site.start());
+        let (journal, _) = site.start();
+        assert_eq!(declared(&journal), [[(700, 702)]], "{change}: once, and not at every start");
+        drop(journal);
+        site.by_hand("DELETE FROM record WHERE seq = 703");
+        assert_eq!(declared(&site.start().0), [[(700, 702)], [(703, 703)]], "{change}: what is new is told");
+    }
 }
 
 #[test]
