@@ -83,7 +83,8 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
         Ok(())
     })?;
     for (call, least) in SHORT {
-        if run.only.is_none() && counted.iter().all(|(sweep, calls)| sweep.call != call || *calls < least) {
+        // A run that failed too often ends before it has counted every call.
+        if run.only.is_none() && runs.failed == 0 && counted.iter().all(|(sweep, calls)| sweep.call != call || *calls < least) {
             return Err(format!("hardly any {call} is seen: the sweep is empty"));
         }
     }
