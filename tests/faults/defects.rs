@@ -68,6 +68,7 @@ struct Defect {
 pub(crate) fn run(run: &Run) -> Result<Runs, String> {
     let (mut runs, began) = (Runs::default(), Instant::now());
     let mut defects = defects()?;
+    let patches: Vec<PathBuf> = defects.iter().map(|defect| defect.patch.clone()).collect();
     defects.retain(|defect| run.only.as_ref().is_none_or(|only| *only == defect.name));
     for defect in &defects {
         let applies = git(repository(), &["apply", "--check"], &defect.patch).map(|()| Found::default());
@@ -76,7 +77,7 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
     if run.long || run.only.is_some() {
         let all: BTreeSet<&Witness> = defects.iter().flat_map(|defect| &defect.witnesses).collect();
         all.iter().try_for_each(|witness| witness.allowed())?;
-        let tree = Tree::make()?;
+        let tree = Tree::make(&patches)?;
         for witness in all {
             let green = tree.is_green(witness)?;
             println!("  without a defect {}: {}", if green { "green" } else { "RED" }, witness.told());

@@ -84,7 +84,10 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
     })?;
     for (call, least) in SHORT {
         // A run that failed too often ends before it has counted every call.
-        if run.only.is_none() && runs.failed == 0 && counted.iter().all(|(sweep, calls)| sweep.call != call || *calls < least) {
+        if run.only.is_none()
+            && runs.failed == 0
+            && counted.iter().all(|(sweep, calls)| sweep.call != call || *calls < least)
+        {
             return Err(format!("hardly any {call} is seen: the sweep is empty"));
         }
     }

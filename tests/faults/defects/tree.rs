@@ -19,7 +19,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn make() -> Result<Self, String> {
+    pub(super) fn make(patches: &[PathBuf]) -> Result<Self, String> {
         let own = own_folder().map_err(crate::told)?;
         let base = own.parent().ok_or("no target folder")?.join("defects");
         let (folder, target) = (base.join("tree"), base.join("target"));
@@ -30,6 +30,11 @@ impl Tree {
             let _ = fs::remove_dir_all(folder.join(name));
         }
         copy(&sources, &folder)?;
+        // But what any defect changes is newer than what the last one left built here.
+        for file in patches.iter().flat_map(|patch| changed(patch)) {
+            let file = folder.join(file);
+            fs::read(&file).and_then(|text| fs::write(&file, text)).map_err(at(&file))?;
+        }
         // A repository of its own: below another one `git apply` leaves out what is not below the folder.
         let made = Command::new("git").args(["init", "--quiet"]).arg(&folder).status();
         if !made.map_err(|error| format!("git: {error}"))?.success() {
@@ -104,6 +109,12 @@ impl Tree {
             .env("CARGO_PROFILE_DEV_DEBUG", "0");
         cargo.stdin(Stdio::null()).output().map_err(|error| format!("cargo: {error}"))
     }
+}
+
+/// The files that a patch changes.
+fn changed(patch: &Path) -> Vec<String> {
+    let text = fs::read_to_string(patch).unwrap_or_default();
+    text.lines().filter_map(|line| line.strip_prefix("+++ b/")).map(str::to_owned).collect()
 }
 
 /// A program that was built here, with `sudo` where it must be raised. Programs that it starts are looked for where this one
