@@ -83,6 +83,13 @@ impl Installation {
         )
     }
 
+    /// A report of work on equipment to the running agent.
+    pub(crate) fn work(&self, arguments: &[&str]) -> Output {
+        let mut work = Command::new(&product().picket);
+        work.arg("work").arg("--runtime").arg(self.path("run")).args(arguments);
+        work.output().expect("picket starts")
+    }
+
     /// A file or folder of this site.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -27,3 +27,4 @@ mod secrecy;
 mod settings;
 mod site_broker;
 mod stop;
+mod work;

@@ -282,6 +282,13 @@ fn is_vital(kind: Kind) -> bool {
             | Kind::AlarmClosed
             | Kind::NonconformityOpened
             | Kind::NonconformityClosed
+            | Kind::CalibrationDone
+            | Kind::MaintenanceDone
+            | Kind::InspectionDone
+            | Kind::TestDone
+            | Kind::EquipmentCommissioned
+            | Kind::EquipmentWithdrawn
+            | Kind::EquipmentReturned
             | Kind::Heartbeat
             | Kind::GapDropped
             | Kind::Snapshot

@@ -75,32 +75,6 @@ pub fn erased(seq: u64, data: &Map<String, Value>) -> Vec<(u64, u64)> {
     ranges.map(|(from, to)| (from, to.min(seq.saturating_sub(1)))).filter(|(from, to)| from <= to).collect()
 }
 
-/// Which record states the last erasure, once it is stored.
-#[derive(Debug, Default)]
-pub(crate) struct Stated {
-    draft: Option<u64>,
-    seq: Option<u64>,
-}
-
-impl Stated {
-    /// It has this draft number; `None` where it was dropped.
-    pub(crate) fn drafted(&mut self, draft: Option<u64>) {
-        self.draft = draft;
-    }
-
-    /// Drafts up to `through` are stored, and `head` is the number of the last. True where that is news.
-    pub(crate) fn stored(&mut self, through: u64, head: u64) -> bool {
-        let Some(draft) = self.draft.take_if(|draft| *draft <= through) else { return false };
-        self.seq = Some(head.saturating_sub(through - draft));
-        true
-    }
-
-    /// The number of the record.
-    pub(crate) fn seq(&self) -> Option<u64> {
-        self.seq
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,14 +95,5 @@ mod tests {
         for authority in ["", "  ", "a\nb", &"x".repeat(AUTHORITY_MAX + 1)] {
             assert!(Erasure::new(vec![(1, 1)], authority, "").is_err());
         }
-    }
-
-    #[test]
-    fn the_number_of_the_record_is_known_once_it_is_stored() {
-        let mut stated = Stated::default();
-        stated.drafted(Some(7));
-        assert!(!stated.stored(6, 100));
-        assert!(stated.stored(9, 103) && !stated.stored(9, 103));
-        assert_eq!(stated.seq(), Some(101));
     }
 }

@@ -5,12 +5,14 @@
 //! What is absent on purpose: sockets, files, settings text, numbers of records (the journal gives them).
 
 pub mod alarm;
+mod answers;
 pub mod bus;
 pub mod certificate;
 pub mod confirm;
 pub mod contact;
 pub mod drafts;
 pub mod erasure;
+pub mod fields;
 pub mod health;
 mod label;
 pub mod memory;
@@ -35,3 +37,4 @@ mod testbed;
 pub mod time;
 pub mod uplink;
 pub mod wire;
+pub mod work;

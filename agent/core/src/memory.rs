@@ -112,6 +112,19 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         Kind::NonconformityClosed => {
             vec![Change::Drop { key: format!("nonconformity/{}", stated.text("nonconformity")) }]
         }
+        Kind::CalibrationDone
+        | Kind::MaintenanceDone
+        | Kind::InspectionDone
+        | Kind::TestDone
+        | Kind::EquipmentWithdrawn
+        | Kind::EquipmentReturned => {
+            let row = crate::work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
+            let change = row.map(|(key, body)| match body {
+                Some(body) => put(key, &body),
+                None => Change::Drop { key },
+            });
+            change.into_iter().collect()
+        }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::GapDropped => {
             let ever = stated.data.get(crate::drafts::TOTALS);

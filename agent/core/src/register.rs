@@ -1,7 +1,7 @@
 //! The calibration and inventory register: the plan of what equipment there is, and each piece's standing.
 
 use crate::label;
-use jiff::civil::Date;
+use crate::work::Results;
 use picket_record::body;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 pub mod dates;
 pub mod rows;
+mod scheme;
 
 pub use dates::{Due, Interval};
+pub use scheme::{Scheme, Work};
 
 /// Id of a piece of equipment: a GS1 GIAI or a site id, `[A-Za-z0-9._:/-]{1,64}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,22 +83,21 @@ pub struct Equipment {
     pub firmware: String,
     /// How much depends on it.
     pub criticality: Criticality,
-    /// Calibration scheme; `None` where none is needed.
-    pub calibration: Option<Scheme>,
-    /// Maintenance scheme.
-    pub maintenance: Option<Scheme>,
-    /// Inspection scheme.
-    pub inspection: Option<Scheme>,
+    /// What comes back at it, in the order of [`Work::ALL`]; `None` where none is needed.
+    pub schemes: [Option<Scheme>; Work::ALL.len()],
     /// Out of use: tag and reason.
     pub withdrawn: Option<String>,
 }
 
 impl Equipment {
-    /// Every scheme it has, by the word in reasons.
-    pub fn schemes(&self) -> impl Iterator<Item = (&'static str, &Scheme)> {
-        let all =
-            [("calibration", &self.calibration), ("maintenance", &self.maintenance), ("inspection", &self.inspection)];
-        all.into_iter().filter_map(|(work, scheme)| Some((work, scheme.as_ref()?)))
+    /// Every scheme it has.
+    pub fn schemes(&self) -> impl Iterator<Item = (Work, &Scheme)> {
+        Work::ALL.into_iter().zip(&self.schemes).filter_map(|(work, scheme)| Some((work, scheme.as_ref()?)))
+    }
+
+    /// One of them.
+    pub fn scheme(&self, work: Work) -> Option<&Scheme> {
+        self.schemes().find(|(of, _)| *of == work).map(|(_, scheme)| scheme)
     }
 }
 
@@ -148,26 +149,6 @@ pub enum Criticality {
     High,
     /// Protects lives.
     Life,
-}
-
-/// Work that comes back: calibration, maintenance or inspection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scheme {
-    /// When it was last done; `None` = not known.
-    pub last: Option<Date>,
-    /// How often.
-    pub interval: Option<Interval>,
-    /// A stated end of validity, which wins over `last` + `interval`.
-    pub stated: Option<Due>,
-    /// Certificate or report number.
-    pub certificate: String,
-}
-
-impl Scheme {
-    /// When it falls due, if that can be known.
-    pub fn due(&self) -> Option<Due> {
-        self.stated.or_else(|| Some(Due::end_of(self.interval?.after(self.last?)?)))
-    }
 }
 
 /// Standing of a piece of equipment, best first.
@@ -281,25 +262,28 @@ impl Register {
         self.equipment.values()
     }
 
-    /// Standing at a moment. `judged_ms` is a trusted wall time, or the latest one that was; `None` = never known.
-    /// `mismatched` lists identity fields that the device reports otherwise than its row.
+    /// Standing at a moment, by the plan and by what was done. `judged_ms` is a trusted wall time, or the latest one that
+    /// was; `None` = never known. `mismatched` lists identity fields that the device reports otherwise than its row.
     pub fn verdict(
         &self,
         id: &EquipmentId,
-        judged_ms: Option<i64>,
-        ahead_days: u16,
+        (judged_ms, ahead_days): (Option<i64>, u16),
+        results: &Results,
         mismatched: &[&'static str],
     ) -> Verdict {
         let Some(row) = self.equipment.get(id) else { return Verdict::unlisted() };
         let mut reasons = Vec::new();
-        if let Some(why) = &row.withdrawn {
+        if let Some(why) = row.withdrawn.as_deref().or_else(|| results.tag(id)) {
             reasons.push((Standing::Withdrawn, format!("withdrawn: {why}")));
         }
         reasons.extend(mismatched.iter().map(|field| (Standing::Mismatched, format!("{field} differs"))));
         let mut next: Option<Due> = None;
         for (work, scheme) in row.schemes() {
-            let due = scheme.due();
-            if let Some(reason) = judge(work, due, judged_ms, ahead_days) {
+            let done = results.done(id, work);
+            let due = scheme.due(done);
+            if scheme.failed(done) {
+                reasons.push((Standing::Overdue, format!("{} failed", work.as_str())));
+            } else if let Some(reason) = judge(work, due, judged_ms, ahead_days) {
                 reasons.push(reason);
             }
             next = match (next, due) {
@@ -309,12 +293,15 @@ impl Register {
         }
         reasons.sort_by_key(|(standing, _)| std::cmp::Reverse(*standing));
         let standing = reasons.first().map_or(Standing::Good, |(standing, _)| *standing);
-        let certificate = row.calibration.as_ref().map(|c| c.certificate.clone()).unwrap_or_default();
+        let calibration = row.scheme(Work::Calibration);
+        let done = results.done(id, Work::Calibration);
+        let certificate = calibration.map(|scheme| scheme.certificate(done).to_owned()).unwrap_or_default();
         Verdict { standing, reasons, due: next, certificate }
     }
 }
 
-fn judge(work: &str, due: Option<Due>, judged_ms: Option<i64>, ahead_days: u16) -> Option<(Standing, String)> {
+fn judge(work: Work, due: Option<Due>, judged_ms: Option<i64>, ahead_days: u16) -> Option<(Standing, String)> {
+    let work = work.as_str();
     let Some(due) = due else { return Some((Standing::Unknown, format!("{work} date unknown"))) };
     let Some(now) = judged_ms else { return Some((Standing::Unknown, format!("{work}: clock never set"))) };
     if due.passed(now) {

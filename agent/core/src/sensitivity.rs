@@ -56,6 +56,8 @@ impl Label {
             K::NonconformityOpened | K::NonconformityClosed => Self::Restricted,
             K::HealthLine | K::HealthInput | K::HealthCentral | K::HealthCertificate => Self::Restricted,
             K::ReceiptBad | K::RegisterRejected | K::OrderRejected => Self::Restricted,
+            K::CalibrationDone | K::MaintenanceDone | K::InspectionDone | K::TestDone => Self::Restricted,
+            K::EquipmentCommissioned | K::EquipmentWithdrawn | K::EquipmentReturned => Self::Restricted,
             K::ActAcknowledged => Self::Personal,
         }
     }

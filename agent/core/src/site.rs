@@ -1,12 +1,12 @@
 //! The site: routes inputs to the machines and their findings to records. Owns no rule.
 
 use crate::alarm::Alarms;
+use crate::answers::Answers;
 use crate::bus::Bus;
 use crate::certificate::Watch;
 use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
-use crate::erasure;
 use crate::health::Health;
 use crate::nonconformity::Nonconformities;
 use crate::orders::{self, Orders};
@@ -80,7 +80,7 @@ pub struct Site {
     central_clock: Option<order::CentralClock>,
     tally: routine::Tally,
     health: Health,
-    erasure: erasure::Stated,
+    answers: Answers,
     outputs: VecDeque<Output>,
     asks: u64,
     revision: u64,
@@ -131,7 +131,7 @@ impl Site {
             central_clock: None,
             tally: routine::Tally::new(now, plan.lines.len()),
             health: Health::new(now),
-            erasure: erasure::Stated::default(),
+            answers: Answers::default(),
             outputs: VecDeque::new(),
             asks: 0,
             revision: 1,
@@ -211,7 +211,7 @@ impl Site {
             Input::OrderChecked(checked) => self.order_checked(now, checked),
             Input::OrderKept { link, result } => self.order_kept(now, &link, result),
             Input::Certificate(certificate) => self.certificate_told(now, certificate),
-            Input::Act(act) => self.act(now, &act),
+            Input::Act { act, ticket } => self.act(now, &act, ticket),
             Input::Stop => self.stop(now),
         }
         self.drive(now);
@@ -219,7 +219,9 @@ impl Site {
 
     fn stored(&mut self, through: u64, head: u64, urgent: &[u64], fill_permille: u16) {
         self.drafts.stored(through, fill_permille);
-        let recorded = self.alarms.stored(through, head) | self.erasure.stored(through, head);
+        let recorded = self.alarms.stored(through, head);
+        let answered = self.answers.stored(through, head);
+        self.outputs.extend(answered.into_iter().map(|(ticket, seq)| Output::Answer { ticket, result: Ok(seq) }));
         self.uplink.stored(head, urgent);
         self.summaries.stored(head, fill_permille);
         self.retain_once_stored(through);

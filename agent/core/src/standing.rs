@@ -5,8 +5,10 @@ use crate::register::{Equipment, EquipmentId, Register, Standing, Verdict};
 use crate::statement::{Facts, Statement};
 use crate::time::{Now, s};
 use crate::wire::StateRow;
+use crate::work::{Report, Results};
 use picket_device::profile::Identity;
-use serde_json::Value;
+use picket_record::kind::Kind;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 mod unlisted;
@@ -21,6 +23,7 @@ const RECHECK_US: u64 = s(60);
 #[derive(Debug)]
 pub struct Standings {
     register: Register,
+    results: Results,
     ahead_days: u16,
     verdicts: BTreeMap<EquipmentId, Verdict>,
     mismatched: BTreeMap<EquipmentId, Vec<(&'static str, String, String)>>,
@@ -33,12 +36,14 @@ pub struct Standings {
 }
 
 impl Standings {
-    /// A book for a register; `rows` are the journal's, for the last trusted time and what was unlisted or mismatched.
+    /// A book for a register; `rows` are the journal's, for the last trusted time, what was done, and what was unlisted or
+    /// mismatched.
     pub fn new(register: Register, ahead_days: u16, rows: &[StateRow]) -> Self {
         let floor = rows.iter().find(|row| row.key == "floor").and_then(|row| row.body.parse().ok());
         let unlisted = Unlisted::recover(rows, |id| register.get(id).is_some());
         let book = Self {
             register,
+            results: Results::recover(rows),
             ahead_days,
             verdicts: BTreeMap::new(),
             mismatched: BTreeMap::new(),
@@ -163,6 +168,27 @@ impl Standings {
         book.open(now, "unlisted", id, Facts::from([("sender".to_owned(), "named in the settings".to_owned())]))
     }
 
+    /// The record that states work on a piece of equipment, or why it cannot be taken.
+    pub(crate) fn stated(&self, now: &Now, report: &Report) -> Result<Statement, String> {
+        let on = report.day(&self.register, &self.results, now.judged_ms().or(self.floor_ms))?;
+        Ok(report.statement(on, self.results.is_late(report.task(), report.equipment(), on)))
+    }
+
+    /// A record states it. What follows for the standing says [`Standings::judged_again`].
+    pub(crate) fn done(&mut self, id: &EquipmentId, kind: Kind, data: &Map<String, Value>) {
+        self.results.stated(kind, id.as_str(), data);
+    }
+
+    /// Statements for what opens or closes now that something about a piece of equipment has changed.
+    pub(crate) fn judged_again(&mut self, now: &Now, id: &EquipmentId, book: &mut Nonconformities) -> Vec<Statement> {
+        let verdict = self.judge(id, now.judged_ms().or(self.floor_ms));
+        let statements = self.settle(now, id, &verdict, book);
+        self.verdicts.insert(id.clone(), verdict);
+        // A due date may have moved nearer.
+        self.next_us = now.mono_us;
+        statements
+    }
+
     /// The device said who it is: compared with its row, field by field. Case and blanks do not count.
     pub fn identified(
         &mut self,
@@ -175,10 +201,7 @@ impl Standings {
             return Vec::new();
         }
         self.compare(id, told);
-        let verdict = self.judge(id, now.judged_ms().or(self.floor_ms));
-        let statements = self.settle(now, id, &verdict, book);
-        self.verdicts.insert(id.clone(), verdict);
-        statements
+        self.judged_again(now, id, book)
     }
 
     /// Keeps what differs. A field that was not told this time stands as it was told last.
@@ -210,7 +233,7 @@ impl Standings {
     fn judge(&self, id: &EquipmentId, judged_ms: Option<i64>) -> Verdict {
         let fields: Vec<&'static str> =
             self.mismatched.get(id).into_iter().flatten().map(|(field, _, _)| *field).collect();
-        self.register.verdict(id, judged_ms, self.ahead_days, &fields)
+        self.register.verdict(id, (judged_ms, self.ahead_days), &self.results, &fields)
     }
 
     /// Opens and closes the nonconformities that follow from a verdict.
@@ -219,11 +242,12 @@ impl Standings {
         for (standing, why) in &verdict.reasons {
             match standing {
                 Standing::Overdue => {
-                    wanted.insert(why.replace(' ', "-"), Facts::from([("due".to_owned(), self.due_of(id, why))]));
+                    wanted.insert(why.replace(' ', "-"), self.facts_of(id, why));
                 }
                 // A clock that was never set says nothing about the equipment.
                 Standing::Unknown if !why.contains("clock") => {
-                    wanted.insert(why.replace(' ', "-"), Facts::new());
+                    let facts = self.facts_of(id, why);
+                    wanted.insert(why.replace(' ', "-"), facts);
                 }
                 Standing::Mismatched => {
                     let facts = wanted.entry("identity-mismatch".into()).or_default();
@@ -253,20 +277,29 @@ impl Standings {
         statements
     }
 
-    /// The date behind a reason such as `calibration overdue`.
-    fn due_of(&self, id: &EquipmentId, why: &str) -> String {
-        let schemes = self.register.get(id).into_iter().flat_map(Equipment::schemes);
-        let due = schemes.filter(|(work, _)| why.starts_with(work)).find_map(|(_, scheme)| scheme.due());
-        due.map(|due| due.date().to_string()).unwrap_or_default()
+    /// The scheme behind a reason such as `calibration overdue`: its due date, and what the plan says is to be done.
+    fn facts_of(&self, id: &EquipmentId, why: &str) -> Facts {
+        let mut schemes = self.register.get(id).into_iter().flat_map(Equipment::schemes);
+        let Some((work, scheme)) = schemes.find(|(work, _)| why.starts_with(work.as_str())) else {
+            return Facts::new();
+        };
+        let done = self.results.done(id, work);
+        let due = scheme.due(done).map(|due| due.date().to_string());
+        let on = done.filter(|_| scheme.failed(done)).map(|done| done.on.to_string());
+        let action = Some(scheme.action.clone()).filter(|action| !action.is_empty());
+        let facts = [("due", due), ("on", on), ("action", action)];
+        facts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
     }
 
     /// Microseconds until a due date or a due-soon date passes, at most [`RECHECK_US`].
     fn until_next_due(&self, judged_ms: Option<i64>) -> u64 {
         let Some(now_ms) = judged_ms else { return RECHECK_US };
         let ahead = i64::from(self.ahead_days) * 86_400_000;
-        let schemes = self.register.iter().flat_map(Equipment::schemes);
-        let soonest = schemes
-            .filter_map(|(_, scheme)| scheme.due())
+        let dues = self
+            .register
+            .iter()
+            .flat_map(|row| row.schemes().filter_map(|(work, scheme)| scheme.due(self.results.done(&row.id, work))));
+        let soonest = dues
             .flat_map(|due| [due.at_ms(), due.at_ms() - ahead])
             .filter(|at| *at > now_ms)
             .map(|at| (at - now_ms).unsigned_abs() * 1_000)
@@ -278,11 +311,17 @@ impl Standings {
 /// The reasons that follow from standing, and are closed with it.
 const FROM_STANDING: &[&str] = &[
     "calibration-overdue",
+    "calibration-failed",
     "calibration-date-unknown",
     "maintenance-overdue",
+    "maintenance-failed",
     "maintenance-date-unknown",
     "inspection-overdue",
+    "inspection-failed",
     "inspection-date-unknown",
+    "test-overdue",
+    "test-failed",
+    "test-date-unknown",
     "identity-mismatch",
     "unlisted",
 ];

@@ -127,9 +127,6 @@ pub struct JournalStatus {
     /// With this start a new one was begun although this gateway had one: its volume is not mounted, or it is lost.
     #[serde(default)]
     pub anew: bool,
-    /// The record that states the last erasure of personal data since the start.
-    #[serde(default)]
-    pub erased: Option<u64>,
 }
 
 /// One open alarm.

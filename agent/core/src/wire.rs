@@ -5,6 +5,7 @@ use crate::erasure::Erasure;
 use crate::health::Vitals;
 use crate::plan::LineId;
 use crate::register::Register;
+use crate::work::Report;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
 use picket_record::body::Body;
@@ -153,8 +154,13 @@ pub enum Input {
     },
     /// The certificate of the central link is so.
     Certificate(Certificate),
-    /// A guard acted on the page.
-    Act(Act),
+    /// A person acted.
+    Act {
+        /// What he did.
+        act: Act,
+        /// Comes back in one [`Output::Answer`], where somebody waits for it.
+        ticket: Option<u64>,
+    },
     /// The process is asked to stop: no new asks, last drafts, then [`Output::Stopped`].
     Stop,
 }
@@ -177,6 +183,8 @@ pub enum Act {
     },
     /// Personal data beside records are erased, on somebody's authority.
     Erase(Erasure),
+    /// Work was done on equipment.
+    Work(Report),
 }
 
 /// Whoever acted is never printed.
@@ -187,6 +195,7 @@ impl std::fmt::Debug for Act {
                 f.debug_struct("Acknowledge").field("alarm", alarm).field("saw", saw).finish_non_exhaustive()
             }
             Self::Erase(erasure) => f.debug_tuple("Erase").field(erasure).finish(),
+            Self::Work(report) => f.debug_tuple("Work").field(report).finish(),
         }
     }
 }
@@ -244,6 +253,13 @@ pub enum Output {
         read: Read,
         /// Longest wait in milliseconds, connecting included.
         patience_ms: u32,
+    },
+    /// What became of an act that somebody waits for: the number of its record, which is stored; or why there is none.
+    Answer {
+        /// As in [`Input::Act`].
+        ticket: u64,
+        /// Number, or why not, for people.
+        result: Result<u64, String>,
     },
     /// Store drafts in one transaction. Never more than one open.
     Append {

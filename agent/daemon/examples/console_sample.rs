@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let acting = async {
         while let Some(input) = acted.recv().await {
             println!("{input:?}");
-            let Input::Act(Act::Acknowledge { alarm, by, .. }) = input else { continue };
+            let Input::Act { act: Act::Acknowledge { alarm, by, .. }, .. } = input else { continue };
             tokio::time::sleep(Duration::from_secs(1)).await;
             statuses.send_modify(|status| {
                 let status = Arc::make_mut(status);

@@ -14,6 +14,7 @@ mod progress;
 mod renew;
 mod show;
 mod verify;
+mod work;
 
 pub(crate) use backup::{Backup, Restore, backup, restore};
 pub(crate) use enroll::enroll;
@@ -22,6 +23,7 @@ pub(crate) use export::{Export, export};
 pub(crate) use renew::renew;
 pub(crate) use show::status;
 pub(crate) use verify::{Verify, verify};
+pub(crate) use work::{Work, work};
 
 /// Runs a conversation with the agent. Where nobody answers, what to do is said.
 fn converse<T>(work: impl Future<Output = Result<T, Unanswered>>) -> Result<T, String> {

@@ -4,17 +4,20 @@
 
 mod client;
 mod erase;
+mod work;
 
-pub use client::{Lines, Unanswered, certified, erase, lines, papers, renew, state, status};
-pub use erase::{Demand, Desk, Erased};
+pub use client::{Lines, Unanswered, certified, erase, lines, papers, renew, state, status, work};
+pub use erase::{Demand, Erased};
+pub use work::Done;
 
 use crate::certificate::Asked;
 use crate::journal::bundle::{Range, Wanted};
 use crate::journal::seal::Written;
 use crate::journal::thread::Request;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use picket_core::sensitivity::Channel;
+use picket_core::sensitivity::{Channel, Sensitivity};
 use picket_core::status::Status;
+use picket_core::wire::Act;
 use picket_record::encode::LINE_MAX;
 use picket_record::kind::Kind;
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,8 @@ const SLOW: Duration = Duration::from_secs(10);
 const CLIENTS: usize = 4;
 /// Statements on their way to the clock: one of each client.
 pub const STATEMENTS: usize = CLIENTS;
+/// Acts on their way to the decisions: one of each client.
+pub const ERRANDS: usize = CLIENTS;
 /// Wishes on their way to the keeper of the certificate: one of each client.
 pub const ASKS: usize = CLIENTS;
 
@@ -64,6 +69,8 @@ pub enum Command {
     },
     /// Erase personal data: one line says what came of it.
     Erase(Demand),
+    /// Work was done on equipment: the number of the record that says so.
+    Work(Done),
     /// Another certificate for the central link; the wish for it.
     Renew,
     /// A certificate that was carried here by hand.
@@ -81,6 +88,15 @@ pub struct Statement {
     pub reply: oneshot::Sender<Result<Written, String>>,
 }
 
+/// An act that a client waits for, on its way to the decisions.
+#[derive(Debug)]
+pub struct Errand {
+    /// The act.
+    pub act: Act,
+    /// The number of its record, once that is stored; or why there is none.
+    pub reply: oneshot::Sender<Result<u64, String>>,
+}
+
 /// Where requests are answered.
 #[derive(Debug, Clone)]
 pub struct Answering {
@@ -90,8 +106,10 @@ pub struct Answering {
     pub journal: mpsc::Sender<Request>,
     /// Gives the moment of a record.
     pub clock: mpsc::Sender<Statement>,
-    /// Takes what is to be erased, and knows what a status may show.
-    pub desk: Desk,
+    /// Takes acts to the decisions.
+    pub errands: mpsc::Sender<Errand>,
+    /// What a status may show.
+    pub sensitivity: Sensitivity,
     /// Keeps the certificate of the central link; closed where nobody does.
     pub keeper: mpsc::Sender<Asked>,
 }
@@ -140,7 +158,7 @@ async fn answer(stream: UnixStream, answering: &Answering) -> io::Result<()> {
     timeout(SLOW, BufReader::new(read.take(REQUEST_MAX)).read_line(&mut asked)).await??;
     match serde_json::from_str::<Command>(asked.trim()) {
         Ok(Command::Status) => {
-            let status = answering.status.borrow().on(Channel::Status, answering.desk.sensitivity());
+            let status = answering.status.borrow().on(Channel::Status, &answering.sensitivity);
             line(&mut write, &status).await?;
         }
         Ok(Command::Papers(range)) => {
@@ -155,7 +173,11 @@ async fn answer(stream: UnixStream, answering: &Answering) -> io::Result<()> {
         }
         Ok(Command::Erase(demand)) => {
             let erased = erase::erase(demand, answering).await;
-            line(&mut write, &erased).await?;
+            told(&mut write, erased).await?;
+        }
+        Ok(Command::Work(done)) => {
+            let recorded = work::work(&done, answering).await;
+            told(&mut write, recorded).await?;
         }
         Ok(Command::Renew) => {
             let (reply, said) = oneshot::channel();
@@ -235,6 +257,17 @@ async fn line(write: &mut (impl AsyncWriteExt + Unpin), value: &impl Serialize) 
 fn ends(text: &[u8]) -> u64 {
     text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
+
+/// Hands an act to the decisions, and waits for its record.
+async fn recorded(act: Act, errands: &mpsc::Sender<Errand>) -> Result<u64, String> {
+    const LATE: &str =
+        "the journal has not stored it in time: look at picket status, then at the records, and ask again";
+    let (reply, said) = oneshot::channel();
+    errands.send(Errand { act, reply }).await.map_err(|_| STOPPING)?;
+    timeout(SLOW, said).await.map_err(|_| LATE)?.map_err(|_| STOPPING)?
+}
+
+const STOPPING: &str = "the agent is stopping";
 
 /// Waits for room: exports may wait, the requests of `think` may not.
 async fn ask(journal: &mpsc::Sender<Request>, request: Request) -> io::Result<()> {

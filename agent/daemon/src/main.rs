@@ -65,6 +65,9 @@ enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
+    /// Report work on equipment to the running agent: calibration, maintenance, inspection, test, commissioning, withdrawal
+    /// or return; a signed record states it.
+    Work(commands::Work),
     /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
     Verify(commands::Verify),
     /// Save every record and the settings of the running agent; the identity key stays where it is.
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Command::Erase { runtime, records, authority, reason } => {
             commands::erase(&runtime, &records, &authority, &reason)
         }
+        Command::Work(work) => commands::work(&work),
         Command::Verify(verify) => commands::verify(&verify),
         Command::Backup(backup) => commands::backup(&backup),
         Command::Restore(restore) => commands::restore(&restore),

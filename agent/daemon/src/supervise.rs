@@ -6,7 +6,7 @@ use crate::journal::thread::{self, Request};
 use crate::journal::{Credentials, Journal, told};
 use crate::line::Carrier;
 use crate::settings::{self, Faults, Loaded, RegisterText};
-use crate::think::{Carriers, Thinker};
+use crate::think::{Asked, Carriers, Thinker};
 use crate::watchdog::{Callee, Mending};
 use crate::{begun, central, clock, console, control, line, secrecy};
 use picket_core::plan::LineId;
@@ -137,11 +137,14 @@ async fn agent(mut loaded: Loaded, register: Result<(Register, RegisterText), Fa
         });
     }
     let (clock_of, statements) = mpsc::channel(control::STATEMENTS);
-    let desk = control::Desk::new(inputs.clone(), sensitivity);
+    let (errands, handed) = mpsc::channel(control::ERRANDS);
     let journal = requests.clone();
-    owners.control(control, control::Answering { status: shown, journal, clock: clock_of, desk, keeper: ask_keeper });
+    owners.control(
+        control,
+        control::Answering { status: shown, journal, clock: clock_of, errands, sensitivity, keeper: ask_keeper },
+    );
     let carriers = Carriers { lines, quiet, journal: requests, mending, keeper: told_to_keeper };
-    let thinker = Thinker::new(site, clock, carriers, status, statements);
+    let thinker = Thinker::new(site, clock, carriers, status, Asked { statements, errands: handed });
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!("ready");
     Ok(owners.watch(thinker, taken, inputs).await)

@@ -2,7 +2,7 @@
 
 use crate::certificate::News;
 use crate::clock::Clock;
-use crate::control::Statement;
+use crate::control::{Errand, Statement};
 use crate::journal::thread::Request;
 use crate::line::Order;
 use crate::watchdog::{Call, Callee, Mending, Watchdog};
@@ -13,9 +13,10 @@ use picket_core::time::{Now, s};
 use picket_core::wire::{Act, Batch, Checked, Input, Output, Unkept};
 use picket_record::encode::Link;
 use picket_record::kind::Kind;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 /// Where outputs go.
@@ -41,6 +42,38 @@ const TURN: usize = 64;
 /// Ages on the page move while somebody looks.
 const SHOW_US: u64 = s(1);
 
+/// What the control socket asks for.
+#[derive(Debug)]
+pub struct Asked {
+    /// They get their moment here, because nobody else holds the clock.
+    pub statements: mpsc::Receiver<Statement>,
+    /// Acts that somebody waits for.
+    pub errands: mpsc::Receiver<Errand>,
+}
+
+/// Who waits for what became of an act.
+#[derive(Debug, Default)]
+struct Waiting {
+    last: u64,
+    replies: BTreeMap<u64, oneshot::Sender<Result<u64, String>>>,
+}
+
+impl Waiting {
+    fn ticket(&mut self, reply: oneshot::Sender<Result<u64, String>>) -> u64 {
+        // Whoever went away while the disk stood still waits no longer.
+        self.replies.retain(|_, reply| !reply.is_closed());
+        self.last += 1;
+        self.replies.insert(self.last, reply);
+        self.last
+    }
+
+    fn answer(&mut self, ticket: u64, result: Result<u64, String>) {
+        if let Some(reply) = self.replies.remove(&ticket) {
+            let _ = reply.send(result);
+        }
+    }
+}
+
 /// The thinking task.
 #[derive(Debug)]
 pub struct Thinker {
@@ -52,22 +85,28 @@ pub struct Thinker {
     watchdog: Watchdog,
     /// The longest that a moment was missed by since it was told last, in microseconds.
     late_us: u64,
-    statements: mpsc::Receiver<Statement>,
+    asked: Asked,
+    waiting: Waiting,
     /// An owner no longer takes anything: it has ended, and so must the process.
     gone: bool,
 }
 
 impl Thinker {
-    /// Owns the site from here on; `statements` get their moment here, because nobody else holds the clock.
-    pub fn new(
-        site: Site,
-        clock: Clock,
-        carriers: Carriers,
-        status: watch::Sender<Arc<Status>>,
-        statements: mpsc::Receiver<Statement>,
-    ) -> Self {
+    /// Owns the site from here on.
+    pub fn new(site: Site, clock: Clock, carriers: Carriers, status: watch::Sender<Arc<Status>>, asked: Asked) -> Self {
         let watchdog = Watchdog::new(carriers.quiet.iter().copied(), carriers.mending.clone());
-        Self { site, clock, carriers, status, shown: (0, 0), watchdog, late_us: 0, statements, gone: false }
+        Self {
+            site,
+            clock,
+            carriers,
+            status,
+            shown: (0, 0),
+            watchdog,
+            late_us: 0,
+            asked,
+            waiting: Waiting::default(),
+            gone: false,
+        }
     }
 
     /// Thinks until the site has stopped in order (`true`) or its inputs are gone.
@@ -94,7 +133,8 @@ impl Thinker {
                     Some(input) => self.take(input, &mut inputs, next),
                     None => return false,
                 },
-                Some(statement) = self.statements.recv() => self.state(statement, next),
+                Some(statement) = self.asked.statements.recv() => self.state(statement, next),
+                Some(errand) = self.asked.errands.recv() => self.errand(errand, next),
                 () = sleep_until(Instant::now() + wait) => {
                     let now = self.clock.now();
                     self.late(&now, next);
@@ -133,6 +173,10 @@ impl Thinker {
                 tracing::info!(alarm, by, "a guard acknowledges an alarm");
             }
             Act::Erase(erasure) => tracing::info!(records = ?erasure.records(), "personal data are to be erased"),
+            Act::Work(report) => {
+                let equipment = lets(report.task().kind()).then(|| report.equipment().as_str());
+                tracing::info!(equipment, work = report.task().as_str(), "work on equipment is reported");
+            }
         }
     }
 
@@ -141,7 +185,7 @@ impl Thinker {
         if let Input::Measured(vitals) = &mut input {
             vitals.late_ms = Some(std::mem::take(&mut self.late_us) / 1_000);
         }
-        if let Input::Act(act) = &input {
+        if let Input::Act { act, .. } = &input {
             self.log(act);
         }
         if let (Input::Receipted(receipted), Some(keeper)) = (&input, &self.carriers.keeper) {
@@ -160,6 +204,7 @@ impl Thinker {
                 Output::Ask { line, ask, unit, read, patience_ms } => {
                     self.order(usize::from(line.0), Order::Ask { ask, unit, read, patience_ms });
                 }
+                Output::Answer { ticket, result } => self.waiting.answer(ticket, result),
                 Output::Confirm { line, token } => self.order(usize::from(line.0), Order::Confirm { token }),
                 Output::Append { through, bodies } => self.request(Request::Append { through, bodies }),
                 Output::Send { session, batch } => self.send(&now, session, batch),
@@ -213,6 +258,14 @@ impl Thinker {
         self.late(&now, next);
         let when = now.when();
         let _ = offer(&self.carriers.journal, Request::State { when, kind, data, reply });
+    }
+
+    /// Time goes after it, as after an input.
+    fn errand(&mut self, Errand { act, reply }: Errand, next: u64) {
+        let now = self.clock.now();
+        self.late(&now, next);
+        let ticket = Some(self.waiting.ticket(reply));
+        self.accept(&now, Input::Act { act, ticket });
     }
 
     fn look_back(&mut self, now: &Now, after: u64) {
@@ -308,7 +361,10 @@ mod tests {
         let mending = watch::channel(None).1;
         let carriers = Carriers { lines: Vec::new(), quiet: Vec::new(), journal, mending, keeper: None };
         let status = watch::channel(Arc::new(site.status(&now))).0;
-        let mut thinker = Thinker::new(site, clock, carriers, status, mpsc::channel(1).1);
+        let mut thinker = {
+            let asked = Asked { statements: mpsc::channel(1).1, errands: mpsc::channel(1).1 };
+            Thinker::new(site, clock, carriers, status, asked)
+        };
         let reply = tokio::sync::oneshot::channel().0;
         thinker
             .state(Statement { kind: Kind::RecordsExported, data: serde_json::Map::new(), reply }, now.mono_us - 5_000);

@@ -84,7 +84,8 @@ impl Watchdog {
                 let due = now.mono_us + u64::from(*patience_ms) * 3_000 + ASK_SLACK_US;
                 self.asks_due.insert(*line, due);
             }
-            Output::Confirm { .. }
+            Output::Answer { .. }
+            | Output::Confirm { .. }
             | Output::Send { .. }
             | Output::AskReceipt { .. }
             | Output::LookBack { .. }

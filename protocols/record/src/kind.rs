@@ -112,6 +112,20 @@ kinds! {
     NonconformityOpened = "nonconformity.opened",
     /// Its reason no longer holds.
     NonconformityClosed = "nonconformity.closed",
+    /// Equipment was calibrated: as found, as left, against what.
+    CalibrationDone = "calibration.done",
+    /// Equipment was maintained.
+    MaintenanceDone = "maintenance.done",
+    /// Equipment was inspected by its checklist.
+    InspectionDone = "inspection.done",
+    /// Equipment was tested for continuing operability.
+    TestDone = "test.done",
+    /// Equipment was commissioned: what was checked before it counts.
+    EquipmentCommissioned = "equipment.commissioned",
+    /// Equipment was taken out of use and tagged.
+    EquipmentWithdrawn = "equipment.withdrawn",
+    /// Equipment that was out of use is in use again.
+    EquipmentReturned = "equipment.returned",
     /// A line or device lost or regained, a counter worth keeping.
     HealthLine = "health.line",
     /// A message that could not be read, or was too large.

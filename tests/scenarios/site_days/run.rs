@@ -297,12 +297,13 @@ impl Day {
         let Some(alarm) = open.into_iter().rfind(|alarm| alarm.acknowledged_by.is_none()) else { return };
         let (by, saw) = ("Okafor".to_owned(), alarm.occurrence());
         let act = GuardAct::Acknowledge { alarm: alarm.id, saw, by, note: String::new(), terminal: "sim".into() };
-        self.feed(Input::Act(act));
+        self.feed(Input::Act { act, ticket: None });
     }
 
     fn hand_out(&mut self) {
         while let Some(output) = self.agent.as_mut().and_then(|agent| agent.site.next_output()) {
             match output {
+                Output::Answer { .. } => {}
                 Output::Ask { line, ask, unit, read, patience_ms } => self.ask(line, ask, unit, read, patience_ms),
                 Output::Append { through, bodies } => self.append(through, &bodies),
                 Output::Confirm { line, token } => {

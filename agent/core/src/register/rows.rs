@@ -1,11 +1,11 @@
 //! From rows of text, as TOML and CSV give them, to a register: every fault at once, each with row and field.
 
-use super::{Criticality, Due, Equipment, EquipmentId, EquipmentKind, Interval, Register, Scheme};
-use jiff::civil::Date;
+use super::{Criticality, Due, Equipment, EquipmentId, EquipmentKind, Interval, Register, Scheme, Work};
+use crate::fields::{FieldFault, Fields, Reader};
 use std::collections::BTreeMap;
 
-/// One row as it was written: field name to text. Empty text = not stated.
-pub type Row = BTreeMap<String, String>;
+/// One row as it was written.
+pub type Row = Fields;
 
 /// What is wrong with one field of one row. The daemon adds file and line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,171 +34,118 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("calibration_last", "date of the last calibration, YYYY-MM-DD, or 'unknown'"),
     ("calibration_interval", "such as '12 months'; empty = needs no calibration"),
     ("calibration_due", "stated end of validity, date or RFC 3339 moment"),
-    ("calibration_certificate", "certificate number"),
-    ("maintenance_last", "date"),
-    ("maintenance_interval", "interval"),
-    ("maintenance_due", "date"),
-    ("inspection_last", "date"),
-    ("inspection_interval", "interval"),
-    ("inspection_due", "date"),
+    ("calibration_certificate", "number of the certificate"),
+    ("calibration_method", "how it is done: procedure or checklist"),
+    ("calibration_reference", "ids of the reference equipment"),
+    ("calibration_action", "what is done where it is overdue or failed"),
+    ("maintenance_last", "date of the last maintenance, YYYY-MM-DD, or 'unknown'"),
+    ("maintenance_interval", "such as '12 months'; empty = needs no maintenance"),
+    ("maintenance_due", "stated end of validity, date or RFC 3339 moment"),
+    ("maintenance_certificate", "number of the report"),
+    ("maintenance_method", "how it is done: procedure or checklist"),
+    ("maintenance_reference", "ids of the reference equipment"),
+    ("maintenance_action", "what is done where it is overdue or failed"),
+    ("inspection_last", "date of the last inspection, YYYY-MM-DD, or 'unknown'"),
+    ("inspection_interval", "such as '12 months'; empty = needs no inspection"),
+    ("inspection_due", "stated end of validity, date or RFC 3339 moment"),
+    ("inspection_certificate", "number of the report"),
+    ("inspection_method", "how it is done: procedure or checklist"),
+    ("inspection_reference", "ids of the reference equipment"),
+    ("inspection_action", "what is done where it is overdue or failed"),
+    ("test_last", "date of the last test, YYYY-MM-DD, or 'unknown'"),
+    ("test_interval", "such as '12 months'; empty = needs no test"),
+    ("test_due", "stated end of validity, date or RFC 3339 moment"),
+    ("test_certificate", "number of the report"),
+    ("test_method", "how it is done: procedure or checklist"),
+    ("test_reference", "ids of the reference equipment"),
+    ("test_action", "what is done where it is overdue or failed"),
     ("withdrawn", "tag number and reason while out of use"),
 ];
 
 /// Most rows of one register: the largest site asked for has ten thousand pieces of equipment.
 pub const MAX_ROWS: usize = 20_000;
 
-/// Longest text of a field, in bytes.
-pub const MAX_FIELD: usize = 200;
-
 /// Builds a register, or tells every fault.
 pub fn build(version: u64, digest: [u8; 32], rows: &[Row]) -> Result<Register, Vec<RowFault>> {
     let mut faults = Vec::new();
-    let mut equipment: BTreeMap<EquipmentId, Equipment> = BTreeMap::new();
+    let mut built_rows: BTreeMap<EquipmentId, Equipment> = BTreeMap::new();
     let mut first_row: BTreeMap<EquipmentId, usize> = BTreeMap::new();
     if rows.len() > MAX_ROWS {
         let cause = format!("{} rows; at most {MAX_ROWS} are allowed", rows.len());
         return Err(vec![RowFault { row: MAX_ROWS, field: String::new(), cause, remedy: "split the site".into() }]);
     }
     for (index, row) in rows.iter().enumerate() {
-        let mut reader = Reader { row, index, faults: &mut faults };
-        let Some(built) = reader.equipment() else { continue };
+        let of_row =
+            |fault: FieldFault| RowFault { row: index, field: fault.field, cause: fault.cause, remedy: fault.remedy };
+        let built = match equipment(row) {
+            Ok(built) => built,
+            Err(found) => {
+                faults.extend(found.into_iter().map(of_row));
+                continue;
+            }
+        };
         if let Some(first) = first_row.get(&built.id) {
             let cause = format!("id {} is used twice; first in row {}", built.id, first + 1);
-            reader.fault("id", cause, "give each piece of equipment its own id");
+            let remedy = "give each piece of equipment its own id".to_owned();
+            faults.push(RowFault { row: index, field: "id".into(), cause, remedy });
             continue;
         }
         first_row.insert(built.id.clone(), index);
-        equipment.insert(built.id.clone(), built);
+        built_rows.insert(built.id.clone(), built);
     }
-    if faults.is_empty() { Ok(Register::new(version, digest, equipment)) } else { Err(faults) }
+    if faults.is_empty() { Ok(Register::new(version, digest, built_rows)) } else { Err(faults) }
 }
 
-struct Reader<'a> {
-    row: &'a Row,
-    index: usize,
-    faults: &'a mut Vec<RowFault>,
+fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
+    let mut reader = Reader::new(row, FIELDS, &[]);
+    let id = id(&mut reader);
+    let kind = reader.word("kind", EquipmentKind::ALL, None);
+    let criticality = reader.word("criticality", CRITICALITIES, Some(Criticality::Normal));
+    let owner = owner(&mut reader);
+    let schemes = Work::ALL.map(|work| scheme(&mut reader, work));
+    let own = |field: &str| reader.text(field).to_owned();
+    let texts = ["place", "make", "model", "serial", "firmware", "withdrawn"].map(own);
+    let faults = reader.faults();
+    let (Some(id), Some(kind), Some(criticality), true) = (id, kind, criticality, faults.is_empty()) else {
+        return Err(faults);
+    };
+    let [place, make, model, serial, firmware, withdrawn] = texts;
+    let withdrawn = Some(withdrawn).filter(|tag| !tag.is_empty());
+    Ok(Equipment { id, kind, criticality, owner, schemes, place, make, model, serial, firmware, withdrawn })
 }
 
-impl Reader<'_> {
-    fn fault(&mut self, field: &str, cause: String, remedy: &str) {
-        self.faults.push(RowFault { row: self.index, field: field.into(), cause, remedy: remedy.into() });
+fn id(reader: &mut Reader<'_>) -> Option<EquipmentId> {
+    let text = reader.text("id");
+    let id = EquipmentId::parse(text).filter(|_| !text.starts_with("unlisted:"));
+    if id.is_none() {
+        let cause = if text.is_empty() { "id is missing".into() } else { format!("{text:?} is no equipment id") };
+        reader.fault("id", cause, "1 to 64 of A-Z a-z 0-9 . _ : / - (not starting with unlisted:)");
     }
+    id
+}
 
-    fn text(&self, field: &str) -> &str {
-        self.row.get(field).map_or("", |text| text.trim())
+fn owner(reader: &mut Reader<'_>) -> String {
+    let text = reader.text("owner");
+    let stated = text.is_empty() || text == "own" || text.strip_prefix("contractor:").is_some_and(|n| !n.is_empty());
+    if !stated {
+        reader.fault("owner", format!("unknown owner {text:?}"), "own, or contractor:<name>");
     }
+    if text.is_empty() { "own".into() } else { text.to_owned() }
+}
 
-    fn equipment(&mut self) -> Option<Equipment> {
-        let before = self.faults.len();
-        self.unknown_and_long_fields();
-        let id = self.id();
-        let kind = self.word("kind", EquipmentKind::ALL, None);
-        let criticality = self.word("criticality", CRITICALITIES, Some(Criticality::Normal));
-        let owner = self.owner();
-        let calibration = self.scheme("calibration");
-        let maintenance = self.scheme("maintenance");
-        let inspection = self.scheme("inspection");
-        if self.faults.len() > before {
-            return None;
-        }
-        let own = |field: &str| self.text(field).to_owned();
-        Some(Equipment {
-            id: id?,
-            kind: kind?,
-            criticality: criticality?,
-            owner,
-            calibration,
-            maintenance,
-            inspection,
-            place: own("place"),
-            make: own("make"),
-            model: own("model"),
-            serial: own("serial"),
-            firmware: own("firmware"),
-            withdrawn: Some(own("withdrawn")).filter(|tag| !tag.is_empty()),
-        })
-    }
-
-    fn unknown_and_long_fields(&mut self) {
-        let row = self.row;
-        for (field, text) in row {
-            if !FIELDS.iter().any(|(known, _)| known == field) {
-                let near = nearest(field).map_or_else(
-                    || "see the annotated register for the fields".to_owned(),
-                    |known| format!("did you mean {known}?"),
-                );
-                self.fault(field, format!("unknown field {field}"), &near);
-            } else if text.len() > MAX_FIELD || text.chars().any(char::is_control) {
-                let cause = format!("longer than {MAX_FIELD} bytes or with control characters");
-                self.fault(field, cause, "shorten the text");
-            }
-        }
-    }
-
-    fn id(&mut self) -> Option<EquipmentId> {
-        let text = self.text("id");
-        let id = EquipmentId::parse(text).filter(|_| !text.starts_with("unlisted:"));
-        if id.is_none() {
-            let cause = if text.is_empty() { "id is missing".into() } else { format!("{text:?} is no equipment id") };
-            self.fault("id", cause, "1 to 64 of A-Z a-z 0-9 . _ : / - (not starting with unlisted:)");
-        }
-        id
-    }
-
-    fn word<T: Copy>(&mut self, field: &str, words: &[(&str, T)], missing: Option<T>) -> Option<T> {
-        let text = self.text(field);
-        if text.is_empty() && missing.is_some() {
-            return missing;
-        }
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            let cause =
-                if text.is_empty() { format!("{field} is missing") } else { format!("unknown {field} {text:?}") };
-            self.fault(field, cause, &format!("one of {}", all.join(", ")));
-        }
-        found
-    }
-
-    fn owner(&mut self) -> String {
-        let text = self.text("owner").to_owned();
-        let stated =
-            text.is_empty() || text == "own" || text.strip_prefix("contractor:").is_some_and(|n| !n.is_empty());
-        if !stated {
-            self.fault("owner", format!("unknown owner {text:?}"), "own, or contractor:<name>");
-        }
-        if text.is_empty() { "own".into() } else { text }
-    }
-
-    fn scheme(&mut self, work: &str) -> Option<Scheme> {
-        let name = |part: &str| format!("{work}_{part}");
-        let last = self.date(&name("last"));
-        let interval = self.parsed(&name("interval"), Interval::parse, "a number and days, weeks, months or years");
-        let stated = self.parsed(&name("due"), Due::parse, "YYYY-MM-DD, or an RFC 3339 moment with Z");
-        let certificate = self.text(&name("certificate")).to_owned();
-        let needed = [name("last"), name("interval"), name("due")].iter().any(|field| !self.text(field).is_empty());
-        needed.then_some(Scheme { last, interval, stated, certificate })
-    }
-
-    fn date(&mut self, field: &str) -> Option<Date> {
-        if self.text(field) == "unknown" {
-            return None;
-        }
-        let iso = |text: &str| if text.len() == 10 { text.parse::<Date>().ok() } else { None };
-        self.parsed(field, iso, "YYYY-MM-DD (day and month are never guessed), or 'unknown'")
-    }
-
-    fn parsed<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>, remedy: &str) -> Option<T> {
-        let text = self.text(field);
-        if text.is_empty() {
-            return None;
-        }
-        let found = parse(text);
-        if found.is_none() {
-            self.fault(field, format!("cannot read {text:?}"), remedy);
-        }
-        found
-    }
+fn scheme(reader: &mut Reader<'_>, work: Work) -> Option<Scheme> {
+    let name = |part: &str| format!("{}_{part}", work.as_str());
+    let last = match reader.text(&name("last")) {
+        "unknown" => None,
+        _ => reader.date(&name("last"), "YYYY-MM-DD (day and month are never guessed), or 'unknown'"),
+    };
+    let interval = "a number and days, weeks, months or years";
+    let interval = reader.parsed(&name("interval"), Interval::parse, interval);
+    let stated = reader.parsed(&name("due"), Due::parse, "YYYY-MM-DD, or an RFC 3339 moment with Z");
+    let texts = ["certificate", "method", "reference", "action"].map(|part| reader.text(&name(part)).to_owned());
+    let needed = ["last", "interval", "due"].iter().any(|part| !reader.text(&name(part)).is_empty());
+    let [certificate, method, reference, action] = texts;
+    needed.then_some(Scheme { last, interval, stated, certificate, method, reference, action })
 }
 
 const CRITICALITIES: &[(&str, Criticality)] = &[
@@ -208,35 +155,10 @@ const CRITICALITIES: &[(&str, Criticality)] = &[
     ("life", Criticality::Life),
 ];
 
-/// The known field that a mistyped one is nearest to: same letters but one or two.
-fn nearest(field: &str) -> Option<&'static str> {
-    FIELDS
-        .iter()
-        .map(|(known, _)| (distance(field, known), *known))
-        .filter(|(d, _)| *d <= 2)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// Levenshtein distance; fields are short.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(MAX_FIELD).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(ca != *cb)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::MAX_FIELD;
 
     fn row(fields: &[(&str, &str)]) -> Row {
         let whole = [("id", "DOOR-1"), ("kind", "door")];
@@ -282,7 +204,7 @@ mod tests {
             ("place", &long, "longer than 200 bytes", "shorten"),
             ("model", "a\u{7}b", "control characters", "shorten"),
             ("serail", "1", "unknown field serail", "did you mean serial?"),
-            ("colour", "red", "unknown field colour", "see the annotated register"),
+            ("colour", "red", "unknown field colour", "the fields are id, kind, place"),
         ];
         for (field, text, cause, remedy) in table {
             let found = only(field, text);
@@ -324,14 +246,14 @@ mod tests {
         let door = register.iter().next().expect("a row");
         assert_eq!((register.version(), door.place.as_str(), door.owner.as_str()), (3, "Gate", "own"));
         assert_eq!((door.kind, door.criticality), (EquipmentKind::Door, Criticality::Normal));
-        assert!(door.calibration.is_none() && door.maintenance.is_none() && door.withdrawn.is_none());
+        assert!(door.schemes().next().is_none() && door.withdrawn.is_none());
     }
 
     #[test]
     fn an_unknown_date_is_a_scheme_without_a_due_date() {
         let register = build(1, [0; 32], &[row(&[("calibration_last", "unknown")])]).expect("right");
-        let scheme = register.iter().next().and_then(|door| door.calibration.clone()).expect("a scheme");
-        assert_eq!((scheme.last, scheme.due()), (None, None));
+        let scheme = register.iter().next().and_then(|door| door.scheme(Work::Calibration).cloned()).expect("a scheme");
+        assert_eq!((scheme.last, scheme.due(None)), (None, None));
     }
 
     #[test]
@@ -339,7 +261,7 @@ mod tests {
         let fields =
             [("calibration_last", "2026-01-01"), ("calibration_interval", "1 year"), ("calibration_due", "2026-06-30")];
         let register = build(1, [0; 32], &[row(&fields)]).expect("right");
-        let scheme = register.iter().next().and_then(|door| door.calibration.clone()).expect("a scheme");
-        assert_eq!(scheme.due().map(|due| due.date().to_string()), Some("2026-06-30".to_owned()));
+        let scheme = register.iter().next().and_then(|door| door.scheme(Work::Calibration).cloned()).expect("a scheme");
+        assert_eq!(scheme.due(None).map(|due| due.date().to_string()), Some("2026-06-30".to_owned()));
     }
 }

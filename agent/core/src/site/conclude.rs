@@ -8,26 +8,50 @@ use crate::register::{Criticality, EquipmentId};
 use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
 use crate::time::Now;
-use crate::wire::Act;
+use crate::wire::{Act, Output};
+use crate::work::Report;
 use picket_record::body::{About, Body, Mode};
 use picket_record::kind::Severity;
 use picket_record::personal::Personal;
 
 impl Site {
-    pub(super) fn act(&mut self, now: &Now, act: &Act) {
-        match act {
+    pub(super) fn act(&mut self, now: &Now, act: &Act, ticket: Option<u64>) {
+        let result = match act {
             Act::Acknowledge { alarm, saw, by, note, terminal } => {
-                for statement in self.alarms.acknowledge(alarm, *saw, by, note, terminal) {
-                    self.record_alarm(now, statement);
-                }
+                let statements = self.alarms.acknowledge(alarm, *saw, by, note, terminal);
+                let drafts: Vec<Option<u64>> =
+                    statements.into_iter().map(|said| self.record_alarm(now, said)).collect();
+                let act = drafts.first().copied();
+                act.ok_or_else(|| format!("{alarm} is not open, was acknowledged, or rang again")).and_then(written)
             }
             Act::Erase(erasure) => {
                 let draft = self.record(now, erasure.statement());
-                self.erasure.drafted(draft);
                 self.alarms.erase(erasure);
-                self.changed_if(true);
+                written(draft)
             }
+            Act::Work(report) => self.work(now, report),
+        };
+        self.changed_if(result.is_ok());
+        match (result, ticket) {
+            (Ok(draft), Some(ticket)) => self.answers.drafted(ticket, draft),
+            (Err(why), Some(ticket)) => self.outputs.push_back(Output::Answer { ticket, result: Err(why) }),
+            (_, None) => {}
         }
+    }
+
+    /// The work is stated, and behind it what follows for the standing.
+    fn work(&mut self, now: &Now, report: &Report) -> Result<u64, String> {
+        let statement = self.standings.stated(now, report)?;
+        let (kind, data) = (statement.kind, statement.data.clone());
+        self.drafts.begin_group();
+        let draft = self.record(now, statement);
+        if draft.is_some() {
+            self.standings.done(report.equipment(), kind, &data);
+            let follows = self.standings.judged_again(now, report.equipment(), &mut self.nonconformities);
+            self.record_all(now, follows);
+        }
+        self.drafts.end_group();
+        written(draft)
     }
 
     /// A condition turned: an alarm is raised or cleared by it.
@@ -59,12 +83,15 @@ impl Site {
         if life && rule == Rule::PanelAlarm { Severity::Life } else { rule.severity() }
     }
 
-    pub(super) fn record_alarm(&mut self, now: &Now, statement: Statement) {
+    /// Its draft number, as [`Site::record`].
+    pub(super) fn record_alarm(&mut self, now: &Now, statement: Statement) -> Option<u64> {
         let id = statement.data.get("alarm").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
-        if let Some(draft) = self.record(now, statement) {
+        let draft = self.record(now, statement);
+        if let Some(draft) = draft {
             self.alarms.drafted(&id, draft);
         }
         self.changed_if(true);
+        draft
     }
 
     pub(super) fn record_all(&mut self, now: &Now, statements: impl IntoIterator<Item = Statement>) {
@@ -129,4 +156,9 @@ impl Site {
         let device = self.device(id).filter(|_| self.contacts.is_silent_by_line(id))?;
         self.plan.lines.get(usize::from(device.line.0)).map(|line| line.name.clone())
     }
+}
+
+/// What was not drafted is not done.
+fn written(draft: Option<u64>) -> Result<u64, String> {
+    draft.ok_or_else(|| "it cannot be recorded: the journal is full, or the agent stops".to_owned())
 }

@@ -41,7 +41,7 @@ pub(super) fn still_counts(input: &Input) -> bool {
         | Input::Declared { .. }
         | Input::ReceiptBehind
         | Input::Rebased(_) => true,
-        Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act(_) => false,
+        Input::Outcome { .. } | Input::Heard { .. } | Input::Line { .. } | Input::Act { .. } => false,
         Input::OrderHeard { .. } | Input::OrderMisheard { .. } | Input::Certificate(_) => false,
         Input::OrderChecked(_) | Input::OrderKept { .. } => false,
         Input::LookedBack { .. } | Input::ReceiptRefused { .. } | Input::Stop => false,

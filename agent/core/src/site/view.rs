@@ -49,7 +49,6 @@ impl Site {
                 free_mib: self.health.free_mib(),
                 fault: self.store_fault.clone(),
                 anew: self.anew,
-                erased: self.erasure.seq(),
             },
             health: Some(self.numbers(now)),
             order: self.order_view(now),

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) answers: Vec<(u64, u64, Read, bool)>,
     pub(crate) confirmed: Vec<(LineId, u64)>,
     pub(crate) sent: Vec<Batch>,
+    /// What became of acts, by ticket.
+    pub(crate) acted: Vec<(u64, Result<u64, String>)>,
     pub(crate) checks: usize,
     pub(crate) asked_receipts: usize,
     /// Days that the journal was told to keep records.
@@ -123,6 +125,7 @@ impl World {
             answers: Vec::new(),
             confirmed: Vec::new(),
             sent: Vec::new(),
+            acted: Vec::new(),
             checks: 0,
             asked_receipts: 0,
             retained: None,
@@ -208,7 +211,8 @@ impl World {
     /// A guard acknowledges what was seen of an alarm.
     pub(crate) fn acknowledge_as(&mut self, alarm: &str, saw: Occurrence) {
         let (by, terminal) = ("Ines".to_owned(), "10.0.0.7".to_owned());
-        self.give(Input::Act(Act::Acknowledge { alarm: alarm.into(), saw, by, note: String::new(), terminal }));
+        let act = Act::Acknowledge { alarm: alarm.into(), saw, by, note: String::new(), terminal };
+        self.give(Input::Act { act, ticket: None });
     }
 
     /// The journal takes what is open.
@@ -239,6 +243,7 @@ impl World {
                         }
                     }
                 }
+                Output::Answer { ticket, result } => self.acted.push((ticket, result)),
                 Output::Confirm { line, token } => self.confirmed.push((line, token)),
                 Output::Send { session, batch } => self.send(session, batch),
                 Output::CheckReceipt { .. } => self.checks += 1,

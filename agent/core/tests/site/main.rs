@@ -15,3 +15,4 @@ mod refusals;
 mod restart;
 mod stopping;
 mod summaries;
+mod work;

@@ -31,7 +31,7 @@ fn act(world: &World) -> u64 {
 
 fn erase(world: &mut World, records: Vec<(u64, u64)>) {
     let erasure = Erasure::new(records, "data protection office", "asked for").unwrap();
-    world.give(Input::Act(Act::Erase(erasure)));
+    world.give(Input::Act { act: Act::Erase(erasure), ticket: Some(3) });
     world.run_s(1);
 }
 
@@ -70,7 +70,7 @@ fn an_erasure_is_stated_with_its_authority_and_the_name_is_shown_no_longer() {
     let data = &world.journal.records[stated].data;
     assert_eq!(erasure::erased(number, data), [(seq, seq)]);
     assert_eq!((&data["authority"], &data["reason"]), (&"data protection office".into(), &"asked for".into()));
-    assert_eq!(world.status().journal.erased, Some(number));
+    assert_eq!(world.acted.last(), Some(&(3, Ok(number))));
 }
 
 #[test]

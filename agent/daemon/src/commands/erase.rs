@@ -19,15 +19,14 @@ pub(crate) fn erase(runtime: &Path, records: &str, authority: &str, reason: &str
     }
     let demand = Demand { records, authority: authority.to_owned(), reason: reason.to_owned() };
     match super::converse(control::erase(runtime, demand)) {
-        Ok(Erased::Done { record, texts }) => {
+        Ok(Erased { record, texts }) => {
             let records = counted(texts, "record", "records");
             say(format_args!("record {record} states it; what {records} had of personal data here is erased"));
             say("the centre erases it when that record arrives; exports and backups made before still have it, and");
             say("flash may keep what was written over until it is used again");
             ExitCode::SUCCESS
         }
-        Ok(Erased::Refused { why }) => refuse(&format!("nothing was erased: {why}")),
-        Err(why) => refuse(&why),
+        Err(why) => refuse(&format!("nothing was erased: {why}")),
     }
 }
 

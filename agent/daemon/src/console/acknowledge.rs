@@ -67,5 +67,5 @@ fn has_control(text: &str) -> bool {
 
 /// Hands an act to the decisions. The result is seen in a later status.
 pub(super) fn hand_on(acts: &mpsc::Sender<Input>, act: Act) -> Result<(), Refusal> {
-    acts.try_send(Input::Act(act)).map_err(|_| Refusal::Busy)
+    acts.try_send(Input::Act { act, ticket: None }).map_err(|_| Refusal::Busy)
 }

@@ -78,7 +78,6 @@ pub(crate) fn sample(revision: u64) -> Status {
             free_mib: None,
             fault: None,
             anew: false,
-            erased: None,
         },
         health: None,
         order: OrderStatus::default(),
@@ -239,7 +238,7 @@ async fn an_acknowledgement_arrives_as_an_input_with_its_terminal() {
     let mut served = served(Limits::STATED).await;
     let body = wish(served.at, " Zoë O'Neil ", "on my way").await;
     assert_eq!(code(&post(served.at, &own(served.at), &body).await), "202");
-    let Some(Input::Act(act)) = soon(served.acts.recv()).await else { panic!("no act") };
+    let Some(Input::Act { act, .. }) = soon(served.acts.recv()).await else { panic!("no act") };
     let (by, note) = ("Zoë O'Neil".to_owned(), "on my way".to_owned());
     let saw = Occurrence { since_ms: Some(SINCE_MS), times: 1 };
     assert_eq!(act, Act::Acknowledge { alarm: "a1".into(), saw, by, note, terminal: "127.0.0.1".into() });

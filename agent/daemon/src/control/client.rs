@@ -1,6 +1,6 @@
 //! The asking side of the control socket. Takes no part of a bundle for whole whose last line does not say so.
 
-use super::{Command, Demand, Erased, KEEPER, LastLine, SLOW, SOCKET, ends};
+use super::{Command, Demand, Done, Erased, KEEPER, LastLine, SLOW, SOCKET, ends};
 use crate::journal::bundle::{Papers, Range, Wanted};
 use crate::journal::seal::Written;
 use picket_core::status::Status;
@@ -69,6 +69,11 @@ pub async fn certified(runtime: &Path, answer: String) -> Result<String, Unanswe
 /// Has personal data erased.
 pub async fn erase(runtime: &Path, demand: Demand) -> Result<Erased, Unanswered> {
     one(runtime, &Command::Erase(demand), 2 * SLOW).await
+}
+
+/// Has work recorded: the number of the record.
+pub async fn work(runtime: &Path, done: Done) -> Result<u64, Unanswered> {
+    one(runtime, &Command::Work(done), 2 * SLOW).await
 }
 
 /// Asks what a bundle of some records holds beside its lines.

@@ -44,9 +44,9 @@ fn agent(
     let listener = bind(folder.path()).unwrap();
     let (_, status) = watch::channel(Arc::new(crate::console::tests::sample(7)));
     let (clock, mut statements) = mpsc::channel(STATEMENTS);
-    let desk = Desk::new(mpsc::channel(1).0, Sensitivity::default());
+    let (errands, sensitivity) = (mpsc::channel(1).0, Sensitivity::default());
     let (keeper, _) = mpsc::channel(1);
-    let answering = Answering { status, journal, clock, desk, keeper };
+    let answering = Answering { status, journal, clock, errands, sensitivity, keeper };
     async move {
         let thinking = async {
             while let Some(statement) = statements.recv().await {

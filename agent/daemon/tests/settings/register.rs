@@ -2,7 +2,7 @@
 
 use crate::folder::Folder;
 use picket::settings::{self, Faults};
-use picket_core::register::Register;
+use picket_core::register::{Register, Work};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -46,9 +46,9 @@ fn a_header_is_matched_without_case_blanks_and_joints() {
         A,door,2026-01-02,12 months,,\"C \"\"1\"\", rev. 2\"\n";
     let register = only("register.csv", text).expect("right");
     let row = register.iter().next().expect("a row");
-    let calibration = row.calibration.as_ref().expect("a scheme");
+    let calibration = row.scheme(Work::Calibration).expect("a scheme");
     assert_eq!(calibration.certificate, "C \"1\", rev. 2");
-    assert_eq!(calibration.due().map(|due| due.date().to_string()), Some("2027-01-02".into()));
+    assert_eq!(calibration.due(None).map(|due| due.date().to_string()), Some("2027-01-02".into()));
 }
 
 #[test]

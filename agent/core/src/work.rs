@@ -1,0 +1,106 @@
+//! Work done on equipment, as a person reports it: checked against the register and trusted time, stated as a record, and
+//! kept as state rows. The register is the plan; what was done stands here, and no plan writes over it.
+
+mod form;
+mod points;
+mod results;
+
+pub use form::{FIELDS, Form, Task};
+pub(crate) use results::rows;
+pub use results::{Done, Results};
+
+use crate::fields::{FieldFault, Fields};
+use crate::person;
+use crate::register::{EquipmentId, Register};
+use crate::statement::Statement;
+use jiff::civil::Date;
+use picket_record::kind::Severity;
+use serde_json::{Map, Value};
+
+/// Longest name of a person, in characters, as on the page.
+const NAME: usize = 64;
+/// Work is dated by the day at the site, which may have begun before the day in UTC.
+const AHEAD_OF_UTC_DAYS: i64 = 1;
+
+/// Work that was done, as it is stated: read, but not yet held against the register.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Report {
+    task: Task,
+    equipment: EquipmentId,
+    /// The day it was done; none = today.
+    on: Option<Date>,
+    /// Whether it ended well; what it says of the standing.
+    good: bool,
+    data: Map<String, Value>,
+    by: String,
+    note: String,
+}
+
+/// Whoever did it is never printed.
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Report").field("task", &self.task).field("equipment", &self.equipment).finish_non_exhaustive()
+    }
+}
+
+impl Report {
+    /// From named texts, such as `on` = `2026-11-20`; see [`FIELDS`]. Every fault at once.
+    pub fn read(task: Task, equipment: &str, fields: &Fields) -> Result<Self, Vec<FieldFault>> {
+        Form::of(task).read(equipment, fields)
+    }
+
+    /// What was done.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// To what.
+    pub fn equipment(&self) -> &EquipmentId {
+        &self.equipment
+    }
+
+    /// The day of it, held against the register and `judged_ms`, a trusted wall time; or why it cannot be taken.
+    pub(crate) fn day(&self, register: &Register, results: &Results, judged_ms: Option<i64>) -> Result<Date, String> {
+        let id = &self.equipment;
+        if register.get(id).is_none() {
+            return Err(format!("no row of the register names {id}: add it there first"));
+        }
+        let today = judged_ms.and_then(day_of);
+        let on = match (self.on, today) {
+            (Some(on), _) => on,
+            (None, Some(today)) => today,
+            (None, None) => return Err("the clock was never set: say which day it was, on=YYYY-MM-DD".to_owned()),
+        };
+        let latest = today.and_then(|day| day.checked_add(jiff::Span::new().days(AHEAD_OF_UTC_DAYS)).ok());
+        if latest.is_some_and(|latest| on > latest) {
+            return Err(format!("on={on} is in the future: report work once it is done"));
+        }
+        match (self.task, results.tag(id)) {
+            (Task::Withdrawal, Some(tag)) => Err(format!("{id} is out of use already: {tag}")),
+            (Task::Return, None) => Err(format!("{id} carries no tag: nothing took it out of use here")),
+            _ => Ok(on),
+        }
+    }
+
+    /// The record that states it. `late` where later work of the kind was reported before: it changes no standing.
+    pub(crate) fn statement(&self, on: Date, late: bool) -> Statement {
+        let mut data = self.data.clone();
+        data.insert("on".into(), on.to_string().into());
+        if late {
+            data.insert("late".into(), true.into());
+        }
+        let severity = if self.good { Severity::Notice } else { Severity::Fault };
+        let mut statement = Statement::new(self.task.kind(), severity, Value::Object(data)).about(&self.equipment);
+        statement.personal = Some(person::guard(&self.by, &self.note, ""));
+        statement
+    }
+}
+
+/// The day of a moment, in UTC.
+fn day_of(ms: i64) -> Option<Date> {
+    let moment = jiff::Timestamp::from_millisecond(ms).ok()?;
+    Some(jiff::tz::Offset::UTC.to_datetime(moment).date())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What was done last to each piece of equipment: rows of the journal's state, `work/<kind>/<id>` and `tag/<id>`.
+
+use super::Task;
+use crate::fields::iso_date;
+use crate::register::{EquipmentId, Work};
+use crate::wire::StateRow;
+use jiff::civil::Date;
+use picket_record::kind::Kind;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Work as it was done last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The day.
+    pub on: Date,
+    /// It ended well.
+    pub good: bool,
+    /// Its own end of validity, where it states one.
+    pub until: Option<Date>,
+    /// Certificate or report.
+    pub certificate: String,
+}
+
+/// What was done, and what is out of use.
+#[derive(Debug, Clone, Default)]
+pub struct Results {
+    done: BTreeMap<(EquipmentId, Work), Done>,
+    tags: BTreeMap<EquipmentId, String>,
+}
+
+impl Results {
+    /// From the rows that the journal recovered.
+    pub fn recover(rows: &[StateRow]) -> Self {
+        let mut results = Self::default();
+        for row in rows {
+            results.take_row(&row.key, &row.body);
+        }
+        results
+    }
+
+    fn take_row(&mut self, key: &str, body: &str) -> Option<()> {
+        let body: Value = serde_json::from_str(body).ok()?;
+        let text = |field: &str| body.get(field).and_then(Value::as_str);
+        if let Some(id) = key.strip_prefix(TAG).and_then(EquipmentId::parse) {
+            self.tags.insert(id, text("tag")?.to_owned());
+            return Some(());
+        }
+        let (work, id) = key.strip_prefix(WORK)?.split_once('/')?;
+        let done = Done {
+            on: iso_date(text("on")?)?,
+            good: body.get("good")?.as_bool()?,
+            until: text("until").and_then(iso_date),
+            certificate: text("certificate").unwrap_or_default().to_owned(),
+        };
+        self.done.insert((EquipmentId::parse(id)?, Work::parse(work)?), done);
+        Some(())
+    }
+
+    /// What was done last.
+    pub fn done(&self, id: &EquipmentId, work: Work) -> Option<&Done> {
+        self.done.get(&(id.clone(), work))
+    }
+
+    /// What hangs on it while it is out of use: number of the tag and why.
+    pub fn tag(&self, id: &EquipmentId) -> Option<&str> {
+        self.tags.get(id).map(String::as_str)
+    }
+
+    /// Whether later work of the kind is known.
+    pub(crate) fn is_late(&self, task: Task, id: &EquipmentId, on: Date) -> bool {
+        let Task::Scheme(work) = task else { return false };
+        self.done(id, work).is_some_and(|done| done.on > on)
+    }
+
+    /// What a record changes, as it does in the journal.
+    pub(crate) fn stated(&mut self, kind: Kind, equipment: &str, data: &Map<String, Value>) {
+        if let Some((key, body)) = rows(kind, equipment, data) {
+            match body {
+                Some(body) => drop(self.take_row(&key, &body.to_string())),
+                None => drop(key.strip_prefix(TAG).and_then(EquipmentId::parse).and_then(|id| self.tags.remove(&id))),
+            }
+        }
+    }
+}
+
+const WORK: &str = "work/";
+const TAG: &str = "tag/";
+
+/// The row that a record writes, or drops where there is no body. A late report changes none.
+pub(crate) fn rows(kind: Kind, equipment: &str, data: &Map<String, Value>) -> Option<(String, Option<Value>)> {
+    let text = |field: &str| data.get(field).and_then(Value::as_str);
+    let work = match kind {
+        Kind::EquipmentWithdrawn => {
+            let tag = format!("tag {}: {}", text("tag")?, text("why")?);
+            return Some((format!("{TAG}{equipment}"), Some(json!({ "tag": tag }))));
+        }
+        Kind::EquipmentReturned => return Some((format!("{TAG}{equipment}"), None)),
+        Kind::CalibrationDone => Work::Calibration,
+        Kind::MaintenanceDone => Work::Maintenance,
+        Kind::InspectionDone => Work::Inspection,
+        Kind::TestDone => Work::Test,
+        _ => return None,
+    };
+    if data.get("late").is_some() {
+        return None;
+    }
+    // A calibration ends as it leaves the equipment, other work as it says.
+    let good = text("left").map_or_else(|| text("result") == Some("pass"), |left| left == "in-tolerance");
+    let mut row = json!({ "on": text("on")?, "good": good });
+    for field in ["until", "certificate"] {
+        if let Some(text) = text(field) {
+            row[field] = text.into();
+        }
+    }
+    Some((format!("{WORK}{}/{equipment}", work.as_str()), Some(row)))
+}
