@@ -59,10 +59,14 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
     if let Some(named) = only.and_then(|only| only.split(':').next()) {
         seed = named.parse().map_err(|_| format!("no state is named {named}"))?;
     }
-    let (mut disposed, mut ops, mut histories) = (0, 0, 0);
+    let (mut disposed, mut ops, mut histories, mut broken) = (0, 0, 0, None);
     let mut runs = run.parallel(Checker::default, check, |out| {
         while made < wanted {
             let history = History::record(seed, scratch.path())?;
+            if let Err(failure) = history.whole() {
+                broken = Some(failure);
+                return Ok(());
+            }
             ops += history.ops.len();
             histories += 1;
             disposed += history.told().receipted;
@@ -74,6 +78,7 @@ pub(crate) fn run(run: &Run) -> Result<Runs, String> {
         }
         Ok(())
     })?;
+    broken.into_iter().for_each(|failure| runs.took(Err(failure)));
     runs.note(format!("{histories} histories of {LIVES} lives, {ops} operations, receipts for {disposed} records"));
     Ok(runs)
 }
@@ -116,12 +121,17 @@ impl History {
             ops.extend(more);
         }
         std::fs::remove_dir_all(&lived).map_err(|error| format!("{}: {error}", lived.display()))?;
-        let history = Self { seed, budget: budget(seed), ops };
-        let told = history.told();
-        if !told.ended || !told.faults.is_empty() || told.records.len() < 20 {
-            return Err(format!("history {seed} is not whole: {:?}", told.faults));
+        Ok(Self { seed, budget: budget(seed), ops })
+    }
+
+    /// Nothing went wrong while it was lived: the disk was sound.
+    fn whole(&self) -> Result<(), Failure> {
+        let told = self.told();
+        if told.ended && told.faults.is_empty() && told.records.len() >= 20 {
+            return Ok(());
         }
-        Ok(history)
+        let why = format!("a journal on a sound disk did not come to its end: {:?}", told.faults);
+        Err(Failure::new(self.seed.to_string(), why))
     }
 
     fn told(&self) -> Book {
