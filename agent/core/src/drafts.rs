@@ -281,6 +281,12 @@ fn is_vital(kind: Kind) -> bool {
             | Kind::AlarmCleared
             | Kind::AlarmClosed
             | Kind::NonconformityOpened
+            | Kind::NonconformityContained
+            | Kind::NonconformityAgreed
+            | Kind::NonconformityDone
+            | Kind::NonconformityVerified
+            | Kind::NonconformityReopened
+            | Kind::NonconformityEscalated
             | Kind::NonconformityClosed
             | Kind::CalibrationDone
             | Kind::MaintenanceDone

@@ -102,15 +102,18 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             vec![Change::Drop { key: format!("alarm/{id}") }, Change::Drop { key: format!("ack/{id}") }]
         }
         Kind::ActAcknowledged => vec![put(format!("ack/{}", stated.text("alarm")), &seen_row(stated))],
-        Kind::NonconformityOpened => {
-            let row = with_about(stated);
-            let mut rows = vec![put(format!("nonconformity/{}", stated.text("nonconformity")), &row)];
+        Kind::NonconformityOpened
+        | Kind::NonconformityContained
+        | Kind::NonconformityAgreed
+        | Kind::NonconformityDone
+        | Kind::NonconformityVerified
+        | Kind::NonconformityReopened
+        | Kind::NonconformityEscalated
+        | Kind::NonconformityClosed => {
+            let rows = crate::nonconformity::rows(stated.kind, with_about(stated));
             // What a trusted clock has seen expire stays expired, whatever the clock is worth after the next start.
-            rows.extend(stated.data.get("judged_ms").map(|ms| put("floor".into(), ms)));
-            rows
-        }
-        Kind::NonconformityClosed => {
-            vec![Change::Drop { key: format!("nonconformity/{}", stated.text("nonconformity")) }]
+            let floor = stated.data.get("judged_ms").map(|ms| put("floor".into(), ms));
+            rows.into_iter().map(change).chain(floor).collect()
         }
         Kind::CalibrationDone
         | Kind::MaintenanceDone
@@ -119,11 +122,7 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         | Kind::EquipmentWithdrawn
         | Kind::EquipmentReturned => {
             let row = crate::work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
-            let change = row.map(|(key, body)| match body {
-                Some(body) => put(key, &body),
-                None => Change::Drop { key },
-            });
-            change.into_iter().collect()
+            row.map(change).into_iter().collect()
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::GapDropped => {
@@ -184,16 +183,24 @@ fn put(key: String, body: &Value) -> Change {
     Change::Put { key, body: body.to_string() }
 }
 
-fn alarm_row(stated: Stated<'_>) -> Change {
-    put(format!("alarm/{}", stated.text("alarm")), &with_about(stated))
+/// A row with what it says, or without where it is gone.
+fn change((key, body): (String, Option<Value>)) -> Change {
+    match body {
+        Some(body) => put(key, &body),
+        None => Change::Drop { key },
+    }
 }
 
-fn with_about(stated: Stated<'_>) -> Value {
+fn alarm_row(stated: Stated<'_>) -> Change {
+    put(format!("alarm/{}", stated.text("alarm")), &Value::Object(with_about(stated)))
+}
+
+fn with_about(stated: Stated<'_>) -> Map<String, Value> {
     let mut row = stated.data.clone();
     row.insert("sev".into(), stated.severity.into());
     row.insert("eq".into(), stated.equipment.unwrap_or_default().into());
     row.insert("st".into(), stated.standing.unwrap_or_default().into());
-    Value::Object(row)
+    row
 }
 
 /// Last value heard per point with the device's own time; and, where the record counts its message, the message as one

@@ -1,9 +1,50 @@
 //! What identifies a person in an act: kept beside the record, never in it.
 
+use crate::fields::{Field, Reader};
 use picket_record::personal::PersonalText;
+use picket_record::shown;
 
 /// Longest name and terminal, in characters: what the page takes.
 const NAME: usize = 64;
+/// Longest note, in bytes, so that it stands beside the record with a name.
+const NOTE: usize = 500;
+
+/// What every form asks of the person who fills it in.
+pub(crate) const FIELDS: [Field; 2] = [
+    ("by", "who did it; kept beside the record and erasable"),
+    ("note", "what there is to add; kept beside the record and erasable"),
+];
+
+/// Who fills in a form.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Person {
+    by: String,
+    note: String,
+}
+
+impl Person {
+    /// The fields of a form that are about its author.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let by = reader.needed("by", "name who did it: by=\"N. N.\"");
+        let note = reader.text("note");
+        if by.chars().count() > NAME || !shown::is_plain(by) {
+            reader.fault("by", format!("longer than {NAME} characters, or with some that are not seen"), "shorten it");
+        }
+        if note.len() > NOTE || !shown::is_plain(note) {
+            reader.fault(
+                "note",
+                format!("longer than {NOTE} bytes, or with characters that are not seen"),
+                "shorten it",
+            );
+        }
+        Self { by: by.to_owned(), note: note.to_owned() }
+    }
+
+    /// As it is kept beside the record.
+    pub(crate) fn text(&self) -> PersonalText {
+        guard(&self.by, &self.note, "")
+    }
+}
 
 /// A guard's name and words, and the address of the terminal, which leads to the person too. A note that does not fit
 /// ends in `…` where it was cut; the page takes none that is so long.

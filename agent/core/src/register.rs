@@ -60,7 +60,12 @@ pub struct Register {
     version: u64,
     digest: [u8; 32],
     equipment: BTreeMap<EquipmentId, Equipment>,
+    /// Rows of the same make, model and firmware, where make and model are stated.
+    alike: BTreeMap<TypePlate, Vec<EquipmentId>>,
 }
+
+/// Make, model and firmware.
+type TypePlate = (String, String, String);
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,17 @@ impl Equipment {
     /// Every scheme it has.
     pub fn schemes(&self) -> impl Iterator<Item = (Work, &Scheme)> {
         Work::ALL.into_iter().zip(&self.schemes).filter_map(|(work, scheme)| Some((work, scheme.as_ref()?)))
+    }
+
+    /// Make, model and firmware, where make and model are stated.
+    fn type_plate(&self) -> Option<TypePlate> {
+        let plate = (self.make.clone(), self.model.clone(), self.firmware.clone());
+        (!plate.0.is_empty() && !plate.1.is_empty()).then_some(plate)
+    }
+
+    /// Whether lives depend on it.
+    pub fn protects_lives(&self) -> bool {
+        self.criticality == Criticality::Life
     }
 
     /// One of them.
@@ -234,7 +250,13 @@ impl Verdict {
 impl Register {
     /// A register of checked rows; `version` rises with each one that comes into force. See [`rows::build`].
     pub(crate) fn new(version: u64, digest: [u8; 32], equipment: BTreeMap<EquipmentId, Equipment>) -> Self {
-        Self { version, digest, equipment }
+        let mut alike: BTreeMap<TypePlate, Vec<EquipmentId>> = BTreeMap::new();
+        for row in equipment.values() {
+            if let Some(plate) = row.type_plate() {
+                alike.entry(plate).or_default().push(row.id.clone());
+            }
+        }
+        Self { version, digest, equipment, alike }
     }
 
     /// The same rows under another version.
@@ -255,6 +277,12 @@ impl Register {
     /// One row.
     pub fn get(&self, id: &EquipmentId) -> Option<&Equipment> {
         self.equipment.get(id)
+    }
+
+    /// Other rows of the same make, model and firmware.
+    pub fn similar<'a>(&'a self, id: &'a EquipmentId) -> impl Iterator<Item = &'a EquipmentId> {
+        let alike = self.get(id).and_then(Equipment::type_plate).and_then(|plate| self.alike.get(&plate));
+        alike.into_iter().flatten().filter(move |other| *other != id)
     }
 
     /// All rows, by id.

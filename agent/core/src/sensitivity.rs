@@ -53,7 +53,9 @@ impl Label {
             // State rows: what is open, and what is wrong.
             K::Snapshot => Self::Restricted,
             K::AlarmRaised | K::AlarmCleared | K::AlarmClosed | K::SealMismatch => Self::Restricted,
-            K::NonconformityOpened | K::NonconformityClosed => Self::Restricted,
+            K::NonconformityOpened | K::NonconformityContained | K::NonconformityAgreed => Self::Restricted,
+            K::NonconformityDone | K::NonconformityVerified | K::NonconformityReopened => Self::Restricted,
+            K::NonconformityEscalated | K::NonconformityClosed => Self::Restricted,
             K::HealthLine | K::HealthInput | K::HealthCentral | K::HealthCertificate => Self::Restricted,
             K::ReceiptBad | K::RegisterRejected | K::OrderRejected => Self::Restricted,
             K::CalibrationDone | K::MaintenanceDone | K::InspectionDone | K::TestDone => Self::Restricted,

@@ -264,7 +264,8 @@ impl Site {
     }
 
     fn recheck(&mut self, now: &Now) {
-        let statements = self.standings.recheck(now, &mut self.nonconformities);
+        let mut statements = self.standings.recheck(now, &mut self.nonconformities);
+        statements.extend(self.nonconformities.escalate(now));
         self.changed_if(!statements.is_empty());
         self.record_all(now, statements);
     }

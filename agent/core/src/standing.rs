@@ -1,11 +1,12 @@
 //! Standing of all equipment, kept: judged when the register, an identity or a due date changes, not per reading.
 
 use crate::nonconformity::Nonconformities;
-use crate::register::{Equipment, EquipmentId, Register, Standing, Verdict};
+use crate::register::{Equipment, EquipmentId, Register, Standing, Verdict, Work};
 use crate::statement::{Facts, Statement};
 use crate::time::{Now, s};
 use crate::wire::StateRow;
 use crate::work::{Report, Results};
+use jiff::civil::Date;
 use picket_device::profile::Identity;
 use picket_record::kind::Kind;
 use serde_json::{Map, Value};
@@ -60,6 +61,8 @@ impl Standings {
         for row in rows {
             let id = row.key.strip_prefix("nonconformity/identity-mismatch/").and_then(EquipmentId::parse);
             let body = serde_json::from_str::<Value>(&row.body).ok();
+            // It was told rightly since, and waits to be verified.
+            let body = body.filter(|body| body.get("ended").is_none());
             let (Some(id), Some(facts)) = (id, body.as_ref().and_then(|body| body.get("facts"))) else { continue };
             let told = |field: &str| facts.get(format!("{field}_reported"))?.as_str().map(str::to_owned);
             let told = Identity {
@@ -144,7 +147,7 @@ impl Standings {
         }
         if !self.settled {
             self.unlisted.started(now);
-            statements.extend(self.close_removed(book));
+            statements.extend(self.close_removed(now, book));
         }
         self.settled = true;
         self.next_us = now.mono_us + self.until_next_due(judged);
@@ -152,11 +155,11 @@ impl Standings {
     }
 
     /// A row that is gone takes with it what followed from its dates and its identity.
-    fn close_removed(&self, book: &mut Nonconformities) -> Vec<Statement> {
+    fn close_removed(&self, now: &Now, book: &mut Nonconformities) -> Vec<Statement> {
         let gone = |id: &EquipmentId| self.register.get(id).is_none() && !self.unlisted.contains(id);
         let of_rows = book.iter().filter(|nc| gone(&nc.equipment) && FROM_STANDING.contains(&nc.reason.as_str()));
         let removed: Vec<_> = of_rows.map(|nc| (nc.reason.clone(), nc.equipment.clone())).collect();
-        removed.into_iter().filter_map(|(reason, id)| book.close(&reason, &id)).collect()
+        removed.into_iter().filter_map(|(reason, id)| book.removed(now, &reason, &id)).collect()
     }
 
     /// A device that the settings name answers, but its row is missing.
@@ -165,13 +168,27 @@ impl Standings {
             return None;
         }
         self.verdicts.insert(id.clone(), Verdict::unlisted());
-        book.open(now, "unlisted", id, Facts::from([("sender".to_owned(), "named in the settings".to_owned())]))
+        book.open(
+            now,
+            &self.register,
+            "unlisted",
+            id,
+            Facts::from([("sender".to_owned(), "named in the settings".to_owned())]),
+        )
     }
 
     /// The record that states work on a piece of equipment, or why it cannot be taken.
     pub(crate) fn stated(&self, now: &Now, report: &Report) -> Result<Statement, String> {
         let on = report.day(&self.register, &self.results, now.judged_ms().or(self.floor_ms))?;
         Ok(report.statement(on, self.results.is_late(report.task(), report.equipment(), on)))
+    }
+
+    /// The day of the last calibration that is known to have left it within its tolerance.
+    pub(crate) fn last_good(&self, id: &EquipmentId) -> Option<Date> {
+        let done = self.results.done(id, Work::Calibration).filter(|done| done.good).map(|done| done.on);
+        let planned =
+            self.register.get(id).and_then(|row| row.scheme(Work::Calibration)).and_then(|scheme| scheme.last);
+        done.max(planned)
     }
 
     /// A record states it. What follows for the standing says [`Standings::judged_again`].
@@ -264,11 +281,11 @@ impl Standings {
         }
         let mut statements = Vec::new();
         for reason in FROM_STANDING.iter().filter(|reason| !wanted.contains_key(**reason)) {
-            statements.extend(book.close(reason, id));
+            statements.extend(book.close(now, reason, id));
         }
         for (reason, facts) in wanted {
             let overdue = reason.ends_with("-overdue");
-            let mut opened = book.open(now, &reason, id, facts);
+            let mut opened = book.open(now, &self.register, &reason, id, facts);
             if let (Some(statement), Some(judged), true) = (&mut opened, now.judged_ms(), overdue) {
                 statement.data.insert("judged_ms".into(), judged.into());
             }

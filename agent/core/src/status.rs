@@ -184,6 +184,21 @@ pub struct NonconformityStatus {
     pub since_ms: Option<i64>,
     /// Arguments of the text.
     pub facts: std::collections::BTreeMap<String, String>,
+    /// The last step that was taken: `opened`, `contained`, `agreed`, `done`.
+    #[serde(default)]
+    pub step: String,
+    /// How often it was opened within the watch period, from 1.
+    #[serde(default)]
+    pub times: u32,
+    /// Its reason no longer holds; what is left is to verify.
+    #[serde(default)]
+    pub ended: bool,
+    /// The next step is due by then, milliseconds since 1970 UTC.
+    #[serde(default)]
+    pub due_ms: Option<i64>,
+    /// How often it was reported upward at this step.
+    #[serde(default)]
+    pub escalated: u32,
 }
 
 /// One piece of equipment.

@@ -3,6 +3,7 @@
 use crate::certificate::Certificate;
 use crate::erasure::Erasure;
 use crate::health::Vitals;
+use crate::nonconformity::Corrective;
 use crate::plan::LineId;
 use crate::register::Register;
 use crate::work::Report;
@@ -185,6 +186,8 @@ pub enum Act {
     Erase(Erasure),
     /// Work was done on equipment.
     Work(Report),
+    /// A nonconformity was answered.
+    Correct(Corrective),
 }
 
 /// Whoever acted is never printed.
@@ -196,6 +199,7 @@ impl std::fmt::Debug for Act {
             }
             Self::Erase(erasure) => f.debug_tuple("Erase").field(erasure).finish(),
             Self::Work(report) => f.debug_tuple("Work").field(report).finish(),
+            Self::Correct(act) => f.debug_tuple("Correct").field(act).finish(),
         }
     }
 }

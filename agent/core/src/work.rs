@@ -5,20 +5,18 @@ mod form;
 mod points;
 mod results;
 
-pub use form::{FIELDS, Form, Task};
+pub use form::{Form, Task};
 pub(crate) use results::rows;
 pub use results::{Done, Results};
 
 use crate::fields::{FieldFault, Fields};
-use crate::person;
+use crate::person::Person;
 use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use jiff::civil::Date;
 use picket_record::kind::Severity;
 use serde_json::{Map, Value};
 
-/// Longest name of a person, in characters, as on the page.
-const NAME: usize = 64;
 /// Work is dated by the day at the site, which may have begun before the day in UTC.
 const AHEAD_OF_UTC_DAYS: i64 = 1;
 
@@ -32,8 +30,7 @@ pub struct Report {
     /// Whether it ended well; what it says of the standing.
     good: bool,
     data: Map<String, Value>,
-    by: String,
-    note: String,
+    person: Person,
 }
 
 /// Whoever did it is never printed.
@@ -44,7 +41,7 @@ impl std::fmt::Debug for Report {
 }
 
 impl Report {
-    /// From named texts, such as `on` = `2026-11-20`; see [`FIELDS`]. Every fault at once.
+    /// From named texts, such as `on` = `2026-11-20`; see [`Form`]. Every fault at once.
     pub fn read(task: Task, equipment: &str, fields: &Fields) -> Result<Self, Vec<FieldFault>> {
         Form::of(task).read(equipment, fields)
     }
@@ -90,9 +87,7 @@ impl Report {
             data.insert("late".into(), true.into());
         }
         let severity = if self.good { Severity::Notice } else { Severity::Fault };
-        let mut statement = Statement::new(self.task.kind(), severity, Value::Object(data)).about(&self.equipment);
-        statement.personal = Some(person::guard(&self.by, &self.note, ""));
-        statement
+        Statement::new(self.task.kind(), severity, Value::Object(data)).about(&self.equipment).said(self.person.text())
     }
 }
 

@@ -110,7 +110,19 @@ kinds! {
     AlarmClosed = "alarm.closed",
     /// A nonconformity of equipment was found.
     NonconformityOpened = "nonconformity.opened",
-    /// Its reason no longer holds.
+    /// What it may do is contained: by a tag-out, a guard, a measure.
+    NonconformityContained = "nonconformity.contained",
+    /// An action against it was agreed, and by when.
+    NonconformityAgreed = "nonconformity.agreed",
+    /// The action was done, or its reason no longer holds although nobody has verified that yet.
+    NonconformityDone = "nonconformity.done",
+    /// The effect of the action was looked at.
+    NonconformityVerified = "nonconformity.verified",
+    /// Its reason came back.
+    NonconformityReopened = "nonconformity.reopened",
+    /// Its next step is overdue: reported upward.
+    NonconformityEscalated = "nonconformity.escalated",
+    /// It is over.
     NonconformityClosed = "nonconformity.closed",
     /// Equipment was calibrated: as found, as left, against what.
     CalibrationDone = "calibration.done",

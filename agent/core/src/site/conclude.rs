@@ -3,6 +3,7 @@
 use super::{Site, view};
 use crate::alarm::{self, Rule};
 use crate::contact::Presence;
+use crate::nonconformity::Corrective;
 use crate::plan::DeviceId;
 use crate::register::{Criticality, EquipmentId};
 use crate::rules::{Finding, Turn};
@@ -10,9 +11,11 @@ use crate::statement::{Facts, Statement};
 use crate::time::Now;
 use crate::wire::{Act, Output};
 use crate::work::Report;
+use jiff::civil::Date;
 use picket_record::body::{About, Body, Mode};
-use picket_record::kind::Severity;
+use picket_record::kind::{Kind, Severity};
 use picket_record::personal::Personal;
+use serde_json::{Map, Value};
 
 impl Site {
     pub(super) fn act(&mut self, now: &Now, act: &Act, ticket: Option<u64>) {
@@ -30,6 +33,7 @@ impl Site {
                 written(draft)
             }
             Act::Work(report) => self.work(now, report),
+            Act::Correct(act) => self.correct(now, act),
         };
         self.changed_if(result.is_ok());
         match (result, ticket) {
@@ -41,17 +45,58 @@ impl Site {
 
     /// The work is stated, and behind it what follows for the standing.
     fn work(&mut self, now: &Now, report: &Report) -> Result<u64, String> {
+        self.room()?;
         let statement = self.standings.stated(now, report)?;
         let (kind, data) = (statement.kind, statement.data.clone());
+        let good_until_then = self.standings.last_good(report.equipment());
         self.drafts.begin_group();
         let draft = self.record(now, statement);
         if draft.is_some() {
+            if data.get("found").is_some_and(|found| found == "out-of-tolerance") {
+                let opened = self.found_out_of_tolerance(now, report.equipment(), good_until_then, &data);
+                self.record_all(now, opened);
+            }
             self.standings.done(report.equipment(), kind, &data);
             let follows = self.standings.judged_again(now, report.equipment(), &mut self.nonconformities);
             self.record_all(now, follows);
+            if kind == Kind::EquipmentWithdrawn {
+                let contained = self.nonconformities.contained_by_withdrawal(now, report.equipment());
+                self.record_all(now, contained);
+            }
         }
         self.drafts.end_group();
         written(draft)
+    }
+
+    /// As found it was out of its tolerance, since nobody knows when: what it said since the last good calibration is in
+    /// doubt, which people judge.
+    fn found_out_of_tolerance(
+        &mut self,
+        now: &Now,
+        equipment: &EquipmentId,
+        good: Option<Date>,
+        data: &Map<String, Value>,
+    ) -> Option<Statement> {
+        let text = |field: &str| data.get(field).and_then(Value::as_str).map(str::to_owned);
+        let facts = [("in_doubt_from", good.map(|day| day.to_string())), ("in_doubt_to", text("on"))];
+        let facts = facts.into_iter().chain([("certificate", text("certificate"))]);
+        let facts = facts.filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
+        self.nonconformities.happened(now, self.standings.register(), OUT_OF_TOLERANCE, equipment, facts)
+    }
+
+    /// An act that could not be recorded has no effect.
+    fn room(&self) -> Result<(), String> {
+        if self.drafts.has_room(ACT_MAX) { Ok(()) } else { Err(NOT_RECORDED.to_owned()) }
+    }
+
+    /// A person answers a nonconformity.
+    fn correct(&mut self, now: &Now, act: &Corrective) -> Result<u64, String> {
+        self.room()?;
+        let statements = self.nonconformities.answer(now, self.standings.register(), act)?;
+        self.drafts.begin_group();
+        let drafts: Vec<Option<u64>> = statements.into_iter().map(|said| self.record(now, said)).collect();
+        self.drafts.end_group();
+        written(drafts.first().copied().flatten())
     }
 
     /// A condition turned: an alarm is raised or cleared by it.
@@ -144,9 +189,9 @@ impl Site {
         let about = String::new();
         self.found(now, Finding { rule: Rule::Silent, equipment: equipment.clone(), about, turn, evidence: None });
         let statement = if silent {
-            self.nonconformities.open(now, "silent", &equipment, facts)
+            self.nonconformities.open(now, self.standings.register(), "silent", &equipment, facts)
         } else {
-            self.nonconformities.close("silent", &equipment)
+            self.nonconformities.close(now, "silent", &equipment)
         };
         self.record_all(now, statement);
     }
@@ -158,7 +203,13 @@ impl Site {
     }
 }
 
+/// Reason of a nonconformity: as a calibration found the equipment.
+const OUT_OF_TOLERANCE: &str = "out-of-tolerance";
+/// Most records by which an act states itself.
+const ACT_MAX: usize = 2;
+const NOT_RECORDED: &str = "it cannot be recorded: the journal is full, or the agent stops";
+
 /// What was not drafted is not done.
 fn written(draft: Option<u64>) -> Result<u64, String> {
-    draft.ok_or_else(|| "it cannot be recorded: the journal is full, or the agent stops".to_owned())
+    draft.ok_or_else(|| NOT_RECORDED.to_owned())
 }

@@ -105,7 +105,7 @@ impl Site {
         let Some(equipment) = hear::meaning(device, point).map(|(equipment, _)| equipment.clone()) else { return };
         let facts = [("device", device.name.as_str()), ("point", point), ("cause", cause)];
         let facts = facts.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
-        let opened = self.nonconformities.open(now, REFUSED, &equipment, facts);
+        let opened = self.nonconformities.open(now, self.standings.register(), REFUSED, &equipment, facts);
         self.changed_if(opened.is_some());
         self.record_all(now, opened);
     }
@@ -127,7 +127,7 @@ impl Site {
         let read = open.filter(|nc| nc.facts.get("point").is_some_and(|point| good(point)));
         let read: Vec<EquipmentId> = read.map(|nc| nc.equipment.clone()).collect();
         for equipment in read {
-            let closed = self.nonconformities.close(REFUSED, &equipment);
+            let closed = self.nonconformities.close(now, REFUSED, &equipment);
             self.record_all(now, closed);
             self.changed_if(true);
             for (id, point) in self.unread_of(&equipment) {

@@ -20,7 +20,7 @@ impl Site {
         };
         let taken = self.plan.devices.iter().filter_map(camera).collect();
         let named = self.plan.devices.iter().map(|device| device.equipment.clone()).collect();
-        let statements = self.standings.adopt(&taken, &named, &mut self.nonconformities);
+        let statements = self.standings.adopt(now, &taken, &named, &mut self.nonconformities);
         self.record_all(now, statements);
     }
 
@@ -69,14 +69,14 @@ impl Site {
         let silent: Vec<EquipmentId> = self
             .nonconformities
             .iter()
-            .filter(|nc| nc.reason == "silent")
+            .filter(|nc| nc.reason == "silent" && !nc.life.ended)
             .map(|nc| nc.equipment.clone())
             .chain(self.alarms.iter().filter(|a| a.rule == Rule::Silent && a.active).map(|a| a.equipment.clone()))
             .collect();
         for equipment in silent {
             let devices: Vec<_> = self.devices_of(&equipment).collect();
             if devices.is_empty() {
-                let closed = self.nonconformities.close("silent", &equipment);
+                let closed = self.nonconformities.close(now, "silent", &equipment);
                 self.record_all(now, closed);
             }
             for device in devices {
@@ -98,13 +98,13 @@ impl Site {
             .map(|nc| nc.equipment.clone())
             .collect();
         for equipment in over {
-            let closed = self.nonconformities.close(REFUSED, &equipment);
+            let closed = self.nonconformities.close(now, REFUSED, &equipment);
             self.record_all(now, closed);
         }
     }
 
     fn was_silent_by_line(&self, equipment: &EquipmentId) -> bool {
-        let mut silences = self.nonconformities.iter().filter(|nc| nc.reason == "silent");
+        let mut silences = self.nonconformities.iter().filter(|nc| nc.reason == "silent" && !nc.life.ended);
         silences.any(|nc| nc.equipment == *equipment && nc.facts.contains_key("line"))
     }
 

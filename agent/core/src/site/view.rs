@@ -101,6 +101,11 @@ impl Site {
                 equipment: nc.equipment.as_str().into(),
                 since_ms: nc.since_ms,
                 facts: nc.facts.clone(),
+                step: nc.life.step.as_str().into(),
+                times: nc.life.times,
+                ended: nc.life.ended,
+                due_ms: nc.life.due_ms,
+                escalated: nc.life.escalated,
             })
             .collect();
         views.sort_by_key(|view| view.since_ms);

@@ -93,7 +93,7 @@ impl Standings {
                 Some(quiet) => {
                     self.unlisted.gave_way += 1;
                     let why = [("why", "gave-way".to_owned()), ("gave_way", self.unlisted.gave_way.to_string())];
-                    statements.extend(self.forget_unlisted(quiet, &why, book));
+                    statements.extend(self.forget_unlisted(now, quiet, &why, book));
                 }
                 None => id = EquipmentId::unlisted_rest(),
             }
@@ -102,7 +102,7 @@ impl Standings {
         self.unlisted.hear(now, &id);
         self.verdicts.entry(id.clone()).or_insert_with(Verdict::unlisted);
         let facts = Facts::from([("sender".to_owned(), sender.chars().take(100).collect())]);
-        statements.extend(book.open(now, "unlisted", &id, facts));
+        statements.extend(book.open(now, &self.register, "unlisted", &id, facts));
         HeardUnlisted { id, statements, gone }
     }
 
@@ -115,6 +115,7 @@ impl Standings {
     /// that was named in the settings without a row, and is not any more (`named`), is over too.
     pub fn adopt(
         &mut self,
+        now: &Now,
         taken: &BTreeMap<EquipmentId, EquipmentId>,
         named: &BTreeSet<EquipmentId>,
         book: &mut Nonconformities,
@@ -125,9 +126,9 @@ impl Standings {
             let own_name = !id.as_str().starts_with("unlisted:");
             if let Some(equipment) = taken.get(&id) {
                 let why = [("why", "taken-in".to_owned()), ("as", equipment.to_string())];
-                statements.extend(self.forget_unlisted(&id, &why, book));
+                statements.extend(self.forget_unlisted(now, &id, &why, book));
             } else if own_name && !named.contains(&id) {
-                statements.extend(self.forget_unlisted(&id, &[("why", "not-named-any-more".to_owned())], book));
+                statements.extend(self.forget_unlisted(now, &id, &[("why", "not-named-any-more".to_owned())], book));
             }
         }
         statements
@@ -135,13 +136,14 @@ impl Standings {
 
     fn forget_unlisted(
         &mut self,
+        now: &Now,
         id: &EquipmentId,
         why: &[(&str, String)],
         book: &mut Nonconformities,
     ) -> Option<Statement> {
         self.unlisted.senders.remove(id);
         self.verdicts.remove(id);
-        let mut statement = book.close("unlisted", id)?;
+        let mut statement = book.removed(now, "unlisted", id)?;
         statement.data.extend(why.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into())));
         Some(statement)
     }

@@ -85,7 +85,9 @@ impl Counts {
                     self.acknowledged.take(record.mono_us.saturating_sub(raised.mono_us) / 1_000);
                 }
             }
-            Kind::NonconformityOpened => self.reasons.count(text("reason").unwrap_or(OTHER)),
+            Kind::NonconformityOpened | Kind::NonconformityReopened => {
+                self.reasons.count(text("reason").unwrap_or(OTHER))
+            }
             Kind::Readings => self.measured(&record.data),
             _ => {}
         }

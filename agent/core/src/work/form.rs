@@ -1,14 +1,12 @@
 //! The forms: which fields each kind of work has. One list behind the command, the page and every message.
 
-use super::{NAME, Report, points};
+use super::{Report, points};
 use crate::fields::{Field, FieldFault, Fields, Reader};
+use crate::person::{self, Person};
 use crate::register::{EquipmentId, Work};
 use picket_record::kind::Kind;
-use picket_record::shown;
 use serde_json::{Map, Value};
 
-/// Longest note, in bytes, so that it stands beside the record with a name.
-const NOTE: usize = 500;
 /// Most items of a checklist and most measured points of one report: with their texts well below a payload.
 const ITEMS: usize = 40;
 
@@ -66,14 +64,9 @@ impl Task {
     }
 }
 
-/// Fields that every form has.
-pub const FIELDS: &[Field] = &[
-    ("on", "the day it was done, YYYY-MM-DD; today where it is left out"),
-    ("by", "who did it; kept beside the record and erasable"),
-    ("note", "what there is to add; kept beside the record and erasable"),
-];
+/// Every form has it.
+const DAY: Field = ("on", "the day it was done, YYYY-MM-DD; today where it is left out");
 const ON: &str = "YYYY-MM-DD (day and month are never guessed)";
-const WHO: &str = "name who did it: by=\"N. N.\"";
 
 /// Texts that go into the record as they are.
 const CALIBRATION: &[Field] = &[
@@ -145,7 +138,7 @@ impl Form {
 
     /// Every field, those that all forms have last.
     pub fn fields(&self) -> Vec<Field> {
-        self.texts.iter().chain(self.read).chain(FIELDS).copied().collect()
+        self.texts.iter().chain(self.read).chain([&DAY]).chain(&person::FIELDS).copied().collect()
     }
 
     /// Families of fields, such as `item.`: a name of one's own stands behind.
@@ -180,22 +173,10 @@ impl Form {
         if matches!(self.task, Task::Withdrawal | Task::Return) {
             reader.needed("why", "say it in a few words");
         }
-        let by = reader.needed("by", WHO);
-        let note = reader.text("note");
-        if by.chars().count() > NAME || !shown::is_plain(by) {
-            reader.fault("by", format!("longer than {NAME} characters, or with some that are not seen"), "shorten it");
-        }
-        if note.len() > NOTE || !shown::is_plain(note) {
-            reader.fault(
-                "note",
-                format!("longer than {NOTE} bytes, or with characters that are not seen"),
-                "shorten it",
-            );
-        }
-        let (by, note) = (by.to_owned(), note.to_owned());
+        let person = Person::read(&mut reader);
         let faults = reader.faults();
         match (equipment, faults.is_empty()) {
-            (Some(equipment), true) => Ok(Report { task: self.task, equipment, on, good, data, by, note }),
+            (Some(equipment), true) => Ok(Report { task: self.task, equipment, on, good, data, person }),
             _ => Err(faults),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::harness::{World, id, row};
 use picket_core::fields::Fields;
+use picket_core::nonconformity::{Corrective, CorrectiveStep};
 use picket_core::wire::{Act, Input};
 use picket_core::work::{Report, Task};
 use picket_record::body::Body;
@@ -33,12 +34,22 @@ fn report(task: &str, equipment: &str, fields: &[(&str, &str)]) -> Report {
 
 /// What comes back for it.
 fn tell(world: &mut World, report: Report) -> Result<u64, String> {
+    give(world, Act::Work(report))
+}
+
+fn give(world: &mut World, act: Act) -> Result<u64, String> {
     let ticket = world.acted.len() as u64;
-    world.give(Input::Act { act: Act::Work(report), ticket: Some(ticket) });
+    world.give(Input::Act { act, ticket: Some(ticket) });
     world.run_s(1);
     let (answered, result) = world.acted.last().expect("it is answered").clone();
     assert_eq!((answered, world.acted.len() as u64), (ticket, ticket + 1));
     result
+}
+
+fn answer(world: &mut World, step: &str, id: &str, fields: &[(&str, &str)]) -> Result<u64, String> {
+    let fields: Fields = row(&[fields, &[("by", "N. N.")]].concat());
+    let act = Corrective::read(CorrectiveStep::parse(step).unwrap(), id, &fields).unwrap();
+    give(world, Act::Correct(act))
 }
 
 fn of(world: &World, kind: Kind) -> Vec<Body> {
@@ -150,6 +161,63 @@ fn r11_a_test_of_operability_states_its_times() {
     tell(&mut world, report("test", "SMOKE-1", &times)).unwrap();
     let done = of(&world, Kind::TestDone).pop().unwrap();
     assert_eq!((&done.data["detect_ms"], &done.data["acknowledge_ms"]), (&json!(180), &json!(31_000)));
+}
+
+#[test]
+fn r05_a_calibration_that_finds_the_equipment_out_of_tolerance_asks_what_is_in_doubt_since_the_last_good_one() {
+    let mut world = world();
+    world.run_s(1);
+    let adjusted = [("point.range", "10 10.4 10.0 0.2 m"), ("certificate", "C-2")];
+    tell(&mut world, report("calibration", "CAM-1", &adjusted)).unwrap();
+    assert_eq!(world.standing("CAM-1"), "good", "it was adjusted");
+    let opened = of(&world, Kind::NonconformityOpened).pop().unwrap();
+    assert_eq!(opened.data["nonconformity"], "out-of-tolerance/CAM-1");
+    let facts = json!({ "in_doubt_from": "2025-11-21", "in_doubt_to": "2026-11-22", "certificate": "C-2" });
+    assert_eq!((&opened.data["facts"], &opened.data["ended"]), (&facts, &json!(true)));
+    // It is no condition that goes away: people answer it, and a restart keeps it.
+    let mut world = world.restarted();
+    world.run_s(120);
+    let id = "out-of-tolerance/CAM-1";
+    for (step, fields) in [
+        ("agree", &[("action", "look at what it said"), ("until", "2026-12-01"), ("risk", "none")][..]),
+        ("done", &[("what", "twelve records looked at")]),
+        ("verify", &[("effective", "yes")]),
+    ] {
+        answer(&mut world, step, id, fields).unwrap();
+    }
+    assert_eq!(of(&world, Kind::NonconformityClosed).pop().unwrap().data["nonconformity"], id);
+    assert_eq!(world.status().nonconformities, []);
+}
+
+#[test]
+fn r07_what_is_overdue_demands_an_answer_by_a_deadline_and_a_tag_is_one() {
+    let mut world = world();
+    world.run_s(1);
+    let opened = of(&world, Kind::NonconformityOpened).pop().unwrap();
+    let due_ms = crate::harness::MIDNIGHT_MS + 7 * 86_400_000;
+    let due = opened.data["due_ms"].as_i64().unwrap();
+    assert!((due_ms..due_ms + 2_000).contains(&due), "{due}");
+    let why = [("tag", "0117"), ("why", "out of calibration")];
+    tell(&mut world, report("withdrawal", "CAM-1", &why)).unwrap();
+    let contained = of(&world, Kind::NonconformityContained).pop().unwrap();
+    assert_eq!((&contained.data["step"], &contained.data["how"]), (&json!("contained"), &json!("withdrawal")));
+    assert_eq!(world.status().nonconformities[0].step, "contained");
+}
+
+#[test]
+fn r15_a_nonconformity_that_nobody_answers_is_escalated_once_and_a_restart_says_it_no_second_time() {
+    let mut world = world();
+    world.run_s(1);
+    world.run_s(8 * 86_400);
+    let escalated = |world: &World| of(world, Kind::NonconformityEscalated).len();
+    assert_eq!(escalated(&world), 1);
+    let mut world = world.restarted();
+    world.run_s(3_600);
+    assert_eq!(escalated(&world), 1);
+    let before = escalated(&world);
+    answer(&mut world, "contain", "calibration-overdue/CAM-1", &[("what", "second guard")]).unwrap();
+    world.run_s(10 * 86_400);
+    assert_eq!(escalated(&world), before, "an agreed answer has its own time");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::counted;
 use crate::{refuse, say};
 use picket::control;
 use picket_core::health::Numbers;
-use picket_core::status::{JournalStatus, LinkStatus, Status};
+use picket_core::status::{JournalStatus, LinkStatus, NonconformityStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,7 +68,7 @@ fn words(status: &Status) -> String {
     }
     let _ = writeln!(text, "\nnonconformities {} open", status.nonconformities.len());
     for found in &status.nonconformities {
-        let _ = writeln!(text, "  {:<26} {}", found.reason, found.equipment);
+        let _ = writeln!(text, "  {:<44} {}", found.id, answered(found));
     }
     let _ = writeln!(text, "\nequipment  {}", status.equipment.len());
     for item in &status.equipment {
@@ -93,6 +93,22 @@ fn words(status: &Status) -> String {
         );
     }
     text
+}
+
+/// How far the answer to a nonconformity has come, and what comes next.
+fn answered(found: &NonconformityStatus) -> String {
+    let next = match (found.step.as_str(), found.ended) {
+        ("agreed", _) => "to be done",
+        ("done", true) => "to be verified",
+        ("done", false) => "done, and its reason holds still",
+        (_, true) => "over, to be answered",
+        _ => "to be answered",
+    };
+    let by = found.due_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let by = by.map(|by| format!(" by {}", by.strftime("%Y-%m-%d"))).unwrap_or_default();
+    let late = if found.escalated > 0 { ", OVERDUE" } else { "" };
+    let times = if found.times > 1 { format!(", for the {}. time", found.times) } else { String::new() };
+    format!("{}, {next}{by}{late}{times}", found.step)
 }
 
 fn journal(journal: &JournalStatus, text: &mut String) {

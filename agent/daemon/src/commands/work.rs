@@ -1,9 +1,11 @@
-//! `picket work`: a person reports what was done to a piece of equipment. Without equipment it shows the form.
+//! `picket work`: a person reports what was done to a piece of equipment, or about a nonconformity. Without either it shows
+//! the form.
 
 use crate::{refuse, say};
 use clap::Args;
-use picket::control::{self, Done};
-use picket_core::fields::{FieldFault, Fields};
+use picket::control::{self, Done, unknown};
+use picket_core::fields::{Field, FieldFault, Fields};
+use picket_core::nonconformity::{CorrectiveForm, CorrectiveStep};
 use picket_core::work::{Form, Task};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,12 +16,12 @@ pub(crate) struct Work {
     /// Folder of the control socket of the running agent.
     #[arg(long, value_name = "DIR", default_value = "/run/picket")]
     runtime: PathBuf,
-    /// Kind of work, such as calibration; without one: the list.
+    /// Kind of work, such as calibration, or step, such as contain; without one: the list.
     #[arg(value_name = "WORK")]
     task: Option<String>,
-    /// Id of the equipment in the register; without one: the fields of this work.
-    #[arg(value_name = "EQUIPMENT")]
-    equipment: Option<String>,
+    /// Id of the equipment in the register, or of the nonconformity; without one: the fields of this work.
+    #[arg(value_name = "ID")]
+    subject: Option<String>,
     /// What there is to say, such as by="N. N.".
     #[arg(value_name = "FIELD=TEXT")]
     fields: Vec<String>,
@@ -28,12 +30,7 @@ pub(crate) struct Work {
 /// Has the running agent record it.
 pub(crate) fn work(work: &Work) -> ExitCode {
     let Some(task) = &work.task else { return list() };
-    let Some(equipment) = &work.equipment else {
-        return match Task::parse(task) {
-            Some(task) => form(task),
-            None => wrong(&[unknown(task)]),
-        };
-    };
+    let Some(subject) = &work.subject else { return form(task) };
     let mut fields = Fields::new();
     for field in &work.fields {
         let Some((name, text)) = field.split_once('=') else {
@@ -47,22 +44,17 @@ pub(crate) fn work(work: &Work) -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    let done = Done { task: task.clone(), equipment: equipment.clone(), fields };
-    if let Err(faults) = done.report() {
+    let done = Done { task: task.clone(), subject: subject.clone(), fields };
+    if let Err(faults) = done.act() {
         return wrong(&faults);
     }
     match super::converse(control::work(&work.runtime, done)) {
         Ok(record) => {
-            say(format_args!("record {record} states it; picket status shows what follows for {equipment}"));
+            say(format_args!("record {record} states it; picket status shows what follows for {subject}"));
             ExitCode::SUCCESS
         }
         Err(why) => refuse(&why),
     }
-}
-
-fn unknown(task: &str) -> FieldFault {
-    let cause = format!("unknown work {task:?}");
-    FieldFault { field: String::new(), cause, remedy: "picket work lists what there is".into() }
 }
 
 fn wrong(faults: &[FieldFault]) -> ExitCode {
@@ -71,16 +63,24 @@ fn wrong(faults: &[FieldFault]) -> ExitCode {
 }
 
 fn list() -> ExitCode {
-    say("picket work WORK EQUIPMENT FIELD=TEXT...; picket work WORK shows its fields");
+    say("picket work WORK ID FIELD=TEXT...; picket work WORK shows its fields");
+    say("on a piece of equipment:");
     Task::ALL.iter().for_each(|task| say(format_args!("  {}", task.as_str())));
+    say("about a nonconformity, as picket status names it:");
+    CorrectiveStep::ALL.iter().for_each(|step| say(format_args!("  {}", step.as_str())));
     ExitCode::SUCCESS
 }
 
-fn form(task: Task) -> ExitCode {
-    let form = Form::of(task);
-    say(format_args!("picket work {} EQUIPMENT FIELD=TEXT..., with the fields", task.as_str()));
-    for (name, holds) in form.fields().iter().chain(form.families()) {
-        say(format_args!("  {name:<16} {holds}"));
-    }
+fn form(word: &str) -> ExitCode {
+    let fields: Vec<Field> = match (Task::parse(word), CorrectiveStep::parse(word)) {
+        (Some(task), _) => {
+            let form = Form::of(task);
+            form.fields().iter().chain(form.families()).copied().collect()
+        }
+        (None, Some(step)) => CorrectiveForm::of(step).fields(),
+        (None, None) => return wrong(&[unknown(word)]),
+    };
+    say(format_args!("picket work {word} ID FIELD=TEXT..., with the fields"));
+    fields.iter().for_each(|(name, holds)| say(format_args!("  {name:<16} {holds}")));
     ExitCode::SUCCESS
 }

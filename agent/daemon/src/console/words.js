@@ -24,11 +24,18 @@ export const CENTRE_DOUBTS = {
 
 const REASONS = {
   "calibration-overdue": "Calibration overdue",
+  "calibration-failed": "Calibration failed",
   "calibration-date-unknown": "Calibration date unknown",
   "maintenance-overdue": "Maintenance overdue",
+  "maintenance-failed": "Maintenance failed",
   "maintenance-date-unknown": "Maintenance date unknown",
   "inspection-overdue": "Inspection overdue",
+  "inspection-failed": "Inspection failed",
   "inspection-date-unknown": "Inspection date unknown",
+  "test-overdue": "Test of operability overdue",
+  "test-failed": "Test of operability failed",
+  "test-date-unknown": "Date of the test of operability unknown",
+  "out-of-tolerance": "Found out of its tolerance when it was calibrated",
   "identity-mismatch": "Not the device that the register names",
   "unlisted": "Heard, but not in the register",
   "silent": "Not heard any more",

@@ -1,39 +1,48 @@
-//! `picket work` at the agent's side.
+//! `picket work` at the agent's side: reports of work on equipment, and answers to nonconformities.
 
 use super::{Answering, recorded};
 use picket_core::fields::{FieldFault, Fields};
+use picket_core::nonconformity::{Corrective, CorrectiveStep};
 use picket_core::wire::Act;
 use picket_core::work::{Report, Task};
 use serde::{Deserialize, Serialize};
 
-/// Work that was done, as it is reported; see [`Report::read`].
+/// What was done, as it is reported; see [`Report::read`] and [`Corrective::read`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
-    /// Kind of work, such as `calibration`.
+    /// Kind of work, such as `calibration`, or a step, such as `contain`.
     pub task: String,
-    /// Id of the equipment.
-    pub equipment: String,
+    /// Id of the equipment, or of the nonconformity.
+    pub subject: String,
     /// What there is to say.
     pub fields: Fields,
 }
 
 impl Done {
     /// As it is read; else every fault.
-    pub fn report(&self) -> Result<Report, Vec<FieldFault>> {
-        let Some(task) = Task::parse(&self.task) else {
-            let all: Vec<&str> = Task::ALL.iter().map(|task| task.as_str()).collect();
-            let (field, cause) = ("task".to_owned(), format!("unknown work {:?}", self.task));
-            return Err(vec![FieldFault { field, cause, remedy: format!("one of {}", all.join(", ")) }]);
-        };
-        Report::read(task, &self.equipment, &self.fields)
+    pub fn act(&self) -> Result<Act, Vec<FieldFault>> {
+        let Self { task, subject, fields } = self;
+        match (Task::parse(task), CorrectiveStep::parse(task)) {
+            (Some(task), _) => Report::read(task, subject, fields).map(Act::Work),
+            (None, Some(step)) => Corrective::read(step, subject, fields).map(Act::Correct),
+            (None, None) => Err(vec![unknown(task)]),
+        }
     }
+}
+
+/// A word that is none of them.
+pub fn unknown(task: &str) -> FieldFault {
+    let tasks = Task::ALL.iter().map(|task| task.as_str());
+    let all: Vec<&str> = tasks.chain(CorrectiveStep::ALL.iter().map(|step| step.as_str())).collect();
+    let (field, cause) = (String::new(), format!("unknown work {task:?}"));
+    FieldFault { field, cause, remedy: format!("one of {}", all.join(", ")) }
 }
 
 /// The number of the record that states it.
 pub(super) async fn work(done: &Done, answering: &Answering) -> Result<u64, String> {
-    let report = done.report().map_err(|faults| {
+    let act = done.act().map_err(|faults| {
         let told: Vec<String> = faults.iter().map(FieldFault::to_string).collect();
         told.join("; ")
     })?;
-    recorded(Act::Work(report), &answering.errands).await
+    recorded(act, &answering.errands).await
 }
