@@ -170,9 +170,11 @@ impl Nonconformities {
         self.closed(now, &key)
     }
 
-    /// What it was about is gone from the plan: closed, however far it had come.
-    pub fn removed(&mut self, now: &Now, reason: &str, equipment: &EquipmentId) -> Option<Statement> {
-        self.closed(now, &format!("{reason}/{equipment}"))
+    /// What it was about is gone from the plan: closed, however far it had come, and not watched for, because anybody may
+    /// have given it its name.
+    pub fn removed(&mut self, reason: &str, equipment: &EquipmentId) -> Option<Statement> {
+        let closed = self.open.remove(&format!("{reason}/{equipment}"))?;
+        Some(closed.statement(Kind::NonconformityClosed))
     }
 
     fn closed(&mut self, now: &Now, key: &str) -> Option<Statement> {
@@ -273,8 +275,8 @@ pub(crate) fn rows(kind: Kind, mut row: Map<String, Value>) -> Vec<(String, Opti
     let id = row.get("nonconformity").and_then(Value::as_str).unwrap_or_default().to_owned();
     let (open, watched) = (format!("nonconformity/{id}"), format!("watched/{id}"));
     if kind == Kind::NonconformityClosed {
-        let kept = json!({ "closed_ms": row.get("closed_ms"), "times": row.get("times") });
-        return vec![(open, None), (watched, Some(kept))];
+        let kept = row.get("closed_ms").map(|closed| json!({ "closed_ms": closed, "times": row.get("times") }));
+        return vec![(open, None), (watched, kept)];
     }
     // A register tells it again.
     row.remove("similar");

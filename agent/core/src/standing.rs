@@ -147,7 +147,7 @@ impl Standings {
         }
         if !self.settled {
             self.unlisted.started(now);
-            statements.extend(self.close_removed(now, book));
+            statements.extend(self.close_removed(book));
         }
         self.settled = true;
         self.next_us = now.mono_us + self.until_next_due(judged);
@@ -155,11 +155,11 @@ impl Standings {
     }
 
     /// A row that is gone takes with it what followed from its dates and its identity.
-    fn close_removed(&self, now: &Now, book: &mut Nonconformities) -> Vec<Statement> {
+    fn close_removed(&self, book: &mut Nonconformities) -> Vec<Statement> {
         let gone = |id: &EquipmentId| self.register.get(id).is_none() && !self.unlisted.contains(id);
         let of_rows = book.iter().filter(|nc| gone(&nc.equipment) && FROM_STANDING.contains(&nc.reason.as_str()));
         let removed: Vec<_> = of_rows.map(|nc| (nc.reason.clone(), nc.equipment.clone())).collect();
-        removed.into_iter().filter_map(|(reason, id)| book.removed(now, &reason, &id)).collect()
+        removed.into_iter().filter_map(|(reason, id)| book.removed(&reason, &id)).collect()
     }
 
     /// A device that the settings name answers, but its row is missing.

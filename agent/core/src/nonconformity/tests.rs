@@ -203,6 +203,14 @@ fn something_that_happened_waits_for_people_and_not_for_evidence() {
 }
 
 #[test]
+fn what_is_gone_from_the_plan_leaves_nothing_that_is_watched_for() {
+    let mut book = Book::new();
+    book.open(&day(0), "CAM-1");
+    let said = book.book.removed("silent", &id("CAM-1"));
+    assert!(book.take(said).is_some() && book.rows.all().is_empty(), "{:?}", book.rows.all());
+}
+
+#[test]
 fn each_fault_of_an_answer_names_its_field() {
     let read = |step, id: &str, fields: &[(&str, &str)]| {
         let fields: Fields = fields.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();

@@ -20,7 +20,7 @@ impl Site {
         };
         let taken = self.plan.devices.iter().filter_map(camera).collect();
         let named = self.plan.devices.iter().map(|device| device.equipment.clone()).collect();
-        let statements = self.standings.adopt(now, &taken, &named, &mut self.nonconformities);
+        let statements = self.standings.adopt(&taken, &named, &mut self.nonconformities);
         self.record_all(now, statements);
     }
 

@@ -93,7 +93,7 @@ impl Standings {
                 Some(quiet) => {
                     self.unlisted.gave_way += 1;
                     let why = [("why", "gave-way".to_owned()), ("gave_way", self.unlisted.gave_way.to_string())];
-                    statements.extend(self.forget_unlisted(now, quiet, &why, book));
+                    statements.extend(self.forget_unlisted(quiet, &why, book));
                 }
                 None => id = EquipmentId::unlisted_rest(),
             }
@@ -115,7 +115,6 @@ impl Standings {
     /// that was named in the settings without a row, and is not any more (`named`), is over too.
     pub fn adopt(
         &mut self,
-        now: &Now,
         taken: &BTreeMap<EquipmentId, EquipmentId>,
         named: &BTreeSet<EquipmentId>,
         book: &mut Nonconformities,
@@ -126,9 +125,9 @@ impl Standings {
             let own_name = !id.as_str().starts_with("unlisted:");
             if let Some(equipment) = taken.get(&id) {
                 let why = [("why", "taken-in".to_owned()), ("as", equipment.to_string())];
-                statements.extend(self.forget_unlisted(now, &id, &why, book));
+                statements.extend(self.forget_unlisted(&id, &why, book));
             } else if own_name && !named.contains(&id) {
-                statements.extend(self.forget_unlisted(now, &id, &[("why", "not-named-any-more".to_owned())], book));
+                statements.extend(self.forget_unlisted(&id, &[("why", "not-named-any-more".to_owned())], book));
             }
         }
         statements
@@ -136,14 +135,13 @@ impl Standings {
 
     fn forget_unlisted(
         &mut self,
-        now: &Now,
         id: &EquipmentId,
         why: &[(&str, String)],
         book: &mut Nonconformities,
     ) -> Option<Statement> {
         self.unlisted.senders.remove(id);
         self.verdicts.remove(id);
-        let mut statement = book.removed(now, "unlisted", id)?;
+        let mut statement = book.removed("unlisted", id)?;
         statement.data.extend(why.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into())));
         Some(statement)
     }

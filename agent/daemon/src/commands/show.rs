@@ -104,8 +104,8 @@ fn answered(found: &NonconformityStatus) -> String {
         (_, true) => "over, to be answered",
         _ => "to be answered",
     };
-    let by = found.due_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    let by = by.map(|by| format!(" by {}", by.strftime("%Y-%m-%d"))).unwrap_or_default();
+    let by = found.due_ms.and_then(picket_record::wall::to_text);
+    let by = by.map(|by| format!(" by {}", &by[..10])).unwrap_or_default();
     let late = if found.escalated > 0 { ", OVERDUE" } else { "" };
     let times = if found.times > 1 { format!(", for the {}. time", found.times) } else { String::new() };
     format!("{}, {next}{by}{late}{times}", found.step)
