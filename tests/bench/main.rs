@@ -20,6 +20,7 @@ mod outage;
 mod peer;
 mod process;
 mod programs;
+mod recheck;
 mod record_line;
 mod sink_log;
 mod stand;
@@ -99,6 +100,8 @@ enum Job {
     Evidence,
     /// Bytes that reach the block device for each routine record; needs root
     Flash,
+    /// Standing of ten thousand pieces of equipment judged again: milliseconds, bytes
+    Recheck,
     /// J1 to J4 and records: what needs no peer, no root and no gigabytes
     Base,
     /// Every job
@@ -192,6 +195,7 @@ fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Judged, Stri
         Job::Overtake => verified::run(bench, folder, verified::Alarms::Meanwhile),
         Job::Evidence => evidence::run(bench, folder),
         Job::Flash => flash::run(bench, folder),
+        Job::Recheck => recheck::run(bench, folder),
         Job::Base | Job::All => unreachable!("a list of jobs"),
     }
 }

@@ -311,7 +311,7 @@ impl Register {
             let due = scheme.due(done);
             if scheme.failed(done) {
                 reasons.push((Standing::Overdue, format!("{} failed", work.as_str())));
-            } else if let Some(reason) = judge(work, due, judged_ms, ahead_days) {
+            } else if let Some(reason) = judge(work, due, judged_ms, scheme.ahead_days(ahead_days)) {
                 reasons.push(reason);
             }
             next = match (next, due) {

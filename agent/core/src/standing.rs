@@ -311,16 +311,13 @@ impl Standings {
     /// Microseconds until a due date or a due-soon date passes, at most [`RECHECK_US`].
     fn until_next_due(&self, judged_ms: Option<i64>) -> u64 {
         let Some(now_ms) = judged_ms else { return RECHECK_US };
-        let ahead = i64::from(self.ahead_days) * 86_400_000;
-        let dues = self
-            .register
-            .iter()
-            .flat_map(|row| row.schemes().filter_map(|(work, scheme)| scheme.due(self.results.done(&row.id, work))));
-        let soonest = dues
-            .flat_map(|due| [due.at_ms(), due.at_ms() - ahead])
-            .filter(|at| *at > now_ms)
-            .map(|at| (at - now_ms).unsigned_abs() * 1_000)
-            .min();
+        let moments = self.register.iter().flat_map(|row| {
+            row.schemes().filter_map(|(work, scheme)| {
+                let due = scheme.due(self.results.done(&row.id, work))?.at_ms();
+                Some([due, due - i64::from(scheme.ahead_days(self.ahead_days)) * 86_400_000])
+            })
+        });
+        let soonest = moments.flatten().filter(|at| *at > now_ms).map(|at| (at - now_ms).unsigned_abs() * 1_000).min();
         soonest.map_or(RECHECK_US, |wait| wait.min(RECHECK_US))
     }
 }

@@ -70,6 +70,14 @@ impl Interval {
         }
     }
 
+    /// Days that it has at least.
+    pub fn least_days(self) -> u16 {
+        match self {
+            Interval::Days(n) => n,
+            Interval::Months(n) => n.saturating_mul(28),
+        }
+    }
+
     /// The day it comes back; a day that the month does not have becomes its last one.
     pub fn after(self, last: Date) -> Option<Date> {
         let span = match self {

@@ -72,6 +72,12 @@ impl Scheme {
         done.until.map(Due::end_of).or_else(by_interval).or(self.stated)
     }
 
+    /// Days before the end from which it is due: as the settings say, and a quarter of the interval at most, or what comes
+    /// back each month would always be due.
+    pub fn ahead_days(&self, settings: u16) -> u16 {
+        self.interval.map_or(settings, |interval| settings.min(interval.least_days() / 4))
+    }
+
     /// Whether it was done last with a bad end.
     pub fn failed(&self, done: Option<&Done>) -> bool {
         self.newest(done).is_some_and(|done| !done.good)

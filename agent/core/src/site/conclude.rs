@@ -5,7 +5,7 @@ use crate::alarm::{self, Rule};
 use crate::contact::Presence;
 use crate::nonconformity::Corrective;
 use crate::plan::DeviceId;
-use crate::register::{Criticality, EquipmentId};
+use crate::register::{Criticality, EquipmentId, Standing};
 use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
 use crate::time::Now;
@@ -84,6 +84,18 @@ impl Site {
         self.nonconformities.happened(now, self.standings.register(), OUT_OF_TOLERANCE, equipment, facts)
     }
 
+    /// Equipment that is out of use says something: somebody uses it. One nonconformity until people have looked, however
+    /// often it speaks. That it is silent is what a tag is for.
+    fn used_while_withdrawn(&mut self, now: &Now, rule: Rule, equipment: &EquipmentId, standing: Standing) {
+        if standing != Standing::Withdrawn || rule == Rule::Silent {
+            return;
+        }
+        let facts = Facts::from([("rule".to_owned(), rule.as_str().to_owned())]);
+        let register = self.standings.register();
+        let opened = self.nonconformities.happened(now, register, WITHDRAWN_USED, equipment, facts);
+        self.record_all(now, opened);
+    }
+
     /// An act that could not be recorded has no effect.
     fn room(&self) -> Result<(), String> {
         if self.drafts.has_room(ACT_MAX) { Ok(()) } else { Err(NOT_RECORDED.to_owned()) }
@@ -108,6 +120,7 @@ impl Site {
                 let severity = self.severity(rule, &equipment);
                 if let Some(raised) = self.alarms.raise(now, (rule, &equipment, &about), severity, standing, facts) {
                     self.record_alarm(now, raised.from(evidence.as_ref()));
+                    self.used_while_withdrawn(now, rule, &equipment, standing);
                 }
             }
             Turn::Ended => {
@@ -205,6 +218,8 @@ impl Site {
 
 /// Reason of a nonconformity: as a calibration found the equipment.
 const OUT_OF_TOLERANCE: &str = "out-of-tolerance";
+/// Reason of a nonconformity: equipment that is tagged out spoke.
+const WITHDRAWN_USED: &str = "withdrawn-used";
 /// Most records by which an act states itself.
 const ACT_MAX: usize = 2;
 const NOT_RECORDED: &str = "it cannot be recorded: the journal is full, or the agent stops";

@@ -255,3 +255,19 @@ fn the_worst_of_all_reasons_is_the_standing_and_every_reason_is_told() {
     ];
     assert_eq!(stated.why, why);
 }
+
+#[test]
+fn r03_what_comes_back_each_month_is_due_a_week_ahead_and_not_always() {
+    let inspected = |last: &'static str| {
+        let row = [("id", "DOOR-1"), ("kind", "door"), ("inspection_last", last), ("inspection_interval", "1 month")];
+        let register = crate::testbed::register(&[&row]);
+        let mut book = Standings::new(register, 30, &[]);
+        book.recheck(&at(0), &mut Nonconformities::default());
+        book.standing(&id("DOOR-1"))
+    };
+    // The day is 2026-11-22, and a quarter of a month seven days.
+    assert_eq!(inspected("2026-11-01"), Standing::Good);
+    assert_eq!(inspected("2026-10-30"), Standing::Good);
+    assert_eq!(inspected("2026-10-28"), Standing::Due);
+    assert_eq!(inspected("2026-10-21"), Standing::Overdue);
+}

@@ -1,6 +1,6 @@
 //! Work on equipment: what a person reports becomes a record, and the standing follows from it.
 
-use crate::harness::{World, id, row};
+use crate::harness::{DOOR, SMOKE, World, id, row};
 use picket_core::fields::Fields;
 use picket_core::nonconformity::{Corrective, CorrectiveStep};
 use picket_core::wire::{Act, Input};
@@ -202,6 +202,38 @@ fn r07_what_is_overdue_demands_an_answer_by_a_deadline_and_a_tag_is_one() {
     let contained = of(&world, Kind::NonconformityContained).pop().unwrap();
     assert_eq!((&contained.data["step"], &contained.data["how"]), (&json!("contained"), &json!("withdrawal")));
     assert_eq!(world.status().nonconformities[0].step, "contained");
+}
+
+#[test]
+fn r07_a_signal_of_withdrawn_equipment_is_recorded_silent_and_as_one_use_however_often_it_comes() {
+    let mut world = world();
+    world.run_s(1);
+    tell(&mut world, report("withdrawal", "DOOR-1", &[("tag", "0117"), ("why", "contact loose")])).unwrap();
+    for _ in 0..3 {
+        world.contacts[DOOR] = true;
+        world.run_s(5);
+        world.contacts[DOOR] = false;
+        world.run_s(5);
+    }
+    let raised = of(&world, Kind::AlarmRaised);
+    assert!(!raised.is_empty() && raised.iter().all(|alarm| alarm.data["rings"] == false), "{raised:?}");
+    let used = |world: &World| {
+        of(world, Kind::NonconformityOpened).iter().filter(|nc| nc.data["reason"] == "withdrawn-used").count()
+    };
+    assert_eq!(used(&world), 1);
+    let mut world = world.restarted();
+    world.contacts[DOOR] = true;
+    world.run_s(5);
+    assert_eq!(used(&world), 1, "a restart raises none twice");
+    // A smoke detector that is tagged out still rings: lives go first.
+    tell(&mut world, report("withdrawal", "SMOKE-1", &[("tag", "0118"), ("why", "exchange")])).unwrap();
+    world.contacts[SMOKE] = true;
+    world.run_s(5);
+    let smoke = of(&world, Kind::AlarmRaised).pop().unwrap();
+    assert_eq!(
+        (&smoke.data["rule"], &smoke.data["rings"], smoke.severity),
+        (&json!("panel-alarm"), &json!(true), Severity::Life)
+    );
 }
 
 #[test]
