@@ -23,7 +23,8 @@ fn r07_a_camera_out_of_calibration_is_tagged_calibrated_and_returned_and_a_stran
     let site = Installation::make(broker.port, broker.port);
     let register = site.settings().join("register.toml");
     let text = fs::read_to_string(&register).expect("a register");
-    let scheme = "calibration_last = 2020-01-15\ncalibration_interval = \"12 months\"\n";
+    let scheme =
+        "calibration_last = 2020-01-15\ncalibration_basis = \"type test\"\ncalibration_interval = \"12 months\"\n";
     fs::write(
         &register,
         text.replacen("place = \"Yard, north mast\"\n", &format!("place = \"Yard, north mast\"\n{scheme}"), 1),

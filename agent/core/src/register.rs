@@ -1,7 +1,7 @@
 //! The calibration and inventory register: the plan of what equipment there is, and each piece's standing.
 
 use crate::label;
-use crate::work::Results;
+use crate::work::{Done, Results};
 use picket_record::body;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -92,6 +92,10 @@ pub struct Equipment {
     pub schemes: [Option<Scheme>; Work::ALL.len()],
     /// Out of use: tag and reason.
     pub withdrawn: Option<String>,
+    /// What the reference equipment of its calibration leads to: a national standard, or what else it stands on.
+    pub traceability: String,
+    /// The assurance of a contractor's equipment, given before work starts: document, and end of validity.
+    pub assurance: (String, Option<Due>),
 }
 
 impl Equipment {
@@ -222,18 +226,22 @@ pub struct Verdict {
     pub due: Option<Due>,
     /// Certificate of the calibration in force.
     pub certificate: String,
+    /// What does not conform beside it, and lowers no standing: each the reason of a nonconformity.
+    pub beside: Vec<&'static str>,
 }
 
 impl Verdict {
     /// The verdict on something no row names.
     pub fn unlisted() -> Self {
         let reasons = vec![(Standing::Unlisted, "unlisted".to_owned())];
-        Self { standing: Standing::Unlisted, reasons, due: None, certificate: String::new() }
+        let (due, certificate, beside) = (None, String::new(), Vec::new());
+        Self { standing: Standing::Unlisted, reasons, due, certificate, beside }
     }
 
     /// The verdict on the gateway itself: no row vouches for it, and no date of one judges it.
     pub fn good() -> Self {
-        Self { standing: Standing::Good, reasons: Vec::new(), due: None, certificate: String::new() }
+        let (reasons, due, certificate, beside) = (Vec::new(), None, String::new(), Vec::new());
+        Self { standing: Standing::Good, reasons, due, certificate, beside }
     }
 
     /// As a record states it.
@@ -324,9 +332,30 @@ impl Register {
         let calibration = row.scheme(Work::Calibration);
         let done = results.done(id, Work::Calibration);
         let certificate = calibration.map(|scheme| scheme.certificate(done).to_owned()).unwrap_or_default();
-        Verdict { standing, reasons, due: next, certificate }
+        Verdict { standing, reasons, due: next, certificate, beside: beside(row, done, judged_ms) }
     }
 }
+
+/// What ISO 28004-1, 4.5.1 d3 and d5 ask for beside dates: a basis of each calibration, and the assurance of a contractor.
+fn beside(row: &Equipment, calibrated: Option<&Done>, judged_ms: Option<i64>) -> Vec<&'static str> {
+    let traceable = !row.traceability.is_empty() || calibrated.is_some_and(|done| done.traceable);
+    let untraceable = (row.scheme(Work::Calibration).is_some() && !traceable).then_some(UNTRACEABLE);
+    let (document, until) = &row.assurance;
+    let assurance = match (row.owner.starts_with("contractor:"), document.is_empty(), until) {
+        (false, _, _) => None,
+        (true, true, _) => Some(ASSURANCE_MISSING),
+        (true, false, None) => Some(ASSURANCE_DATE_UNKNOWN),
+        // A clock that was never set says nothing about the contractor.
+        (true, false, Some(until)) => judged_ms.filter(|now| until.passed(*now)).map(|_| ASSURANCE_EXPIRED),
+    };
+    untraceable.into_iter().chain(assurance).collect()
+}
+
+/// Reasons of [`Verdict::beside`].
+pub(crate) const UNTRACEABLE: &str = "calibration-untraceable";
+pub(crate) const ASSURANCE_MISSING: &str = "assurance-missing";
+pub(crate) const ASSURANCE_DATE_UNKNOWN: &str = "assurance-date-unknown";
+pub(crate) const ASSURANCE_EXPIRED: &str = "assurance-expired";
 
 fn judge(work: Work, due: Option<Due>, judged_ms: Option<i64>, ahead_days: u16) -> Option<(Standing, String)> {
     let work = work.as_str();

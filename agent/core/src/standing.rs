@@ -1,7 +1,8 @@
 //! Standing of all equipment, kept: judged when the register, an identity or a due date changes, not per reading.
 
 use crate::nonconformity::Nonconformities;
-use crate::register::{Equipment, EquipmentId, Register, Standing, Verdict, Work};
+use crate::register::{ASSURANCE_DATE_UNKNOWN, ASSURANCE_EXPIRED, ASSURANCE_MISSING, UNTRACEABLE};
+use crate::register::{Due, Equipment, EquipmentId, Register, Standing, Verdict, Work};
 use crate::statement::{Facts, Statement};
 use crate::time::{Now, s};
 use crate::wire::StateRow;
@@ -279,6 +280,11 @@ impl Standings {
         if verdict.standing == Standing::Unlisted {
             wanted.insert("unlisted".into(), Facts::new());
         }
+        for reason in &verdict.beside {
+            let row = self.register.get(id).filter(|_| reason.starts_with("assurance"));
+            let owner = row.map(|row| ("owner".to_owned(), row.owner.clone()));
+            wanted.insert((*reason).to_owned(), owner.into_iter().collect());
+        }
         let mut statements = Vec::new();
         for reason in FROM_STANDING.iter().filter(|reason| !wanted.contains_key(**reason)) {
             statements.extend(book.close(now, reason, id));
@@ -312,12 +318,13 @@ impl Standings {
     fn until_next_due(&self, judged_ms: Option<i64>) -> u64 {
         let Some(now_ms) = judged_ms else { return RECHECK_US };
         let moments = self.register.iter().flat_map(|row| {
-            row.schemes().filter_map(|(work, scheme)| {
+            let schemes = row.schemes().filter_map(|(work, scheme)| {
                 let due = scheme.due(self.results.done(&row.id, work))?.at_ms();
                 Some([due, due - i64::from(scheme.ahead_days(self.ahead_days)) * 86_400_000])
-            })
+            });
+            schemes.flatten().chain(row.assurance.1.map(Due::at_ms))
         });
-        let soonest = moments.flatten().filter(|at| *at > now_ms).map(|at| (at - now_ms).unsigned_abs() * 1_000).min();
+        let soonest = moments.filter(|at| *at > now_ms).map(|at| (at - now_ms).unsigned_abs() * 1_000).min();
         soonest.map_or(RECHECK_US, |wait| wait.min(RECHECK_US))
     }
 }
@@ -338,6 +345,10 @@ const FROM_STANDING: &[&str] = &[
     "test-date-unknown",
     "identity-mismatch",
     "unlisted",
+    UNTRACEABLE,
+    ASSURANCE_MISSING,
+    ASSURANCE_DATE_UNKNOWN,
+    ASSURANCE_EXPIRED,
 ];
 
 fn plain(text: &str) -> String {

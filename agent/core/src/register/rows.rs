@@ -38,6 +38,8 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("calibration_method", "how it is done: procedure or checklist"),
     ("calibration_reference", "ids of the reference equipment"),
     ("calibration_action", "what is done where it is overdue or failed"),
+    ("calibration_traceability", "what the reference equipment leads to: its certificate, or a national standard"),
+    ("calibration_basis", "what the calibration stands on where no national standard is behind it"),
     ("maintenance_last", "date of the last maintenance, YYYY-MM-DD, or 'unknown'"),
     ("maintenance_interval", "such as '12 months'; empty = needs no maintenance"),
     ("maintenance_due", "stated end of validity, date or RFC 3339 moment"),
@@ -59,6 +61,8 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("test_method", "how it is done: procedure or checklist"),
     ("test_reference", "ids of the reference equipment"),
     ("test_action", "what is done where it is overdue or failed"),
+    ("assurance", "document that assures a contractor's equipment"),
+    ("assurance_until", "end of its validity, date or RFC 3339 moment"),
     ("withdrawn", "tag number and reason while out of use"),
 ];
 
@@ -105,13 +109,30 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
     let schemes = Work::ALL.map(|work| scheme(&mut reader, work));
     let own = |field: &str| reader.text(field).to_owned();
     let texts = ["place", "make", "model", "serial", "firmware", "withdrawn"].map(own);
+    let [traceability, basis, assurance] = ["calibration_traceability", "calibration_basis", "assurance"].map(own);
+    let traceability = if traceability.is_empty() { basis } else { traceability };
+    let until = reader.parsed("assurance_until", Due::parse, "YYYY-MM-DD, or an RFC 3339 moment with Z");
     let faults = reader.faults();
     let (Some(id), Some(kind), Some(criticality), true) = (id, kind, criticality, faults.is_empty()) else {
         return Err(faults);
     };
     let [place, make, model, serial, firmware, withdrawn] = texts;
     let withdrawn = Some(withdrawn).filter(|tag| !tag.is_empty());
-    Ok(Equipment { id, kind, criticality, owner, schemes, place, make, model, serial, firmware, withdrawn })
+    Ok(Equipment {
+        id,
+        kind,
+        criticality,
+        owner,
+        schemes,
+        place,
+        make,
+        model,
+        serial,
+        firmware,
+        withdrawn,
+        traceability,
+        assurance: (assurance, until),
+    })
 }
 
 fn id(reader: &mut Reader<'_>) -> Option<EquipmentId> {

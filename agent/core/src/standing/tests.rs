@@ -4,8 +4,13 @@ use crate::wire::StateRow;
 use picket_record::kind::Kind;
 
 /// A camera whose certificate ends ten seconds after midnight.
-const ENDS: &[(&str, &str)] =
-    &[("id", "CAM-1"), ("kind", "camera"), ("calibration_due", "2026-11-22T00:00:10Z"), ("serial", "AB-12")];
+const ENDS: &[(&str, &str)] = &[
+    ("id", "CAM-1"),
+    ("kind", "camera"),
+    ("calibration_due", "2026-11-22T00:00:10Z"),
+    ("calibration_basis", "type test"),
+    ("serial", "AB-12"),
+];
 
 struct Scene {
     standings: Standings,
@@ -69,6 +74,7 @@ fn a_later_due_date_has_its_own_deadline_while_an_earlier_one_is_overdue() {
         ("id", "CAM-1"),
         ("kind", "camera"),
         ("calibration_due", "2026-11-01"),
+        ("calibration_basis", "type test"),
         ("maintenance_due", "2026-11-22T00:00:07Z"),
     ];
     let mut scene = Scene::of(&[both]);
@@ -81,7 +87,12 @@ fn a_later_due_date_has_its_own_deadline_while_an_earlier_one_is_overdue() {
 
 #[test]
 fn due_begins_to_the_day_thirty_days_ahead() {
-    let row: &[(&str, &str)] = &[("id", "CAM-1"), ("kind", "camera"), ("calibration_due", "2026-12-22T00:00:10Z")];
+    let row: &[(&str, &str)] = &[
+        ("id", "CAM-1"),
+        ("kind", "camera"),
+        ("calibration_due", "2026-12-22T00:00:10Z"),
+        ("calibration_basis", "type test"),
+    ];
     let mut scene = Scene::of(&[row]);
     scene.recheck(&at(0));
     assert_eq!((scene.standing(), scene.standings.deadline()), (Standing::Good, s(10)));
@@ -135,7 +146,8 @@ fn a_trusted_clock_that_is_set_back_takes_the_last_trusted_time_back_with_it() {
 
 #[test]
 fn a_date_that_is_not_known_is_a_nonconformity() {
-    let row: &[(&str, &str)] = &[("id", "CAM-1"), ("kind", "camera"), ("calibration_last", "unknown")];
+    let row: &[(&str, &str)] =
+        &[("id", "CAM-1"), ("kind", "camera"), ("calibration_last", "unknown"), ("calibration_basis", "type test")];
     let mut scene = Scene::of(&[row]);
     assert_eq!(scene.recheck(&at(0)), ["+calibration-date-unknown/CAM-1"]);
     assert_eq!(scene.standing(), Standing::Unknown);
@@ -145,7 +157,8 @@ fn a_date_that_is_not_known_is_a_nonconformity() {
 fn a_renewed_calibration_closes_its_nonconformity_at_the_next_start() {
     let mut scene = Scene::of(&[ENDS]);
     scene.recheck(&at(s(10)));
-    let renewed: &[(&str, &str)] = &[("id", "CAM-1"), ("kind", "camera"), ("calibration_due", "2028-01-01")];
+    let renewed: &[(&str, &str)] =
+        &[("id", "CAM-1"), ("kind", "camera"), ("calibration_due", "2028-01-01"), ("calibration_basis", "type test")];
     let mut again = Scene::after(&[renewed], scene.rows);
     assert_eq!(again.recheck(&at(s(20))), ["-calibration-overdue/CAM-1"]);
     assert_eq!(again.standing(), Standing::Good);
@@ -213,7 +226,10 @@ fn a_row_that_was_put_right_ends_a_mismatch_at_the_next_start() {
 
 #[test]
 fn an_identity_heard_before_the_first_look_at_the_clock_hides_no_overdue_date() {
-    let mut scene = Scene::of(&[ENDS, &[("id", "CAM-2"), ("kind", "camera"), ("calibration_due", "2026-11-01")]]);
+    let mut scene = Scene::of(&[
+        ENDS,
+        &[("id", "CAM-2"), ("kind", "camera"), ("calibration_due", "2026-11-01"), ("calibration_basis", "type test")],
+    ]);
     scene.told(&at(1), Some("AB-12"), None);
     assert_eq!(scene.recheck(&at(2)), ["+calibration-overdue/CAM-2"]);
 }
@@ -238,6 +254,7 @@ fn the_worst_of_all_reasons_is_the_standing_and_every_reason_is_told() {
         ("serial", "AB-12"),
         ("withdrawn", "tag 7: lens broken"),
         ("calibration_due", "2026-11-01"),
+        ("calibration_basis", "type test"),
         ("maintenance_last", "unknown"),
         ("inspection_due", "2026-11-30"),
     ];

@@ -20,6 +20,8 @@ pub struct Done {
     pub until: Option<Date>,
     /// Certificate or report.
     pub certificate: String,
+    /// What its reference equipment leads to was stated.
+    pub traceable: bool,
 }
 
 /// What was done, and what is out of use.
@@ -52,6 +54,7 @@ impl Results {
             good: body.get("good")?.as_bool()?,
             until: text("until").and_then(iso_date),
             certificate: text("certificate").unwrap_or_default().to_owned(),
+            traceable: body.get("traceable").is_some(),
         };
         self.done.insert((EquipmentId::parse(id)?, Work::parse(work)?), done);
         Some(())
@@ -112,6 +115,9 @@ pub(crate) fn rows(kind: Kind, equipment: &str, data: &Map<String, Value>) -> Op
         if let Some(text) = text(field) {
             row[field] = text.into();
         }
+    }
+    if text("traceability").or(text("basis")).is_some() {
+        row["traceable"] = true.into();
     }
     Some((format!("{WORK}{}/{equipment}", work.as_str()), Some(row)))
 }

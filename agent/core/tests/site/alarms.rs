@@ -9,6 +9,7 @@ use picket_record::kind::Kind;
 /// A site whose door has these fields beside id and kind.
 fn door(fields: &'static [(&'static str, &'static str)]) -> World {
     World::with(|_: &mut Plan, listed: &mut Vec<Row>| {
+        listed[1].extend(row(&[("calibration_basis", "type test")]));
         listed[1].extend(row(fields));
     })
 }

@@ -9,7 +9,7 @@ use picket_record::kind::Kind;
 /// serial number, an overdue calibration.
 pub(crate) fn troubled() -> World {
     let mut world = World::with(|_, listed| {
-        listed[4].extend(row(&[("calibration_due", "2026-11-22T00:00:01Z")]));
+        listed[4].extend(row(&[("calibration_due", "2026-11-22T00:00:01Z"), ("calibration_basis", "type test")]));
     });
     world.serial = "ZZ99";
     world.run_s(1);

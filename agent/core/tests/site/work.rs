@@ -20,6 +20,7 @@ fn world() -> World {
             ("calibration_last", "2025-11-21"),
             ("calibration_interval", "12 months"),
             ("calibration_certificate", "C-1"),
+            ("calibration_traceability", "PTB"),
             ("calibration_action", "second guard at the gate"),
         ]));
         let inspected = [("inspection_last", "2026-11-01"), ("inspection_interval", "3 months")];
@@ -289,4 +290,52 @@ fn a_plan_that_knows_of_later_work_wins_over_an_older_report() {
     let older = [("on", "2026-10-01"), ("found", "in-tolerance"), ("left", "out-of-tolerance")];
     tell(&mut world, report("calibration", "CAM-1", &older)).unwrap();
     assert_eq!(world.standing(id("CAM-1").as_str()), "good");
+}
+
+#[test]
+fn r04_a_calibration_without_a_known_basis_is_a_nonconformity_until_one_is_stated() {
+    let mut world = World::with(|_, rows| {
+        rows.retain(|row| row["id"] != "CAM-1");
+        let planned = [("calibration_last", "2026-11-10"), ("calibration_interval", "12 months")];
+        rows.push(row(&[[("id", "CAM-1"), ("kind", "camera")].as_slice(), &planned].concat()));
+    });
+    world.run_s(1);
+    let untraceable = "nonconformity.opened calibration-untraceable/CAM-1".to_owned();
+    assert!(world.told().contains(&untraceable), "{:?}", world.told());
+    assert_eq!(world.standing("CAM-1"), "good", "its dates are in order");
+    let without = [("found", "in-tolerance"), ("left", "in-tolerance")];
+    tell(&mut world, report("calibration", "CAM-1", &without)).unwrap();
+    assert_eq!(of(&world, Kind::NonconformityClosed), []);
+    let with = [&without[..], &[("basis", "comparison with the neighbouring camera")]].concat();
+    tell(&mut world, report("calibration", "CAM-1", &with)).unwrap();
+    assert_eq!(of(&world, Kind::NonconformityClosed)[0].data["reason"], "calibration-untraceable");
+    // What was never calibrated needs none.
+    assert!(!world.told().iter().any(|told| told.contains("untraceable/DOOR-1")));
+}
+
+#[test]
+fn r09_a_contractors_equipment_needs_an_assurance_that_holds() {
+    let owned = |more: &[(&str, &str)]| {
+        let mut world = World::with(|_, rows| {
+            rows.retain(|row| row["id"] != "CAM-1");
+            let of_contractor = [("id", "CAM-1"), ("kind", "camera"), ("owner", "contractor:Torbau Nord")];
+            rows.push(row(&[of_contractor.as_slice(), more].concat()));
+        });
+        world.run_s(1);
+        world
+    };
+    let reasons = |world: &World| -> Vec<String> {
+        let open = world.status().nonconformities;
+        open.into_iter().filter(|nc| nc.equipment == "CAM-1").map(|nc| nc.reason).collect()
+    };
+    assert_eq!(reasons(&owned(&[])), ["assurance-missing"]);
+    assert_eq!(reasons(&owned(&[("assurance", "annex C")])), ["assurance-date-unknown"]);
+    let mut world = owned(&[("assurance", "annex C"), ("assurance_until", "2026-11-23")]);
+    assert_eq!(reasons(&world), Vec::<String>::new());
+    world.run_s(2 * 86_400 + 60);
+    assert_eq!(reasons(&world), ["assurance-expired"]);
+    let opened = of(&world, Kind::NonconformityOpened).pop().unwrap();
+    assert_eq!(opened.data["facts"], json!({ "owner": "contractor:Torbau Nord" }));
+    // What the site owns needs none.
+    assert!(!world.told().iter().any(|told| told.contains("assurance-missing/DOOR-1")));
 }
