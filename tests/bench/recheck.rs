@@ -30,8 +30,10 @@ pub(crate) fn run(bench: &Bench, _folder: &Path) -> Result<Judged, String> {
     let (mut first, mut again, mut bare) = (Figures::default(), Figures::default(), Figures::default());
     let (mut open, mut second) = (0, 0);
     let before = resident()?;
+    let judged = Standings::new(rows::build(1, [1; 32], &listed).map_err(told)?, AHEAD_DAYS, &[]);
+    let kept = resident()?.saturating_sub(before);
+    drop(judged);
     let register = rows::build(1, [1; 32], &listed).map_err(told)?;
-    let mut kept = 0;
     for _ in 0..bench.rounds(5) {
         bare.0.push(timed(|| floor(&register)));
         let mut book = Nonconformities::default();
@@ -39,7 +41,6 @@ pub(crate) fn run(bench: &Bench, _folder: &Path) -> Result<Judged, String> {
         first.0.push(timed(|| open = standings.recheck(&now(0), &mut book).len()));
         // A due date passed: everything is judged, and hardly anything has changed.
         again.0.push(timed(|| second = standings.recheck(&now(60), &mut book).len()));
-        kept = resident()?.saturating_sub(before);
     }
     let mut table =
         Table::new(format!("recheck of {count} pieces of equipment with four schemes each, {} rounds", again.0.len()));
@@ -52,7 +53,7 @@ pub(crate) fn run(bench: &Bench, _folder: &Path) -> Result<Judged, String> {
     table.against(
         "bytes resident for each piece, register and standing",
         each,
-        "under 4096 for four schemes",
+        "under 4096: four schemes",
         each < 4_096,
     );
     table.zero("statements where nothing changed", second as u64);
@@ -68,6 +69,7 @@ fn row(n: u64, chance: &mut Chance) -> rows::Row {
         ("make".to_owned(), format!("Make {}", n % 12)),
         ("model".to_owned(), format!("Model {}", n % 60)),
         ("firmware".to_owned(), "3.2.0".to_owned()),
+        ("calibration_basis".to_owned(), "type test".to_owned()),
     ]);
     for (at, work) in Work::ALL.into_iter().enumerate() {
         let year = if overdue && at == 0 { 2024 } else { 2026 };
