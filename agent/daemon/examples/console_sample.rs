@@ -132,10 +132,12 @@ fn findings(now: i64) -> Value {
     let ago = |s: i64| now - s * 1_000;
     json!([
         { "id": "n1", "reason": "calibration-overdue", "equipment": "SEAL-DESK-1", "since_ms": ago(1_900_000),
-          "facts": { "due": "2026-10-31" } },
-        { "id": "n2", "reason": "unlisted", "equipment": "unlisted:cam-10-0-4-77", "since_ms": ago(260_000), "facts": {} },
+          "facts": { "due": "2026-10-31" }, "step": "agreed", "times": 2, "due_ms": ago(86_400), "escalated": 1 },
+        { "id": "n2", "reason": "unlisted", "equipment": "unlisted:cam-10-0-4-77", "since_ms": ago(260_000), "facts": {},
+          "step": "opened", "times": 1, "due_ms": now + 345_600_000 },
         { "id": "n3", "reason": "identity-mismatch", "equipment": "CAM-YARD-2", "since_ms": ago(7_000),
-          "facts": { "serial_registered": "B8A44F0031", "serial_read": "B8A44F9917" } },
+          "facts": { "serial_registered": "B8A44F0031", "serial_read": "B8A44F9917" }, "step": "done",
+          "ended": true, "times": 1 },
     ])
 }
 
