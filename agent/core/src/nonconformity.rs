@@ -18,6 +18,8 @@ use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+/// Most that are reported upward at a time: what is left follows within a minute, and alarms find room between them.
+const AT_ONCE: usize = 64;
 /// A reason that comes back within so many days is no new one: what was done had no effect, or nothing was done.
 pub const WATCH_DAYS: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
@@ -147,14 +149,25 @@ impl Nonconformities {
         facts: Facts,
     ) -> Option<Statement> {
         let key = format!("{reason}/{equipment}");
-        if self.open.contains_key(&key) {
-            return None;
+        if let Some(open) = self.open.get_mut(&key).filter(|open| open.life.step < Step::Done) {
+            if open.facts == facts {
+                return None;
+            }
+            // It happened again before anybody had done something about it.
+            open.facts = widened(&open.facts, facts);
+            return Some(open.statement(Kind::NonconformityReopened));
         }
         let mut statement = self.open(now, register, reason, equipment, facts)?;
         let open = self.open.get_mut(&key)?;
         open.life.ended = true;
         statement.data.insert("ended".into(), true.into());
         Some(statement)
+    }
+
+    /// Whether one of a reason is open that nobody has done anything about yet.
+    pub fn is_unanswered(&self, reason: &str, equipment: &EquipmentId) -> bool {
+        let open = self.open.get(&format!("{reason}/{equipment}"));
+        open.is_some_and(|open| open.life.step < Step::Done)
     }
 
     /// A reason no longer holds: closed, or done where an action was agreed.
@@ -223,11 +236,11 @@ impl Nonconformities {
     /// Those whose next answer is overdue are reported upward, each a few times.
     pub fn escalate(&mut self, now: &Now) -> Vec<Statement> {
         let Some(judged) = now.judged_ms() else { return Vec::new() };
-        let late = self
-            .open
-            .values_mut()
-            .filter_map(|nc| nc.life.escalate(judged).then(|| nc.statement(Kind::NonconformityEscalated)));
-        late.collect()
+        let late = self.open.values_mut().filter_map(|nc| {
+            let is_late = nc.life.escalate(judged, nc.since_ms);
+            is_late.then(|| nc.statement(Kind::NonconformityEscalated))
+        });
+        late.take(AT_ONCE).collect()
     }
 
     /// Every open one of a reason.
@@ -241,6 +254,18 @@ impl Nonconformities {
     pub fn iter(&self) -> impl Iterator<Item = &Nonconformity> {
         self.open.values()
     }
+}
+
+/// The facts of both: what is in doubt is in doubt from the earlier day on.
+fn widened(before: &Facts, after: Facts) -> Facts {
+    let from = [before, &after].map(|facts| facts.get("in_doubt_from").cloned());
+    let mut facts = after;
+    match from {
+        [Some(before), Some(after)] => drop(facts.insert("in_doubt_from".into(), before.min(after))),
+        // Of one of them it is not known.
+        _ => drop(facts.remove("in_doubt_from")),
+    }
+    facts
 }
 
 impl Watched {

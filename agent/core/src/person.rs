@@ -6,8 +6,6 @@ use picket_record::shown;
 
 /// Longest name and terminal, in characters: what the page takes.
 const NAME: usize = 64;
-/// Longest note, in bytes, so that it stands beside the record with a name.
-const NOTE: usize = 500;
 
 /// What every form asks of the person who fills it in.
 pub(crate) const FIELDS: [Field; 2] = [
@@ -30,12 +28,8 @@ impl Person {
         if by.chars().count() > NAME || !shown::is_plain(by) {
             reader.fault("by", format!("longer than {NAME} characters, or with some that are not seen"), "shorten it");
         }
-        if note.len() > NOTE || !shown::is_plain(note) {
-            reader.fault(
-                "note",
-                format!("longer than {NOTE} bytes, or with characters that are not seen"),
-                "shorten it",
-            );
+        if !shown::is_plain(note) {
+            reader.fault("note", "with characters that are not seen", "leave them out");
         }
         Self { by: by.to_owned(), note: note.to_owned() }
     }

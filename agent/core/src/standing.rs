@@ -18,6 +18,8 @@ mod unlisted;
 pub use unlisted::HeardUnlisted;
 use unlisted::Unlisted;
 
+/// Statements of one re-check: a register that opens something for each of ten thousand rows leaves room for alarms.
+const AT_ONCE: usize = 256;
 /// Judged again at least so often: a wall clock may be set at any time.
 const RECHECK_US: u64 = s(60);
 
@@ -140,6 +142,11 @@ impl Standings {
         let judged = self.floor_ms;
         let mut statements = Vec::new();
         for id in self.ids() {
+            if statements.len() >= AT_ONCE {
+                // The rest is judged at once, behind what came in between.
+                self.next_us = now.mono_us;
+                return statements;
+            }
             let verdict = self.judge(&id, judged);
             if self.verdicts.get(&id) != Some(&verdict) || !self.settled {
                 statements.extend(self.settle(now, &id, &verdict, book));
@@ -180,16 +187,18 @@ impl Standings {
 
     /// The record that states work on a piece of equipment, or why it cannot be taken.
     pub(crate) fn stated(&self, now: &Now, report: &Report) -> Result<Statement, String> {
-        let on = report.day(&self.register, &self.results, now.judged_ms().or(self.floor_ms))?;
-        Ok(report.statement(on, self.results.is_late(report.task(), report.equipment(), on)))
+        let on = report.day(&self.register, &self.results, (now.judged_ms(), self.floor_ms))?;
+        let today = now.judged_ms().and_then(crate::work::day_of);
+        Ok(report.statement(on, self.results.is_late(report.task(), report.equipment(), on, today)))
     }
 
-    /// The day of the last calibration that is known to have left it within its tolerance.
-    pub(crate) fn last_good(&self, id: &EquipmentId) -> Option<Date> {
+    /// The day of the last calibration before one that is known to have left it within its tolerance.
+    pub(crate) fn last_good(&self, id: &EquipmentId, before: Option<Date>) -> Option<Date> {
         let done = self.results.done(id, Work::Calibration).filter(|done| done.good).map(|done| done.on);
-        let planned =
-            self.register.get(id).and_then(|row| row.scheme(Work::Calibration)).and_then(|scheme| scheme.last);
-        done.max(planned)
+        let scheme = self.register.get(id).and_then(|row| row.scheme(Work::Calibration));
+        let planned = scheme.and_then(|scheme| scheme.last);
+        let is_before = |day: &Date| before.is_none_or(|before| *day <= before);
+        done.filter(is_before).max(planned.filter(is_before))
     }
 
     /// A record states it. What follows for the standing says [`Standings::judged_again`].
@@ -290,7 +299,7 @@ impl Standings {
             statements.extend(book.close(now, reason, id));
         }
         for (reason, facts) in wanted {
-            let overdue = reason.ends_with("-overdue");
+            let overdue = reason.ends_with("-overdue") || reason == ASSURANCE_EXPIRED;
             let mut opened = book.open(now, &self.register, &reason, id, facts);
             if let (Some(statement), Some(judged), true) = (&mut opened, now.judged_ms(), overdue) {
                 statement.data.insert("judged_ms".into(), judged.into());

@@ -19,6 +19,8 @@ use serde_json::{Map, Value};
 
 /// Work is dated by the day at the site, which may have begun before the day in UTC.
 const AHEAD_OF_UTC_DAYS: i64 = 1;
+/// No site is without a trusted clock for so long: a later day is a slip of the pen.
+const OFFLINE_DAYS: i64 = 366;
 
 /// Work that was done, as it is stated: read, but not yet held against the register.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,8 +58,14 @@ impl Report {
         &self.equipment
     }
 
-    /// The day of it, held against the register and `judged_ms`, a trusted wall time; or why it cannot be taken.
-    pub(crate) fn day(&self, register: &Register, results: &Results, judged_ms: Option<i64>) -> Result<Date, String> {
+    /// The day of it, held against the register and trusted wall times, of now and the latest ever; or why it cannot be
+    /// taken.
+    pub(crate) fn day(
+        &self,
+        register: &Register,
+        results: &Results,
+        (judged_ms, floor_ms): (Option<i64>, Option<i64>),
+    ) -> Result<Date, String> {
         let id = &self.equipment;
         if register.get(id).is_none() {
             return Err(format!("no row of the register names {id}: add it there first"));
@@ -66,9 +74,11 @@ impl Report {
         let on = match (self.on, today) {
             (Some(on), _) => on,
             (None, Some(today)) => today,
-            (None, None) => return Err("the clock was never set: say which day it was, on=YYYY-MM-DD".to_owned()),
+            (None, None) => return Err("the clock is not trusted now: say which day it was, on=YYYY-MM-DD".to_owned()),
         };
-        let latest = today.and_then(|day| day.checked_add(jiff::Span::new().days(AHEAD_OF_UTC_DAYS)).ok());
+        let ahead = |day: Date, days: i64| day.checked_add(jiff::Span::new().days(days)).ok();
+        let known = floor_ms.and_then(day_of).and_then(|day| ahead(day, OFFLINE_DAYS));
+        let latest = today.and_then(|day| ahead(day, AHEAD_OF_UTC_DAYS)).or(known);
         if latest.is_some_and(|latest| on > latest) {
             return Err(format!("on={on} is in the future: report work once it is done"));
         }
@@ -92,7 +102,7 @@ impl Report {
 }
 
 /// The day of a moment, in UTC.
-fn day_of(ms: i64) -> Option<Date> {
+pub(crate) fn day_of(ms: i64) -> Option<Date> {
     let moment = jiff::Timestamp::from_millisecond(ms).ok()?;
     Some(jiff::tz::Offset::UTC.to_datetime(moment).date())
 }

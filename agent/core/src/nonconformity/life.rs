@@ -137,8 +137,15 @@ impl Life {
         }
     }
 
-    /// Whether its next step is overdue and that has not been said often enough. Said now.
-    pub(super) fn escalate(&mut self, judged_ms: i64) -> bool {
+    /// Whether its next step is overdue and that has not been said often enough. Said now. Where no trusted time was known,
+    /// or a clock that was years ahead, the step is due from the beginning on, or from now.
+    pub(super) fn escalate(&mut self, judged_ms: i64, since_ms: Option<i64>) -> bool {
+        let longest = self.answer_days.max(VERIFY_DAYS) * AGREE_TIMES * DAY_MS;
+        let is_sound = |due: i64| self.step == Step::Agreed || due <= judged_ms.saturating_add(longest);
+        if !self.due_ms.is_some_and(is_sound) {
+            let began = since_ms.filter(|since| *since <= judged_ms).unwrap_or(judged_ms);
+            self.due_ms = Some(began.saturating_add(self.answer_days * DAY_MS));
+        }
         let is_late = self.due_ms.is_some_and(|due| judged_ms >= due) && self.escalated < ESCALATIONS;
         if is_late {
             self.escalated += 1;

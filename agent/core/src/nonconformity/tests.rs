@@ -1,7 +1,7 @@
 use super::*;
 use crate::fields::Fields;
 use crate::register::rows as sheet;
-use crate::testbed::{Rows, at, id};
+use crate::testbed::{Rows, at, id, untrusted};
 use crate::time::s;
 
 fn register() -> Register {
@@ -165,6 +165,39 @@ fn r15_one_that_nobody_answers_is_reported_upward_three_times_and_an_answer_begi
 }
 
 #[test]
+fn r15_one_that_opened_under_a_clock_nobody_trusts_or_one_years_ahead_is_reported_upward_all_the_same() {
+    let mut book = Book::new();
+    book.open(&untrusted(0), "CAM-1");
+    book.open(&day(4_000), "CAM-2");
+    assert_eq!(book.book.escalate(&untrusted(s(20 * 86_400))).len(), 0);
+    let late = book.book.escalate(&day(8));
+    assert_eq!(late.iter().map(|one| one.data["nonconformity"].clone()).collect::<Vec<_>>(), [json!(ID)]);
+    assert_eq!(book.book.escalate(&day(16)).len(), 2);
+}
+
+#[test]
+fn something_that_happens_again_is_said_again_with_the_longer_doubt() {
+    let mut book = Book::new();
+    let facts = |from: &str| Facts::from([("in_doubt_from".to_owned(), from.to_owned())]);
+    let mut happen = |from: &str| {
+        let said = book.book.happened(&day(0), &book.register, "silent", &id("CAM-1"), facts(from));
+        book.take(said).map(|said| (said.kind, said.data["facts"]["in_doubt_from"].clone()))
+    };
+    assert_eq!(happen("2026-03-01"), Some((Kind::NonconformityOpened, json!("2026-03-01"))));
+    assert_eq!(happen("2026-03-01"), None);
+    assert_eq!(happen("2026-05-01"), Some((Kind::NonconformityReopened, json!("2026-03-01"))));
+    // Once it was done, the next is another one.
+    book.answer(&day(1), &act(CorrectiveStep::Agree, ID, PLAN)).unwrap();
+    book.answer(&day(1), &act(CorrectiveStep::Done, ID, &[("what", "looked at")])).unwrap();
+    let said = book.book.happened(&day(2), &book.register, "silent", &id("CAM-1"), facts("2026-06-01"));
+    let said = book.take(said).unwrap();
+    assert_eq!(
+        (said.kind, &said.data["times"], &said.data["ended"]),
+        (Kind::NonconformityReopened, &json!(2), &json!(true))
+    );
+}
+
+#[test]
 fn r15_similar_equipment_is_listed_where_it_opens() {
     let mut book = Book::new();
     let opened = book.open(&day(0), "CAM-1").unwrap();
@@ -298,9 +331,9 @@ mod model {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_500))]
+        #![proptest_config(ProptestConfig::with_cases(5_500))]
 
-        /// Each history has up to forty moves: a hundred thousand moves and more in all.
+        /// Each history has up to forty moves, twenty on average: a hundred thousand moves in all.
         #[test]
         fn the_book_does_what_the_model_says_and_a_restart_changes_nothing(moves in moves()) {
             let mut book = Book::new();

@@ -48,7 +48,8 @@ impl Site {
         self.room()?;
         let statement = self.standings.stated(now, report)?;
         let (kind, data) = (statement.kind, statement.data.clone());
-        let good_until_then = self.standings.last_good(report.equipment());
+        let on = data.get("on").and_then(Value::as_str).and_then(crate::fields::iso_date);
+        let good_until_then = self.standings.last_good(report.equipment(), on);
         self.drafts.begin_group();
         let draft = self.record(now, statement);
         if draft.is_some() {
@@ -84,10 +85,11 @@ impl Site {
         self.nonconformities.happened(now, self.standings.register(), OUT_OF_TOLERANCE, equipment, facts)
     }
 
-    /// Equipment that is out of use says something: somebody uses it. One nonconformity until people have looked, however
+    /// Equipment that is out of use raises an alarm: somebody uses it. One nonconformity until people have looked, however
     /// often it speaks. That it is silent is what a tag is for.
     fn used_while_withdrawn(&mut self, now: &Now, rule: Rule, equipment: &EquipmentId, standing: Standing) {
-        if standing != Standing::Withdrawn || rule == Rule::Silent {
+        let is_known = self.nonconformities.is_unanswered(WITHDRAWN_USED, equipment);
+        if standing != Standing::Withdrawn || rule == Rule::Silent || is_known {
             return;
         }
         let facts = Facts::from([("rule".to_owned(), rule.as_str().to_owned())]);
@@ -221,7 +223,7 @@ const OUT_OF_TOLERANCE: &str = "out-of-tolerance";
 /// Reason of a nonconformity: equipment that is tagged out spoke.
 const WITHDRAWN_USED: &str = "withdrawn-used";
 /// Most records by which an act states itself.
-const ACT_MAX: usize = 2;
+const ACT_MAX: usize = 32;
 const NOT_RECORDED: &str = "it cannot be recorded: the journal is full, or the agent stops";
 
 /// What was not drafted is not done.

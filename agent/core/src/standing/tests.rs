@@ -288,3 +288,41 @@ fn r03_what_comes_back_each_month_is_due_a_week_ahead_and_not_always() {
     assert_eq!(inspected("2026-10-28"), Standing::Due);
     assert_eq!(inspected("2026-10-21"), Standing::Overdue);
 }
+
+#[test]
+fn a_register_that_opens_something_for_each_of_its_rows_leaves_room_between() {
+    let rows: Vec<crate::register::rows::Row> = (0..1_000)
+        .map(|n| {
+            let fields = [("kind", "camera"), ("calibration_due", "2026-11-01"), ("calibration_basis", "type test")];
+            let mut row: crate::register::rows::Row =
+                fields.iter().map(|(field, text)| ((*field).to_owned(), (*text).to_owned())).collect();
+            row.insert("id".into(), format!("CAM-{n}"));
+            row
+        })
+        .collect();
+    let register = crate::register::rows::build(1, [1; 32], &rows).unwrap();
+    let (mut standings, mut book) = (Standings::new(register, 30, &[]), Nonconformities::default());
+    let mut told = Vec::new();
+    while told.iter().sum::<usize>() < 1_000 {
+        told.push(standings.recheck(&at(0), &mut book).len());
+        assert!(told.len() < 10, "{told:?}");
+    }
+    assert!(told.iter().all(|n| *n < 300) && told.len() > 3, "{told:?}");
+    assert_eq!((standings.recheck(&at(0), &mut book).len(), book.iter().count()), (0, 1_000));
+}
+
+#[test]
+fn r09_an_assurance_that_a_trusted_clock_has_seen_expire_stays_expired_whatever_the_next_start_knows() {
+    let row: &[(&str, &str)] = &[
+        ("id", "CAM-1"),
+        ("kind", "camera"),
+        ("owner", "contractor:Torbau Nord"),
+        ("assurance", "annex C"),
+        ("assurance_until", "2026-11-22T00:00:10Z"),
+    ];
+    let mut scene = Scene::of(&[row]);
+    scene.recheck(&at(0));
+    assert_eq!(scene.recheck(&at(20_000_000)), ["+assurance-expired/CAM-1"]);
+    let mut again = Scene::after(&[row], scene.rows);
+    assert_eq!(again.recheck(&untrusted(0)), Vec::<String>::new());
+}

@@ -7,6 +7,10 @@ use crate::register::{EquipmentId, Work};
 use picket_record::kind::Kind;
 use serde_json::{Map, Value};
 
+/// Longest tag and reason together, in bytes: well below what a reason of a standing may have.
+const TAG_MAX: usize = 180;
+/// Longest report as JSON, in bytes: what is left of a payload is for standing, time and the place in the chain.
+const DATA_MAX: usize = 5_600;
 /// Most items of a checklist and most measured points of one report: with their texts well below a payload.
 const ITEMS: usize = 40;
 
@@ -173,6 +177,15 @@ impl Form {
         if matches!(self.task, Task::Withdrawal | Task::Return) {
             reader.needed("why", "say it in a few words");
         }
+        // Both stand in every record about the equipment while it is out of use.
+        if self.task == Task::Withdrawal && reader.text("tag").len() + reader.text("why").len() > TAG_MAX {
+            reader.fault("why", format!("with the tag longer than {TAG_MAX} bytes"), "shorten it; the note holds more");
+        }
+        let bytes = Value::Object(data.clone()).to_string().len();
+        if bytes > DATA_MAX {
+            let cause = format!("{bytes} bytes in all; at most {DATA_MAX} fit a record");
+            reader.fault("", cause, "shorten the texts, or report the rest under a second certificate");
+        }
         let person = Person::read(&mut reader);
         let faults = reader.faults();
         match (equipment, faults.is_empty()) {
@@ -188,7 +201,8 @@ impl Form {
             Task::Scheme(Work::Inspection) | Task::Commissioning => {
                 let items = checklist(reader);
                 let failed = items.values().any(|word| word == "fail");
-                let stated = (!items.is_empty()).then_some(!failed);
+                // Where nothing applied nothing was looked at.
+                let stated = items.values().any(|word| word != "n/a").then_some(!failed);
                 let good = stated_result(reader, stated);
                 if !items.is_empty() {
                     data.insert("items".into(), Value::Object(items));

@@ -70,10 +70,12 @@ impl Results {
         self.tags.get(id).map(String::as_str)
     }
 
-    /// Whether later work of the kind is known.
-    pub(crate) fn is_late(&self, task: Task, id: &EquipmentId, on: Date) -> bool {
+    /// Whether later work of the kind is known. Work of a day that is still to come, as a trusted clock shows, is none.
+    pub(crate) fn is_late(&self, task: Task, id: &EquipmentId, on: Date, today: Option<Date>) -> bool {
         let Task::Scheme(work) = task else { return false };
-        self.done(id, work).is_some_and(|done| done.on > on)
+        let tomorrow = today.and_then(|today| today.tomorrow().ok());
+        let is_sound = |done: &&Done| tomorrow.is_none_or(|tomorrow| done.on <= tomorrow);
+        self.done(id, work).filter(is_sound).is_some_and(|done| done.on > on)
     }
 
     /// What a record changes, as it does in the journal.

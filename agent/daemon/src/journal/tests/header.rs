@@ -39,9 +39,9 @@ fn starts(site: &mut Site, whole: &[u8], before: &[Vec<u8>], (at, bits): (usize,
 }
 
 #[test]
-fn every_bit_of_the_header_may_turn_over_and_no_record_is_lost() {
-    // A stop that was not in order checks much besides the header: a sample there, of other bits of each byte.
-    for (in_order, step) in [(true, 1), (false, 5)] {
+fn bits_of_every_byte_of_the_header_may_turn_over_and_no_record_is_lost() {
+    // Two or three of each byte; a stop that was not in order checks much besides the header: a sample there.
+    for (in_order, step) in [(true, 3), (false, 7)] {
         let mut site = written(60);
         // Pages that are free are what some bytes are about.
         site.by_hand("CREATE TABLE much(x); INSERT INTO much VALUES(zeroblob(20000)); DROP TABLE much");
