@@ -274,41 +274,28 @@ impl Drafts {
 /// What is stated whatever its severity: signs of life, and everything that memory follows from. There is little of it,
 /// and an act of a guard that is not written down did not happen.
 fn is_vital(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::ActAcknowledged
-            | Kind::AlarmRaised
-            | Kind::AlarmCleared
-            | Kind::AlarmClosed
-            | Kind::NonconformityOpened
-            | Kind::NonconformityContained
-            | Kind::NonconformityAgreed
-            | Kind::NonconformityDone
-            | Kind::NonconformityVerified
-            | Kind::NonconformityReopened
-            | Kind::NonconformityEscalated
-            | Kind::NonconformityClosed
-            | Kind::CalibrationDone
-            | Kind::MaintenanceDone
-            | Kind::InspectionDone
-            | Kind::TestDone
-            | Kind::EquipmentCommissioned
-            | Kind::EquipmentWithdrawn
-            | Kind::EquipmentReturned
-            | Kind::Heartbeat
-            | Kind::GapDropped
-            | Kind::Snapshot
-            | Kind::SummaryDay
-            | Kind::ActStopped
-            | Kind::PersonalErased
-            | Kind::EpochClose
-            | Kind::RegisterApplied
-            | Kind::SettingsApplied
-            | Kind::OrderApplied
-            | Kind::RootApplied
-            | Kind::ExerciseStarted
-            | Kind::ExerciseEnded
-    )
+    let by_family = crate::nonconformity::tells(kind) || crate::work::tells(kind);
+    by_family
+        || matches!(
+            kind,
+            Kind::ActAcknowledged
+                | Kind::AlarmRaised
+                | Kind::AlarmCleared
+                | Kind::AlarmClosed
+                | Kind::Heartbeat
+                | Kind::GapDropped
+                | Kind::Snapshot
+                | Kind::SummaryDay
+                | Kind::ActStopped
+                | Kind::PersonalErased
+                | Kind::EpochClose
+                | Kind::RegisterApplied
+                | Kind::SettingsApplied
+                | Kind::OrderApplied
+                | Kind::RootApplied
+                | Kind::ExerciseStarted
+                | Kind::ExerciseEnded
+        )
 }
 
 impl Gap {

@@ -4,6 +4,7 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
+use crate::{nonconformity, work};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -102,26 +103,14 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             vec![Change::Drop { key: format!("alarm/{id}") }, Change::Drop { key: format!("ack/{id}") }]
         }
         Kind::ActAcknowledged => vec![put(format!("ack/{}", stated.text("alarm")), &seen_row(stated))],
-        Kind::NonconformityOpened
-        | Kind::NonconformityContained
-        | Kind::NonconformityAgreed
-        | Kind::NonconformityDone
-        | Kind::NonconformityVerified
-        | Kind::NonconformityReopened
-        | Kind::NonconformityEscalated
-        | Kind::NonconformityClosed => {
-            let rows = crate::nonconformity::rows(stated.kind, with_about(stated));
+        kind if nonconformity::tells(kind) => {
+            let rows = nonconformity::rows(stated.kind, with_about(stated));
             // What a trusted clock has seen expire stays expired, whatever the clock is worth after the next start.
             let floor = stated.data.get("judged_ms").map(|ms| put("floor".into(), ms));
             rows.into_iter().map(change).chain(floor).collect()
         }
-        Kind::CalibrationDone
-        | Kind::MaintenanceDone
-        | Kind::InspectionDone
-        | Kind::TestDone
-        | Kind::EquipmentWithdrawn
-        | Kind::EquipmentReturned => {
-            let row = crate::work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
+        kind if work::tells(kind) => {
+            let row = work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
             row.map(change).into_iter().collect()
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),

@@ -112,19 +112,29 @@ impl Nonconformities {
         equipment: &EquipmentId,
         facts: Facts,
     ) -> Option<Statement> {
+        // One that is over waits for somebody to verify: its reason has come back before.
+        let holds = self.get(reason, equipment).is_some_and(|open| !open.life.ended);
+        if holds { None } else { Some(self.opened(now, register, (reason, equipment), facts, false)) }
+    }
+
+    /// `ended`: it has happened, and does not last.
+    fn opened(
+        &mut self,
+        now: &Now,
+        register: &Register,
+        (reason, equipment): (&str, &EquipmentId),
+        facts: Facts,
+        ended: bool,
+    ) -> Statement {
         let key = format!("{reason}/{equipment}");
         let deadline = Life::answer_by(now, register.get(equipment).map(|row| row.criticality));
         if let Some(open) = self.open.get_mut(&key) {
-            if !open.life.ended {
-                return None;
-            }
-            // It was done, and nobody had verified yet.
-            open.life.reopened(deadline);
+            open.life.reopened(deadline, ended);
             open.facts = facts;
-            return Some(with_similar(open.statement(Kind::NonconformityReopened), register, equipment));
+            return with_similar(open.statement(Kind::NonconformityReopened), register, equipment);
         }
         let again = self.watched.remove(&key).filter(|watched| watched.is_fresh(now));
-        let life = Life::new(again.map_or(1, |watched| watched.times.saturating_add(1)), deadline);
+        let life = Life::new(again.map_or(1, |watched| watched.times.saturating_add(1)), deadline, ended);
         let fresh = Nonconformity {
             reason: reason.to_owned(),
             equipment: equipment.clone(),
@@ -135,11 +145,11 @@ impl Nonconformities {
         let kind = if again.is_some() { Kind::NonconformityReopened } else { Kind::NonconformityOpened };
         let statement = fresh.statement(kind);
         self.open.insert(key, fresh);
-        Some(with_similar(statement, register, equipment))
+        with_similar(statement, register, equipment)
     }
 
-    /// Something that happened, and no condition that could end by itself: people answer and verify. A statement, unless it
-    /// is open already.
+    /// Something that happened, and no condition that could end by itself: people answer and verify. A statement, unless
+    /// the same is open already.
     pub fn happened(
         &mut self,
         now: &Now,
@@ -154,20 +164,15 @@ impl Nonconformities {
                 return None;
             }
             // It happened again before anybody had done something about it.
-            open.facts = widened(&open.facts, facts);
+            open.facts = facts;
             return Some(open.statement(Kind::NonconformityReopened));
         }
-        let mut statement = self.open(now, register, reason, equipment, facts)?;
-        let open = self.open.get_mut(&key)?;
-        open.life.ended = true;
-        statement.data.insert("ended".into(), true.into());
-        Some(statement)
+        Some(self.opened(now, register, (reason, equipment), facts, true))
     }
 
-    /// Whether one of a reason is open that nobody has done anything about yet.
-    pub fn is_unanswered(&self, reason: &str, equipment: &EquipmentId) -> bool {
-        let open = self.open.get(&format!("{reason}/{equipment}"));
-        open.is_some_and(|open| open.life.step < Step::Done)
+    /// The one of a reason that is open.
+    pub fn get(&self, reason: &str, equipment: &EquipmentId) -> Option<&Nonconformity> {
+        self.open.get(&format!("{reason}/{equipment}"))
     }
 
     /// A reason no longer holds: closed, or done where an action was agreed.
@@ -256,18 +261,6 @@ impl Nonconformities {
     }
 }
 
-/// The facts of both: what is in doubt is in doubt from the earlier day on.
-fn widened(before: &Facts, after: Facts) -> Facts {
-    let from = [before, &after].map(|facts| facts.get("in_doubt_from").cloned());
-    let mut facts = after;
-    match from {
-        [Some(before), Some(after)] => drop(facts.insert("in_doubt_from".into(), before.min(after))),
-        // Of one of them it is not known.
-        _ => drop(facts.remove("in_doubt_from")),
-    }
-    facts
-}
-
 impl Watched {
     /// Without a time that can be trusted it counts as fresh: it is not known to be old.
     fn is_fresh(self, now: &Now) -> bool {
@@ -290,6 +283,11 @@ fn with_similar(mut statement: Statement, register: &Register, equipment: &Equip
 
 /// Most pieces of similar equipment that a record names; it counts them all.
 const SIMILAR_MAX: usize = 32;
+
+/// Whether records of a kind tell of nonconformities.
+pub(crate) fn tells(kind: Kind) -> bool {
+    kind.as_str().starts_with("nonconformity.")
+}
 
 /// What a record of a nonconformity leaves in memory: the key of its row with its body, or without one where it is gone;
 /// and the same of what is watched. Nothing for an answer that came late.

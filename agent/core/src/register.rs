@@ -94,8 +94,17 @@ pub struct Equipment {
     pub withdrawn: Option<String>,
     /// What the reference equipment of its calibration leads to: a national standard, or what else it stands on.
     pub traceability: String,
-    /// The assurance of a contractor's equipment, given before work starts: document, and end of validity.
-    pub assurance: (String, Option<Due>),
+    /// The assurance of a contractor's equipment, given before work starts.
+    pub assurance: Assurance,
+}
+
+/// What a contractor gives before work starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Assurance {
+    /// Its document; empty = none.
+    pub document: String,
+    /// Its end of validity.
+    pub until: Option<Due>,
 }
 
 impl Equipment {
@@ -340,7 +349,7 @@ impl Register {
 fn beside(row: &Equipment, calibrated: Option<&Done>, judged_ms: Option<i64>) -> Vec<&'static str> {
     let traceable = !row.traceability.is_empty() || calibrated.is_some_and(|done| done.traceable);
     let untraceable = (row.scheme(Work::Calibration).is_some() && !traceable).then_some(UNTRACEABLE);
-    let (document, until) = &row.assurance;
+    let Assurance { document, until } = &row.assurance;
     let assurance = match (row.owner.starts_with("contractor:"), document.is_empty(), until) {
         (false, _, _) => None,
         (true, true, _) => Some(ASSURANCE_MISSING),

@@ -34,6 +34,9 @@ mod routine;
 mod stop;
 mod view;
 
+/// Places in the queue in front of the journal that a re-check leaves to alarms: half of them.
+const ROOM: usize = 5_000;
+
 /// What a site starts from.
 #[derive(Debug)]
 pub struct Start {
@@ -264,6 +267,10 @@ impl Site {
     }
 
     fn recheck(&mut self, now: &Now) {
+        // What could not be recorded must not be taken for said: it goes on once the journal has caught up.
+        if !self.drafts.has_room(ROOM) {
+            return self.standings.postpone(now);
+        }
         let mut statements = self.standings.recheck(now, &mut self.nonconformities);
         statements.extend(self.nonconformities.escalate(now));
         self.changed_if(!statements.is_empty());

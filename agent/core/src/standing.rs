@@ -136,6 +136,11 @@ impl Standings {
         self.next_us
     }
 
+    /// There is no room for what a re-check may say: again in a second.
+    pub fn postpone(&mut self, now: &Now) {
+        self.next_us = now.mono_us + s(1);
+    }
+
     /// Judges everything again; statements for nonconformities that open or close by it.
     pub fn recheck(&mut self, now: &Now, book: &mut Nonconformities) -> Vec<Statement> {
         self.floor_ms = now.judged_ms().or(self.floor_ms);
@@ -331,7 +336,7 @@ impl Standings {
                 let due = scheme.due(self.results.done(&row.id, work))?.at_ms();
                 Some([due, due - i64::from(scheme.ahead_days(self.ahead_days)) * 86_400_000])
             });
-            schemes.flatten().chain(row.assurance.1.map(Due::at_ms))
+            schemes.flatten().chain(row.assurance.until.map(Due::at_ms))
         });
         let soonest = moments.filter(|at| *at > now_ms).map(|at| (at - now_ms).unsigned_abs() * 1_000).min();
         soonest.map_or(RECHECK_US, |wait| wait.min(RECHECK_US))

@@ -14,7 +14,7 @@ use crate::person::Person;
 use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use jiff::civil::Date;
-use picket_record::kind::Severity;
+use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value};
 
 /// Work is dated by the day at the site, which may have begun before the day in UTC.
@@ -29,8 +29,6 @@ pub struct Report {
     equipment: EquipmentId,
     /// The day it was done; none = today.
     on: Option<Date>,
-    /// Whether it ended well; what it says of the standing.
-    good: bool,
     data: Map<String, Value>,
     person: Person,
 }
@@ -40,6 +38,11 @@ impl std::fmt::Debug for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Report").field("task", &self.task).field("equipment", &self.equipment).finish_non_exhaustive()
     }
+}
+
+/// Whether records of a kind tell of work.
+pub(crate) fn tells(kind: Kind) -> bool {
+    Task::ALL.iter().any(|task| task.kind() == kind)
 }
 
 impl Report {
@@ -84,7 +87,10 @@ impl Report {
         }
         match (self.task, results.tag(id)) {
             (Task::Withdrawal, Some(tag)) => Err(format!("{id} is out of use already: {tag}")),
-            (Task::Return, None) => Err(format!("{id} carries no tag: nothing took it out of use here")),
+            (Task::Return, None) => Err(match register.get(id).and_then(|row| row.withdrawn.as_ref()) {
+                Some(why) => format!("the register has {id} out of use, {why}: take that out of its row"),
+                None => format!("{id} carries no tag: nothing took it out of use here"),
+            }),
             _ => Ok(on),
         }
     }
@@ -96,7 +102,7 @@ impl Report {
         if late {
             data.insert("late".into(), true.into());
         }
-        let severity = if self.good { Severity::Notice } else { Severity::Fault };
+        let severity = if results::ended_well(&self.data) { Severity::Notice } else { Severity::Fault };
         Statement::new(self.task.kind(), severity, Value::Object(data)).about(&self.equipment).said(self.person.text())
     }
 }

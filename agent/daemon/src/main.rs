@@ -65,8 +65,8 @@ enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
-    /// Report work on equipment to the running agent: calibration, maintenance, inspection, test, commissioning, withdrawal
-    /// or return; a signed record states it.
+    /// Report to the running agent what was done to equipment, or about a nonconformity; a signed record states it. Alone it
+    /// lists what there is.
     Work(commands::Work),
     /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
     Verify(commands::Verify),

@@ -117,11 +117,8 @@ impl Corrective {
         let form = CorrectiveForm(step);
         let mut reader = Reader::new(fields, &form.fields(), &[]);
         if id.is_empty() || id.len() > ID || !id.contains('/') {
-            reader.fault(
-                "",
-                "this is no id of a nonconformity",
-                "name one as picket status shows it: REASON/EQUIPMENT",
-            );
+            let cause = format!("{:?} is no id of a nonconformity", shown(id));
+            reader.fault("", cause, "name one as picket status shows it: REASON/EQUIPMENT");
         }
         let needed: &[(&str, &str)] = match step {
             Step::Contain | Step::Done => &[("what", "say in a few words what was done")],
@@ -190,6 +187,7 @@ impl Corrective {
         }
         let until = self.until.map(crate::register::Due::end_of).map(crate::register::Due::at_ms);
         let Some(until) = until else { return Err("say by when: until=YYYY-MM-DD".into()) };
+        // The day at the site may end behind the day in UTC.
         if now.judged_ms().is_some_and(|judged| until + DAY_MS <= judged) {
             return Err("until is over already: say by when it will be done".into());
         }
@@ -200,6 +198,11 @@ impl Corrective {
     pub(super) fn said(&self, statement: Statement) -> Statement {
         statement.said(self.person.text())
     }
+}
+
+/// As much of an id as a message needs.
+fn shown(id: &str) -> String {
+    id.chars().take(ID).collect()
 }
 
 fn saw(text: &str) -> Option<(Taken, u32)> {

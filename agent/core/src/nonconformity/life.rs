@@ -86,14 +86,14 @@ impl Life {
         Deadline { due_ms: in_days(now, days), days }
     }
 
-    pub(super) fn new(times: u32, deadline: Deadline) -> Self {
+    pub(super) fn new(times: u32, deadline: Deadline, ended: bool) -> Self {
         let Deadline { due_ms, days } = deadline;
         let action = String::new();
-        Self { step: Step::Opened, times, ended: false, due_ms, escalated: 0, answer_days: days, action }
+        Self { step: Step::Opened, times, ended, due_ms, escalated: 0, answer_days: days, action }
     }
 
-    pub(super) fn reopened(&mut self, deadline: Deadline) {
-        *self = Self::new(self.times.saturating_add(1), deadline);
+    pub(super) fn reopened(&mut self, deadline: Deadline, ended: bool) {
+        *self = Self::new(self.times.saturating_add(1), deadline, ended);
     }
 
     pub(super) fn contained(&mut self, now: &Now) {
@@ -138,7 +138,8 @@ impl Life {
     }
 
     /// Whether its next step is overdue and that has not been said often enough. Said now. Where no trusted time was known,
-    /// or a clock that was years ahead, the step is due from the beginning on, or from now.
+    /// or a clock that was years ahead, the step is due from the beginning on; where that is not known either, from now on,
+    /// which no record says: a restart counts anew.
     pub(super) fn escalate(&mut self, judged_ms: i64, since_ms: Option<i64>) -> bool {
         let longest = self.answer_days.max(VERIFY_DAYS) * AGREE_TIMES * DAY_MS;
         let is_sound = |due: i64| self.step == Step::Agreed || due <= judged_ms.saturating_add(longest);

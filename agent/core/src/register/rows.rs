@@ -1,6 +1,6 @@
 //! From rows of text, as TOML and CSV give them, to a register: every fault at once, each with row and field.
 
-use super::{Criticality, Due, Equipment, EquipmentId, EquipmentKind, Interval, Register, Scheme, Work};
+use super::{Assurance, Criticality, Due, Equipment, EquipmentId, EquipmentKind, Interval, Register, Scheme, Work};
 use crate::fields::{FieldFault, Fields, Reader};
 use std::collections::BTreeMap;
 
@@ -131,7 +131,7 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
         firmware,
         withdrawn,
         traceability,
-        assurance: (assurance, until),
+        assurance: Assurance { document: assurance, until },
     })
 }
 

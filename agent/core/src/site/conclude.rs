@@ -79,7 +79,13 @@ impl Site {
         data: &Map<String, Value>,
     ) -> Option<Statement> {
         let text = |field: &str| data.get(field).and_then(Value::as_str).map(str::to_owned);
-        let facts = [("in_doubt_from", good.map(|day| day.to_string())), ("in_doubt_to", text("on"))];
+        // While an earlier finding is open, the doubt goes back as far as that; where one does not know, neither does both.
+        let from = good.map(|day| day.to_string());
+        let from = match self.nonconformities.get(OUT_OF_TOLERANCE, equipment) {
+            Some(open) => from.zip(open.facts.get("in_doubt_from").cloned()).map(|(one, other)| one.min(other)),
+            None => from,
+        };
+        let facts = [("in_doubt_from", from), ("in_doubt_to", text("on"))];
         let facts = facts.into_iter().chain([("certificate", text("certificate"))]);
         let facts = facts.filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
         self.nonconformities.happened(now, self.standings.register(), OUT_OF_TOLERANCE, equipment, facts)
@@ -88,13 +94,12 @@ impl Site {
     /// Equipment that is out of use raises an alarm: somebody uses it. One nonconformity until people have looked, however
     /// often it speaks. That it is silent is what a tag is for.
     fn used_while_withdrawn(&mut self, now: &Now, rule: Rule, equipment: &EquipmentId, standing: Standing) {
-        let is_known = self.nonconformities.is_unanswered(WITHDRAWN_USED, equipment);
-        if standing != Standing::Withdrawn || rule == Rule::Silent || is_known {
+        if standing != Standing::Withdrawn || rule == Rule::Silent {
             return;
         }
-        let facts = Facts::from([("rule".to_owned(), rule.as_str().to_owned())]);
+        // Which alarm it was stands in the record before it: with it here, each other alarm would be another use.
         let register = self.standings.register();
-        let opened = self.nonconformities.happened(now, register, WITHDRAWN_USED, equipment, facts);
+        let opened = self.nonconformities.happened(now, register, WITHDRAWN_USED, equipment, Facts::new());
         self.record_all(now, opened);
     }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::testbed::{MIDNIGHT_MS, Rows, at, id, register, untrusted};
 use crate::wire::StateRow;
 use picket_record::kind::Kind;
+use serde_json::json;
 
 /// A camera whose certificate ends ten seconds after midnight.
 const ENDS: &[(&str, &str)] = &[
@@ -309,6 +310,34 @@ fn a_register_that_opens_something_for_each_of_its_rows_leaves_room_between() {
     }
     assert!(told.iter().all(|n| *n < 300) && told.len() > 3, "{told:?}");
     assert_eq!((standings.recheck(&at(0), &mut book).len(), book.iter().count()), (0, 1_000));
+}
+
+#[test]
+fn every_reason_that_work_leads_to_is_closed_with_it() {
+    for work in crate::register::Work::ALL {
+        for end in ["overdue", "failed", "date-unknown"] {
+            let reason = format!("{}-{end}", work.as_str());
+            assert!(FROM_STANDING.contains(&reason.as_str()), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn r03_a_register_that_comes_anew_takes_no_result_back() {
+    let row: &[(&str, &str)] = &[
+        ("id", "CAM-1"),
+        ("kind", "camera"),
+        ("calibration_last", "2025-01-01"),
+        ("calibration_interval", "12 months"),
+        ("calibration_basis", "type test"),
+    ];
+    let mut scene = Scene::of(&[row]);
+    assert_eq!(scene.recheck(&at(0)), ["+calibration-overdue/CAM-1"]);
+    let data = json!({ "on": "2026-11-21", "left": "in-tolerance" });
+    scene.standings.done(&id("CAM-1"), Kind::CalibrationDone, data.as_object().unwrap());
+    assert_eq!(scene.recheck(&at(1)), ["-calibration-overdue/CAM-1"]);
+    scene.standings.replace(register(&[row]));
+    assert_eq!((scene.recheck(&at(2)), scene.standing()), (Vec::new(), Standing::Good));
 }
 
 #[test]

@@ -152,9 +152,10 @@ impl Form {
 
     pub(super) fn read(self, equipment: &str, fields: &Fields) -> Result<Report, Vec<FieldFault>> {
         let mut reader = Reader::new(fields, &self.fields(), self.families);
-        let equipment = EquipmentId::parse(equipment);
-        if equipment.is_none() {
-            reader.fault("", "this is no equipment id", "name one of the register: 1 to 64 of A-Z a-z 0-9 . _ : / -");
+        let id = EquipmentId::parse(equipment);
+        if id.is_none() {
+            let cause = format!("{:?} is no equipment id", equipment.chars().take(64).collect::<String>());
+            reader.fault("", cause, "name one of the register: 1 to 64 of A-Z a-z 0-9 . _ : / -");
         }
         let on = reader.date("on", ON);
         let mut data = Map::new();
@@ -170,7 +171,7 @@ impl Form {
             }
             data.insert(UNTIL.0.into(), until.to_string().into());
         }
-        let good = self.ended(&mut reader, &mut data);
+        self.ended(&mut reader, &mut data);
         if self.task == Task::Withdrawal {
             reader.needed("tag", "write the number on the tag that hangs on it");
         }
@@ -188,14 +189,14 @@ impl Form {
         }
         let person = Person::read(&mut reader);
         let faults = reader.faults();
-        match (equipment, faults.is_empty()) {
-            (Some(equipment), true) => Ok(Report { task: self.task, equipment, on, good, data, person }),
+        match (id, faults.is_empty()) {
+            (Some(equipment), true) => Ok(Report { task: self.task, equipment, on, data, person }),
             _ => Err(faults),
         }
     }
 
     /// How it ended, with what says so.
-    fn ended(self, reader: &mut Reader<'_>, data: &mut Map<String, Value>) -> bool {
+    fn ended(self, reader: &mut Reader<'_>, data: &mut Map<String, Value>) {
         match self.task {
             Task::Scheme(Work::Calibration) => calibrated(reader, data),
             Task::Scheme(Work::Inspection) | Task::Commissioning => {
@@ -203,12 +204,11 @@ impl Form {
                 let failed = items.values().any(|word| word == "fail");
                 // Where nothing applied nothing was looked at.
                 let stated = items.values().any(|word| word != "n/a").then_some(!failed);
-                let good = stated_result(reader, stated);
+                let result = stated_result(reader, stated);
                 if !items.is_empty() {
                     data.insert("items".into(), Value::Object(items));
                 }
-                data.insert("result".into(), if good { "pass" } else { "fail" }.into());
-                good
+                data.insert("result".into(), result.into());
             }
             Task::Scheme(Work::Maintenance | Work::Test) => {
                 for name in DURATIONS.iter().filter(|_| self.task == Task::Scheme(Work::Test)) {
@@ -217,20 +217,18 @@ impl Form {
                         data.insert((*name).into(), ms.into());
                     }
                 }
-                let good = stated_result(reader, None);
-                data.insert("result".into(), if good { "pass" } else { "fail" }.into());
-                good
+                let result = stated_result(reader, None);
+                data.insert("result".into(), result.into());
             }
-            Task::Withdrawal | Task::Return => true,
+            Task::Withdrawal | Task::Return => {}
         }
     }
 }
 
 /// As found and as left, as the points measured or, where none were, as it is stated.
-fn calibrated(reader: &mut Reader<'_>, data: &mut Map<String, Value>) -> bool {
+fn calibrated(reader: &mut Reader<'_>, data: &mut Map<String, Value>) {
     let measured = points::read(reader, POINT.0, ITEMS);
     let words = [("in-tolerance", true), ("out-of-tolerance", false)];
-    let mut ends = [true; 2];
     for (n, field) in [FOUND.0, LEFT.0].into_iter().enumerate() {
         let by_points = measured.as_ref().map(|measured| if n == 0 { measured.found } else { measured.left });
         let stated = reader.word(field, &words, by_points);
@@ -239,21 +237,21 @@ fn calibrated(reader: &mut Reader<'_>, data: &mut Map<String, Value>) -> bool {
                 reader.fault(field, "the points say otherwise", "leave it out, or look at the points again");
             }
         }
-        ends[n] = stated.unwrap_or(false);
-        data.insert(field.into(), words[usize::from(!ends[n])].0.into());
+        // What is not stated is a fault by now, and no report.
+        let good = stated.unwrap_or(false);
+        data.insert(field.into(), words[usize::from(!good)].0.into());
     }
     if let Some(measured) = measured {
         data.insert("points".into(), Value::Object(measured.data));
     }
-    ends[1]
 }
 
-fn stated_result(reader: &mut Reader<'_>, by_items: Option<bool>) -> bool {
+fn stated_result(reader: &mut Reader<'_>, by_items: Option<bool>) -> &'static str {
     let stated = reader.word(RESULT.0, &[("pass", true), ("fail", false)], by_items);
     if stated == Some(true) && by_items == Some(false) {
         reader.fault(RESULT.0, "an item failed", "leave the result out, or look at the items again");
     }
-    stated.unwrap_or(false)
+    if stated == Some(true) { "pass" } else { "fail" }
 }
 
 fn checklist(reader: &mut Reader<'_>) -> Map<String, Value> {

@@ -35,14 +35,14 @@ impl Results {
     /// From the rows that the journal recovered.
     pub fn recover(rows: &[StateRow]) -> Self {
         let mut results = Self::default();
-        for row in rows {
-            results.take_row(&row.key, &row.body);
+        for row in rows.iter().filter(|row| row.key.starts_with(WORK) || row.key.starts_with(TAG)) {
+            let body = serde_json::from_str(&row.body).ok();
+            body.and_then(|body| results.take_row(&row.key, &body));
         }
         results
     }
 
-    fn take_row(&mut self, key: &str, body: &str) -> Option<()> {
-        let body: Value = serde_json::from_str(body).ok()?;
+    fn take_row(&mut self, key: &str, body: &Value) -> Option<()> {
         let text = |field: &str| body.get(field).and_then(Value::as_str);
         if let Some(id) = key.strip_prefix(TAG).and_then(EquipmentId::parse) {
             self.tags.insert(id, text("tag")?.to_owned());
@@ -82,7 +82,7 @@ impl Results {
     pub(crate) fn stated(&mut self, kind: Kind, equipment: &str, data: &Map<String, Value>) {
         if let Some((key, body)) = rows(kind, equipment, data) {
             match body {
-                Some(body) => drop(self.take_row(&key, &body.to_string())),
+                Some(body) => drop(self.take_row(&key, &body)),
                 None => drop(key.strip_prefix(TAG).and_then(EquipmentId::parse).and_then(|id| self.tags.remove(&id))),
             }
         }
@@ -91,6 +91,12 @@ impl Results {
 
 const WORK: &str = "work/";
 const TAG: &str = "tag/";
+
+/// A calibration ends as it leaves the equipment, other work as it says; a tag is no result.
+pub(super) fn ended_well(data: &Map<String, Value>) -> bool {
+    let end = data.get("left").or_else(|| data.get("result")).and_then(Value::as_str);
+    end.is_none_or(|end| matches!(end, "in-tolerance" | "pass"))
+}
 
 /// The row that a record writes, or drops where there is no body. A late report changes none.
 pub(crate) fn rows(kind: Kind, equipment: &str, data: &Map<String, Value>) -> Option<(String, Option<Value>)> {
@@ -110,9 +116,7 @@ pub(crate) fn rows(kind: Kind, equipment: &str, data: &Map<String, Value>) -> Op
     if data.get("late").is_some() {
         return None;
     }
-    // A calibration ends as it leaves the equipment, other work as it says.
-    let good = text("left").map_or_else(|| text("result") == Some("pass"), |left| left == "in-tolerance");
-    let mut row = json!({ "on": text("on")?, "good": good });
+    let mut row = json!({ "on": text("on")?, "good": ended_well(data) });
     for field in ["until", "certificate"] {
         if let Some(text) = text(field) {
             row[field] = text.into();

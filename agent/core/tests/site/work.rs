@@ -28,6 +28,16 @@ fn world() -> World {
     })
 }
 
+/// The camera alone with fields of its own, a second after the start.
+fn camera(fields: &[(&str, &str)]) -> World {
+    let mut world = World::with(|_, rows| {
+        rows.retain(|row| row["id"] != "CAM-1");
+        rows.push(row(&[&[("id", "CAM-1"), ("kind", "camera")], fields].concat()));
+    });
+    world.run_s(1);
+    world
+}
+
 fn report(task: &str, equipment: &str, fields: &[(&str, &str)]) -> Report {
     let fields: Fields = row(&[fields, &[("by", "N. N.")]].concat());
     Report::read(Task::parse(task).unwrap(), equipment, &fields).unwrap()
@@ -85,7 +95,7 @@ fn r05_a_calibration_is_a_record_with_as_found_and_as_left_values_and_ends_what_
     assert_eq!(world.standing("CAM-1"), "good");
     let closed = of(&world, Kind::NonconformityClosed).pop().unwrap().about.unwrap().standing;
     assert_eq!((closed.cert.as_deref(), closed.due.as_deref()), (Some("C-2"), Some("2027-11-22")));
-    // A restart, and a plan that comes anew, take nothing of it back.
+    // A restart takes nothing of it back.
     let mut world = world.restarted();
     world.run_s(1);
     assert_eq!(world.standing("CAM-1"), "good");
@@ -285,12 +295,7 @@ fn without_a_clock_that_is_trusted_the_day_must_be_told() {
 
 #[test]
 fn a_plan_that_knows_of_later_work_wins_over_an_older_report() {
-    let mut world = World::with(|_, rows| {
-        rows.retain(|row| row["id"] != "CAM-1");
-        let newest = [("calibration_last", "2026-11-10"), ("calibration_interval", "12 months")];
-        rows.push(row(&[[("id", "CAM-1"), ("kind", "camera")].as_slice(), &newest].concat()));
-    });
-    world.run_s(1);
+    let mut world = camera(&[("calibration_last", "2026-11-10"), ("calibration_interval", "12 months")]);
     let older = [("on", "2026-10-01"), ("found", "in-tolerance"), ("left", "out-of-tolerance")];
     tell(&mut world, report("calibration", "CAM-1", &older)).unwrap();
     assert_eq!(world.standing(id("CAM-1").as_str()), "good");
@@ -298,12 +303,7 @@ fn a_plan_that_knows_of_later_work_wins_over_an_older_report() {
 
 #[test]
 fn r04_a_calibration_without_a_known_basis_is_a_nonconformity_until_one_is_stated() {
-    let mut world = World::with(|_, rows| {
-        rows.retain(|row| row["id"] != "CAM-1");
-        let planned = [("calibration_last", "2026-11-10"), ("calibration_interval", "12 months")];
-        rows.push(row(&[[("id", "CAM-1"), ("kind", "camera")].as_slice(), &planned].concat()));
-    });
-    world.run_s(1);
+    let mut world = camera(&[("calibration_last", "2026-11-10"), ("calibration_interval", "12 months")]);
     let untraceable = "nonconformity.opened calibration-untraceable/CAM-1".to_owned();
     assert!(world.told().contains(&untraceable), "{:?}", world.told());
     assert_eq!(world.standing("CAM-1"), "good", "its dates are in order");
@@ -319,15 +319,8 @@ fn r04_a_calibration_without_a_known_basis_is_a_nonconformity_until_one_is_state
 
 #[test]
 fn r09_a_contractors_equipment_needs_an_assurance_that_holds() {
-    let owned = |more: &[(&str, &str)]| {
-        let mut world = World::with(|_, rows| {
-            rows.retain(|row| row["id"] != "CAM-1");
-            let of_contractor = [("id", "CAM-1"), ("kind", "camera"), ("owner", "contractor:Torbau Nord")];
-            rows.push(row(&[of_contractor.as_slice(), more].concat()));
-        });
-        world.run_s(1);
-        world
-    };
+    let contractor = ("owner", "contractor:Torbau Nord");
+    let owned = |more: &[(&str, &str)]| camera(&[&[contractor], more].concat());
     let reasons = |world: &World| -> Vec<String> {
         let open = world.status().nonconformities;
         open.into_iter().filter(|nc| nc.equipment == "CAM-1").map(|nc| nc.reason).collect()

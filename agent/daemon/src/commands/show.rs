@@ -101,13 +101,13 @@ fn answered(found: &NonconformityStatus) -> String {
         ("agreed", _) => "to be done",
         ("done", true) => "to be verified",
         ("done", false) => "done, and its reason holds still",
-        (_, true) => "over, to be answered",
+        ("contained", _) => "action to be agreed",
         _ => "to be answered",
     };
     let by = found.due_ms.and_then(picket_record::wall::to_text);
     let by = by.map(|by| format!(" by {}", &by[..10])).unwrap_or_default();
     let late = if found.escalated > 0 { ", OVERDUE" } else { "" };
-    let times = if found.times > 1 { format!(", for the {}. time", found.times) } else { String::new() };
+    let times = if found.times > 1 { format!(", opened {} times", found.times) } else { String::new() };
     format!("{}, {next}{by}{late}{times}", found.step)
 }
 

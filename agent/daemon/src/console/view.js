@@ -248,7 +248,7 @@ function finding(item, now) {
     el("strong", {}, reasonWords(item.reason)),
     el("code", {}, item.equipment),
     facts(item.facts),
-    el("span", { class: item.escalated > 0 ? "sub late" : "sub" }, answerWords(item, now)),
+    el("span", { class: "sub" }, ...answerWords(item, now)),
     el("span", { class: "sub" }, "since ", moment(item.since_ms, now), " · ", aged(item.since_ms, now)));
 }
 
@@ -259,9 +259,9 @@ function answerWords({ step, ended, due_ms, escalated, times }, now) {
       : step === "contained" ? "Contained, action to be agreed" : "To be answered";
   const parts = [next];
   if (due_ms !== null && due_ms !== undefined) parts.push(" by ", moment(due_ms, now));
-  if (escalated > 0) parts.push(" · overdue");
-  if (times > 1) parts.push(` · for the ${times}. time`);
-  return el("span", {}, ...parts);
+  if (escalated > 0) parts.push(" · ", el("strong", {}, "overdue"));
+  if (times > 1) parts.push(` · opened ${times} times`);
+  return parts;
 }
 
 function line(item) {

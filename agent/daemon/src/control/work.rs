@@ -8,7 +8,7 @@ use picket_core::work::{Report, Task};
 use serde::{Deserialize, Serialize};
 
 /// What was done, as it is reported; see [`Report::read`] and [`Corrective::read`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// Kind of work, such as `calibration`, or a step, such as `contain`.
     pub task: String,
@@ -16,6 +16,13 @@ pub struct Done {
     pub subject: String,
     /// What there is to say.
     pub fields: Fields,
+}
+
+/// Whoever did it is never printed.
+impl std::fmt::Debug for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Done").field("task", &self.task).field("subject", &self.subject).finish_non_exhaustive()
+    }
 }
 
 impl Done {

@@ -9,7 +9,8 @@ use std::io::Write;
 
 /// Smaller batches are sent as they are: a deflate of one record saves nothing that matters.
 const DEFLATE_FROM: usize = 4 * 1024;
-/// Half as fast again as level 5, for a hundredth more bytes: signatures and hashes do not shrink at any level.
+/// A quarter faster than level 5, for a fortieth more bytes: signatures and hashes do not shrink at any level. Level 2 is a
+/// third faster still, and takes more than a quarter of the text where values are noise.
 const DEFLATE_LEVEL: u32 = 4;
 
 /// A batch as it goes on the wire.
