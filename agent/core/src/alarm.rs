@@ -18,6 +18,8 @@ pub enum Rule {
     DoorForced,
     /// A door stands open too long.
     DoorHeld,
+    /// A door opened while a camera of its zone lost its view.
+    UnseenEntry,
     /// Tamper contact.
     Tamper,
     /// A camera lost its view.
@@ -45,6 +47,7 @@ impl Rule {
     pub const ALL: &'static [Rule] = &[
         Rule::DoorForced,
         Rule::DoorHeld,
+        Rule::UnseenEntry,
         Rule::Tamper,
         Rule::ViewLost,
         Rule::PanelAlarm,
@@ -62,6 +65,7 @@ impl Rule {
         match self {
             Rule::DoorForced => "door-forced",
             Rule::DoorHeld => "door-held",
+            Rule::UnseenEntry => "unseen-entry",
             Rule::Tamper => "tamper",
             Rule::ViewLost => "view-lost",
             Rule::PanelAlarm => "panel-alarm",
@@ -83,9 +87,12 @@ impl Rule {
     /// How severe, before the criticality of the equipment raises it.
     pub fn severity(self) -> Severity {
         match self {
-            Rule::DoorForced | Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::SealMismatch => {
-                Severity::Security
-            }
+            Rule::DoorForced
+            | Rule::UnseenEntry
+            | Rule::Tamper
+            | Rule::ViewLost
+            | Rule::PanelAlarm
+            | Rule::SealMismatch => Severity::Security,
             Rule::DoorHeld
             | Rule::MainsLost
             | Rule::Silent
@@ -94,6 +101,11 @@ impl Rule {
             | Rule::Certificate => Severity::Fault,
             Rule::BatteryLow => Severity::Notice,
         }
+    }
+
+    /// Something that happened, and no condition that could be seen to end: who acknowledges it closes it.
+    pub fn happened(self) -> bool {
+        matches!(self, Rule::SealMismatch | Rule::UnseenEntry)
     }
 }
 
@@ -110,6 +122,8 @@ pub struct Alarm {
     pub severity: Severity,
     /// First raised.
     pub since_ms: Option<i64>,
+    /// When it was raised last, by the clock of this boot; `None` where that was before the start.
+    pub raised_us: Option<u64>,
     /// How often it came while open.
     pub times: u32,
     /// The condition holds.
@@ -252,6 +266,7 @@ impl Alarms {
             subject,
             severity,
             since_ms: now.utc_ms,
+            raised_us: None,
             times: 0,
             active: false,
             acknowledged: None,
@@ -271,6 +286,7 @@ impl Alarms {
             return None;
         }
         alarm.active = true;
+        alarm.raised_us = Some(now.mono_us);
         alarm.times = alarm.times.saturating_add(1);
         alarm.severity = alarm.severity.max(severity);
         standing.as_str().clone_into(&mut alarm.standing);
@@ -312,7 +328,7 @@ impl Alarms {
     /// A guard acknowledges what `saw` tells. Statements: the act, and closed where the condition is already gone. Empty
     /// for an alarm that is not open, has been acknowledged, or rang again since: nobody has seen that yet.
     ///
-    /// A wrong seal is a thing that happened, and its unit may never be read again: who acknowledges it closes it.
+    /// What happened is over, as [`Rule::happened`]: the unit of a wrong seal may never be read again.
     pub fn acknowledge(&mut self, key: &str, saw: Occurrence, by: &str, note: &str, terminal: &str) -> Vec<Statement> {
         let unseen = |alarm: &&mut Alarm| alarm.acknowledged.is_none() && alarm.occurrence() == saw;
         let Some(alarm) = self.open.get_mut(key).filter(unseen) else { return Vec::new() };
@@ -320,7 +336,7 @@ impl Alarms {
         let data = json!({ "alarm": key, "saw": alarm.seq, "times": alarm.times });
         let act = Statement::new(Kind::ActAcknowledged, Severity::Notice, data).about(&alarm.equipment);
         let mut statements = vec![act.said(person::guard(by, note, terminal))];
-        alarm.active &= alarm.rule != Rule::SealMismatch;
+        alarm.active &= !alarm.rule.happened();
         if !alarm.active {
             statements.push(alarm.statement(Kind::AlarmClosed));
             self.open.remove(key);
@@ -385,6 +401,11 @@ impl Alarms {
         Some(alarm.statement(Kind::AlarmCleared))
     }
 
+    /// One that is open, by its id.
+    pub fn get(&self, id: &str) -> Option<&Alarm> {
+        self.open.get(id)
+    }
+
     /// Every open alarm, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Alarm> {
         self.open.values()
@@ -401,6 +422,7 @@ fn read_row(stored: &StateRow) -> Option<Alarm> {
         subject: text("alarm")?.split_once('#').map(|(_, subject)| subject.to_owned()).unwrap_or_default(),
         severity: Severity::from_int(row.get("sev")?.as_u64()?)?,
         since_ms: row.get("since_ms").and_then(Value::as_i64),
+        raised_us: None,
         times: row.get("times").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())?,
         active: row.get("active").and_then(Value::as_bool)?,
         acknowledged: None,

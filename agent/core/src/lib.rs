@@ -14,6 +14,7 @@ pub mod drafts;
 pub mod erasure;
 pub mod fields;
 pub mod health;
+pub mod incident;
 mod label;
 pub mod memory;
 pub mod nonconformity;

@@ -4,7 +4,7 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
-use crate::{nonconformity, work};
+use crate::{incident, nonconformity, work};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -112,6 +112,10 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         kind if work::tells(kind) => {
             let row = work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
             row.map(change).into_iter().collect()
+        }
+        kind if incident::tells(kind) => {
+            let rows = incident::rows(kind, stated.equipment.unwrap_or_default(), with_about(stated));
+            rows.into_iter().map(change).collect()
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::GapDropped => {

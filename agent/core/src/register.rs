@@ -76,6 +76,10 @@ pub struct Equipment {
     pub kind: EquipmentKind,
     /// Where it is, for people.
     pub place: String,
+    /// The zone that it watches, where it is told together with others; empty = as its place.
+    pub zone: String,
+    /// Where recordings of it are, with `{utc}` for the moment in seconds since 1970; empty = nowhere.
+    pub clip: String,
     /// Who owns it: `own` or `contractor:<name>`.
     pub owner: String,
     /// Make on the type plate; empty = not stated.

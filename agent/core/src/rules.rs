@@ -179,6 +179,11 @@ impl Rules {
         })
     }
 
+    /// When an open door was seen to open, by the clock of this boot.
+    pub fn opened_us(&self, door: &EquipmentId) -> Option<u64> {
+        self.doors.get(door).and_then(Door::opened_us)
+    }
+
     /// After a start: an alarm that was open is taken to hold until the equipment says otherwise.
     pub fn recover(&mut self, rule: Rule, equipment: &EquipmentId) {
         match rule {
@@ -334,7 +339,7 @@ pub(crate) fn signal_of(rule: Rule) -> Option<Signal> {
         Rule::BatteryLow => Signal::BatteryLow,
         Rule::ViewLost => Signal::ViewLost,
         Rule::DeviceFault => Signal::Fault,
-        Rule::DoorForced | Rule::DoorHeld | Rule::SealMismatch | Rule::Silent => return None,
+        Rule::DoorForced | Rule::DoorHeld | Rule::UnseenEntry | Rule::SealMismatch | Rule::Silent => return None,
         Rule::OrderStale | Rule::Certificate => return None,
     })
 }

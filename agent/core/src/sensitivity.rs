@@ -56,6 +56,7 @@ impl Label {
             K::NonconformityOpened | K::NonconformityContained | K::NonconformityAgreed => Self::Restricted,
             K::NonconformityDone | K::NonconformityVerified | K::NonconformityReopened => Self::Restricted,
             K::NonconformityEscalated | K::NonconformityClosed => Self::Restricted,
+            K::IncidentOpened | K::IncidentJoined | K::IncidentClassified | K::IncidentClosed => Self::Restricted,
             K::HealthLine | K::HealthInput | K::HealthCentral | K::HealthCertificate => Self::Restricted,
             K::ReceiptBad | K::RegisterRejected | K::OrderRejected => Self::Restricted,
             K::CalibrationDone | K::MaintenanceDone | K::InspectionDone | K::TestDone => Self::Restricted,
@@ -155,6 +156,9 @@ impl Status {
         }
         if !lets(Kind::NonconformityOpened) {
             shown.nonconformities.iter_mut().for_each(|found| withhold(found.facts.values_mut()));
+        }
+        if !lets(Kind::IncidentClassified) {
+            shown.incidents.iter_mut().for_each(|incident| withhold(&mut incident.class));
         }
         if !lets(Kind::Readings) {
             shown.equipment.iter_mut().for_each(|item| withhold(item.signals.values_mut()));

@@ -1,6 +1,6 @@
 //! The site: routes inputs to the machines and their findings to records. Owns no rule.
 
-use crate::alarm::Alarms;
+use crate::alarm::{Alarm, Alarms};
 use crate::answers::Answers;
 use crate::bus::Bus;
 use crate::certificate::Watch;
@@ -8,6 +8,7 @@ use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
 use crate::health::Health;
+use crate::incident::Incidents;
 use crate::nonconformity::Nonconformities;
 use crate::orders::{self, Orders};
 use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, VecDeque};
 mod certificate;
 mod conclude;
 mod hear;
+mod incident;
 mod order;
 mod poll;
 mod recall;
@@ -64,6 +66,7 @@ pub struct Site {
     rules: Rules,
     alarms: Alarms,
     nonconformities: Nonconformities,
+    incidents: Incidents,
     buses: BTreeMap<LineId, Bus>,
     contacts: Contacts,
     readings: Readings,
@@ -110,11 +113,14 @@ impl Site {
             asked.then(|| (id, Bus::new(id, line.driver, &plan.devices, now, &mut chance)))
         });
         let buses = buses.collect();
+        let alarms = Alarms::recover(&recovered.rows, &recovered.personal);
+        let ringing = alarms.iter().map(Alarm::id).collect();
         let mut site = Self {
             buses,
             standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
-            alarms: Alarms::recover(&recovered.rows, &recovered.personal),
+            incidents: Incidents::recover(now, &recovered.rows, &ringing),
+            alarms,
             nonconformities: Nonconformities::recover(&recovered.rows),
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
             readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),

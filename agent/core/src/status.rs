@@ -40,6 +40,9 @@ pub struct Status {
     pub drill: Option<DrillStatus>,
     /// Open alarms: those that nobody has acknowledged, then the worst, then the newest first.
     pub alarms: Vec<AlarmStatus>,
+    /// Incidents that wait for somebody to say what they were, or for the end of their alarms; oldest first.
+    #[serde(default)]
+    pub incidents: Vec<IncidentStatus>,
     /// Open nonconformities, oldest first.
     pub nonconformities: Vec<NonconformityStatus>,
     /// All equipment of the register, and what was heard beside it.
@@ -169,6 +172,30 @@ impl AlarmStatus {
     pub fn occurrence(&self) -> Occurrence {
         Occurrence { since_ms: self.since_ms, times: self.times }
     }
+}
+
+/// One incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentStatus {
+    /// Id, such as `I-12`.
+    pub id: String,
+    /// Type, such as `forced-entry`.
+    #[serde(rename = "type")]
+    pub type_of: String,
+    /// Zone, or the place or equipment that stands for it.
+    pub zone: String,
+    /// 0..=4.
+    pub severity: u8,
+    /// When its first alarm was raised.
+    pub since_ms: Option<i64>,
+    /// Ids of its alarms, the first sixteen.
+    pub alarms: Vec<String>,
+    /// How many it has.
+    pub count: u64,
+    /// The drill it belongs to.
+    pub exercise: Option<String>,
+    /// What it was; `None` = nobody has said so.
+    pub class: Option<String>,
 }
 
 /// One open nonconformity.

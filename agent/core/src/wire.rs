@@ -3,6 +3,7 @@
 use crate::certificate::Certificate;
 use crate::erasure::Erasure;
 use crate::health::Vitals;
+use crate::incident::Classify;
 use crate::nonconformity::Corrective;
 use crate::plan::LineId;
 use crate::register::Register;
@@ -188,6 +189,8 @@ pub enum Act {
     Work(Report),
     /// A nonconformity was answered.
     Correct(Corrective),
+    /// Somebody said what an incident was.
+    Classify(Classify),
 }
 
 /// Whoever acted is never printed.
@@ -200,6 +203,7 @@ impl std::fmt::Debug for Act {
             Self::Erase(erasure) => f.debug_tuple("Erase").field(erasure).finish(),
             Self::Work(report) => f.debug_tuple("Work").field(report).finish(),
             Self::Correct(act) => f.debug_tuple("Correct").field(act).finish(),
+            Self::Classify(act) => f.debug_tuple("Classify").field(act).finish(),
         }
     }
 }

@@ -177,6 +177,10 @@ impl Thinker {
                 let equipment = lets(report.task().kind()).then(|| report.equipment().as_str());
                 tracing::info!(equipment, work = report.task().as_str(), "work on equipment is reported");
             }
+            Act::Classify(act) => {
+                let id = lets(Kind::IncidentClassified).then(|| act.id());
+                tracing::info!(id, "an incident is classified");
+            }
             Act::Correct(act) => {
                 let id = lets(Kind::NonconformityOpened).then(|| act.id());
                 tracing::info!(id, step = act.step().as_str(), "a nonconformity is answered");

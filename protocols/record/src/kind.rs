@@ -124,6 +124,14 @@ kinds! {
     NonconformityEscalated = "nonconformity.escalated",
     /// It is over.
     NonconformityClosed = "nonconformity.closed",
+    /// Alarms of one place and time: an incident, which somebody classifies.
+    IncidentOpened = "incident.opened",
+    /// Another alarm belongs to it.
+    IncidentJoined = "incident.joined",
+    /// A person said what it was.
+    IncidentClassified = "incident.classified",
+    /// It was classified and none of its alarms is open; or nobody did, and too many wait.
+    IncidentClosed = "incident.closed",
     /// Equipment was calibrated: as found, as left, against what.
     CalibrationDone = "calibration.done",
     /// Equipment was maintained.

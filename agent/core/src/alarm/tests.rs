@@ -303,7 +303,7 @@ fn model(model: &mut Model, step: &Step, doors: &[EquipmentId; 2], repeats: bool
             }
         }
         Step::Acknowledge(rule, door, fact) => {
-            let happened = Rule::ALL[rule] == Rule::SealMismatch;
+            let happened = matches!(Rule::ALL[rule], Rule::SealMismatch | Rule::UnseenEntry);
             let key = key(rule, &doors[door], fact);
             match model.get(&key).copied() {
                 Some((true, _)) if !happened => drop(model.insert(key, (true, true))),
@@ -335,7 +335,8 @@ fn apply(alarms: &mut Alarms, step: &Step, doors: &[EquipmentId; 2]) -> (Vec<Sta
 /// an alarm last.
 fn lasting(alarms: &Alarms) -> Vec<Alarm> {
     let seen = |a: &Alarm| a.acknowledged.clone().map(|seen| Acknowledged { draft: 0, seq: None, ..seen });
-    let alike = |a: &Alarm| Alarm { standing: String::new(), acknowledged: seen(a), draft: 0, seq: None, ..a.clone() };
+    let now_known = |a: &Alarm| Alarm { raised_us: None, standing: String::new(), draft: 0, seq: None, ..a.clone() };
+    let alike = |a: &Alarm| Alarm { acknowledged: seen(a), ..now_known(a) };
     alarms.iter().map(alike).collect()
 }
 

@@ -25,6 +25,8 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("id", "unique id: GIAI or site id"),
     ("kind", "door, camera, alarm-panel, seal-reader, module, sensor or power"),
     ("place", "where it is"),
+    ("zone", "zone that it watches; alarms of one zone are told together; empty = its place"),
+    ("clip", "where recordings of it are; {utc} stands for the moment in seconds since 1970"),
     ("owner", "own or contractor:<name>"),
     ("make", "make on the type plate"),
     ("model", "model on the type plate"),
@@ -108,7 +110,7 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
     let owner = owner(&mut reader);
     let schemes = Work::ALL.map(|work| scheme(&mut reader, work));
     let own = |field: &str| reader.text(field).to_owned();
-    let texts = ["place", "make", "model", "serial", "firmware", "withdrawn"].map(own);
+    let texts = ["place", "zone", "clip", "make", "model", "serial", "firmware", "withdrawn"].map(own);
     let [traceability, basis, assurance] = ["calibration_traceability", "calibration_basis", "assurance"].map(own);
     let traceability = if traceability.is_empty() { basis } else { traceability };
     let until = reader.parsed("assurance_until", Due::parse, "YYYY-MM-DD, or an RFC 3339 moment with Z");
@@ -116,7 +118,7 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
     let (Some(id), Some(kind), Some(criticality), true) = (id, kind, criticality, faults.is_empty()) else {
         return Err(faults);
     };
-    let [place, make, model, serial, firmware, withdrawn] = texts;
+    let [place, zone, clip, make, model, serial, firmware, withdrawn] = texts;
     let withdrawn = Some(withdrawn).filter(|tag| !tag.is_empty());
     Ok(Equipment {
         id,
@@ -125,6 +127,8 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
         owner,
         schemes,
         place,
+        zone,
+        clip,
         make,
         model,
         serial,

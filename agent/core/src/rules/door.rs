@@ -17,6 +17,8 @@ pub(super) struct Door {
     unheard: BTreeMap<(String, String), Unheard>,
     open: Option<bool>,
     open_since: u64,
+    /// When it was seen to open; `None` where it was found open.
+    opened_at: Option<u64>,
     /// When it was last seen to close; `None` where that opening is over for good.
     closed_at: Option<u64>,
     /// Release contact; `None` where the door has none or it was not read yet.
@@ -66,6 +68,7 @@ impl Door {
             unheard: BTreeMap::new(),
             open: None,
             open_since: 0,
+            opened_at: None,
             closed_at: None,
             released: None,
             released_at: None,
@@ -122,6 +125,7 @@ impl Door {
                     return Vec::new();
                 }
                 self.open_since = now.mono_us;
+                self.opened_at = Some(now.mono_us);
                 self.opened(now, spoken)
             }
             // Open when first seen: how it was opened is not known, so it is no forced door, but time runs.
@@ -228,6 +232,10 @@ impl Door {
             turns.push((Rule::DoorHeld, Turn::Began(facts)));
         }
         turns
+    }
+
+    pub(super) fn opened_us(&self) -> Option<u64> {
+        self.opened_at.filter(|_| self.open == Some(true))
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {

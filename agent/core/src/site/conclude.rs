@@ -34,6 +34,7 @@ impl Site {
             }
             Act::Work(report) => self.work(now, report),
             Act::Correct(act) => self.correct(now, act),
+            Act::Classify(act) => self.classify(now, act),
         };
         self.changed_if(result.is_ok());
         match (result, ticket) {
@@ -104,7 +105,7 @@ impl Site {
     }
 
     /// An act that could not be recorded has no effect.
-    fn room(&self) -> Result<(), String> {
+    pub(super) fn room(&self) -> Result<(), String> {
         if self.drafts.has_room(ACT_MAX) { Ok(()) } else { Err(NOT_RECORDED.to_owned()) }
     }
 
@@ -128,6 +129,9 @@ impl Site {
                 if let Some(raised) = self.alarms.raise(now, (rule, &equipment, &about), severity, standing, facts) {
                     self.record_alarm(now, raised.from(evidence.as_ref()));
                     self.used_while_withdrawn(now, rule, &equipment, standing);
+                    if self.is_blind(rule, &equipment) {
+                        self.unseen(now, &equipment, true, evidence.as_ref());
+                    }
                 }
             }
             Turn::Ended => {
@@ -151,9 +155,15 @@ impl Site {
     /// Its draft number, as [`Site::record`].
     pub(super) fn record_alarm(&mut self, now: &Now, statement: Statement) -> Option<u64> {
         let id = statement.data.get("alarm").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+        let (kind, raw) = (statement.kind, statement.source.as_ref().map(|source| source.raw));
         let draft = self.record(now, statement);
         if let Some(draft) = draft {
             self.alarms.drafted(&id, draft);
+            match kind {
+                Kind::AlarmRaised => self.incident_by(now, &id, raw),
+                Kind::AlarmClosed => self.incident_over(now, &id),
+                _ => {}
+            }
         }
         self.changed_if(true);
         draft
@@ -232,6 +242,6 @@ const ACT_MAX: usize = 32;
 const NOT_RECORDED: &str = "it cannot be recorded: the journal is full, or the agent stops";
 
 /// What was not drafted is not done.
-fn written(draft: Option<u64>) -> Result<u64, String> {
+pub(super) fn written(draft: Option<u64>) -> Result<u64, String> {
     draft.ok_or_else(|| NOT_RECORDED.to_owned())
 }

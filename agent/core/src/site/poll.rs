@@ -172,7 +172,7 @@ impl Site {
         let Some(device) = self.plan.devices.get(index) else { return };
         let line = device.line;
         let statements = Readings::statements(device, &changed, message.as_ref(), by);
-        let (mut findings, mut seals) = (Vec::new(), Vec::new());
+        let (mut findings, mut seals, mut opened) = (Vec::new(), Vec::new(), Vec::new());
         for (equipment, signal, observation, value) in bound(device, seen) {
             let sighting = Sighting {
                 device: &device.name,
@@ -183,6 +183,9 @@ impl Site {
                 quality: observation.quality,
             };
             findings.extend(self.rules.observe(now, &sighting, by));
+            if signal == Signal::Open && self.rules.opened_us(equipment) == Some(now.mono_us) {
+                opened.push(equipment.clone());
+            }
             let fresh = !handed.kept || changed.iter().any(|news| news.point == observation.point);
             if let (Signal::Seal, Value::Text(text), true) = (signal, &value, fresh) {
                 seals.push((equipment.clone(), Scan { text: text.clone(), aim: None, raw: Vec::new() }));
@@ -191,6 +194,9 @@ impl Site {
         self.record_all(now, statements);
         for finding in findings {
             self.found(now, finding);
+        }
+        for door in opened {
+            self.unseen(now, &door, false, Some(by));
         }
         for (reader, scan) in seals {
             self.seal_read(now, &reader, &scan, by);

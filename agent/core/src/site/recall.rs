@@ -30,6 +30,7 @@ impl Site {
         self.recall_refusals(now);
         self.recall_points(now);
         self.recall_unheard(now);
+        self.recall_incidents(now);
     }
 
     /// Alarms hold on. One that nothing of the plan can clear any more is a guard's to close.
@@ -167,6 +168,8 @@ fn tells(device: &Device, rule: Rule, equipment: &EquipmentId) -> bool {
     let signal = match rule {
         Rule::Silent => return own,
         Rule::OrderStale | Rule::Certificate => return false,
+        // It happened: nothing has to be watched until somebody has seen it.
+        Rule::UnseenEntry => return true,
         Rule::SealMismatch if own && matches!(device.speech, DeviceSpeech::SealReader) => return true,
         Rule::SealMismatch => Some(Signal::Seal),
         Rule::DoorForced | Rule::DoorHeld => Some(Signal::Open),

@@ -3,10 +3,13 @@
 use super::Site;
 use crate::alarm::Alarm;
 use crate::contact::Presence;
+use crate::incident::Incident;
 use crate::plan::{Device, DeviceId};
 use crate::register::EquipmentId;
 use crate::sensitivity::Channel;
-use crate::status::{AlarmStatus, EquipmentStatus, JournalStatus, LineStatus, NonconformityStatus, Status};
+use crate::status::{
+    AlarmStatus, EquipmentStatus, IncidentStatus, JournalStatus, LineStatus, NonconformityStatus, Status,
+};
 use crate::time::Now;
 use picket_device::quantity::{Quality, Signal, Value};
 use picket_record::kind::Kind;
@@ -54,6 +57,7 @@ impl Site {
             order: self.order_view(now),
             drill: self.orders.drill().map(|drill| drill.status(now)),
             alarms: self.alarm_views(),
+            incidents: self.incidents.open().map(incident_view).collect(),
             nonconformities: self.nonconformity_views(),
             equipment: self.equipment_views(),
             lines: self.line_views(),
@@ -178,6 +182,20 @@ impl Site {
 
     fn place(&self, id: &EquipmentId) -> String {
         self.standings.register().get(id).map(|row| row.place.clone()).unwrap_or_default()
+    }
+}
+
+fn incident_view(incident: &Incident) -> IncidentStatus {
+    IncidentStatus {
+        id: incident.id(),
+        type_of: incident.type_of().into(),
+        zone: incident.zone.clone(),
+        severity: incident.severity as u8,
+        since_ms: incident.since_ms,
+        alarms: incident.alarms.iter().map(|(alarm, _)| alarm.clone()).collect(),
+        count: incident.count,
+        exercise: incident.drill.clone(),
+        class: incident.class.as_ref().map(|(class, _)| class.as_str().to_owned()),
     }
 }
 

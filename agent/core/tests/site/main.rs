@@ -8,6 +8,7 @@ mod certificates;
 mod delivery;
 mod harness;
 mod hearing;
+mod incidents;
 mod orders;
 mod persons;
 mod quiet;

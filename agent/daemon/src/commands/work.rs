@@ -1,10 +1,11 @@
-//! `picket work`: a person reports what was done to a piece of equipment, or about a nonconformity. Without either it shows
-//! the form.
+//! `picket work`: a person reports what was done to a piece of equipment, or about a nonconformity, or says what an incident
+//! was. Without either it shows the form.
 
 use crate::{refuse, say};
 use clap::Args;
 use picket::control::{self, Done, unknown};
 use picket_core::fields::{Field, FieldFault, Fields};
+use picket_core::incident::{self, Classify};
 use picket_core::nonconformity::{CorrectiveForm, CorrectiveStep};
 use picket_core::work::{Form, Task};
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ pub(crate) struct Work {
     /// Kind of work, such as calibration, or step, such as contain; without one: the list.
     #[arg(value_name = "WORK")]
     task: Option<String>,
-    /// Id of the equipment in the register, or of the nonconformity; without one: the fields of this work.
+    /// Id of the equipment in the register, of the nonconformity or of the incident; without one: the fields of this work.
     #[arg(value_name = "ID")]
     subject: Option<String>,
     /// What there is to say, such as by="N. N.".
@@ -68,11 +69,14 @@ fn list() -> ExitCode {
     Task::ALL.iter().for_each(|task| say(format_args!("  {}", task.as_str())));
     say("about a nonconformity, as picket status names it:");
     CorrectiveStep::ALL.iter().for_each(|step| say(format_args!("  {}", step.as_str())));
+    say("about an incident, as picket status names it:");
+    say(format_args!("  {}", incident::WORD));
     ExitCode::SUCCESS
 }
 
 fn form(word: &str) -> ExitCode {
     let fields: Vec<Field> = match (Task::parse(word), CorrectiveStep::parse(word)) {
+        _ if word == incident::WORD => Classify::fields(),
         (Some(task), _) => {
             let form = Form::of(task);
             form.fields().iter().chain(form.families()).copied().collect()

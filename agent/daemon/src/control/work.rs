@@ -1,7 +1,8 @@
-//! `picket work` at the agent's side: reports of work on equipment, and answers to nonconformities.
+//! `picket work` at the agent's side: reports of work on equipment, answers to nonconformities, classes of incidents.
 
 use super::{Answering, recorded};
 use picket_core::fields::{FieldFault, Fields};
+use picket_core::incident::{self, Classify};
 use picket_core::nonconformity::{Corrective, CorrectiveStep};
 use picket_core::wire::Act;
 use picket_core::work::{Report, Task};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Done {
     /// Kind of work, such as `calibration`, or a step, such as `contain`.
     pub task: String,
-    /// Id of the equipment, or of the nonconformity.
+    /// Id of the equipment, of the nonconformity or of the incident.
     pub subject: String,
     /// What there is to say.
     pub fields: Fields,
@@ -30,6 +31,7 @@ impl Done {
     pub fn act(&self) -> Result<Act, Vec<FieldFault>> {
         let Self { task, subject, fields } = self;
         match (Task::parse(task), CorrectiveStep::parse(task)) {
+            _ if task == incident::WORD => Classify::read(subject, fields).map(Act::Classify),
             (Some(task), _) => Report::read(task, subject, fields).map(Act::Work),
             (None, Some(step)) => Corrective::read(step, subject, fields).map(Act::Correct),
             (None, None) => Err(vec![unknown(task)]),
@@ -40,7 +42,8 @@ impl Done {
 /// A word that is none of them.
 pub fn unknown(task: &str) -> FieldFault {
     let tasks = Task::ALL.iter().map(|task| task.as_str());
-    let all: Vec<&str> = tasks.chain(CorrectiveStep::ALL.iter().map(|step| step.as_str())).collect();
+    let steps = CorrectiveStep::ALL.iter().map(|step| step.as_str());
+    let all: Vec<&str> = tasks.chain(steps).chain([incident::WORD]).collect();
     let (field, cause) = (String::new(), format!("unknown work {task:?}"));
     FieldFault { field, cause, remedy: format!("one of {}", all.join(", ")) }
 }
