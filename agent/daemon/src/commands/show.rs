@@ -4,7 +4,7 @@ use super::counted;
 use crate::{refuse, say};
 use picket::control;
 use picket_core::health::Numbers;
-use picket_core::status::{JournalStatus, LinkStatus, NonconformityStatus, Status};
+use picket_core::status::{IncidentStatus, JournalStatus, LinkStatus, NonconformityStatus, Status};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -66,6 +66,10 @@ fn words(status: &Status) -> String {
         };
         let _ = writeln!(text, "  {:<14} {:<16} {:<24} {state}", alarm.rule, alarm.equipment, alarm.place);
     }
+    if !status.incidents.is_empty() {
+        let _ = writeln!(text, "\nincidents  {}", status.incidents.len());
+        status.incidents.iter().for_each(|incident| incident_line(incident, &mut text));
+    }
     let _ = writeln!(text, "\nnonconformities {} open", status.nonconformities.len());
     for found in &status.nonconformities {
         let _ = writeln!(text, "  {:<44} {}", found.id, answered(found));
@@ -93,6 +97,13 @@ fn words(status: &Status) -> String {
         );
     }
     text
+}
+
+fn incident_line(incident: &IncidentStatus, text: &mut String) {
+    let IncidentStatus { id, type_of, zone, count, class, exercise, .. } = incident;
+    let state = class.as_deref().map_or("to be classified".to_owned(), |class| format!("{class}, alarms still open"));
+    let drill = exercise.as_ref().map(|drill| format!(", drill {drill}")).unwrap_or_default();
+    let _ = writeln!(text, "  {id:<8} {type_of:<18} {zone:<24} {}, {state}{drill}", counted(*count, "alarm", "alarms"));
 }
 
 /// How far the answer to a nonconformity has come, and what comes next.

@@ -83,6 +83,7 @@ pub(crate) fn sample(revision: u64) -> Status {
         order: OrderStatus::default(),
         drill: None,
         alarms: vec![alarm],
+        incidents: Vec::new(),
         nonconformities: Vec::new(),
         equipment: Vec::new(),
         lines: Vec::new(),

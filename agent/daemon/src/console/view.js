@@ -2,8 +2,8 @@
 
 import { ask, pendingFor, pendingWords } from "./acknowledge.js";
 import {
-  CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, clockTime, counted, drillWords, factWords, leftWords,
-  level, reasonWords, ruleWords, sentence, staleWords,
+  CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, classWords, clockTime, counted, drillWords, factWords,
+  leftWords, level, reasonWords, ruleWords, sentence, staleWords, typeWords,
 } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -72,6 +72,8 @@ export function draw(status, now) {
   keyed(byId("alarm-list"), status.alarms, now, (alarm, at) => alarmCard(alarm, at, drilled(alarm)),
     (alarm) => [pendingFor(alarm.id), drilled(alarm)]);
   drawEquipment(status.equipment, now);
+  keyed(byId("incident-list"), status.incidents, now, incident);
+  byId("incidents").hidden = status.incidents.length === 0;
   keyed(byId("finding-list"), status.nonconformities, now, finding);
   keyed(byId("line-list"), status.lines, now, line);
   byId("findings").classList.toggle("none", status.nonconformities.length === 0);
@@ -241,6 +243,18 @@ function signal(name, text, far) {
   const unknown = value === "" || /^unknown/i.test(value);
   return el("span", { class: `signal${stale ? " stale" : ""}${unknown ? " unknown" : ""}` },
     `${sentence(name)}: `, el("b", {}, value === "" ? "unknown" : value), stale ? " (stale)" : null);
+}
+
+/** What belongs together; nobody has said what it was, or its alarms are not over. */
+function incident(item, now) {
+  const state = item.class === null ? "Nobody has said what it was" : `Classified: ${classWords(item.class)}`;
+  const drill = item.exercise === null ? [] : [` · drill ${item.exercise}`];
+  return el("li", {},
+    el("strong", {}, typeWords(item.type)),
+    el("code", {}, item.id),
+    el("span", {}, `${item.zone} · ${counted(item.count, "alarm", "alarms")}`, ...drill),
+    el("span", { class: "sub" }, state),
+    el("span", { class: "sub" }, "since ", moment(item.since_ms, now), " · ", aged(item.since_ms, now)));
 }
 
 function finding(item, now) {

@@ -3,6 +3,7 @@
 const RULES = {
   "door-forced": "Door forced open",
   "door-held": "Door held open",
+  "unseen-entry": "Door opened while its camera saw nothing",
   "tamper": "Tampering",
   "view-lost": "Camera view lost",
   "panel-alarm": "Alarm panel in alarm",
@@ -46,7 +47,30 @@ const REASONS = {
   "point-refused": "A contact or value is not read any more",
   "missing": "In the register, but never heard",
   "withdrawn-used": "Withdrawn, but still in use",
+  "repeated-faults": "Three faults within ninety days",
   "clock-not-trusted": "Clock not trusted",
+};
+
+const TYPES = {
+  "life-safety": "Life safety",
+  "blinded-entry": "Entry that no camera saw",
+  "tamper-in-outage": "Tampering during an outage",
+  "forced-entry": "Forced entry",
+  "tamper": "Tampering",
+  "cargo-seal": "Cargo seal",
+  "panel-alarm": "Alarm panel in alarm",
+  "view-lost": "Camera view lost",
+  "door-held": "Door held open",
+};
+
+const CLASSES = {
+  "genuine": "genuine",
+  "false-alarm": "false alarm",
+  "near-miss": "near miss",
+  "fault": "fault of equipment",
+  "test": "test",
+  "authorised": "authorised",
+  "other": "other",
 };
 
 export const SEVERITIES = [
@@ -98,6 +122,8 @@ const REFUSALS = {
 };
 
 export const ruleWords = (id) => RULES[id] ?? `Alarm “${id}”`;
+export const typeWords = (id) => TYPES[id] ?? sentence(id);
+export const classWords = (id) => CLASSES[id] ?? String(id);
 export const reasonWords = (id) => REASONS[id] ?? sentence(id);
 export const refusalWords = (id) => REFUSALS[id] ?? `The gateway refused (${id}). Reload the page and try again.`;
 
