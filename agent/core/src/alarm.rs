@@ -153,6 +153,9 @@ pub struct Acknowledged {
     seq: Option<u64>,
 }
 
+/// The fact that says why an alarm does not ring: its equipment is bypassed.
+pub const BYPASS: &str = "bypass";
+
 /// Shown where the name of a guard was erased, or is not kept here.
 const NOT_KEPT: &str = "(name not kept)";
 
@@ -290,7 +293,7 @@ impl Alarms {
         alarm.times = alarm.times.saturating_add(1);
         alarm.severity = alarm.severity.max(severity);
         standing.as_str().clone_into(&mut alarm.standing);
-        alarm.rings = standing.rings() || severity == Severity::Life;
+        alarm.rings = standing.rings() && !facts.contains_key(BYPASS) || severity == Severity::Life;
         alarm.facts = facts;
         // What is raised anew was not seen by a guard yet.
         alarm.acknowledged = None;
@@ -298,6 +301,21 @@ impl Alarms {
         alarm.seq = None;
         alarm.draft = NOT_DRAFTED;
         Some(alarm.statement(Kind::AlarmRaised))
+    }
+
+    /// A bypass is over: alarms that it kept silent, and that hold still, ring as if they began now.
+    pub fn unsilenced(&mut self, now: &Now, equipment: &EquipmentId, standing: Standing) -> Vec<Statement> {
+        let silenced = |alarm: &&mut Alarm| alarm.equipment == *equipment && alarm.facts.contains_key(BYPASS);
+        let mut statements = Vec::new();
+        for alarm in self.open.values_mut().filter(silenced).filter(|alarm| alarm.active) {
+            alarm.facts.remove(BYPASS);
+            alarm.rings = standing.rings() || alarm.severity == Severity::Life;
+            alarm.times = alarm.times.saturating_add(1);
+            (alarm.raised_us, alarm.acknowledged) = (Some(now.mono_us), None);
+            (alarm.seq, alarm.draft) = (None, NOT_DRAFTED);
+            statements.push(alarm.statement(Kind::AlarmRaised));
+        }
+        statements
     }
 
     /// The condition went away. Statements: cleared, and closed where a guard had acknowledged and the equipment's

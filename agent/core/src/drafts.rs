@@ -274,7 +274,10 @@ impl Drafts {
 /// What is stated whatever its severity: signs of life, and everything that memory follows from. There is little of it,
 /// and an act of a guard that is not written down did not happen.
 fn is_vital(kind: Kind) -> bool {
-    let by_family = crate::nonconformity::tells(kind) || crate::work::tells(kind) || crate::incident::tells(kind);
+    let by_family = crate::nonconformity::tells(kind)
+        || crate::work::tells(kind)
+        || crate::incident::tells(kind)
+        || crate::temporary::tells(kind);
     by_family
         || matches!(
             kind,
@@ -293,6 +296,7 @@ fn is_vital(kind: Kind) -> bool {
                 | Kind::SettingsApplied
                 | Kind::OrderApplied
                 | Kind::RootApplied
+                | Kind::ThreatChanged
                 | Kind::ExerciseStarted
                 | Kind::ExerciseEnded
         )

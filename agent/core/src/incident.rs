@@ -26,6 +26,8 @@ const MAX_OPEN: usize = 256;
 const KEPT: usize = 32;
 /// Most alarms that an incident names; it counts them all.
 const NAMED: usize = 16;
+/// Most threat scenarios that an incident names.
+const SCENARIOS: usize = 8;
 /// Most recordings that an incident points to.
 pub const CLIPS: usize = 4;
 /// So many faults of one piece of equipment within [`FAULT_DAYS`] do not conform by themselves.
@@ -53,6 +55,8 @@ pub struct Raised {
     pub sign: Sign,
     /// How severe, the threat behind it counted in.
     pub severity: Severity,
+    /// The threat scenario that it tells of.
+    pub scenario: Option<String>,
     /// SHA-256 of the frame that it follows from.
     pub raw: Option<[u8; 32]>,
 }
@@ -89,6 +93,8 @@ pub struct Incident {
     pub count: u64,
     /// What was seen.
     pub signs: BTreeSet<Sign>,
+    /// Threat scenarios that its alarms tell of.
+    pub scenarios: BTreeSet<String>,
     /// The drill it belongs to.
     pub drill: Option<String>,
     /// What it was, once somebody said so, with what else they said.
@@ -126,6 +132,9 @@ impl Incident {
         self.count = self.count.saturating_add(1);
         self.severity = self.severity.max(raised.severity);
         self.signs.insert(raised.sign);
+        if self.scenarios.len() < SCENARIOS {
+            self.scenarios.extend(raised.scenario.clone());
+        }
         let known = self.names(&raised.alarm);
         if !known && self.alarms.len() == NAMED {
             return;
@@ -147,6 +156,9 @@ impl Incident {
         data.insert("signs".into(), signs.into());
         data.insert("alarms".into(), json!(self.alarms));
         data.insert("n".into(), self.count.into());
+        if !self.scenarios.is_empty() {
+            data.insert("scenarios".into(), json!(self.scenarios));
+        }
         if let Some(drill) = &self.drill {
             data.insert("exercise".into(), drill.as_str().into());
         }
@@ -181,6 +193,7 @@ impl Incident {
             alarms: alarms.collect(),
             count: body.get("n")?.as_u64()?,
             signs: list("signs").filter_map(|sign| Sign::parse(sign.as_str()?)).collect(),
+            scenarios: list("scenarios").filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
             drill: text("exercise").map(str::to_owned),
             class: text("class").and_then(Class::parse).map(|class| (class, said)),
             closed: body.get("closed") == Some(&json!(true)),
@@ -277,6 +290,7 @@ impl Incidents {
             alarms: Vec::new(),
             count: 0,
             signs: BTreeSet::new(),
+            scenarios: BTreeSet::new(),
             drill: scene.drill,
             class: None,
             closed: false,

@@ -33,8 +33,10 @@ pub mod statement;
 pub mod status;
 pub mod steps;
 pub mod summary;
+pub mod temporary;
 #[cfg(test)]
 mod testbed;
+pub mod threat;
 pub mod time;
 pub mod uplink;
 pub mod wire;

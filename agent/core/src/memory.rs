@@ -4,7 +4,7 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
-use crate::{incident, nonconformity, work};
+use crate::{incident, nonconformity, temporary, threat, work};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -111,6 +111,11 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         }
         kind if work::tells(kind) => {
             let row = work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
+            row.map(change).into_iter().collect()
+        }
+        Kind::ThreatChanged => threat::row(stated.data).map(change).into_iter().collect(),
+        kind if temporary::tells(kind) => {
+            let row = temporary::row(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
             row.map(change).into_iter().collect()
         }
         kind if incident::tells(kind) => {

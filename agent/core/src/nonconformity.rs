@@ -226,13 +226,14 @@ impl Nonconformities {
         Ok(statements)
     }
 
-    /// Equipment was taken out of use: that contains what is open about it.
-    pub fn contained_by_withdrawal(&mut self, now: &Now, equipment: &EquipmentId) -> Vec<Statement> {
+    /// Equipment was taken out of use, or something stands in for it: that contains what is open about it. `how` is the
+    /// word in the record.
+    pub fn contained_by(&mut self, now: &Now, equipment: &EquipmentId, how: &str) -> Vec<Statement> {
         let open = self.open.values_mut().filter(|nc| nc.equipment == *equipment && nc.life.step == Step::Opened);
         let contained = open.map(|nc| {
             nc.life.contained(now);
             let mut statement = nc.statement(Kind::NonconformityContained);
-            statement.data.insert("how".into(), "withdrawal".into());
+            statement.data.insert("how".into(), how.into());
             statement
         });
         contained.collect()

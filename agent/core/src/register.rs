@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 pub mod dates;
 pub mod rows;
+pub mod scenarios;
 mod scheme;
 
 pub use dates::{Due, Interval};
+use scenarios::Scenario;
 pub use scheme::{Scheme, Work};
 
 /// Id of a piece of equipment: a GS1 GIAI or a site id, `[A-Za-z0-9._:/-]{1,64}`.
@@ -62,6 +64,7 @@ pub struct Register {
     equipment: BTreeMap<EquipmentId, Equipment>,
     /// Rows of the same make, model and firmware, where make and model are stated.
     alike: BTreeMap<TypePlate, Vec<EquipmentId>>,
+    scenarios: BTreeMap<String, Scenario>,
 }
 
 /// Make, model and firmware.
@@ -80,6 +83,8 @@ pub struct Equipment {
     pub zone: String,
     /// Where recordings of it are, with `{utc}` for the moment in seconds since 1970; empty = nowhere.
     pub clip: String,
+    /// Ids of the threat scenarios that it is a measure against.
+    pub scenarios: Vec<String>,
     /// Who owns it: `own` or `contractor:<name>`.
     pub owner: String,
     /// Make on the type plate; empty = not stated.
@@ -277,7 +282,22 @@ impl Register {
                 alike.entry(plate).or_default().push(row.id.clone());
             }
         }
-        Self { version, digest, equipment, alike }
+        Self { version, digest, equipment, alike, scenarios: BTreeMap::new() }
+    }
+
+    /// With the threat scenarios that its rows name; see [`scenarios::build`].
+    pub fn with_scenarios(self, scenarios: BTreeMap<String, Scenario>) -> Self {
+        Self { scenarios, ..self }
+    }
+
+    /// Every threat scenario, by id.
+    pub fn scenarios(&self) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.values()
+    }
+
+    /// One of them.
+    pub fn scenario(&self, id: &str) -> Option<&Scenario> {
+        self.scenarios.get(id)
     }
 
     /// The same rows under another version.

@@ -20,6 +20,8 @@ use crate::seals::Seals;
 use crate::standing::Standings;
 use crate::steps::Steps;
 use crate::summary::Summaries;
+use crate::temporary::Measures;
+use crate::threat::Threats;
 use crate::time::{Chance, Now};
 use crate::uplink::Uplink;
 use crate::wire::{Input, Output, Recovered};
@@ -34,6 +36,8 @@ mod poll;
 mod recall;
 mod routine;
 mod stop;
+mod temporary;
+mod threat;
 mod view;
 
 /// Places in the queue in front of the journal that a re-check leaves to alarms: half of them.
@@ -67,6 +71,8 @@ pub struct Site {
     alarms: Alarms,
     nonconformities: Nonconformities,
     incidents: Incidents,
+    measures: Measures,
+    threats: Threats,
     buses: BTreeMap<LineId, Bus>,
     contacts: Contacts,
     readings: Readings,
@@ -120,6 +126,8 @@ impl Site {
             standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             incidents: Incidents::recover(now, &recovered.rows, &ringing),
+            measures: Measures::recover(now, &recovered.rows),
+            threats: Threats::recover(&recovered.rows),
             alarms,
             nonconformities: Nonconformities::recover(&recovered.rows),
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
@@ -260,6 +268,7 @@ impl Site {
             if now.mono_us >= self.standings.deadline() {
                 self.recheck(now);
             }
+            self.measures_timeout(now);
             self.drill_timeout(now);
             self.routine(now);
         }
@@ -281,6 +290,7 @@ impl Site {
         statements.extend(self.nonconformities.escalate(now));
         self.changed_if(!statements.is_empty());
         self.record_all(now, statements);
+        self.threats(now);
     }
 
     /// The next thing for a carrier to do.
@@ -297,7 +307,8 @@ impl Site {
         let watching = !self.said_last_words();
         let clocks =
             [Some(self.standings.deadline()), self.steps.deadline(), self.summaries.deadline(), self.orders.deadline()];
-        let watched = [self.rules.deadline(), self.contacts.deadline()].into_iter().chain(clocks);
+        let watched =
+            [self.rules.deadline(), self.contacts.deadline(), self.measures.deadline()].into_iter().chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();
         let asked = self.buses.values().map(Bus::deadline).chain([Some(self.tally.deadline())]).filter(|_| running);

@@ -43,6 +43,9 @@ pub struct Status {
     /// Incidents that wait for somebody to say what they were, or for the end of their alarms; oldest first.
     #[serde(default)]
     pub incidents: Vec<IncidentStatus>,
+    /// Threat scenarios that are not as usual: measures against them are lost, or more are needed.
+    #[serde(default)]
+    pub threats: Vec<ThreatStatus>,
     /// Open nonconformities, oldest first.
     pub nonconformities: Vec<NonconformityStatus>,
     /// All equipment of the register, and what was heard beside it.
@@ -174,6 +177,25 @@ impl AlarmStatus {
     }
 }
 
+/// One threat scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreatStatus {
+    /// Id in the register.
+    pub id: String,
+    /// What may happen.
+    pub title: String,
+    /// `low`, `medium`, `high` or `life`.
+    pub consequence: String,
+    /// `low`, `medium` or `high`.
+    pub likelihood: String,
+    /// Countermeasures are needed, by the site's table.
+    pub needed: bool,
+    /// Measures that do not count now.
+    pub lost: u64,
+    /// Measures that it has.
+    pub measures: u64,
+}
+
 /// One incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncidentStatus {
@@ -228,6 +250,17 @@ pub struct NonconformityStatus {
     pub escalated: u32,
 }
 
+/// A temporary measure at a piece of equipment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasureStatus {
+    /// `compensating` or `bypass`.
+    pub measure: String,
+    /// What it is.
+    pub what: String,
+    /// When it ends; `None` where no trusted time was known when it began.
+    pub until_ms: Option<i64>,
+}
+
 /// One piece of equipment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EquipmentStatus {
@@ -241,6 +274,9 @@ pub struct EquipmentStatus {
     pub standing: String,
     /// Every reason.
     pub why: Vec<String>,
+    /// What holds for a time: what stands in for it, or why it is bypassed, each with when that ends.
+    #[serde(default)]
+    pub measures: Vec<MeasureStatus>,
     /// Next date that matters.
     pub due: Option<String>,
     /// `seen`, `silent`, `stale` (its line or module is lost), `never` (not heard since start), `unwatched` (no device

@@ -7,6 +7,7 @@ use crate::incident::Classify;
 use crate::nonconformity::Corrective;
 use crate::plan::LineId;
 use crate::register::Register;
+use crate::temporary::Temporary;
 use crate::work::Report;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
@@ -191,6 +192,8 @@ pub enum Act {
     Correct(Corrective),
     /// Somebody said what an incident was.
     Classify(Classify),
+    /// A temporary measure begins or ends.
+    Temporary(Temporary),
 }
 
 /// Whoever acted is never printed.
@@ -204,6 +207,7 @@ impl std::fmt::Debug for Act {
             Self::Work(report) => f.debug_tuple("Work").field(report).finish(),
             Self::Correct(act) => f.debug_tuple("Correct").field(act).finish(),
             Self::Classify(act) => f.debug_tuple("Classify").field(act).finish(),
+            Self::Temporary(act) => f.debug_tuple("Temporary").field(act).finish(),
         }
     }
 }

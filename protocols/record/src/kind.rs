@@ -132,6 +132,12 @@ kinds! {
     IncidentClassified = "incident.classified",
     /// It was classified and none of its alarms is open; or nobody did, and too many wait.
     IncidentClosed = "incident.closed",
+    /// For a time something stands in for equipment, or its alarms do not ring.
+    MeasureBegun = "measure.begun",
+    /// That is over.
+    MeasureEnded = "measure.ended",
+    /// How well the measures against a threat scenario protect is another thing by now.
+    ThreatChanged = "threat.changed",
     /// Equipment was calibrated: as found, as left, against what.
     CalibrationDone = "calibration.done",
     /// Equipment was maintained.

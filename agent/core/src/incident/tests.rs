@@ -9,7 +9,7 @@ const DAY_US: u64 = 86_400_000_000;
 
 fn alarm(name: &str, sign: Sign) -> Raised {
     let of = equipment(name.split_once('/').unwrap().1);
-    Raised { alarm: name.into(), equipment: of, sign, severity: Severity::Security, raw: Some([7; 32]) }
+    Raised { alarm: name.into(), equipment: of, sign, severity: Severity::Security, scenario: None, raw: Some([7; 32]) }
 }
 
 fn zone(name: &str) -> Scene {

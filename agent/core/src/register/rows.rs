@@ -27,6 +27,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("place", "where it is"),
     ("zone", "zone that it watches; alarms of one zone are told together; empty = its place"),
     ("clip", "where recordings of it are; {utc} stands for the moment in seconds since 1970"),
+    ("scenario", "ids of the threat scenarios that it is a measure against, with commas"),
     ("owner", "own or contractor:<name>"),
     ("make", "make on the type plate"),
     ("model", "model on the type plate"),
@@ -108,6 +109,7 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
     let kind = reader.word("kind", EquipmentKind::ALL, None);
     let criticality = reader.word("criticality", CRITICALITIES, Some(Criticality::Normal));
     let owner = owner(&mut reader);
+    let scenarios = scenario_ids(&mut reader);
     let schemes = Work::ALL.map(|work| scheme(&mut reader, work));
     let own = |field: &str| reader.text(field).to_owned();
     let texts = ["place", "zone", "clip", "make", "model", "serial", "firmware", "withdrawn"].map(own);
@@ -125,6 +127,7 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
         kind,
         criticality,
         owner,
+        scenarios,
         schemes,
         place,
         zone,
@@ -137,6 +140,29 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
         traceability,
         assurance: Assurance { document: assurance, until },
     })
+}
+
+/// Most scenarios that one piece of equipment is a measure against.
+const MAX_SCENARIOS: usize = 8;
+
+fn scenario_ids(reader: &mut Reader<'_>) -> Vec<String> {
+    let text = reader.text("scenario");
+    let ids: Vec<String> = text.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect();
+    if let Some(wrong) = ids.iter().find(|id| !super::scenarios::is_id(id)) {
+        reader.fault(
+            "scenario",
+            format!("{wrong:?} is no id of a scenario"),
+            "1 to 32 of a-z 0-9 and -, with commas between",
+        );
+    }
+    if ids.len() > MAX_SCENARIOS {
+        reader.fault(
+            "scenario",
+            format!("{} scenarios", ids.len()),
+            &format!("name the {MAX_SCENARIOS} that matter most"),
+        );
+    }
+    ids
 }
 
 fn id(reader: &mut Reader<'_>) -> Option<EquipmentId> {

@@ -35,7 +35,9 @@ impl Site {
             Act::Work(report) => self.work(now, report),
             Act::Correct(act) => self.correct(now, act),
             Act::Classify(act) => self.classify(now, act),
+            Act::Temporary(act) => self.temporary(now, act),
         };
+        self.threats(now);
         self.changed_if(result.is_ok());
         match (result, ticket) {
             (Ok(draft), Some(ticket)) => self.answers.drafted(ticket, draft),
@@ -62,7 +64,7 @@ impl Site {
             let follows = self.standings.judged_again(now, report.equipment(), &mut self.nonconformities);
             self.record_all(now, follows);
             if kind == Kind::EquipmentWithdrawn {
-                let contained = self.nonconformities.contained_by_withdrawal(now, report.equipment());
+                let contained = self.nonconformities.contained_by(now, report.equipment(), "withdrawal");
                 self.record_all(now, contained);
             }
         }
@@ -124,7 +126,8 @@ impl Site {
         let Finding { rule, equipment, about, turn, evidence } = finding;
         let standing = self.standings.standing(&equipment);
         match turn {
-            Turn::Began(facts) => {
+            Turn::Began(mut facts) => {
+                facts.extend(self.bypass_fact(&equipment));
                 let severity = self.severity(rule, &equipment);
                 if let Some(raised) = self.alarms.raise(now, (rule, &equipment, &about), severity, standing, facts) {
                     self.record_alarm(now, raised.from(evidence.as_ref()));
@@ -163,6 +166,10 @@ impl Site {
                 Kind::AlarmRaised => self.incident_by(now, &id, raw),
                 Kind::AlarmClosed => self.incident_over(now, &id),
                 _ => {}
+            }
+            if id.starts_with("silent/") {
+                // What is not heard protects nothing.
+                self.threats(now);
             }
         }
         self.changed_if(true);

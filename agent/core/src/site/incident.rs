@@ -19,7 +19,7 @@ impl Site {
         let Some(alarm) = self.alarms.get(alarm) else { return };
         let Some(mut raised) = self.raised(alarm) else { return };
         raised.raw = raw;
-        let begins = incident::begins(alarm.rule, raised.severity);
+        let begins = incident::begins(alarm.rule, alarm.severity);
         let scene = self.scene(now, &raised.equipment);
         for statement in self.incidents.raised(now, &raised, begins, scene) {
             self.record(now, statement);
@@ -43,9 +43,10 @@ impl Site {
     fn raised(&self, alarm: &Alarm) -> Option<Raised> {
         let row = self.standings.register().get(&alarm.equipment);
         let is_camera = row.is_some_and(|row| row.kind == EquipmentKind::Camera);
-        let severity = alarm.severity;
-        let sign = Sign::of(alarm.rule, severity, is_camera)?;
-        Some(Raised { alarm: alarm.id(), equipment: alarm.equipment.clone(), sign, severity, raw: None })
+        let sign = Sign::of(alarm.rule, alarm.severity, is_camera)?;
+        let severity = self.severity_by_scenario(alarm.rule, &alarm.equipment, alarm.severity);
+        let scenario = self.scenario_of(alarm.rule, &alarm.equipment).map(|scenario| scenario.id.clone());
+        Some(Raised { alarm: alarm.id(), equipment: alarm.equipment.clone(), sign, severity, scenario, raw: None })
     }
 
     fn scene(&self, now: &Now, equipment: &EquipmentId) -> Scene {

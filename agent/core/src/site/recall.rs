@@ -25,6 +25,7 @@ impl Site {
     }
 
     pub(super) fn recall(&mut self, now: &Now) {
+        self.recall_measures(now);
         self.recall_alarms(now);
         self.recall_silences(now);
         self.recall_refusals(now);

@@ -8,8 +8,11 @@ use crate::plan::{Device, DeviceId};
 use crate::register::EquipmentId;
 use crate::sensitivity::Channel;
 use crate::status::{
-    AlarmStatus, EquipmentStatus, IncidentStatus, JournalStatus, LineStatus, NonconformityStatus, Status,
+    AlarmStatus, EquipmentStatus, IncidentStatus, JournalStatus, LineStatus, MeasureStatus, NonconformityStatus,
+    Status, ThreatStatus,
 };
+use crate::temporary::{Held, Measure};
+use crate::threat::Threat;
 use crate::time::Now;
 use picket_device::quantity::{Quality, Signal, Value};
 use picket_record::kind::Kind;
@@ -58,6 +61,7 @@ impl Site {
             drill: self.orders.drill().map(|drill| drill.status(now)),
             alarms: self.alarm_views(),
             incidents: self.incidents.open().map(incident_view).collect(),
+            threats: self.threats.iter().filter_map(threat_view).collect(),
             nonconformities: self.nonconformity_views(),
             equipment: self.equipment_views(),
             lines: self.line_views(),
@@ -132,6 +136,7 @@ impl Site {
             place: self.place(id),
             standing: verdict.standing.as_str().into(),
             why: verdict.reasons.iter().map(|(_, why)| why.clone()).collect(),
+            measures: self.measures.of(id).map(measure_view).collect(),
             due: verdict.due.map(|due| due.date().to_string()),
             contact: seen.and_then(|s| s.contact).map_or("unwatched", |(_, word)| word).into(),
             seen_ms: seen.and_then(|s| s.seen_ms),
@@ -183,6 +188,26 @@ impl Site {
     fn place(&self, id: &EquipmentId) -> String {
         self.standings.register().get(id).map(|row| row.place.clone()).unwrap_or_default()
     }
+}
+
+fn measure_view((measure, held): (Measure, &Held)) -> MeasureStatus {
+    MeasureStatus { measure: measure.as_str().into(), what: held.what.clone(), until_ms: held.until_ms }
+}
+
+/// One that is as usual again is not shown.
+fn threat_view((id, threat): (&String, &Threat)) -> Option<ThreatStatus> {
+    let text = |field: &str| threat.told.get(field).and_then(|told| told.as_str()).unwrap_or_default().to_owned();
+    let number = |field: &str| threat.told.get(field).and_then(|told| told.as_u64()).unwrap_or_default();
+    let view = ThreatStatus {
+        id: id.clone(),
+        title: text("title"),
+        consequence: text("consequence"),
+        likelihood: text("likelihood"),
+        needed: threat.needed,
+        lost: number("lost"),
+        measures: number("measures"),
+    };
+    (view.lost > 0 || view.needed).then_some(view)
 }
 
 fn incident_view(incident: &Incident) -> IncidentStatus {

@@ -7,7 +7,7 @@ mod journal;
 use guarded::{listed, plan};
 pub(crate) use journal::Journal;
 use picket_core::plan::{LineId, Plan};
-use picket_core::register::{EquipmentId, rows};
+use picket_core::register::{EquipmentId, Register, rows};
 use picket_core::site::{Site, Start};
 use picket_core::status::{AlarmStatus, Status};
 use picket_core::time::{Now, ms};
@@ -86,10 +86,17 @@ impl World {
     }
 
     fn start(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64) -> Self {
-        Self::start_by(plan, listed, journal, now_us, true)
+        let register = rows::build(1, [1; 32], &listed).unwrap();
+        Self::start_by(plan, listed, register, journal, (now_us, true))
     }
 
-    fn start_by(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64, trusted: bool) -> Self {
+    fn start_by(
+        plan: Plan,
+        listed: Vec<rows::Row>,
+        register: Register,
+        journal: Journal,
+        (now_us, trusted): (u64, bool),
+    ) -> Self {
         let recovered = Recovered {
             order: journal.order.clone(),
             root: journal.root,
@@ -100,14 +107,8 @@ impl World {
             tail: "crash".into(),
             ..Recovered::default()
         };
-        let start = Start {
-            plan: plan.clone(),
-            register: rows::build(1, [1; 32], &listed).unwrap(),
-            register_refused: None,
-            recovered,
-            seed: 7,
-            version: "0.1.0",
-        };
+        let start =
+            Start { plan: plan.clone(), register, register_refused: None, recovered, seed: 7, version: "0.1.0" };
         let site = Site::new(&moment(now_us, trusted), start);
         let mut world = Self {
             site,
@@ -147,11 +148,22 @@ impl World {
     }
 
     pub(crate) fn restarted_with(self, trusted: bool) -> Self {
+        self.restarted_by(trusted, |listed| rows::build(1, [1; 32], listed).unwrap())
+    }
+
+    /// The same with a register that is made of the rows in another way.
+    pub(crate) fn restarted_as(self, register: impl FnOnce(&[rows::Row]) -> Register) -> Self {
+        let trusted = self.trusted;
+        self.restarted_by(trusted, register)
+    }
+
+    fn restarted_by(self, trusted: bool, register: impl FnOnce(&[rows::Row]) -> Register) -> Self {
         let mut journal = self.journal;
         journal.open = None;
         journal.prompt = true;
         journal.head += 1;
-        let mut next = Self::start_by(self.plan, self.listed, journal, self.now_us + 1_000_000, trusted);
+        let register = register(&self.listed);
+        let mut next = Self::start_by(self.plan, self.listed, register, journal, (self.now_us + 1_000_000, trusted));
         (next.contacts, next.serial, next.alive) = (self.contacts, self.serial, self.alive);
         next.refuses = self.refuses;
         next

@@ -9,6 +9,7 @@ mod delivery;
 mod harness;
 mod hearing;
 mod incidents;
+mod measures;
 mod orders;
 mod persons;
 mod quiet;
