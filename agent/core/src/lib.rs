@@ -4,6 +4,7 @@
 //! and any failure replays by its seed. [`site::Site`] routes between the machines below and owns no rule itself.
 //! What is absent on purpose: sockets, files, settings text, numbers of records (the journal gives them).
 
+pub mod acts;
 pub mod alarm;
 mod answers;
 pub mod bus;

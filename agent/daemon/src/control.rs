@@ -8,7 +8,7 @@ mod work;
 
 pub use client::{Lines, Unanswered, certified, erase, lines, papers, renew, state, status, work};
 pub use erase::{Demand, Erased};
-pub use work::{Done, unknown};
+pub use work::Done;
 
 use crate::certificate::Asked;
 use crate::journal::bundle::{Range, Wanted};

@@ -181,6 +181,10 @@ impl Thinker {
                 let id = lets(Kind::IncidentClassified).then(|| act.id());
                 tracing::info!(id, "an incident is classified");
             }
+            Act::Temporary(act) => {
+                let equipment = lets(Kind::MeasureBegun).then(|| act.equipment().as_str());
+                tracing::info!(equipment, measure = act.measure().as_str(), "a temporary measure is reported");
+            }
             Act::Correct(act) => {
                 let id = lets(Kind::NonconformityOpened).then(|| act.id());
                 tracing::info!(id, step = act.step().as_str(), "a nonconformity is answered");

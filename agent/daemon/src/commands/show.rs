@@ -4,7 +4,9 @@ use super::counted;
 use crate::{refuse, say};
 use picket::control;
 use picket_core::health::Numbers;
-use picket_core::status::{IncidentStatus, JournalStatus, LinkStatus, NonconformityStatus, Status};
+use picket_core::status::{
+    IncidentStatus, JournalStatus, LinkStatus, MeasureStatus, NonconformityStatus, Status, ThreatStatus,
+};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -66,14 +68,7 @@ fn words(status: &Status) -> String {
         };
         let _ = writeln!(text, "  {:<14} {:<16} {:<24} {state}", alarm.rule, alarm.equipment, alarm.place);
     }
-    if !status.incidents.is_empty() {
-        let _ = writeln!(text, "\nincidents  {}", status.incidents.len());
-        status.incidents.iter().for_each(|incident| incident_line(incident, &mut text));
-    }
-    let _ = writeln!(text, "\nnonconformities {} open", status.nonconformities.len());
-    for found in &status.nonconformities {
-        let _ = writeln!(text, "  {:<44} {}", found.id, answered(found));
-    }
+    open_matters(status, &mut text);
     let _ = writeln!(text, "\nequipment  {}", status.equipment.len());
     for item in &status.equipment {
         let signals: Vec<String> = item.signals.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -86,6 +81,7 @@ fn words(status: &Status) -> String {
             item.contact,
             signals.join(", ")
         );
+        item.measures.iter().for_each(|measure| measure_line(measure, &mut text));
     }
     text.push('\n');
     for line in &status.lines {
@@ -97,6 +93,37 @@ fn words(status: &Status) -> String {
         );
     }
     text
+}
+
+/// What people have to do something about: incidents, threats and nonconformities.
+fn open_matters(status: &Status, text: &mut String) {
+    if !status.incidents.is_empty() {
+        let _ = writeln!(text, "\nincidents  {}", status.incidents.len());
+        status.incidents.iter().for_each(|incident| incident_line(incident, text));
+    }
+    if !status.threats.is_empty() {
+        let _ = writeln!(text, "\nthreats    {} not as usual", status.threats.len());
+        status.threats.iter().for_each(|threat| threat_line(threat, text));
+    }
+    let _ = writeln!(text, "\nnonconformities {} open", status.nonconformities.len());
+    for found in &status.nonconformities {
+        let _ = writeln!(text, "  {:<44} {}", found.id, answered(found));
+    }
+}
+
+fn threat_line(threat: &ThreatStatus, text: &mut String) {
+    let ThreatStatus { id, title, consequence, likelihood, needed, lost, measures } = threat;
+    let needs = if *needed { ", COUNTERMEASURES NEEDED" } else { "" };
+    let _ = writeln!(
+        text,
+        "  {id:<18} {title}: likelihood {likelihood}, consequence {consequence}, {lost} of {measures} measures lost{needs}"
+    );
+}
+
+fn measure_line(measure: &MeasureStatus, text: &mut String) {
+    let until = measure.until_ms.and_then(picket_record::wall::to_text);
+    let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let _ = writeln!(text, "    {}{until}: {}", measure.measure, measure.what);
 }
 
 fn incident_line(incident: &IncidentStatus, text: &mut String) {

@@ -3,11 +3,9 @@
 
 use crate::{refuse, say};
 use clap::Args;
-use picket::control::{self, Done, unknown};
-use picket_core::fields::{Field, FieldFault, Fields};
-use picket_core::incident::{self, Classify};
-use picket_core::nonconformity::{CorrectiveForm, CorrectiveStep};
-use picket_core::work::{Form, Task};
+use picket::control::{self, Done};
+use picket_core::acts::Word;
+use picket_core::fields::{FieldFault, Fields};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,24 +63,17 @@ fn wrong(faults: &[FieldFault]) -> ExitCode {
 
 fn list() -> ExitCode {
     say("picket work WORK ID FIELD=TEXT...; picket work WORK shows its fields");
-    say("on a piece of equipment:");
-    Task::ALL.iter().for_each(|task| say(format_args!("  {}", task.as_str())));
-    say("about a nonconformity, as picket status names it:");
-    CorrectiveStep::ALL.iter().for_each(|step| say(format_args!("  {}", step.as_str())));
-    say("about an incident, as picket status names it:");
-    say(format_args!("  {}", incident::WORD));
+    for (about, words) in Word::groups() {
+        say(format_args!("{about}:"));
+        words.iter().for_each(|word| say(format_args!("  {}", word.as_str())));
+    }
     ExitCode::SUCCESS
 }
 
 fn form(word: &str) -> ExitCode {
-    let fields: Vec<Field> = match (Task::parse(word), CorrectiveStep::parse(word)) {
-        _ if word == incident::WORD => Classify::fields(),
-        (Some(task), _) => {
-            let form = Form::of(task);
-            form.fields().iter().chain(form.families()).copied().collect()
-        }
-        (None, Some(step)) => CorrectiveForm::of(step).fields(),
-        (None, None) => return wrong(&[unknown(word)]),
+    let fields = match Word::parse(word) {
+        Ok(word) => word.fields(),
+        Err(unknown) => return wrong(&[unknown]),
     };
     say(format_args!("picket work {word} ID FIELD=TEXT..., with the fields"));
     fields.iter().for_each(|(name, holds)| say(format_args!("  {name:<16} {holds}")));

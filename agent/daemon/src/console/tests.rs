@@ -84,6 +84,7 @@ pub(crate) fn sample(revision: u64) -> Status {
         drill: None,
         alarms: vec![alarm],
         incidents: Vec::new(),
+        threats: Vec::new(),
         nonconformities: Vec::new(),
         equipment: Vec::new(),
         lines: Vec::new(),

@@ -74,6 +74,8 @@ export function draw(status, now) {
   drawEquipment(status.equipment, now);
   keyed(byId("incident-list"), status.incidents, now, incident);
   byId("incidents").hidden = status.incidents.length === 0;
+  keyed(byId("threat-list"), status.threats, now, threat);
+  byId("threats").hidden = status.threats.length === 0;
   keyed(byId("finding-list"), status.nonconformities, now, finding);
   keyed(byId("line-list"), status.lines, now, line);
   byId("findings").classList.toggle("none", status.nonconformities.length === 0);
@@ -232,7 +234,7 @@ function equipmentRow(item, now) {
   return el("li", { class: "row" },
     el("p", { class: "who" }, el("strong", {}, item.place || "place not stated"), el("code", {}, item.id)),
     el("p", { class: "cell" }, chip(contact), seen),
-    el("p", { class: "cell" }, chip(level(STANDINGS, item.standing)), why, due),
+    el("p", { class: "cell" }, chip(level(STANDINGS, item.standing)), why, due, ...item.measures.map((one) => held(one, now))),
     el("p", { class: "signals" }, Object.entries(item.signals).map(([name, value]) => signal(name, value, far))));
 }
 
@@ -245,6 +247,13 @@ function signal(name, text, far) {
     `${sentence(name)}: `, el("b", {}, value === "" ? "unknown" : value), stale ? " (stale)" : null);
 }
 
+/** What holds for a time: a bypass, or what stands in for the equipment. */
+function held({ measure, what, until_ms }, now) {
+  const words = measure === "bypass" ? "Bypassed" : "In its place";
+  const until = until_ms === null ? [] : [" until ", moment(until_ms, now)];
+  return el("span", { class: "sub" }, el("strong", {}, words), ...until, `: ${what}`);
+}
+
 /** What belongs together; nobody has said what it was, or its alarms are not over. */
 function incident(item, now) {
   const state = item.class === null ? "Nobody has said what it was" : `Classified: ${classWords(item.class)}`;
@@ -255,6 +264,16 @@ function incident(item, now) {
     el("span", {}, `${item.zone} · ${counted(item.count, "alarm", "alarms")}`, ...drill),
     el("span", { class: "sub" }, state),
     el("span", { class: "sub" }, "since ", moment(item.since_ms, now), " · ", aged(item.since_ms, now)));
+}
+
+/** A scenario against which less protects than was planned. */
+function threat(item) {
+  const lost = `${item.lost} of ${counted(item.measures, "measure", "measures")} lost`;
+  return el("li", {},
+    el("strong", {}, item.title),
+    el("code", {}, item.id),
+    el("span", {}, `Likelihood ${item.likelihood}, consequence ${item.consequence} · ${lost}`),
+    item.needed ? el("span", {}, el("strong", {}, "Countermeasures needed")) : null);
 }
 
 function finding(item, now) {

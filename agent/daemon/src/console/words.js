@@ -47,6 +47,8 @@ const REASONS = {
   "point-refused": "A contact or value is not read any more",
   "missing": "In the register, but never heard",
   "withdrawn-used": "Withdrawn, but still in use",
+  "bypass-expired": "A bypass ran out, and nobody had ended it",
+  "measure-expired": "What stood in for it ran out",
   "repeated-faults": "Three faults within ninety days",
   "clock-not-trusted": "Clock not trusted",
 };
