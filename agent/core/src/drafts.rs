@@ -297,6 +297,7 @@ fn is_vital(kind: Kind) -> bool {
                 | Kind::OrderApplied
                 | Kind::RootApplied
                 | Kind::ThreatChanged
+                | Kind::AffectedListed
                 | Kind::ExerciseStarted
                 | Kind::ExerciseEnded
         )

@@ -5,6 +5,7 @@
 //! What is absent on purpose: sockets, files, settings text, numbers of records (the journal gives them).
 
 pub mod acts;
+pub mod affected;
 pub mod alarm;
 mod answers;
 pub mod bus;

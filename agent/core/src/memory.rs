@@ -4,7 +4,7 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
-use crate::{incident, nonconformity, temporary, threat, work};
+use crate::{affected, incident, nonconformity, temporary, threat, work};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -107,10 +107,17 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             let rows = nonconformity::rows(stated.kind, with_about(stated));
             // What a trusted clock has seen expire stays expired, whatever the clock is worth after the next start.
             let floor = stated.data.get("judged_ms").map(|ms| put("floor".into(), ms));
-            rows.into_iter().map(change).chain(floor).collect()
+            let over =
+                stated.kind == Kind::NonconformityClosed && stated.text("reason") == nonconformity::OUT_OF_TOLERANCE;
+            let over = over.then(|| change(affected::dropped(stated.equipment.unwrap_or_default())));
+            rows.into_iter().map(change).chain(floor).chain(over).collect()
         }
         kind if work::tells(kind) => {
             let row = work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
+            row.map(change).into_iter().collect()
+        }
+        Kind::AffectedListed => {
+            let row = affected::row(stated.equipment.unwrap_or_default(), stated.data);
             row.map(change).into_iter().collect()
         }
         Kind::ThreatChanged => threat::row(stated.data).map(change).into_iter().collect(),

@@ -282,6 +282,9 @@ fn with_similar(mut statement: Statement, register: &Register, equipment: &Equip
     statement
 }
 
+/// Reason: as a calibration found the equipment.
+pub const OUT_OF_TOLERANCE: &str = "out-of-tolerance";
+
 /// Most pieces of similar equipment that a record names; it counts them all.
 const SIMILAR_MAX: usize = 32;
 

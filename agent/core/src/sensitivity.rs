@@ -57,7 +57,7 @@ impl Label {
             K::NonconformityDone | K::NonconformityVerified | K::NonconformityReopened => Self::Restricted,
             K::NonconformityEscalated | K::NonconformityClosed => Self::Restricted,
             K::IncidentOpened | K::IncidentJoined | K::IncidentClassified | K::IncidentClosed => Self::Restricted,
-            K::MeasureBegun | K::MeasureEnded | K::ThreatChanged => Self::Restricted,
+            K::MeasureBegun | K::MeasureEnded | K::ThreatChanged | K::AffectedListed => Self::Restricted,
             K::HealthLine | K::HealthInput | K::HealthCentral | K::HealthCertificate => Self::Restricted,
             K::ReceiptBad | K::RegisterRejected | K::OrderRejected => Self::Restricted,
             K::CalibrationDone | K::MaintenanceDone | K::InspectionDone | K::TestDone => Self::Restricted,

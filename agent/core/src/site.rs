@@ -1,5 +1,6 @@
 //! The site: routes inputs to the machines and their findings to records. Owns no rule.
 
+use crate::affected::Affected;
 use crate::alarm::{Alarm, Alarms};
 use crate::answers::Answers;
 use crate::bus::Bus;
@@ -9,7 +10,7 @@ use crate::contact::Contacts;
 use crate::drafts::Drafts;
 use crate::health::Health;
 use crate::incident::Incidents;
-use crate::nonconformity::Nonconformities;
+use crate::nonconformity::{Nonconformities, OUT_OF_TOLERANCE};
 use crate::orders::{self, Orders};
 use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
 use crate::readings::Readings;
@@ -83,6 +84,7 @@ pub struct Site {
     checks: Checks,
     steps: Steps,
     summaries: Summaries,
+    affected: Affected,
     orders: Orders,
     certificate: Watch,
     /// Settings that the order in force gives.
@@ -119,6 +121,9 @@ impl Site {
             asked.then(|| (id, Bus::new(id, line.driver, &plan.devices, now, &mut chance)))
         });
         let buses = buses.collect();
+        let nonconformities = Nonconformities::recover(&recovered.rows);
+        let doubts = nonconformities.of(OUT_OF_TOLERANCE).map(|nc| (nc.equipment.clone(), nc.facts.clone()));
+        let affected = Affected::recover(&recovered.rows, doubts);
         let alarms = Alarms::recover(&recovered.rows, &recovered.personal);
         let ringing = alarms.iter().map(Alarm::id).collect();
         let mut site = Self {
@@ -129,7 +134,7 @@ impl Site {
             measures: Measures::recover(now, &recovered.rows),
             threats: Threats::recover(&recovered.rows),
             alarms,
-            nonconformities: Nonconformities::recover(&recovered.rows),
+            nonconformities,
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
             readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),
             seals: Seals::new(plan.manifest.clone()),
@@ -141,6 +146,7 @@ impl Site {
             checks: Checks::default(),
             steps: Steps::new(now, recovered.clock.as_ref()),
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
+            affected,
             orders,
             certificate: Watch::default(),
             ordered,
@@ -217,6 +223,9 @@ impl Site {
             Input::ReceiptBehind => self.receipt_behind(now),
             Input::Measured(vitals) => self.health.measured(now, vitals),
             Input::LookedBack { after, through, oldest, past } => {
+                if self.affected.looked_back(now, (after, through), oldest, &past) {
+                    return self.drive(now);
+                }
                 for group in self.summaries.looked_back(now, (after, through), oldest, &past) {
                     self.drafts.begin_group();
                     self.record_all(now, group);
@@ -306,7 +315,7 @@ impl Site {
         let carried = [self.drafts.deadline(), self.uplink.deadline(), self.stop_deadline()];
         let watching = !self.said_last_words();
         let clocks =
-            [Some(self.standings.deadline()), self.steps.deadline(), self.summaries.deadline(), self.orders.deadline()];
+            [Some(self.standings.deadline()), self.steps.deadline(), self.reading_deadline(), self.orders.deadline()];
         let watched =
             [self.rules.deadline(), self.contacts.deadline(), self.measures.deadline()].into_iter().chain(clocks);
         let watched = watched.filter(|_| watching);
@@ -332,17 +341,39 @@ impl Site {
         if self.stopping == Some(stop::Stopping::Done) {
             return;
         }
+        if !self.said_last_words() {
+            self.look_back(now);
+        }
         if let Some((through, bodies)) = self.drafts.next_append(now) {
             self.outputs.push_back(Output::Append { through, bodies });
-        }
-        if !self.said_last_words() {
-            self.outputs.extend(self.summaries.next(now).map(|after| Output::LookBack { after }));
         }
         if let Some(through) = self.uplink.branch_told() {
             self.outputs.push_back(Output::BranchTold { through });
         }
         while let Some((session, batch)) = self.uplink.next(now) {
             self.outputs.push_back(Output::Send { session, batch });
+        }
+    }
+
+    /// When the journal shall be asked for its past.
+    fn reading_deadline(&self) -> Option<u64> {
+        match (self.summaries.is_asking(), self.affected.is_asking()) {
+            (false, false) => self.summaries.deadline().into_iter().chain(self.affected.deadline()).min(),
+            (true, _) | (_, true) => None,
+        }
+    }
+
+    /// One reader of the past at a time.
+    fn look_back(&mut self, now: &Now) {
+        while !self.summaries.is_asking() {
+            match self.affected.next(now, self.uplink.head()) {
+                Some(Ok(after)) => self.outputs.push_back(Output::LookBack { after }),
+                Some(Err(listed)) => drop(self.record(now, listed)),
+                None => break,
+            }
+        }
+        if !self.affected.is_asking() {
+            self.outputs.extend(self.summaries.next(now).map(|after| Output::LookBack { after }));
         }
     }
 

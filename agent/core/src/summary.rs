@@ -117,6 +117,11 @@ impl Summaries {
         due.then(|| *self.asked.insert(self.folded))
     }
 
+    /// Whether a look back is open.
+    pub fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// When [`Summaries::next`] wants to be asked.
     pub fn deadline(&self) -> Option<u64> {
         (self.asked.is_none() && self.head > self.folded).then_some(self.next_us)

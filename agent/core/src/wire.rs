@@ -305,7 +305,7 @@ pub enum Output {
         line: String,
     },
     /// Read stored records again, oldest first: at most [`crate::summary::SLICE`] behind this number. Never more than
-    /// one open.
+    /// one open, but for an answer that nobody waits for any more.
     LookBack {
         /// The number.
         after: u64,

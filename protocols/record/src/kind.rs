@@ -138,6 +138,8 @@ kinds! {
     MeasureEnded = "measure.ended",
     /// How well the measures against a threat scenario protect is another thing by now.
     ThreatChanged = "threat.changed",
+    /// Records that are in doubt because equipment was found out of its tolerance.
+    AffectedListed = "affected.listed",
     /// Equipment was calibrated: as found, as left, against what.
     CalibrationDone = "calibration.done",
     /// Equipment was maintained.

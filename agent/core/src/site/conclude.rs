@@ -3,7 +3,7 @@
 use super::{Site, view};
 use crate::alarm::{self, Rule};
 use crate::contact::Presence;
-use crate::nonconformity::Corrective;
+use crate::nonconformity::{Corrective, OUT_OF_TOLERANCE};
 use crate::plan::DeviceId;
 use crate::register::{Criticality, EquipmentId, Standing};
 use crate::rules::{Finding, Turn};
@@ -90,7 +90,8 @@ impl Site {
         };
         let facts = [("in_doubt_from", from), ("in_doubt_to", text("on"))];
         let facts = facts.into_iter().chain([("certificate", text("certificate"))]);
-        let facts = facts.filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
+        let facts: Facts = facts.filter_map(|(name, text)| Some((name.to_owned(), text?))).collect();
+        self.affected.doubt(equipment.clone(), facts.clone());
         self.nonconformities.happened(now, self.standings.register(), OUT_OF_TOLERANCE, equipment, facts)
     }
 
@@ -240,8 +241,6 @@ impl Site {
     }
 }
 
-/// Reason of a nonconformity: as a calibration found the equipment.
-const OUT_OF_TOLERANCE: &str = "out-of-tolerance";
 /// Reason of a nonconformity: equipment that is tagged out spoke.
 const WITHDRAWN_USED: &str = "withdrawn-used";
 /// Most records by which an act states itself.

@@ -257,6 +257,7 @@ impl Site {
         self.alarms.said_again(rebased.head);
         self.alarms.nameless(rebased.nameless_from, rebased.head);
         self.uplink.rebased(now, &rebased);
+        self.affected.went_back();
         self.summaries.went_back(now, &rebased);
         self.changed_if(true);
         self.record(now, Statement::new(Kind::HealthCentral, Severity::Security, data));

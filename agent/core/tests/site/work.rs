@@ -185,9 +185,15 @@ fn r05_a_calibration_that_finds_the_equipment_out_of_tolerance_asks_what_is_in_d
     assert_eq!(opened.data["nonconformity"], "out-of-tolerance/CAM-1");
     let facts = json!({ "in_doubt_from": "2025-11-21", "in_doubt_to": "2026-11-22", "certificate": "C-2" });
     assert_eq!((&opened.data["facts"], &opened.data["ended"]), (&facts, &json!(true)));
+    // Every record before it is from after that day.
+    let listed = of(&world, Kind::AffectedListed).pop().unwrap();
+    let done = world.journal.records.iter().position(|body| body.kind == Kind::CalibrationDone).unwrap() + 2;
+    assert_eq!((&listed.data["records"], &listed.data["facts"]), (&json!([[1, done - 1]]), &facts));
+    assert_eq!(listed.about.unwrap().equipment, "CAM-1");
     // It is no condition that goes away: people answer it, and a restart keeps it.
     let mut world = world.restarted();
     world.run_s(120);
+    assert_eq!(world.count(Kind::AffectedListed), 1);
     let id = "out-of-tolerance/CAM-1";
     for (step, fields) in [
         ("agree", &[("action", "look at what it said"), ("until", "2026-12-01"), ("risk", "none")][..]),
