@@ -4,6 +4,7 @@
 use crate::fields::{Field, FieldFault, Fields};
 use crate::incident::{self, Classify};
 use crate::nonconformity::{Corrective, CorrectiveForm, CorrectiveStep};
+use crate::seals::{UnitForm, UnitReport, UnitTask};
 use crate::temporary::{self, Temporary, TemporaryForm};
 use crate::wire::Act;
 use crate::work::{Form, Report, Task};
@@ -19,14 +20,17 @@ pub enum Word {
     Classify,
     /// A temporary measure.
     Temporary(temporary::Step),
+    /// A unit or its seal.
+    Unit(UnitTask),
 }
 
 impl Word {
     /// Every word, by what it is about.
-    pub fn groups() -> [(&'static str, Vec<Word>); 4] {
+    pub fn groups() -> [(&'static str, Vec<Word>); 5] {
         [
             ("on a piece of equipment", Task::ALL.map(Word::Work).to_vec()),
             ("for a time, at a piece of equipment", temporary::Step::ALL.map(Word::Temporary).to_vec()),
+            ("on a container or another unit, by its number", UnitTask::ALL.map(Word::Unit).to_vec()),
             ("about a nonconformity, as picket status names it", CorrectiveStep::ALL.map(Word::Correct).to_vec()),
             ("about an incident, as picket status names it", vec![Word::Classify]),
         ]
@@ -43,6 +47,7 @@ impl Word {
             Self::Correct(step) => step.as_str(),
             Self::Classify => incident::WORD,
             Self::Temporary(step) => step.as_str(),
+            Self::Unit(task) => task.as_str(),
         }
     }
 
@@ -65,17 +70,22 @@ impl Word {
             Self::Correct(step) => CorrectiveForm::of(step).fields(),
             Self::Classify => Classify::fields(),
             Self::Temporary(step) => TemporaryForm::of(step).fields(),
+            Self::Unit(task) => {
+                let form = UnitForm::of(task);
+                form.fields().iter().chain(form.families()).copied().collect()
+            }
         }
     }
 
-    /// A form that was filled in about `subject`: the id of equipment, of a nonconformity or of an incident. Every fault at
-    /// once.
+    /// A form that was filled in about `subject`: the id of equipment, of a nonconformity or of an incident, or the
+    /// number of a unit. Every fault at once.
     pub fn read(self, subject: &str, fields: &Fields) -> Result<Act, Vec<FieldFault>> {
         match self {
             Self::Work(task) => Report::read(task, subject, fields).map(Act::Work),
             Self::Correct(step) => Corrective::read(step, subject, fields).map(Act::Correct),
             Self::Classify => Classify::read(subject, fields).map(Act::Classify),
             Self::Temporary(step) => Temporary::read(step, subject, fields).map(Act::Temporary),
+            Self::Unit(task) => UnitReport::read(task, subject, fields).map(Act::Unit),
         }
     }
 }

@@ -34,6 +34,16 @@ pub enum Rule {
     DeviceFault,
     /// A seal is not the one in the manifest.
     SealMismatch,
+    /// A unit that should have a seal was read, and no seal behind it.
+    SealMissing,
+    /// A seal looks broken or gives way.
+    SealBroken,
+    /// A seal is on another unit, or was taken off before.
+    SealDuplicate,
+    /// A seal is another one than was put on here, and nobody reported that it was exchanged.
+    SealReseal,
+    /// A seal is of a lower class than its unit needs.
+    SealClass,
     /// Equipment does not answer or is not heard.
     Silent,
     /// The orders of the central side are stale; they stay in force.
@@ -55,10 +65,30 @@ impl Rule {
         Rule::BatteryLow,
         Rule::DeviceFault,
         Rule::SealMismatch,
+        Rule::SealMissing,
+        Rule::SealBroken,
+        Rule::SealDuplicate,
+        Rule::SealReseal,
+        Rule::SealClass,
         Rule::Silent,
         Rule::OrderStale,
         Rule::Certificate,
     ];
+
+    /// Those of seals: each is about one check of one unit, which happened.
+    pub const OF_SEALS: &'static [Rule] = &[
+        Rule::SealMismatch,
+        Rule::SealMissing,
+        Rule::SealBroken,
+        Rule::SealDuplicate,
+        Rule::SealReseal,
+        Rule::SealClass,
+    ];
+
+    /// Whether it is one of [`Rule::OF_SEALS`].
+    pub fn is_of_seals(self) -> bool {
+        Self::OF_SEALS.contains(&self)
+    }
 
     /// The word in records and on the page.
     pub fn as_str(self) -> &'static str {
@@ -73,6 +103,11 @@ impl Rule {
             Rule::BatteryLow => "battery-low",
             Rule::DeviceFault => "device-fault",
             Rule::SealMismatch => "seal-mismatch",
+            Rule::SealMissing => "seal-missing",
+            Rule::SealBroken => "seal-broken",
+            Rule::SealDuplicate => "seal-duplicate",
+            Rule::SealReseal => "seal-reseal",
+            Rule::SealClass => "seal-class",
             Rule::Silent => "silent",
             Rule::OrderStale => "order-stale",
             Rule::Certificate => "certificate",
@@ -87,13 +122,14 @@ impl Rule {
     /// How severe, before the criticality of the equipment raises it.
     pub fn severity(self) -> Severity {
         match self {
-            Rule::DoorForced
-            | Rule::UnseenEntry
-            | Rule::Tamper
-            | Rule::ViewLost
-            | Rule::PanelAlarm
-            | Rule::SealMismatch => Severity::Security,
-            Rule::DoorHeld
+            Rule::DoorForced | Rule::UnseenEntry | Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm => {
+                Severity::Security
+            }
+            Rule::SealMismatch | Rule::SealMissing | Rule::SealBroken | Rule::SealDuplicate | Rule::SealReseal => {
+                Severity::Security
+            }
+            Rule::SealClass
+            | Rule::DoorHeld
             | Rule::MainsLost
             | Rule::Silent
             | Rule::DeviceFault
@@ -105,7 +141,7 @@ impl Rule {
 
     /// Something that happened, and no condition that could be seen to end: who acknowledges it closes it.
     pub fn happened(self) -> bool {
-        matches!(self, Rule::SealMismatch | Rule::UnseenEntry)
+        self.is_of_seals() || self == Rule::UnseenEntry
     }
 }
 
@@ -284,7 +320,7 @@ impl Alarms {
         // what a broker says may turn to and fro.
         let expired = |facts: &Facts| facts.get("why").is_some_and(|why| why == "expired");
         let turned = rule == Rule::Certificate && expired(&facts) && !expired(&alarm.facts);
-        let repeats = turned || rule == Rule::SealMismatch && alarm.facts != facts;
+        let repeats = turned || rule.is_of_seals() && alarm.facts != facts;
         if alarm.active && !repeats {
             return None;
         }

@@ -277,7 +277,8 @@ fn is_vital(kind: Kind) -> bool {
     let by_family = crate::nonconformity::tells(kind)
         || crate::work::tells(kind)
         || crate::incident::tells(kind)
-        || crate::temporary::tells(kind);
+        || crate::temporary::tells(kind)
+        || crate::seals::are_reports(kind);
     by_family
         || matches!(
             kind,

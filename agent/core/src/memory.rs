@@ -4,7 +4,7 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
-use crate::{affected, incident, nonconformity, temporary, threat, work};
+use crate::{affected, incident, nonconformity, seals, temporary, threat, work};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -128,6 +128,9 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         kind if incident::tells(kind) => {
             let rows = incident::rows(kind, stated.equipment.unwrap_or_default(), with_about(stated));
             rows.into_iter().map(change).collect()
+        }
+        kind if seals::are_reports(kind) || matches!(kind, Kind::SealChecked | Kind::SealMismatch) => {
+            seals::rows(kind, stated.equipment, stated.data).into_iter().map(change).collect()
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::GapDropped => {

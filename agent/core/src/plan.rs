@@ -5,6 +5,7 @@ use crate::sensitivity::Sensitivity;
 use picket_device::pointer_map::PointerMap;
 use picket_device::profile::ModbusSpeech;
 use picket_device::quantity::Signal;
+use picket_device::seal::SealClass;
 use std::collections::BTreeMap;
 
 /// Index into [`Plan::lines`].
@@ -223,4 +224,6 @@ pub struct ManifestRow {
     pub seal: String,
     /// Seal reader (equipment id) where it is expected; empty = any.
     pub reader: String,
+    /// The weakest class that will do; none = any.
+    pub class: Option<SealClass>,
 }

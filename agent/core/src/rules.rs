@@ -339,7 +339,9 @@ pub(crate) fn signal_of(rule: Rule) -> Option<Signal> {
         Rule::BatteryLow => Signal::BatteryLow,
         Rule::ViewLost => Signal::ViewLost,
         Rule::DeviceFault => Signal::Fault,
-        Rule::DoorForced | Rule::DoorHeld | Rule::UnseenEntry | Rule::SealMismatch | Rule::Silent => return None,
+        Rule::DoorForced | Rule::DoorHeld | Rule::UnseenEntry | Rule::Silent => return None,
+        Rule::SealMismatch | Rule::SealMissing | Rule::SealBroken => return None,
+        Rule::SealDuplicate | Rule::SealReseal | Rule::SealClass => return None,
         Rule::OrderStale | Rule::Certificate => return None,
     })
 }

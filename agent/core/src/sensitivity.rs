@@ -62,6 +62,7 @@ impl Label {
             K::ReceiptBad | K::RegisterRejected | K::OrderRejected => Self::Restricted,
             K::CalibrationDone | K::MaintenanceDone | K::InspectionDone | K::TestDone => Self::Restricted,
             K::EquipmentCommissioned | K::EquipmentWithdrawn | K::EquipmentReturned => Self::Restricted,
+            K::SealAffixed | K::SealRemoved | K::CustodyChanged | K::UnitInspected => Self::Restricted,
             K::ActAcknowledged => Self::Personal,
         }
     }
@@ -147,7 +148,7 @@ impl Status {
         let mut shown = self.clone();
         for alarm in &mut shown.alarms {
             let about = |rule: Rule, kind| alarm.rule != rule.as_str() || lets(kind);
-            let seal = about(Rule::SealMismatch, Kind::SealMismatch);
+            let seal = Rule::OF_SEALS.iter().all(|rule| about(*rule, Kind::SealMismatch));
             if !lets(Kind::AlarmRaised) || !seal || !about(Rule::Certificate, Kind::HealthCertificate) {
                 withhold(alarm.facts.values_mut());
             }

@@ -36,6 +36,7 @@ mod order;
 mod poll;
 mod recall;
 mod routine;
+mod seal;
 mod stop;
 mod temporary;
 mod threat;
@@ -137,7 +138,7 @@ impl Site {
             nonconformities,
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
             readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),
-            seals: Seals::new(plan.manifest.clone()),
+            seals: Seals::new(now, plan.manifest.clone(), &recovered.rows),
             confirms: Confirms::default(),
             drafts: Drafts::new(recovered.fill_permille).recover(&recovered.rows),
             uplink: Uplink::new(recovered.head, recovered.receipted, urgent)
@@ -271,6 +272,7 @@ impl Site {
             for finding in self.rules.timeout(now) {
                 self.found(now, finding);
             }
+            self.seals_awaited(now);
             for device in self.contacts.timeout(now) {
                 self.silent(now, device, true);
             }
@@ -317,7 +319,9 @@ impl Site {
         let clocks =
             [Some(self.standings.deadline()), self.steps.deadline(), self.reading_deadline(), self.orders.deadline()];
         let watched =
-            [self.rules.deadline(), self.contacts.deadline(), self.measures.deadline()].into_iter().chain(clocks);
+            [self.rules.deadline(), self.contacts.deadline(), self.measures.deadline(), self.seals.deadline()]
+                .into_iter()
+                .chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();
         let asked = self.buses.values().map(Bus::deadline).chain([Some(self.tally.deadline())]).filter(|_| running);

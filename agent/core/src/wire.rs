@@ -7,6 +7,7 @@ use crate::incident::Classify;
 use crate::nonconformity::Corrective;
 use crate::plan::LineId;
 use crate::register::Register;
+use crate::seals::UnitReport;
 use crate::temporary::Temporary;
 use crate::work::Report;
 use picket_device::modbus::{Answer, Fault, Read};
@@ -194,6 +195,8 @@ pub enum Act {
     Classify(Classify),
     /// A temporary measure begins or ends.
     Temporary(Temporary),
+    /// Something was done to a unit or its seal.
+    Unit(UnitReport),
 }
 
 /// Whoever acted is never printed.
@@ -208,6 +211,7 @@ impl std::fmt::Debug for Act {
             Self::Correct(act) => f.debug_tuple("Correct").field(act).finish(),
             Self::Classify(act) => f.debug_tuple("Classify").field(act).finish(),
             Self::Temporary(act) => f.debug_tuple("Temporary").field(act).finish(),
+            Self::Unit(report) => f.debug_tuple("Unit").field(report).finish(),
         }
     }
 }

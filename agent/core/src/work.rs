@@ -6,6 +6,7 @@ mod points;
 mod results;
 
 pub use form::{Form, Task};
+pub(crate) use form::{checklist, stated_result};
 pub(crate) use results::rows;
 pub use results::{Done, Results};
 
@@ -73,18 +74,7 @@ impl Report {
         if register.get(id).is_none() {
             return Err(format!("no row of the register names {id}: add it there first"));
         }
-        let today = judged_ms.and_then(day_of);
-        let on = match (self.on, today) {
-            (Some(on), _) => on,
-            (None, Some(today)) => today,
-            (None, None) => return Err("the clock is not trusted now: say which day it was, on=YYYY-MM-DD".to_owned()),
-        };
-        let ahead = |day: Date, days: i64| day.checked_add(jiff::Span::new().days(days)).ok();
-        let known = floor_ms.and_then(day_of).and_then(|day| ahead(day, OFFLINE_DAYS));
-        let latest = today.and_then(|day| ahead(day, AHEAD_OF_UTC_DAYS)).or(known);
-        if latest.is_some_and(|latest| on > latest) {
-            return Err(format!("on={on} is in the future: report work once it is done"));
-        }
+        let on = dated(self.on, judged_ms, floor_ms)?;
         match (self.task, results.tag(id)) {
             (Task::Withdrawal, Some(tag)) => Err(format!("{id} is out of use already: {tag}")),
             (Task::Return, None) => Err(match register.get(id).and_then(|row| row.withdrawn.as_ref()) {
@@ -105,6 +95,19 @@ impl Report {
         let severity = if results::ended_well(&self.data) { Severity::Notice } else { Severity::Fault };
         Statement::new(self.task.kind(), severity, Value::Object(data)).about(&self.equipment).said(self.person.text())
     }
+}
+
+/// The day that a report states, or today, held against trusted wall times, of now and the latest ever.
+pub(crate) fn dated(on: Option<Date>, judged_ms: Option<i64>, floor_ms: Option<i64>) -> Result<Date, String> {
+    let today = judged_ms.and_then(day_of);
+    let on = on.or(today).ok_or("the clock is not trusted now: say which day it was, on=YYYY-MM-DD")?;
+    let ahead = |day: Date, days: i64| day.checked_add(jiff::Span::new().days(days)).ok();
+    let known = floor_ms.and_then(day_of).and_then(|day| ahead(day, OFFLINE_DAYS));
+    let latest = today.and_then(|day| ahead(day, AHEAD_OF_UTC_DAYS)).or(known);
+    if latest.is_some_and(|latest| on > latest) {
+        return Err(format!("on={on} is in the future: report work once it is done"));
+    }
+    Ok(on)
 }
 
 /// The day of a moment, in UTC.

@@ -189,6 +189,10 @@ impl Thinker {
                 let id = lets(Kind::NonconformityOpened).then(|| act.id());
                 tracing::info!(id, step = act.step().as_str(), "a nonconformity is answered");
             }
+            Act::Unit(report) => {
+                let unit = lets(report.task().kind()).then(|| report.unit());
+                tracing::info!(unit, work = report.task().as_str(), "something is reported of a unit");
+            }
         }
     }
 

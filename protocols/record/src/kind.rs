@@ -169,10 +169,18 @@ kinds! {
     ActStarted = "act.started",
     /// The agent stopped in order.
     ActStopped = "act.stopped",
-    /// A seal was read and is the one in the manifest.
+    /// A unit's number was read, or a seal that is as it should be.
     SealChecked = "seal.checked",
-    /// A seal was read that is not the one in the manifest, or that no manifest names.
+    /// A check of a seal found something: another number, none, broken, there twice, too weak.
     SealMismatch = "seal.mismatch",
+    /// A seal was put on a unit.
+    SealAffixed = "seal.affixed",
+    /// A seal was taken off a unit.
+    SealRemoved = "seal.removed",
+    /// A unit went from one hand to the next; its seal was checked.
+    CustodyChanged = "custody.changed",
+    /// A unit was inspected before it is loaded.
+    UnitInspected = "unit.inspected",
 }
 
 #[cfg(test)]

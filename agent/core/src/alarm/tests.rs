@@ -275,7 +275,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// The unit that a wrong seal is about; each has two seals.
 fn about(rule: Rule, fact: u8) -> &'static str {
-    if rule == Rule::SealMismatch { ["U1", "U2"][usize::from(fact / 2)] } else { "" }
+    if rule.is_of_seals() { ["U1", "U2"][usize::from(fact / 2)] } else { "" }
 }
 
 fn key(rule: usize, door: &EquipmentId, fact: u8) -> String {
@@ -303,7 +303,7 @@ fn model(model: &mut Model, step: &Step, doors: &[EquipmentId; 2], repeats: bool
             }
         }
         Step::Acknowledge(rule, door, fact) => {
-            let happened = matches!(Rule::ALL[rule], Rule::SealMismatch | Rule::UnseenEntry);
+            let happened = Rule::ALL[rule].is_of_seals() || Rule::ALL[rule] == Rule::UnseenEntry;
             let key = key(rule, &doors[door], fact);
             match model.get(&key).copied() {
                 Some((true, _)) if !happened => drop(model.insert(key, (true, true))),
@@ -350,7 +350,7 @@ proptest! {
         for step in &steps {
             let before = lasting(&alarms);
             let (statements, standing) = apply(&mut alarms, step, &doors);
-            let repeats = matches!(step, Step::Raise(rule, ..) if Rule::ALL[*rule] == Rule::SealMismatch)
+            let repeats = matches!(step, Step::Raise(rule, ..) if Rule::ALL[*rule].is_of_seals())
                 && !statements.is_empty();
             model(&mut reference, step, &doors, repeats);
             for statement in &statements {

@@ -62,7 +62,8 @@ impl Sign {
             Rule::ViewLost => Self::Blind,
             Rule::Silent if is_camera => Self::Blind,
             Rule::Silent | Rule::MainsLost | Rule::BatteryLow | Rule::DeviceFault => Self::Outage,
-            Rule::SealMismatch => Self::Seal,
+            Rule::SealMismatch | Rule::SealMissing | Rule::SealBroken => Self::Seal,
+            Rule::SealDuplicate | Rule::SealReseal | Rule::SealClass => Self::Seal,
             Rule::PanelAlarm => Self::Panel,
             Rule::OrderStale | Rule::Certificate => return None,
         })
@@ -72,14 +73,11 @@ impl Sign {
 /// Whether an alarm begins an incident by itself. What only makes a place weaker belongs to one that is there.
 pub fn begins(rule: Rule, severity: Severity) -> bool {
     let by_itself = match rule {
-        Rule::DoorForced
-        | Rule::UnseenEntry
-        | Rule::DoorHeld
-        | Rule::Tamper
-        | Rule::ViewLost
-        | Rule::PanelAlarm
-        | Rule::SealMismatch => true,
-        Rule::MainsLost | Rule::BatteryLow | Rule::DeviceFault | Rule::Silent => false,
+        Rule::DoorForced | Rule::UnseenEntry | Rule::DoorHeld | Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm => {
+            true
+        }
+        Rule::SealMismatch | Rule::SealMissing | Rule::SealBroken | Rule::SealDuplicate | Rule::SealReseal => true,
+        Rule::SealClass | Rule::MainsLost | Rule::BatteryLow | Rule::DeviceFault | Rule::Silent => false,
         Rule::OrderStale | Rule::Certificate => false,
     };
     by_itself || severity == Severity::Life

@@ -6,21 +6,25 @@ fn seals() -> Seals {
         unit: unit.into(),
         seal: seal.into(),
         reader: reader.into(),
+        class: None,
     };
-    Seals::new(vec![row("CSQU3054383", "AB123456", ""), row("MSCU6639870", "CD777", "READER-2")])
+    Seals::new(&at(0), vec![row("CSQU3054383", "AB123456", ""), row("MSCU6639870", "CD777", "READER-2")], &[])
 }
 
 fn scan(seals: &mut Seals, now_us: u64, reader: &str, text: &str) -> (Kind, Option<Turn>) {
     let scan = Scan { text: text.into(), aim: None, raw: text.as_bytes().to_vec() };
     let by = Evidence { driver: "serial", raw: [0; 32], device_time: None };
-    let (statement, check) = seals.scanned(&at(now_us), &id(reader), &scan, &by);
-    (statement.kind, check.map(|(_, turn)| turn))
+    let told = seals.scanned(&at(now_us), &id(reader), &scan, &by);
+    (
+        told.statement.kind,
+        told.turns.into_iter().find(|(rule, ..)| *rule == Rule::SealMismatch).map(|(_, _, turn)| turn),
+    )
 }
 
 fn about(seals: &mut Seals, text: &str) -> Option<String> {
     let scan = Scan { text: text.into(), aim: None, raw: text.as_bytes().to_vec() };
     let by = Evidence { driver: "serial", raw: [0; 32], device_time: None };
-    seals.scanned(&at(0), &id("READER-1"), &scan, &by).1.map(|(about, _)| about)
+    seals.scanned(&at(0), &id("READER-1"), &scan, &by).turns.into_iter().next().map(|(_, about, _)| about)
 }
 
 #[test]

@@ -36,6 +36,7 @@ impl Site {
             Act::Correct(act) => self.correct(now, act),
             Act::Classify(act) => self.classify(now, act),
             Act::Temporary(act) => self.temporary(now, act),
+            Act::Unit(report) => self.unit_reported(now, report),
         };
         self.threats(now);
         self.changed_if(result.is_ok());

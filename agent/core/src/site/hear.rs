@@ -5,8 +5,7 @@ use super::routine::MAX_CAUSE;
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
 use crate::readings::Readings;
 use crate::register::EquipmentId;
-use crate::rules::{Finding, Sighting};
-use crate::seals::Seals;
+use crate::rules::Sighting;
 use crate::standing::HeardUnlisted;
 use crate::statement::{Evidence, Statement};
 use crate::time::Now;
@@ -79,16 +78,6 @@ impl Site {
         self.good(now, id);
         self.tally.line_outcome(line, None);
         self.seal_read(now, &reader, scan, &by);
-    }
-
-    /// A seal or a unit's number was read, by a reader of its own or by a point that stands for one.
-    pub(super) fn seal_read(&mut self, now: &Now, reader: &EquipmentId, scan: &Scan, by: &Evidence) {
-        let (statement, check) = self.seals.scanned(now, reader, scan, by);
-        self.record(now, statement);
-        if let Some((about, turn)) = check {
-            let (equipment, evidence) = (reader.clone(), Some(by.clone()));
-            self.found(now, Finding { rule: Seals::RULE, equipment, about, turn, evidence });
-        }
     }
 
     fn scan_fault(&mut self, now: &Now, line: LineId, fault: &ScanFault) {

@@ -52,6 +52,10 @@ impl Site {
         if matches!(rule, Rule::OrderStale | Rule::Certificate) {
             return true;
         }
+        // What people find of a seal, no device tells again.
+        if rule.is_of_seals() && *equipment == EquipmentId::gateway(&self.plan.gateway) {
+            return true;
+        }
         if self.standings.unlisted().any(|unlisted| unlisted == equipment) {
             return true;
         }
@@ -166,13 +170,16 @@ fn names(alarm: &Alarm, point: &str) -> bool {
 /// Whether a device can tell that the condition of a rule is over.
 fn tells(device: &Device, rule: Rule, equipment: &EquipmentId) -> bool {
     let own = device.equipment == *equipment;
+    if own && rule.is_of_seals() && matches!(device.speech, DeviceSpeech::SealReader) {
+        return true;
+    }
     let signal = match rule {
         Rule::Silent => return own,
         Rule::OrderStale | Rule::Certificate => return false,
         // It happened: nothing has to be watched until somebody has seen it.
         Rule::UnseenEntry => return true,
-        Rule::SealMismatch if own && matches!(device.speech, DeviceSpeech::SealReader) => return true,
-        Rule::SealMismatch => Some(Signal::Seal),
+        Rule::SealMismatch | Rule::SealMissing | Rule::SealBroken => Some(Signal::Seal),
+        Rule::SealDuplicate | Rule::SealReseal | Rule::SealClass => Some(Signal::Seal),
         Rule::DoorForced | Rule::DoorHeld => Some(Signal::Open),
         Rule::Tamper | Rule::ViewLost | Rule::PanelAlarm | Rule::MainsLost | Rule::BatteryLow | Rule::DeviceFault => {
             rules::signal_of(rule)

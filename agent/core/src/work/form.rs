@@ -246,7 +246,8 @@ fn calibrated(reader: &mut Reader<'_>, data: &mut Map<String, Value>) {
     }
 }
 
-fn stated_result(reader: &mut Reader<'_>, by_items: Option<bool>) -> &'static str {
+/// How a checklist or a piece of work ended, as its items say or, without them, as it is stated.
+pub(crate) fn stated_result(reader: &mut Reader<'_>, by_items: Option<bool>) -> &'static str {
     let stated = reader.word(RESULT.0, &[("pass", true), ("fail", false)], by_items);
     if stated == Some(true) && by_items == Some(false) {
         reader.fault(RESULT.0, "an item failed", "leave the result out, or look at the items again");
@@ -254,7 +255,8 @@ fn stated_result(reader: &mut Reader<'_>, by_items: Option<bool>) -> &'static st
     if stated == Some(true) { "pass" } else { "fail" }
 }
 
-fn checklist(reader: &mut Reader<'_>) -> Map<String, Value> {
+/// The items of a checklist: name to `pass`, `fail` or `n/a`.
+pub(crate) fn checklist(reader: &mut Reader<'_>) -> Map<String, Value> {
     let mut items = Map::new();
     for (name, text) in reader.family(ITEM.0) {
         let field = format!("{}{name}", ITEM.0);

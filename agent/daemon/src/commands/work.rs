@@ -1,5 +1,5 @@
-//! `picket work`: a person reports what was done to a piece of equipment, or about a nonconformity, or says what an incident
-//! was. Without either it shows the form.
+//! `picket work`: a person reports what was done to a piece of equipment, to a unit and its seal, or about a nonconformity,
+//! or says what an incident was. Without any of them it shows the form.
 
 use crate::{refuse, say};
 use clap::Args;
@@ -18,7 +18,8 @@ pub(crate) struct Work {
     /// Kind of work, such as calibration, or step, such as contain; without one: the list.
     #[arg(value_name = "WORK")]
     task: Option<String>,
-    /// Id of the equipment in the register, of the nonconformity or of the incident; without one: the fields of this work.
+    /// Id of the equipment in the register, of the nonconformity or of the incident, or number of the unit; without one: the
+    /// fields of this work.
     #[arg(value_name = "ID")]
     subject: Option<String>,
     /// What there is to say, such as by="N. N.".

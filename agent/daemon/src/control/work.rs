@@ -1,4 +1,4 @@
-//! `picket work` at the agent's side: what people report of equipment, nonconformities and incidents.
+//! `picket work` at the agent's side: what people report of equipment, units, nonconformities and incidents.
 
 use super::{Answering, recorded};
 use picket_core::acts::Word;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Done {
     /// The word, such as `calibration`, `contain` or `classify`.
     pub task: String,
-    /// Id of the equipment, of the nonconformity or of the incident.
+    /// Id of the equipment, of the nonconformity or of the incident, or number of the unit.
     pub subject: String,
     /// What there is to say.
     pub fields: Fields,

@@ -6,14 +6,15 @@ use super::sheet::{self, Cell};
 use super::source::{MAX_SETTINGS_BYTES, Source};
 use picket_core::plan::ManifestRow;
 use picket_core::register::EquipmentId;
-use picket_device::seal::{is_container_number, normalise_seal};
+use picket_core::seals;
+use picket_device::seal::{SealClass, is_container_number, normalise_seal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
 /// Most rows: the units of a large terminal in a day.
 const MAX_ROWS: usize = 50_000;
-const COLUMNS: &[&str] = &["unit", "seal", "reader"];
+const COLUMNS: &[&str] = &["unit", "seal", "reader", "class"];
 
 /// Rows and the text they came from.
 #[derive(Default)]
@@ -35,7 +36,12 @@ pub(super) fn read(dir: &Path, readers: Option<&BTreeSet<EquipmentId>>, findings
     let missing = COLUMNS[..2].iter().find(|name| place(name).is_none());
     if let Some(name) = missing {
         let at = source.at(sheet.header[0].span.clone(), "the header");
-        findings.add(Code::BadColumns, at, format!("there is no column {name}"), "the header is: unit,seal,reader");
+        findings.add(
+            Code::BadColumns,
+            at,
+            format!("there is no column {name}"),
+            "the header is: unit,seal,reader,class",
+        );
     }
     if sheet.rows.len() > MAX_ROWS {
         let at = source.at(sheet.rows[MAX_ROWS][0].span.clone(), "one too many");
@@ -46,7 +52,8 @@ pub(super) fn read(dir: &Path, readers: Option<&BTreeSet<EquipmentId>>, findings
     let mut reading = Reading { source: &source, readers, seen: BTreeMap::new(), findings };
     let mut rows = Vec::new();
     for cells in sheet.rows.iter().take(MAX_ROWS) {
-        rows.extend(reading.row(&cells[unit], &cells[seal], place("reader").map(|at| &cells[at])));
+        let cell = |name| place(name).map(|at| &cells[at]);
+        rows.extend(reading.row(&cells[unit], &cells[seal], cell("reader"), cell("class")));
     }
     Some(Manifest { rows, text: source.text })
 }
@@ -60,26 +67,25 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    fn row(&mut self, unit: &Cell, seal: &Cell, reader: Option<&Cell>) -> Option<ManifestRow> {
+    fn row(&mut self, unit: &Cell, seal: &Cell, reader: Option<&Cell>, class: Option<&Cell>) -> Option<ManifestRow> {
         let units = self.number("unit", unit);
         let seals = self.number("seal", seal);
         let reader = reader.map_or(Some(String::new()), |cell| self.reader(cell));
+        let class = class.map_or(Some(None), |cell| self.class(cell));
         if let Some(number) = &units {
             self.warn_check_digit(number, unit);
         }
         if let Some(number) = &seals {
             self.refuse_twice(number, seal);
         }
-        Some(ManifestRow { unit: units?, seal: seals?, reader: reader? })
+        Some(ManifestRow { unit: units?, seal: seals?, reader: reader?, class: class? })
     }
 
     fn number(&mut self, what: &str, cell: &Cell) -> Option<String> {
-        let number = normalise_seal(cell.text.trim());
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':');
-        if (1..=40).contains(&number.len()) && number.chars().all(fits) {
+        if let Some(number) = seals::number(&cell.text) {
             return Some(number);
         }
-        let cause = match number.as_str() {
+        let cause = match normalise_seal(cell.text.trim()).as_str() {
             "" => format!("the row has no {what}"),
             _ => format!("`{}` is no {what} number", cell.text.trim()),
         };
@@ -114,6 +120,20 @@ impl Reading<'_> {
             self.findings.add(Code::UnknownReader, place, cause, remedy);
         }
         Some(id.as_str().to_owned())
+    }
+
+    /// The weakest class that will do; nothing for any.
+    fn class(&mut self, cell: &Cell) -> Option<Option<SealClass>> {
+        let text = cell.text.trim();
+        let class = SealClass::parse(text);
+        if class.is_none() && !text.is_empty() {
+            let place = self.source.at(cell.span.clone(), "no class");
+            let cause = format!("`{text}` is no class of a seal");
+            let remedy = "write I, S or H (ISO 17712), or nothing for any";
+            self.findings.add(Code::ManifestRow, place, cause, remedy);
+            return None;
+        }
+        Some(class)
     }
 
     /// ISO 6346: four letters and seven digits are meant as a container number.

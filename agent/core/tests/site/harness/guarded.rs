@@ -30,7 +30,12 @@ pub(crate) fn plan() -> Plan {
         devices: vec![module(), camera(), reader()],
         limits: Limits::default(),
         sensitivity: Sensitivity::default(),
-        manifest: vec![ManifestRow { unit: "CSQU3054383".into(), seal: "AB123456".into(), reader: String::new() }],
+        manifest: vec![ManifestRow {
+            unit: "CSQU3054383".into(),
+            seal: "AB123456".into(),
+            reader: String::new(),
+            class: None,
+        }],
     }
 }
 
