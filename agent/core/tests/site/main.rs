@@ -15,6 +15,7 @@ mod persons;
 mod quiet;
 mod refusals;
 mod restart;
+mod seals;
 mod stopping;
 mod summaries;
 mod work;
