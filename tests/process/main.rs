@@ -23,6 +23,7 @@ mod quarantine;
 mod readme;
 mod records;
 mod renewal;
+mod seals;
 mod secrecy;
 mod settings;
 mod site_broker;

@@ -221,3 +221,6 @@ pub(super) fn rows(kind: Kind, data: &Map<String, Value>) -> Vec<(String, Option
     }
     rows
 }
+
+#[cfg(test)]
+mod tests;

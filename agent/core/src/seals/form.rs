@@ -313,3 +313,6 @@ impl UnitTask {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use crate::folder::{AGENT, Folder, replaced};
 use picket::settings::{self, Report};
+use picket_device::seal::SealClass;
 
 fn only(report: &Report) -> (String, String, Option<usize>) {
     let found: Vec<_> = report.findings.iter().collect();
@@ -132,10 +133,12 @@ fn a_broken_profile_is_told_and_not_replaced_by_the_shipped_one() {
 #[test]
 fn a_manifest_is_normalised() {
     let folder = Folder::whole();
-    folder.write("manifest.csv", "Seal;Unit;Reader\r\nml-cn 4471;csqu 305438-3;SEAL-1\r\n77;T1;\r\n");
+    folder.write("manifest.csv", "Seal;Unit;Reader;Class\r\nml-cn 4471;csqu 305438-3;SEAL-1;h\r\n77;T1;;\r\n");
     let rows = settings::load(folder.path()).expect("right").plan.manifest;
     let plain: Vec<_> = rows.iter().map(|r| (r.unit.as_str(), r.seal.as_str(), r.reader.as_str())).collect();
     assert_eq!(plain, [("CSQU3054383", "MLCN4471", "SEAL-1"), ("T1", "77", "")]);
+    let classes: Vec<_> = rows.iter().map(|row| row.class.map(SealClass::as_str)).collect();
+    assert_eq!(classes, [Some("H"), None]);
 }
 
 #[test]
@@ -146,6 +149,7 @@ fn every_mistake_of_a_manifest_is_told() {
         ("unit,seal\nT1,\n", "PK-0701", 2, "the row has no seal"),
         ("unit,seal\nT;1,S1\n", "PK-0701", 2, "`T;1` is no unit number"),
         ("unit,seal,reader\nT1,S1,a b\n", "PK-0701", 2, "reader `a b` is no equipment id"),
+        ("unit,seal,class\nT1,S1,X\n", "PK-0701", 2, "`X` is no class of a seal"),
         ("unit,seal,reader\nT1,S1,SEAL-2\n", "PK-0704", 2, "no seal reader of the settings is `SEAL-2`"),
         ("unit,seal,reader\nT1,S1,CAM-1\n", "PK-0704", 2, "no seal reader of the settings is `CAM-1`"),
         ("unit,reader\nT1,\n", "PK-0652", 1, "there is no column seal"),
