@@ -62,14 +62,17 @@ enum Unit {
     Misread(String),
 }
 
-/// A check as it is recorded, and which alarm it turns: its rule, what it is about, and which way.
+/// Which alarm a check turns: its rule, what it is about, and which way. An alarm is about the unit whose seal is wrong, so
+/// that the good seal of the next one does not clear it; about the seal where nobody said which unit.
+pub type SealTurn = (Rule, String, Turn);
+
+/// A check as it is recorded, and what follows.
 #[derive(Debug)]
 pub struct Told {
     /// Its record.
     pub statement: Statement,
-    /// An alarm is about the unit whose seal is wrong, so that the good seal of the next one does not clear it; about
-    /// the seal where nobody said which unit.
-    pub turns: Vec<(Rule, String, Turn)>,
+    /// At the reader, or at the gateway where a person looked.
+    pub turns: Vec<SealTurn>,
 }
 
 impl Seals {
@@ -173,7 +176,9 @@ impl Seals {
             let data = json!({
                 "read": null, "is": "seal", "unit": unit, "expected": check.expected, "found": check.words(),
             });
-            let statement = Statement::new(Kind::SealMismatch, severity(&check), data).about(&reader);
+            // Other papers may have come in force since.
+            let kind = if check.found.is_empty() { Kind::SealChecked } else { Kind::SealMismatch };
+            let statement = Statement::new(kind, severity(&check), data).about(&reader);
             let turns = check.found.into_iter().map(|(rule, facts)| (rule, unit.clone(), Turn::Began(facts))).collect();
             (reader, Told { statement, turns })
         });

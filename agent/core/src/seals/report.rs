@@ -2,7 +2,7 @@
 
 use super::form::{UnitReport, UnitTask, VIEW_VERIFY_TUG_TWIST};
 use super::judge::{Check, Look, Papers};
-use super::{Told, severity};
+use super::{SealTurn, Told, severity};
 use crate::alarm::Rule;
 use crate::rules::Turn;
 use crate::statement::Statement;
@@ -145,16 +145,14 @@ fn describe(papers: Papers<'_>, report: &UnitReport, check: &Check, statement: &
 }
 
 /// What was found begins; where nothing was and somebody knows what should be there, what was looked at is over.
-fn turns(report: &UnitReport, check: &Check) -> Vec<(Rule, String, Turn)> {
+fn turns(report: &UnitReport, check: &Check) -> Vec<SealTurn> {
     let about = |rule: Rule, turn: Turn| (rule, report.unit.clone(), turn);
     if !check.found.is_empty() {
         return check.found.iter().map(|(rule, facts)| about(*rule, Turn::Began(facts.clone()))).collect();
     }
-    let looked_at = |rule: &Rule| match rule {
-        Rule::SealBroken => report.task != UnitTask::Custody,
-        Rule::SealClass => check.class.is_some(),
-        _ => true,
-    };
+    let pulled = report.task != UnitTask::Custody;
+    let looked_at =
+        |rule: &Rule| (pulled || *rule != Rule::SealBroken) && (check.class.is_some() || *rule != Rule::SealClass);
     let says = report.seal.is_some() && (check.known || report.task == UnitTask::Sealing);
     let over = Rule::OF_SEALS.iter().copied().filter(|_| says && report.task != UnitTask::Unsealing).filter(looked_at);
     over.map(|rule| about(rule, Turn::Ended)).collect()

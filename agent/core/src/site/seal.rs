@@ -4,7 +4,7 @@ use super::Site;
 use super::conclude::written;
 use crate::register::EquipmentId;
 use crate::rules::Finding;
-use crate::seals::{Told, UnitReport};
+use crate::seals::{SealTurn, Told, UnitReport};
 use crate::statement::Evidence;
 use crate::time::Now;
 use crate::work;
@@ -32,24 +32,30 @@ impl Site {
         self.room()?;
         let on = work::dated(report.on(), now.judged_ms(), self.standings.floor_ms())?;
         let told = self.seals.reported(report, on)?;
-        let (kind, data) = (told.statement.kind, told.statement.data.clone());
+        let Told { statement, turns } = told;
+        let (kind, data) = (statement.kind, statement.data.clone());
         let gateway = EquipmentId::gateway(&self.plan.gateway);
         self.drafts.begin_group();
-        let draft = self.seal_told(now, &gateway, told, None);
-        self.drafts.end_group();
+        let draft = self.record(now, statement);
         if draft.is_some() {
             self.seals.stated(kind, &data);
+            self.seal_turns(now, &gateway, turns, None);
         }
+        self.drafts.end_group();
         written(draft)
     }
 
-    fn seal_told(&mut self, now: &Now, place: &EquipmentId, told: Told, by: Option<&Evidence>) -> Option<u64> {
+    /// Recorded or not, an alarm of a reader rings.
+    fn seal_told(&mut self, now: &Now, reader: &EquipmentId, told: Told, by: Option<&Evidence>) {
         let Told { statement, turns } = told;
-        let draft = self.record(now, statement);
+        self.record(now, statement);
+        self.seal_turns(now, reader, turns, by);
+    }
+
+    fn seal_turns(&mut self, now: &Now, place: &EquipmentId, turns: Vec<SealTurn>, by: Option<&Evidence>) {
         for (rule, about, turn) in turns {
             let (equipment, evidence) = (place.clone(), by.cloned());
             self.found(now, Finding { rule, equipment, about, turn, evidence });
         }
-        draft
     }
 }

@@ -364,4 +364,9 @@ fn r20_what_is_reported_late_is_recorded_and_changes_nothing() {
     assert_eq!(open(&world), [""; 0]);
     let ahead = tell(&mut world, "sealing", THIRD, &[("on", "2026-12-24"), ("seal", "H-5"), ("class", "H")]);
     assert!(ahead.unwrap_err().starts_with("on=2026-12-24 is in the future"));
+    // Nobody vouches for the clock.
+    let mut world = world.restarted_with(false);
+    let undated = tell(&mut world, "sealing", THIRD, &[("seal", "H-5"), ("class", "H")]);
+    assert!(undated.unwrap_err().contains("say which day it was"));
+    assert_eq!(world.count(Kind::SealAffixed), 2);
 }
