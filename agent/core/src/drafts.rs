@@ -278,6 +278,7 @@ fn is_vital(kind: Kind) -> bool {
         || crate::work::tells(kind)
         || crate::incident::tells(kind)
         || crate::temporary::tells(kind)
+        || crate::changes::tells(kind)
         || crate::seals::are_reports(kind);
     by_family
         || matches!(

@@ -10,6 +10,7 @@ pub mod alarm;
 mod answers;
 pub mod bus;
 pub mod certificate;
+pub mod changes;
 pub mod confirm;
 pub mod contact;
 pub mod drafts;

@@ -4,7 +4,7 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
-use crate::{affected, incident, nonconformity, seals, temporary, threat, work};
+use crate::{affected, changes, incident, nonconformity, seals, temporary, threat, work};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -111,6 +111,10 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
                 stated.kind == Kind::NonconformityClosed && stated.text("reason") == nonconformity::OUT_OF_TOLERANCE;
             let over = over.then(|| change(affected::dropped(stated.equipment.unwrap_or_default())));
             rows.into_iter().map(change).chain(floor).chain(over).collect()
+        }
+        kind if changes::tells(kind) => {
+            let rows = changes::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
+            rows.into_iter().map(change).collect()
         }
         kind if work::tells(kind) => {
             let row = work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);

@@ -63,6 +63,7 @@ impl Label {
             K::CalibrationDone | K::MaintenanceDone | K::InspectionDone | K::TestDone => Self::Restricted,
             K::EquipmentCommissioned | K::EquipmentWithdrawn | K::EquipmentReturned => Self::Restricted,
             K::SealAffixed | K::SealRemoved | K::CustodyChanged | K::UnitInspected => Self::Restricted,
+            K::EquipmentIdentified | K::ChangePlanned => Self::Restricted,
             K::ActAcknowledged => Self::Personal,
         }
     }

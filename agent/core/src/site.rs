@@ -5,6 +5,7 @@ use crate::alarm::{Alarm, Alarms};
 use crate::answers::Answers;
 use crate::bus::Bus;
 use crate::certificate::Watch;
+use crate::changes::Changes;
 use crate::confirm::Confirms;
 use crate::contact::Contacts;
 use crate::drafts::Drafts;
@@ -29,6 +30,7 @@ use crate::wire::{Input, Output, Recovered};
 use std::collections::{BTreeMap, VecDeque};
 
 mod certificate;
+mod changes;
 mod conclude;
 mod hear;
 mod incident;
@@ -69,6 +71,7 @@ pub struct Site {
     plan: Plan,
 
     standings: Standings,
+    changes: Changes,
     rules: Rules,
     alarms: Alarms,
     nonconformities: Nonconformities,
@@ -130,6 +133,7 @@ impl Site {
         let mut site = Self {
             buses,
             standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
+            changes: Changes::recover(&recovered.rows, plan.limits.identity_s),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             incidents: Incidents::recover(now, &recovered.rows, &ringing),
             measures: Measures::recover(now, &recovered.rows),
@@ -298,6 +302,7 @@ impl Site {
             return self.standings.postpone(now);
         }
         let mut statements = self.standings.recheck(now, &mut self.nonconformities);
+        statements.extend(self.changes.judge(now, self.standings.register(), &mut self.nonconformities));
         statements.extend(self.nonconformities.escalate(now));
         self.changed_if(!statements.is_empty());
         self.record_all(now, statements);

@@ -365,7 +365,8 @@ const FROM_STANDING: &[&str] = &[
     ASSURANCE_EXPIRED,
 ];
 
-fn plain(text: &str) -> String {
+/// Case, blanks and the marks between groups of digits do not count.
+pub(crate) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | ':')).flat_map(char::to_lowercase).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Work done on equipment, as a person reports it: checked against the register and trusted time, stated as a record, and
 //! kept as state rows. The register is the plan; what was done stands here, and no plan writes over it.
 
+mod change;
 mod form;
 mod points;
 mod results;
@@ -60,6 +61,20 @@ impl Report {
     /// To what.
     pub fn equipment(&self) -> &EquipmentId {
         &self.equipment
+    }
+
+    /// A text of it; empty where it has none.
+    pub(crate) fn text(&self, field: &str) -> &str {
+        self.data.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A planned change as it is stated, with what follows from the plans before it.
+    pub(crate) fn planned(&self, follows: Map<String, Value>) -> Statement {
+        let mut data = self.data.clone();
+        data.extend(follows);
+        Statement::new(self.task.kind(), Severity::Notice, Value::Object(data))
+            .about(&self.equipment)
+            .said(self.person.text())
     }
 
     /// The day of it, held against the register and trusted wall times, of now and the latest ever; or why it cannot be

@@ -154,6 +154,10 @@ kinds! {
     EquipmentWithdrawn = "equipment.withdrawn",
     /// Equipment that was out of use is in use again.
     EquipmentReturned = "equipment.returned",
+    /// What equipment says of itself, the first time and at each change.
+    EquipmentIdentified = "equipment.identified",
+    /// A change of equipment was considered, and a window for it is planned.
+    ChangePlanned = "change.planned",
     /// A line or device lost or regained, a counter worth keeping.
     HealthLine = "health.line",
     /// A message that could not be read, or was too large.

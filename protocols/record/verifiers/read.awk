@@ -516,8 +516,8 @@ BEGIN {
     "alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained nonconformity.agreed " \
     "nonconformity.done nonconformity.verified nonconformity.reopened nonconformity.escalated nonconformity.closed " \
     "calibration.done maintenance.done " \
-    "inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned health.line health.input " \
-    "health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
+    "inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned " \
+    "equipment.identified change.planned health.line health.input health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
   for (i = 1; i <= n; i++) KIND[list[i]] = 1
 }
 as == "sidecar" {

@@ -30,8 +30,8 @@ register.applied register.rejected settings.applied records.disposed records.exp
 personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended readings
 alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained nonconformity.agreed
 nonconformity.done nonconformity.verified nonconformity.reopened nonconformity.escalated nonconformity.closed calibration.done
-maintenance.done inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned health.line health.input
-health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch""".split())
+maintenance.done inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned
+equipment.identified change.planned health.line health.input health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch""".split())
 
 
 class Refused(Exception):

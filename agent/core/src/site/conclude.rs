@@ -10,7 +10,7 @@ use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
 use crate::time::Now;
 use crate::wire::{Act, Output};
-use crate::work::Report;
+use crate::work::{Report, Task};
 use jiff::civil::Date;
 use picket_record::body::{About, Body, Mode};
 use picket_record::kind::{Kind, Severity};
@@ -50,6 +50,9 @@ impl Site {
     /// The work is stated, and behind it what follows for the standing.
     fn work(&mut self, now: &Now, report: &Report) -> Result<u64, String> {
         self.room()?;
+        if report.task() == Task::Change {
+            return self.plan_change(now, report);
+        }
         let statement = self.standings.stated(now, report)?;
         let (kind, data) = (statement.kind, statement.data.clone());
         let on = data.get("on").and_then(Value::as_str).and_then(crate::fields::iso_date);

@@ -71,10 +71,7 @@ impl Site {
                 self.read_again(now, device, &observations);
             }
             Event::Identified { device, identity } => {
-                let Some(equipment) = self.device(device).map(|d| d.equipment.clone()) else { return };
-                let statements = self.standings.identified(now, &equipment, &identity, &mut self.nonconformities);
-                self.changed_if(!statements.is_empty());
-                self.record_all(now, statements);
+                self.identified(now, device, &identity);
                 // Where nothing is polled, saying who it is, is its good word.
                 if self.device(device).is_some_and(has_no_points) {
                     self.good(now, device);

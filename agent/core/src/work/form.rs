@@ -1,6 +1,6 @@
 //! The forms: which fields each kind of work has. One list behind the command, the page and every message.
 
-use super::{Report, points};
+use super::{Report, change, points};
 use crate::fields::{Field, FieldFault, Fields, Reader};
 use crate::person::{self, Person};
 use crate::register::{EquipmentId, Work};
@@ -25,11 +25,13 @@ pub enum Task {
     Withdrawal,
     /// In use again.
     Return,
+    /// Considered, and planned for a time.
+    Change,
 }
 
 impl Task {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Scheme(Work::Calibration),
         Self::Scheme(Work::Maintenance),
         Self::Scheme(Work::Inspection),
@@ -37,6 +39,7 @@ impl Task {
         Self::Commissioning,
         Self::Withdrawal,
         Self::Return,
+        Self::Change,
     ];
 
     /// The word in commands.
@@ -46,6 +49,7 @@ impl Task {
             Self::Commissioning => "commissioning",
             Self::Withdrawal => "withdrawal",
             Self::Return => "return",
+            Self::Change => "change",
         }
     }
 
@@ -64,11 +68,12 @@ impl Task {
             Self::Commissioning => Kind::EquipmentCommissioned,
             Self::Withdrawal => Kind::EquipmentWithdrawn,
             Self::Return => Kind::EquipmentReturned,
+            Self::Change => Kind::ChangePlanned,
         }
     }
 }
 
-/// Every form has it.
+/// Every form of what was done has it.
 const DAY: Field = ("on", "the day it was done, YYYY-MM-DD; today where it is left out");
 const ON: &str = "YYYY-MM-DD (day and month are never guessed)";
 
@@ -136,13 +141,15 @@ impl Form {
             Task::Commissioning => (COMMISSIONING, &[RESULT], &[ITEM]),
             Task::Withdrawal => (WITHDRAWAL, &[], &[]),
             Task::Return => (RETURN, &[], &[]),
+            Task::Change => (change::TEXTS, change::TIMES, &[]),
         };
         Self { task, texts, read, families }
     }
 
     /// Every field, those that all forms have last.
     pub fn fields(&self) -> Vec<Field> {
-        self.texts.iter().chain(self.read).chain([&DAY]).chain(&person::FIELDS).copied().collect()
+        let day = Some(&DAY).filter(|_| self.task != Task::Change);
+        self.texts.iter().chain(self.read).chain(day).chain(&person::FIELDS).copied().collect()
     }
 
     /// Families of fields, such as `item.`: a name of one's own stands behind.
@@ -165,7 +172,9 @@ impl Form {
                 data.insert((*name).into(), text.into());
             }
         }
-        if let Some(until) = reader.date(UNTIL.0, ON) {
+        if self.task == Task::Change {
+            change::read(&mut reader, &mut data);
+        } else if let Some(until) = reader.date(UNTIL.0, ON) {
             if on.is_some_and(|on| until < on) {
                 reader.fault(UNTIL.0, "it ends before it was done", "look at both dates");
             }
@@ -220,7 +229,7 @@ impl Form {
                 let result = stated_result(reader, None);
                 data.insert("result".into(), result.into());
             }
-            Task::Withdrawal | Task::Return => {}
+            Task::Withdrawal | Task::Return | Task::Change => {}
         }
     }
 }
