@@ -65,7 +65,9 @@ impl Changes {
         windows.push(fresh);
         if windows.len() > window::MOST {
             let most = window::MOST;
-            return Err(format!("{id} has {most} planned changes: wait for one to be over, or plan it anew under its id"));
+            return Err(format!(
+                "{id} has {most} planned changes: wait for one to be over, or plan it anew under its id"
+            ));
         }
         Ok(plan.planned(Map::from_iter([(window::LIST.to_owned(), window::stated(&windows))])))
     }

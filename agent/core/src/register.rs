@@ -99,6 +99,8 @@ pub struct Equipment {
     pub criticality: Criticality,
     /// What comes back at it, in the order of [`Work::ALL`]; `None` where none is needed.
     pub schemes: [Option<Scheme>; Work::ALL.len()],
+    /// It counts only once its commissioning has passed.
+    pub commissioning: Commissioning,
     /// Out of use: tag and reason.
     pub withdrawn: Option<String>,
     /// What the reference equipment of its calibration leads to: a national standard, or what else it stands on.
@@ -174,6 +176,16 @@ impl EquipmentKind {
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
     }
+}
+
+/// Whether equipment is checked before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Commissioning {
+    /// It counts as it stands in the register: it was there before the register was.
+    #[default]
+    Waived,
+    /// Without a record of checks that it passed its standing is not known.
+    Required,
 }
 
 /// How much depends on a piece of equipment.
@@ -346,6 +358,13 @@ impl Register {
             reasons.push((Standing::Withdrawn, format!("withdrawn: {why}")));
         }
         reasons.extend(mismatched.iter().map(|field| (Standing::Mismatched, format!("{field} differs"))));
+        if row.commissioning == Commissioning::Required {
+            reasons.extend(match results.commissioned(id) {
+                None => Some((Standing::Unknown, "not commissioned".to_owned())),
+                Some(done) if !done.good => Some((Standing::Overdue, COMMISSIONING_FAILED.to_owned())),
+                Some(_) => None,
+            });
+        }
         let mut next: Option<Due> = None;
         for (work, scheme) in row.schemes() {
             let done = results.done(id, work);
@@ -384,6 +403,8 @@ fn beside(row: &Equipment, calibrated: Option<&Done>, judged_ms: Option<i64>) ->
     untraceable.into_iter().chain(assurance).collect()
 }
 
+/// Why equipment whose commissioning did not pass is no better than overdue.
+pub(crate) const COMMISSIONING_FAILED: &str = "commissioning failed";
 /// Reasons of [`Verdict::beside`].
 pub(crate) const UNTRACEABLE: &str = "calibration-untraceable";
 pub(crate) const ASSURANCE_MISSING: &str = "assurance-missing";

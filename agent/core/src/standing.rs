@@ -1,7 +1,9 @@
 //! Standing of all equipment, kept: judged when the register, an identity or a due date changes, not per reading.
 
 use crate::nonconformity::Nonconformities;
-use crate::register::{ASSURANCE_DATE_UNKNOWN, ASSURANCE_EXPIRED, ASSURANCE_MISSING, UNTRACEABLE};
+use crate::register::{
+    ASSURANCE_DATE_UNKNOWN, ASSURANCE_EXPIRED, ASSURANCE_MISSING, COMMISSIONING_FAILED, UNTRACEABLE,
+};
 use crate::register::{Due, Equipment, EquipmentId, Register, Standing, Verdict, Work};
 use crate::statement::{Facts, Statement};
 use crate::time::{Now, s};
@@ -316,6 +318,10 @@ impl Standings {
 
     /// The scheme behind a reason such as `calibration overdue`: its due date, and what the plan says is to be done.
     fn facts_of(&self, id: &EquipmentId, why: &str) -> Facts {
+        if why == COMMISSIONING_FAILED {
+            let on = self.results.commissioned(id).map(|done| ("on".to_owned(), done.on.to_string()));
+            return on.into_iter().collect();
+        }
         let mut schemes = self.register.get(id).into_iter().flat_map(Equipment::schemes);
         let Some((work, scheme)) = schemes.find(|(work, _)| why.starts_with(work.as_str())) else {
             return Facts::new();
@@ -357,6 +363,8 @@ const FROM_STANDING: &[&str] = &[
     "test-overdue",
     "test-failed",
     "test-date-unknown",
+    "not-commissioned",
+    "commissioning-failed",
     "identity-mismatch",
     "unlisted",
     UNTRACEABLE,

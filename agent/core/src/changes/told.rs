@@ -56,7 +56,8 @@ impl Told {
     /// not say this time stands as it said it last.
     pub(super) fn heard(&self, identity: &Identity) -> Option<(Self, Facts)> {
         let said = [&identity.make, &identity.model, &identity.serial, &identity.firmware];
-        let said = FIELDS.iter().zip(said).filter_map(|(field, text)| Some(((*field).to_owned(), kept(text.as_ref()?))));
+        let said =
+            FIELDS.iter().zip(said).filter_map(|(field, text)| Some(((*field).to_owned(), kept(text.as_ref()?))));
         let mut next = self.clone();
         let mut before = Facts::new();
         for (field, text) in said {
@@ -115,4 +116,3 @@ fn kept(text: &str) -> String {
     let cut: String = text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= most).map(|(_, c)| c).collect();
     format!("{cut}:{hash}")
 }
-

@@ -1,6 +1,8 @@
 //! From rows of text, as TOML and CSV give them, to a register: every fault at once, each with row and field.
 
-use super::{Assurance, Criticality, Due, Equipment, EquipmentId, EquipmentKind, Interval, Register, Scheme, Work};
+use super::{
+    Assurance, Commissioning, Criticality, Due, Equipment, EquipmentId, EquipmentKind, Interval, Register, Scheme, Work,
+};
 use crate::fields::{FieldFault, Fields, Reader};
 use std::collections::BTreeMap;
 
@@ -66,6 +68,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("test_action", "what is done where it is overdue or failed"),
     ("assurance", "document that assures a contractor's equipment"),
     ("assurance_until", "end of its validity, date or RFC 3339 moment"),
+    ("commissioning", "required where it counts only once its commissioning has passed; else empty"),
     ("withdrawn", "tag number and reason while out of use"),
 ];
 
@@ -108,6 +111,8 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
     let id = id(&mut reader);
     let kind = reader.word("kind", EquipmentKind::ALL, None);
     let criticality = reader.word("criticality", CRITICALITIES, Some(Criticality::Normal));
+    let commissioning =
+        reader.word("commissioning", &[("required", Commissioning::Required)], Some(Commissioning::Waived));
     let owner = owner(&mut reader);
     let scenarios = scenario_ids(&mut reader);
     let schemes = Work::ALL.map(|work| scheme(&mut reader, work));
@@ -117,7 +122,8 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
     let traceability = if traceability.is_empty() { basis } else { traceability };
     let until = reader.parsed("assurance_until", Due::parse, "YYYY-MM-DD, or an RFC 3339 moment with Z");
     let faults = reader.faults();
-    let (Some(id), Some(kind), Some(criticality), true) = (id, kind, criticality, faults.is_empty()) else {
+    let all = (id, kind, criticality, commissioning);
+    let ((Some(id), Some(kind), Some(criticality), Some(commissioning)), true) = (all, faults.is_empty()) else {
         return Err(faults);
     };
     let [place, zone, clip, make, model, serial, firmware, withdrawn] = texts;
@@ -136,6 +142,7 @@ fn equipment(row: &Row) -> Result<Equipment, Vec<FieldFault>> {
         model,
         serial,
         firmware,
+        commissioning,
         withdrawn,
         traceability,
         assurance: Assurance { document: assurance, until },
@@ -238,6 +245,7 @@ mod tests {
             ("kind", "", "kind is missing", "one of door, camera"),
             ("kind", "Door", "unknown kind \"Door\"", "one of door, camera"),
             ("criticality", "urgent", "unknown criticality \"urgent\"", "one of low, normal, high, life"),
+            ("commissioning", "yes", "unknown commissioning \"yes\"", "one of required"),
             ("owner", "contractor:", "unknown owner \"contractor:\"", "contractor:<name>"),
             ("owner", "Miller", "unknown owner \"Miller\"", "own, or contractor:<name>"),
             ("calibration_last", "31.01.2026", "cannot read \"31.01.2026\"", "never guessed"),

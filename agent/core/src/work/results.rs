@@ -28,6 +28,7 @@ pub struct Done {
 #[derive(Debug, Clone, Default)]
 pub struct Results {
     done: BTreeMap<(EquipmentId, Work), Done>,
+    commissioned: BTreeMap<EquipmentId, Done>,
     tags: BTreeMap<EquipmentId, String>,
 }
 
@@ -56,13 +57,23 @@ impl Results {
             certificate: text("certificate").unwrap_or_default().to_owned(),
             traceable: body.get("traceable").is_some(),
         };
-        self.done.insert((EquipmentId::parse(id)?, Work::parse(work)?), done);
+        let id = EquipmentId::parse(id)?;
+        if work == Task::Commissioning.as_str() {
+            self.commissioned.insert(id, done);
+            return Some(());
+        }
+        self.done.insert((id, Work::parse(work)?), done);
         Some(())
     }
 
     /// What was done last.
     pub fn done(&self, id: &EquipmentId, work: Work) -> Option<&Done> {
         self.done.get(&(id.clone(), work))
+    }
+
+    /// Whether it passed the checks before it counts, as they were done last.
+    pub fn commissioned(&self, id: &EquipmentId) -> Option<&Done> {
+        self.commissioned.get(id)
     }
 
     /// What hangs on it while it is out of use: number of the tag and why.
@@ -72,10 +83,14 @@ impl Results {
 
     /// Whether later work of the kind is known. Work of a day that is still to come, as a trusted clock shows, is none.
     pub(crate) fn is_late(&self, task: Task, id: &EquipmentId, on: Date, today: Option<Date>) -> bool {
-        let Task::Scheme(work) = task else { return false };
+        let last = match task {
+            Task::Scheme(work) => self.done(id, work),
+            Task::Commissioning => self.commissioned(id),
+            Task::Withdrawal | Task::Return | Task::Change => None,
+        };
         let tomorrow = today.and_then(|today| today.tomorrow().ok());
         let is_sound = |done: &&Done| tomorrow.is_none_or(|tomorrow| done.on <= tomorrow);
-        self.done(id, work).filter(is_sound).is_some_and(|done| done.on > on)
+        last.filter(is_sound).is_some_and(|done| done.on > on)
     }
 
     /// What a record changes, as it does in the journal.
@@ -107,10 +122,11 @@ pub(crate) fn rows(kind: Kind, equipment: &str, data: &Map<String, Value>) -> Op
             return Some((format!("{TAG}{equipment}"), Some(json!({ "tag": tag }))));
         }
         Kind::EquipmentReturned => return Some((format!("{TAG}{equipment}"), None)),
-        Kind::CalibrationDone => Work::Calibration,
-        Kind::MaintenanceDone => Work::Maintenance,
-        Kind::InspectionDone => Work::Inspection,
-        Kind::TestDone => Work::Test,
+        Kind::CalibrationDone => Work::Calibration.as_str(),
+        Kind::MaintenanceDone => Work::Maintenance.as_str(),
+        Kind::InspectionDone => Work::Inspection.as_str(),
+        Kind::TestDone => Work::Test.as_str(),
+        Kind::EquipmentCommissioned => Task::Commissioning.as_str(),
         _ => return None,
     };
     if data.get("late").is_some() {
@@ -125,5 +141,5 @@ pub(crate) fn rows(kind: Kind, equipment: &str, data: &Map<String, Value>) -> Op
     if text("traceability").or(text("basis")).is_some() {
         row["traceable"] = true.into();
     }
-    Some((format!("{WORK}{}/{equipment}", work.as_str()), Some(row)))
+    Some((format!("{WORK}{work}/{equipment}"), Some(row)))
 }

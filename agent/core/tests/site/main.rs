@@ -5,6 +5,7 @@
 
 mod alarms;
 mod certificates;
+mod changes;
 mod delivery;
 mod harness;
 mod hearing;

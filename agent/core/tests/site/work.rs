@@ -38,13 +38,13 @@ fn camera(fields: &[(&str, &str)]) -> World {
     world
 }
 
-fn report(task: &str, equipment: &str, fields: &[(&str, &str)]) -> Report {
+pub(crate) fn report(task: &str, equipment: &str, fields: &[(&str, &str)]) -> Report {
     let fields: Fields = row(&[fields, &[("by", "N. N.")]].concat());
     Report::read(Task::parse(task).unwrap(), equipment, &fields).unwrap()
 }
 
 /// What comes back for it.
-fn tell(world: &mut World, report: Report) -> Result<u64, String> {
+pub(crate) fn tell(world: &mut World, report: Report) -> Result<u64, String> {
     give(world, Act::Work(report))
 }
 
@@ -57,13 +57,13 @@ fn give(world: &mut World, act: Act) -> Result<u64, String> {
     result
 }
 
-fn answer(world: &mut World, step: &str, id: &str, fields: &[(&str, &str)]) -> Result<u64, String> {
+pub(crate) fn answer(world: &mut World, step: &str, id: &str, fields: &[(&str, &str)]) -> Result<u64, String> {
     let fields: Fields = row(&[fields, &[("by", "N. N.")]].concat());
     let act = Corrective::read(CorrectiveStep::parse(step).unwrap(), id, &fields).unwrap();
     give(world, Act::Correct(act))
 }
 
-fn of(world: &World, kind: Kind) -> Vec<Body> {
+pub(crate) fn of(world: &World, kind: Kind) -> Vec<Body> {
     world.journal.records.iter().filter(|body| body.kind == kind).cloned().collect()
 }
 
