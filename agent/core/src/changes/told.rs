@@ -116,3 +116,46 @@ fn kept(text: &str) -> String {
     let cut: String = text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= most).map(|(_, c)| c).collect();
     format!("{cut}:{hash}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(serial: &str) -> Identity {
+        Identity { serial: Some(serial.to_owned()), ..Identity::default() }
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_known_again_and_a_change_at_its_end_is_seen() {
+        let long = "\u{1F6A8}é".repeat(300);
+        let (told, before) = Told::default().heard(&said(&long)).unwrap();
+        assert!(before.is_empty() && told.fields["serial"].len() <= TEXT_MAX, "{told:?}");
+        assert_eq!(told.heard(&said(&long)), None);
+        let (_, before) = told.heard(&said(&format!("{long}1"))).unwrap();
+        assert_eq!(before, told.fields);
+    }
+
+    #[test]
+    fn a_row_reads_back_as_what_waits() {
+        let (told, _) = Told::default().heard(&said("A1")).unwrap();
+        let (mut told, before) = told.heard(&said("B2")).unwrap();
+        let mut data = told.stated();
+        data.insert("window".into(), "none".into());
+        data.insert("before".into(), json!(before));
+        assert_eq!(row(&data), json!({ "serial": "B2" }), "what is judged is history");
+        for from_ms in [None, Some(7)] {
+            told.unjudged = Some(Unjudged { before: before.clone(), from_ms });
+            assert_eq!(Told::read(&row(&told.stated())), told);
+        }
+    }
+
+    #[test]
+    fn of_several_changes_that_wait_what_was_before_the_first_counts() {
+        let facts = |text: &str| Facts::from([("serial".to_owned(), text.to_owned())]);
+        let first = Unjudged::and(None, facts("A1"), Some(7));
+        let both = Unjudged::and(Some(first.clone()), facts("B2"), Some(9));
+        assert_eq!(both, first);
+        let (told, _) = Told::default().heard(&said("a 1")).unwrap();
+        assert_eq!(told.differing(both.before), Facts::new(), "it is as it was");
+    }
+}

@@ -122,3 +122,40 @@ fn a_report_as_large_as_its_form_lets_fits_a_record() {
     let bytes = Value::Object(report.statement(on, true).data).to_string().len();
     assert!((3_000..picket_record::encode::PAYLOAD_MAX - 2_048).contains(&bytes), "{bytes}");
 }
+
+/// A plan that is right.
+const PLAN: [(&str, &str); 6] = [
+    ("id", "CH-26/4"),
+    ("what", "firmware 1.4"),
+    ("reason", "recall"),
+    ("risk", "guard at the door"),
+    ("from", "2026-11-22T08:00:00Z"),
+    ("until", "2026-11-29T09:00:00+01:00"),
+];
+
+#[test]
+fn r12_a_plan_of_a_change_tells_what_is_missing_and_what_cannot_be() {
+    let long = "x".repeat(41);
+    assert_eq!(faults("change", &PLAN), Vec::<String>::new());
+    for (field, text, wanted) in [
+        ("id", "", "id: id is missing; say it in a few words"),
+        ("id", "CH 4", "id: \"CH 4\" is no id of a change; 1 to 40 of"),
+        ("id", &long, "id: \"xxxxx"),
+        ("what", "", "what: what is missing"),
+        ("reason", "", "reason: reason is missing"),
+        ("risk", " ", "risk: risk is missing"),
+        ("from", "", "from: from is missing; a moment such as 2026-11-24T08:00:00Z"),
+        ("from", "tomorrow", "from: cannot read \"tomorrow\"; an RFC 3339 moment"),
+        ("until", "2026-11-22", "until: cannot read \"2026-11-22\"; an RFC 3339 moment"),
+        ("until", "2026-11-22T08:00:00Z", "until: it ends before it begins"),
+        ("until", "2026-11-29T08:00:01Z", "until: longer than 7 days; plan the rest"),
+        ("by", "", "by: by is missing"),
+        ("on", "2026-11-22", "on: unknown field on"),
+    ] {
+        let mut stated: Vec<(&str, &str)> = PLAN.into_iter().filter(|(name, _)| *name != field).collect();
+        stated.push((field, text));
+        let found = faults("change", &stated);
+        assert!(found.len() == 1 && found[0].starts_with(wanted), "{field}={text}: {found:?}");
+    }
+    assert_eq!(faults("change", &[]).len(), 6);
+}
