@@ -81,6 +81,11 @@ impl Contacts {
         self.devices.get(usize::from(device.0)).is_some_and(|contact| contact.by_line)
     }
 
+    /// Whether the speaking line of a device says that it is lost.
+    pub fn is_line_lost(&self, device: DeviceId) -> bool {
+        self.devices.get(usize::from(device.0)).is_some_and(|contact| contact.lost_since.is_some())
+    }
+
     /// A good word. True where it ends a silence.
     pub fn good(&mut self, now: &Now, device: DeviceId) -> bool {
         let Some(contact) = self.devices.get_mut(usize::from(device.0)) else { return false };

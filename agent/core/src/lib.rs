@@ -9,6 +9,7 @@ pub mod affected;
 pub mod alarm;
 mod answers;
 pub mod bus;
+pub mod causes;
 pub mod certificate;
 pub mod changes;
 pub mod confirm;

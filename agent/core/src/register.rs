@@ -39,6 +39,11 @@ impl EquipmentId {
         Self(format!("gateway:{}", label::of(name)).into())
     }
 
+    /// The id of a line of the settings, for what is about it as a whole.
+    pub fn line(name: &str) -> Self {
+        Self(format!("line:{}", label::of(name)).into())
+    }
+
     /// The id that unlisted senders share once there are too many; no sender has it, because it begins with a colon.
     pub fn unlisted_rest() -> Self {
         Self("unlisted::and-more".into())

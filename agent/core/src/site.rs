@@ -4,6 +4,7 @@ use crate::affected::Affected;
 use crate::alarm::{Alarm, Alarms};
 use crate::answers::Answers;
 use crate::bus::Bus;
+use crate::causes::Causes;
 use crate::certificate::Watch;
 use crate::changes::Changes;
 use crate::confirm::Confirms;
@@ -39,6 +40,7 @@ mod poll;
 mod recall;
 mod routine;
 mod seal;
+mod silence;
 mod stop;
 mod temporary;
 mod threat;
@@ -80,6 +82,7 @@ pub struct Site {
     threats: Threats,
     buses: BTreeMap<LineId, Bus>,
     contacts: Contacts,
+    causes: Causes,
     readings: Readings,
     seals: Seals,
     confirms: Confirms,
@@ -132,7 +135,10 @@ impl Site {
         let ringing = alarms.iter().map(Alarm::id).collect();
         let mut site = Self {
             buses,
-            standings: Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
+            standings: plan.lines.iter().map(|line| EquipmentId::line(&line.name)).fold(
+                Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
+                Standings::vouched_for,
+            ),
             changes: Changes::recover(&recovered.rows, plan.limits.identity_s),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             incidents: Incidents::recover(now, &recovered.rows, &ringing),
@@ -141,6 +147,7 @@ impl Site {
             alarms,
             nonconformities,
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
+            causes: Causes::new(&plan),
             readings: Readings::new(&plan.devices, &recovered.rows, recovered.head),
             seals: Seals::new(now, plan.manifest.clone(), &recovered.rows),
             confirms: Confirms::default(),
@@ -280,6 +287,7 @@ impl Site {
             for device in self.contacts.timeout(now) {
                 self.silent(now, device, true);
             }
+            self.causes_told(now);
             if now.mono_us >= self.standings.deadline() {
                 self.recheck(now);
             }
@@ -323,10 +331,9 @@ impl Site {
         let watching = !self.said_last_words();
         let clocks =
             [Some(self.standings.deadline()), self.steps.deadline(), self.reading_deadline(), self.orders.deadline()];
-        let watched =
-            [self.rules.deadline(), self.contacts.deadline(), self.measures.deadline(), self.seals.deadline()]
-                .into_iter()
-                .chain(clocks);
+        let silences = [self.contacts.deadline(), self.causes.deadline()];
+        let held = [self.rules.deadline(), self.measures.deadline(), self.seals.deadline()];
+        let watched = silences.into_iter().chain(held).chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();
         let asked = self.buses.values().map(Bus::deadline).chain([Some(self.tally.deadline())]).filter(|_| running);

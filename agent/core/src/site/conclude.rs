@@ -1,10 +1,8 @@
 //! From findings and acts to alarms, nonconformities and records.
 
-use super::{Site, view};
+use super::Site;
 use crate::alarm::{self, Rule};
-use crate::contact::Presence;
 use crate::nonconformity::{Corrective, OUT_OF_TOLERANCE};
-use crate::plan::DeviceId;
 use crate::register::{Criticality, EquipmentId, Standing};
 use crate::rules::{Finding, Turn};
 use crate::statement::{Facts, Statement};
@@ -206,42 +204,6 @@ impl Site {
         let personal = personal.map(Personal::Said);
         let body = Body { mode, about, device_time, personal, ..Body::new(now.when(), kind, severity, data) };
         self.drafts.push(now, body, commit)
-    }
-
-    /// Silence of a device began or ended. Equipment of several devices is silent while one of them is.
-    pub(super) fn silent(&mut self, now: &Now, id: DeviceId, silent: bool) {
-        let Some(device) = self.plan.devices.get(usize::from(id.0)) else { return };
-        match silent {
-            true => self.rules.unheard(now, device),
-            false => self.rules.heard_again(device, false),
-        }
-        let equipment = device.equipment.clone();
-        let mut facts = Facts::from([("device".to_owned(), device.name.clone())]);
-        let told = view::told_equipment(device);
-        if !told.is_empty() {
-            facts.insert("affects".into(), told);
-        }
-        if silent {
-            facts.extend(self.lost_line(id).map(|line| ("line".to_owned(), line)));
-            self.readings.stale(usize::from(id.0));
-        } else if self.devices_of(&equipment).any(|other| self.contacts.presence(other).0 == Presence::Silent) {
-            return;
-        }
-        let turn = if silent { Turn::Began(facts.clone()) } else { Turn::Ended };
-        let about = String::new();
-        self.found(now, Finding { rule: Rule::Silent, equipment: equipment.clone(), about, turn, evidence: None });
-        let statement = if silent {
-            self.nonconformities.open(now, self.standings.register(), "silent", &equipment, facts)
-        } else {
-            self.nonconformities.close(now, "silent", &equipment)
-        };
-        self.record_all(now, statement);
-    }
-
-    /// Name of the line whose loss made a device silent.
-    fn lost_line(&self, id: DeviceId) -> Option<String> {
-        let device = self.device(id).filter(|_| self.contacts.is_silent_by_line(id))?;
-        self.plan.lines.get(usize::from(device.line.0)).map(|line| line.name.clone())
     }
 }
 

@@ -151,6 +151,9 @@ impl Site {
         self.record_all(now, first);
         if self.contacts.good(now, device) {
             self.silent(now, device, false);
+        } else {
+            let causes = self.causes.heard(now, device);
+            self.concluded(now, causes);
         }
     }
 

@@ -1,10 +1,11 @@
 //! After a start: what was open goes on until the equipment says otherwise.
 
 use super::poll::REFUSED;
+use super::silence::{LINE_LOST, SILENT};
 use super::{Site, hear};
 use crate::alarm::{Alarm, Rule};
 use crate::contact::Presence;
-use crate::plan::{Device, DeviceId, DeviceSpeech};
+use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
 use crate::register::EquipmentId;
 use crate::rules::{self, Sighting};
 use crate::time::Now;
@@ -27,6 +28,7 @@ impl Site {
     pub(super) fn recall(&mut self, now: &Now) {
         self.recall_measures(now);
         self.recall_alarms(now);
+        self.recall_lines(now);
         self.recall_silences(now);
         self.recall_refusals(now);
         self.recall_points(now);
@@ -71,24 +73,36 @@ impl Site {
         }
     }
 
+    /// Lines that were lost are, unless they carry several devices no more.
+    fn recall_lines(&mut self, now: &Now) {
+        let open = self.nonconformities.of(LINE_LOST).filter(|nc| !nc.life.ended);
+        let lost: Vec<EquipmentId> = open.map(|nc| nc.equipment.clone()).collect();
+        for id in lost {
+            let mut lines = (0_u16..).zip(&self.plan.lines).map(|(index, line)| (LineId(index), &line.name));
+            let line = lines.find(|(_, name)| EquipmentId::line(name) == id).map(|(line, _)| line);
+            if !line.is_some_and(|line| self.causes.recover_lost(line)) {
+                let closed = self.nonconformities.close(now, LINE_LOST, &id);
+                self.record_all(now, closed);
+            }
+        }
+    }
+
     fn recall_silences(&mut self, now: &Now) {
-        let silent: Vec<EquipmentId> = self
-            .nonconformities
-            .iter()
-            .filter(|nc| nc.reason == "silent" && !nc.life.ended)
-            .map(|nc| nc.equipment.clone())
-            .chain(self.alarms.iter().filter(|a| a.rule == Rule::Silent && a.active).map(|a| a.equipment.clone()))
-            .collect();
+        let own = self.nonconformities.of(SILENT).filter(|nc| !nc.life.ended);
+        let own: BTreeSet<EquipmentId> = own.map(|nc| nc.equipment.clone()).collect();
+        let rung = self.alarms.iter().filter(|a| a.rule == Rule::Silent && a.active).map(|a| a.equipment.clone());
+        let silent: BTreeSet<EquipmentId> = rung.chain(own.iter().cloned()).collect();
         for equipment in silent {
             let devices: Vec<_> = self.devices_of(&equipment).collect();
             if devices.is_empty() {
-                let closed = self.nonconformities.close(now, "silent", &equipment);
+                let closed = self.nonconformities.close(now, SILENT, &equipment);
                 self.record_all(now, closed);
             }
-            for device in devices {
-                let by_line = self.was_silent_by_line(&equipment);
-                self.contacts.recover_silent(device, by_line);
+            let by_line = self.was_silent_by_line(&equipment);
+            for device in &devices {
+                self.contacts.recover_silent(*device, by_line);
             }
+            self.causes.recover_silent(now, &devices, own.contains(&equipment));
         }
     }
 
@@ -110,8 +124,9 @@ impl Site {
     }
 
     fn was_silent_by_line(&self, equipment: &EquipmentId) -> bool {
-        let mut silences = self.nonconformities.iter().filter(|nc| nc.reason == "silent" && !nc.life.ended);
-        silences.any(|nc| nc.equipment == *equipment && nc.facts.contains_key("line"))
+        let open = self.nonconformities.of(SILENT).filter(|nc| !nc.life.ended && nc.equipment == *equipment);
+        let rung = self.alarms.iter().filter(|a| a.rule == Rule::Silent && a.active && a.equipment == *equipment);
+        open.map(|nc| &nc.facts).chain(rung.map(|alarm| &alarm.facts)).any(|facts| facts.contains_key("line"))
     }
 
     /// What each point is taken to say until it speaks. A point that may hold an open alarm is on: the calm of one
