@@ -52,6 +52,7 @@ const REASONS = {
   "identity-mismatch": "Not the device that the register names",
   "unlisted": "Heard, but not in the register",
   "silent": "Not heard any more",
+  "line-lost": "Nobody on the line is heard any more",
   "point-refused": "A contact or value is not read any more",
   "missing": "In the register, but never heard",
   "withdrawn-used": "Withdrawn, but still in use",
@@ -156,6 +157,8 @@ const FACTS = {
   "limit_s": "Longest opening, seconds",
   "release": "Release before it opened",
   "line": "Lost with its line",
+  "devices": "Devices on the line",
+  "names": "Among them",
 };
 export const factWords = (id) => FACTS[id] ?? sentence(id);
 
