@@ -4,7 +4,7 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
-use crate::{affected, changes, incident, nonconformity, seals, temporary, threat, work};
+use crate::{affected, changes, incident, measure, nonconformity, seals, temporary, threat, work};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -135,6 +135,9 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         }
         kind if seals::are_reports(kind) || matches!(kind, Kind::SealChecked | Kind::SealMismatch) => {
             seals::rows(kind, stated.equipment, stated.data).into_iter().map(change).collect()
+        }
+        Kind::Readings if stated.data.contains_key(measure::DAYS) => {
+            measure::row(stated.data).map(change).into_iter().collect()
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::GapDropped => {

@@ -180,6 +180,8 @@ pub struct Limits {
     pub heartbeat_s: u64,
     /// Time between two identity checks of a device, in seconds.
     pub identity_s: u64,
+    /// A measured value must be beyond what it should be, and back within it, so long before it counts, in milliseconds.
+    pub point_hold_ms: u64,
 }
 
 impl Limits {
@@ -211,6 +213,7 @@ impl Default for Limits {
             due_ahead_days: 30,
             heartbeat_s: 60,
             identity_s: 3_600,
+            point_hold_ms: 60_000,
         }
     }
 }

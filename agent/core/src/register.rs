@@ -8,12 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 
 pub mod dates;
+pub mod points;
 pub mod rows;
 pub mod scenarios;
 mod scheme;
 
 pub use dates::{Due, Interval};
 use scenarios::Scenario;
+pub use points::Point;
 pub use scheme::{Scheme, Work};
 
 /// Id of a piece of equipment: a GS1 GIAI or a site id, `[A-Za-z0-9._:/-]{1,64}`.
@@ -70,6 +72,7 @@ pub struct Register {
     /// Rows of the same make, model and firmware, where make and model are stated.
     alike: BTreeMap<TypePlate, Vec<EquipmentId>>,
     scenarios: BTreeMap<String, Scenario>,
+    points: Arc<[Point]>,
 }
 
 /// Make, model and firmware.
@@ -299,7 +302,7 @@ impl Register {
                 alike.entry(plate).or_default().push(row.id.clone());
             }
         }
-        Self { version, digest, equipment, alike, scenarios: BTreeMap::new() }
+        Self { version, digest, equipment, alike, points: Arc::default(), scenarios: BTreeMap::new() }
     }
 
     /// With the threat scenarios that its rows name; see [`scenarios::build`].
@@ -315,6 +318,16 @@ impl Register {
     /// One of them.
     pub fn scenario(&self, id: &str) -> Option<&Scenario> {
         self.scenarios.get(id)
+    }
+
+    /// With its measuring points; see [`points::build`].
+    pub fn with_points(self, points: Vec<Point>) -> Self {
+        Self { points: points.into(), ..self }
+    }
+
+    /// Its measuring points, in the order they were written.
+    pub fn points(&self) -> &Arc<[Point]> {
+        &self.points
     }
 
     /// The same rows under another version.

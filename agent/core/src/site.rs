@@ -12,6 +12,7 @@ use crate::contact::Contacts;
 use crate::drafts::Drafts;
 use crate::health::Health;
 use crate::incident::Incidents;
+use crate::measure::Measure;
 use crate::nonconformity::{Nonconformities, OUT_OF_TOLERANCE};
 use crate::orders::{self, Orders};
 use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
@@ -84,6 +85,7 @@ pub struct Site {
     contacts: Contacts,
     causes: Causes,
     readings: Readings,
+    measure: Measure,
     seals: Seals,
     confirms: Confirms,
     drafts: Drafts,
@@ -135,6 +137,7 @@ impl Site {
         let ringing = alarms.iter().map(Alarm::id).collect();
         let mut site = Self {
             buses,
+            measure: Measure::new(&plan.devices, &register, plan.limits.point_hold_ms, &recovered.rows),
             standings: plan.lines.iter().map(|line| EquipmentId::line(&line.name)).fold(
                 Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
                 Standings::vouched_for,
@@ -292,6 +295,7 @@ impl Site {
                 self.recheck(now);
             }
             self.measures_timeout(now);
+            self.measure_timeout(now);
             self.drill_timeout(now);
             self.routine(now);
         }
@@ -332,7 +336,7 @@ impl Site {
         let clocks =
             [Some(self.standings.deadline()), self.steps.deadline(), self.reading_deadline(), self.orders.deadline()];
         let silences = [self.contacts.deadline(), self.causes.deadline()];
-        let held = [self.rules.deadline(), self.measures.deadline(), self.seals.deadline()];
+        let held = [self.rules.deadline(), self.measure.deadline(), self.measures.deadline(), self.seals.deadline()];
         let watched = silences.into_iter().chain(held).chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();

@@ -220,6 +220,7 @@ impl Site {
             if fault.is_some() {
                 self.readings.session_lost(usize::from(id.0));
                 self.readings.stale(usize::from(id.0));
+                self.measure.stale(now, usize::from(id.0));
                 self.contacts.line_lost(now, id);
             } else if self.contacts.line_back(now, id) {
                 self.rules.heard_again(&self.plan.devices[usize::from(id.0)], true);

@@ -88,6 +88,7 @@ impl Site {
             let applied = routine::register_applied(&register);
             self.standings.replace(register);
             self.measures_of_removed(now);
+            self.measure.replace(&self.plan.devices, self.standings.register());
             self.register_refused = None;
             self.record(now, applied);
         }

@@ -1,8 +1,9 @@
 //! Asking: what a line brings back, from outcome to observation.
 
 use super::hear::Handed;
-use super::{Site, hear};
+use super::{ROOM, Site, hear};
 use crate::bus::Event;
+use crate::measure::Poll;
 use crate::nonconformity::Nonconformity;
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
 use crate::readings::{Mark, Readings};
@@ -29,6 +30,7 @@ impl Site {
             if let Some(ask) = bus.next_ask(now) {
                 self.asks += 1;
                 self.tally.asked(*line, self.asks);
+                self.measure.asked(now, *line);
                 self.outputs.push_back(Output::Ask {
                     line: *line,
                     ask: self.asks,
@@ -69,6 +71,7 @@ impl Site {
                     Handed::default(),
                 );
                 self.read_again(now, device, &observations);
+                self.measured_itself(now, line, device, Poll::Answered);
             }
             Event::Identified { device, identity } => {
                 self.identified(now, device, &identity);
@@ -80,7 +83,9 @@ impl Site {
             Event::Failed { device, fault, failures } => {
                 if failures == 1 {
                     self.readings.stale(usize::from(device.0));
+                    self.measure.stale(now, usize::from(device.0));
                 }
+                self.measured_itself(now, line, device, Poll::Failed);
                 let name = self.device(device).map(|d| d.name.clone()).unwrap_or_default();
                 let news = self.tally.line_fault(line, &name, &fault);
                 self.changed_if(news);
@@ -192,6 +197,9 @@ impl Site {
             }
         }
         self.record_all(now, statements);
+        if !handed.kept {
+            self.measured(now, id, seen);
+        }
         for finding in findings {
             self.found(now, finding);
         }
@@ -204,6 +212,37 @@ impl Site {
         if !room {
             self.unreadable(now, line, "", "more points than a device may have");
         }
+    }
+}
+
+impl Site {
+    /// What readings say of the points that the register knows.
+    fn measured(&mut self, now: &Now, id: DeviceId, seen: &[Observation]) {
+        let register = self.standings.register();
+        let statements =
+            self.measure.observed(now, register, usize::from(id.0), seen, &mut self.nonconformities);
+        self.changed_if(!statements.is_empty());
+        self.record_all(now, statements);
+    }
+
+    /// What the agent measures of a device itself, by how a poll of it ended.
+    fn measured_itself(&mut self, now: &Now, line: LineId, id: DeviceId, poll: Poll) {
+        let seen = self.measure.polled(now, line, usize::from(id.0), poll);
+        if !seen.is_empty() {
+            self.measured(now, id, &seen);
+        }
+    }
+
+    pub(super) fn measure_timeout(&mut self, now: &Now) {
+        if self.measure.deadline().is_none_or(|due| now.mono_us < due) {
+            return;
+        }
+        // Days wait for the journal; what is wrong now does not.
+        let room = self.drafts.has_room(ROOM);
+        let register = self.standings.register();
+        let statements = self.measure.timeout(now, register, room, &mut self.nonconformities);
+        self.changed_if(!statements.is_empty());
+        self.record_all(now, statements);
     }
 }
 

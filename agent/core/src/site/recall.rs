@@ -21,7 +21,8 @@ impl Site {
         };
         let taken = self.plan.devices.iter().filter_map(camera).collect();
         let named = self.plan.devices.iter().map(|device| device.equipment.clone()).collect();
-        let statements = self.standings.adopt(&taken, &named, &mut self.nonconformities);
+        let mut statements = self.standings.adopt(&taken, &named, &mut self.nonconformities);
+        statements.extend(self.measure.adopt(now, self.standings.register(), &mut self.nonconformities));
         self.record_all(now, statements);
     }
 

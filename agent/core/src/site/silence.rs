@@ -30,6 +30,7 @@ impl Site {
         let equipment = device.equipment.clone();
         let turn = if silent {
             self.readings.stale(usize::from(id.0));
+            self.measure.stale(now, usize::from(id.0));
             Some(Turn::Began(self.silence_facts(id)))
         } else {
             let still = self.devices_of(&equipment).any(|other| self.contacts.presence(other).0 == Presence::Silent);

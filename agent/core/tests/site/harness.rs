@@ -7,7 +7,7 @@ mod journal;
 use guarded::{listed, plan};
 pub(crate) use journal::Journal;
 use picket_core::plan::{LineId, Plan};
-use picket_core::register::{EquipmentId, Register, rows};
+use picket_core::register::{EquipmentId, Register, points, rows};
 use picket_core::site::{Site, Start};
 use picket_core::status::{AlarmStatus, Status};
 use picket_core::time::{Now, ms};
@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) plan: Plan,
     /// Discrete inputs of the gate's module.
     pub(crate) contacts: [bool; 3],
+    /// Holding registers of the gate's module, where the test gives it points that measure.
+    pub(crate) levels: [u16; 3],
     /// Serial number it tells, four characters.
     pub(crate) serial: &'static str,
     /// The gate's module answers.
@@ -86,7 +88,7 @@ impl World {
     }
 
     fn start(plan: Plan, listed: Vec<rows::Row>, journal: Journal, now_us: u64) -> Self {
-        let register = rows::build(1, [1; 32], &listed).unwrap();
+        let register = registered(1, [1; 32], &listed);
         Self::start_by(plan, listed, register, journal, (now_us, true))
     }
 
@@ -119,6 +121,7 @@ impl World {
             listed,
             plan,
             contacts: [false; 3],
+            levels: [0; 3],
             serial: "AB12",
             alive: true,
             refuses: None,
@@ -148,7 +151,7 @@ impl World {
     }
 
     pub(crate) fn restarted_with(self, trusted: bool) -> Self {
-        self.restarted_by(trusted, |listed| rows::build(1, [1; 32], listed).unwrap())
+        self.restarted_by(trusted, |listed| registered(1, [1; 32], listed))
     }
 
     /// The same with a register that is made of the rows in another way.
@@ -165,6 +168,7 @@ impl World {
         let register = register(&self.listed);
         let mut next = Self::start_by(self.plan, self.listed, register, journal, (self.now_us + 1_000_000, trusted));
         (next.contacts, next.serial, next.alive) = (self.contacts, self.serial, self.alive);
+        next.levels = self.levels;
         next.refuses = self.refuses;
         next
     }
@@ -266,7 +270,7 @@ impl World {
                 Output::Retain { days, .. } => self.retained = days,
                 Output::CheckOrder { .. } => self.orders += 1,
                 Output::KeepOrder { register, link, .. } => {
-                    let read = |text: &str| rows::build(0, [2; 32], &self.listed_as(text)).unwrap();
+                    let read = |text: &str| registered(0, [2; 32], &self.listed_as(text));
                     let kept = match &self.journal.keeps_none {
                         Some(unkept) => Err(unkept.clone()),
                         None => Ok(register.as_deref().map(read)),
@@ -307,6 +311,10 @@ impl World {
         if read.table == Table::DiscreteInput {
             let bits = self.contacts.iter().skip(usize::from(read.start)).take(usize::from(read.count));
             return Answer::Bits(bits.copied().collect());
+        }
+        if read.table == Table::HoldingRegister {
+            let levels = self.levels.iter().skip(usize::from(read.start)).take(usize::from(read.count));
+            return Answer::Words(levels.copied().collect());
         }
         Answer::Words(self.serial.as_bytes().chunks(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect())
     }
@@ -398,6 +406,13 @@ pub(crate) fn moment(mono_us: u64, trusted: bool) -> Now {
     let quality = ClockQuality { src: ClockSource::Ntp, sync: trusted, err_ms: 1, age_s: 1, era: 0 };
     let utc_ms = Some(MIDNIGHT_MS + i64::try_from(mono_us / 1_000).unwrap());
     Now { mono_us, utc_ms, trusted, quality, boot: "0b0e7d62-4a3c-4b57-9d33-0c2a1f6f8a11".into() }
+}
+
+/// A register of rows; those that name a point are measuring points.
+fn registered(version: u64, digest: [u8; 32], listed: &[rows::Row]) -> Register {
+    let (points, equipment): (Vec<_>, Vec<_>) = listed.iter().cloned().partition(|row| row.contains_key("point"));
+    let points = points::build(&points, |id| equipment.iter().any(|row| row["id"] == id)).unwrap();
+    rows::build(version, digest, &equipment).unwrap().with_points(points)
 }
 
 pub(crate) fn row(fields: &[(&str, &str)]) -> rows::Row {

@@ -14,6 +14,7 @@ mod incidents;
 mod measures;
 mod orders;
 mod persons;
+mod points;
 mod quiet;
 mod refusals;
 mod restart;

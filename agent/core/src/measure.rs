@@ -1,0 +1,292 @@
+//! What measuring points say of themselves: values that cannot be, that drift from their reference, that decline.
+//!
+//! Each is a nonconformity of the point's equipment, named by the first point that has it. Nothing is concluded from what is
+//! stale or bad: it is neither good nor wrong, and what is open stays open. Days are counted by a trusted clock alone.
+
+use crate::decimal::Decimal;
+use crate::nonconformity::Nonconformities;
+use crate::plan::{Device, DeviceSpeech};
+use crate::register::points::{ERRORS_PERMILLE, Point};
+use crate::register::{EquipmentId, Register};
+use crate::statement::Statement;
+use crate::time::Now;
+use crate::wire::StateRow;
+use picket_device::quantity::{Observation, Quality};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+mod days;
+mod hold;
+mod own;
+mod sweep;
+mod told;
+
+pub(crate) use sweep::{DAYS, row};
+
+use days::{Days, Line};
+use hold::{Held, Turning};
+use own::Own;
+pub use own::Poll;
+use sweep::Sweep;
+
+/// What is asked of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Check {
+    Implausible,
+    Drift,
+    Degrading,
+}
+
+impl Check {
+    const ALL: [Self; 3] = [Self::Implausible, Self::Drift, Self::Degrading];
+
+    /// Reason of the nonconformity.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Implausible => "implausible",
+            Self::Drift => "drift",
+            Self::Degrading => "degrading",
+        }
+    }
+}
+
+/// Every measuring point of the register that a device of the plan has.
+#[derive(Debug)]
+pub struct Measure {
+    hold_us: u64,
+    points: Arc<[Point]>,
+    /// In the order of `points`.
+    states: Vec<State>,
+    /// By device of the plan: its points by name.
+    devices: Vec<Watched>,
+    /// References with the points that are compared with them, in order.
+    compared: Vec<(u32, u32)>,
+    /// Points in order of their equipment.
+    by_equipment: Vec<u32>,
+    turning: Turning<(u32, Check)>,
+    sweep: Sweep,
+    own: Own,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    points: BTreeMap<Arc<str>, u32>,
+    /// It is asked: what it gives as a number and bad is outside what it can measure. What speaks calls a value bad itself.
+    asked: bool,
+}
+
+/// What is known of one point: less than a kibibyte with sixty days.
+#[derive(Debug, Default)]
+struct State {
+    /// The last value; `None` where it is old, bad, or cannot be.
+    last: Option<Decimal>,
+    /// The last value that cannot be.
+    beyond: Option<Decimal>,
+    held: [Held; 3],
+    trend: Option<Box<Decline>>,
+}
+
+#[derive(Debug, Default)]
+struct Decline {
+    days: Days,
+    /// Whether the line reaches the limit in time; `None` where too little is known.
+    forecast: Option<Option<Line>>,
+}
+
+impl Measure {
+    /// Of the register's points, with the days that the journal's `rows` remember.
+    pub fn new(devices: &[Device], register: &Register, hold_ms: u64, rows: &[StateRow]) -> Self {
+        let mut measure = Self::of(devices, register, crate::time::ms(hold_ms));
+        measure.recover(rows);
+        measure
+    }
+
+    fn of(devices: &[Device], register: &Register, hold_us: u64) -> Self {
+        let points = Arc::clone(register.points());
+        let asked = |device: &Device| matches!(device.speech, DeviceSpeech::Modbus { .. });
+        let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut watched: Vec<Watched> = Vec::new();
+        for (at, device) in devices.iter().enumerate() {
+            named.insert(&device.name, at);
+            watched.push(Watched { points: BTreeMap::new(), asked: asked(device) });
+        }
+        let (mut states, mut compared) = (Vec::with_capacity(points.len()), Vec::new());
+        for (at, point) in (0_u32..).zip(points.iter()) {
+            let of_plan = named.get(&*point.device).filter(|device| is_told(&devices[**device], point));
+            if let Some(device) = of_plan {
+                watched[*device].points.insert(Arc::clone(&point.name), at);
+            }
+            compared.extend(point.reference.as_ref().map(|reference| (reference.point, at)));
+            let trend = point.trend.as_ref().map(|_| Box::default());
+            states.push(State { trend, ..State::default() });
+        }
+        compared.sort_unstable();
+        let mut by_equipment: Vec<u32> = (0..).take(points.len()).collect();
+        by_equipment.sort_by_key(|at| &points[*at as usize].equipment);
+        let sweep = Sweep::new(&points);
+        let own = Own::new(devices.len());
+        Self { hold_us, points, states, devices: watched, compared, by_equipment, turning: Turning::new(), sweep, own }
+    }
+
+    /// Observations of one poll or message. Statements for what opens or closes by them.
+    pub fn observed(
+        &mut self,
+        now: &Now,
+        register: &Register,
+        device: usize,
+        seen: &[Observation],
+        book: &mut Nonconformities,
+    ) -> Vec<Statement> {
+        let mut statements = self.settle_due(now, register, book);
+        let Some(watched) = self.devices.get(device).filter(|watched| !watched.points.is_empty()) else {
+            return statements;
+        };
+        let asked = watched.asked;
+        let seen: Vec<(u32, &Observation)> =
+            seen.iter().filter_map(|one| Some((*watched.points.get(one.point.as_str())?, one))).collect();
+        for (at, one) in &seen {
+            self.take(now, *at, one, asked);
+        }
+        // Once all of them are known: a pair of one poll moves together.
+        for (at, _) in &seen {
+            self.compare_around(now, *at);
+        }
+        statements.extend(self.settle_due(now, register, book));
+        statements
+    }
+
+    fn take(&mut self, now: &Now, at: u32, seen: &Observation, asked: bool) {
+        let point = &self.points[at as usize];
+        let value = Decimal::of(&seen.value);
+        let fits = value.map(|value| point.can_measure(value));
+        let fits = match (seen.quality, fits) {
+            (Quality::Good, fits) => fits,
+            (Quality::Bad, Some(false)) if asked => Some(false),
+            (Quality::Bad | Quality::Stale, _) => None,
+        };
+        let last = value.filter(|_| fits == Some(true));
+        let state = &mut self.states[at as usize];
+        state.last = last;
+        state.beyond = value.filter(|_| fits == Some(false));
+        let mut past = None;
+        if let (Some(trend), Some(decline)) = (&point.trend, &mut state.trend) {
+            past = last.map(|value| trend.side.is_past(value, trend.warn));
+            let day = sweep::day(now).filter(|day| self.sweep.has_begun(*day));
+            let steps = last.and_then(|value| days::steps_of(value, point.exponent()));
+            if let (Some(day), Some(steps)) = (day, steps) {
+                decline.days.take(day, steps, trend.side);
+            }
+        }
+        self.see(now, at, Check::Implausible, fits.map(|fits| !fits));
+        self.see(now, at, Check::Degrading, past);
+    }
+
+    /// Compares a point with its reference, and with every point that it is the reference of.
+    fn compare_around(&mut self, now: &Now, at: u32) {
+        self.compare(now, at);
+        let from = self.compared.partition_point(|(reference, _)| *reference < at);
+        for next in from.. {
+            match self.compared.get(next) {
+                Some((reference, point)) if *reference == at => self.compare(now, *point),
+                _ => return,
+            }
+        }
+    }
+
+    fn compare(&mut self, now: &Now, at: u32) {
+        let Some(reference) = &self.points[at as usize].reference else { return };
+        let both = self.states[at as usize].last.zip(self.states[reference.point as usize].last);
+        let apart = both.map(|(own, other)| (own - other).size() > reference.agree_within);
+        self.see(now, at, Check::Drift, apart);
+    }
+
+    fn see(&mut self, now: &Now, at: u32, check: Check, seen: Option<bool>) {
+        let held = &mut self.states[at as usize].held[check as usize];
+        self.turning.see(now.mono_us, (at, check), held, seen);
+    }
+
+    /// Every value of a device is old from here on. That polls of it fail is told by the failing ones.
+    pub fn stale(&mut self, now: &Now, device: usize) {
+        let Some(watched) = self.devices.get(device) else { return };
+        let of_it = watched.points.iter().filter(|(name, _)| &***name != ERRORS_PERMILLE);
+        let of_it: Vec<u32> = of_it.map(|(_, at)| *at).collect();
+        for at in of_it {
+            self.states[at as usize].last = None;
+            self.see(now, at, Check::Implausible, None);
+            self.see(now, at, Check::Degrading, None);
+            self.compare_around(now, at);
+        }
+    }
+
+    /// Time passed. `room`: whether records of days may be said now. Statements for what opens or closes by it.
+    pub fn timeout(
+        &mut self,
+        now: &Now,
+        register: &Register,
+        room: bool,
+        book: &mut Nonconformities,
+    ) -> Vec<Statement> {
+        let mut statements = self.settle_due(now, register, book);
+        statements.extend(self.sweep(now, register, room, book));
+        statements
+    }
+
+    /// When [`Measure::timeout`] wants to be called.
+    pub fn deadline(&self) -> Option<u64> {
+        self.turning.deadline(self.hold_us).into_iter().chain(self.sweep.deadline()).min()
+    }
+
+    /// Another register is in force: what was known of points that it has too goes on.
+    pub fn replace(&mut self, devices: &[Device], register: &Register) {
+        let next = Self::of(devices, register, self.hold_us);
+        let before = std::mem::replace(self, next);
+        let (own, orphans) = (before.own, before.sweep.orphans);
+        self.own = own;
+        self.sweep.orphans = orphans;
+        let mut at: BTreeMap<(Arc<str>, Arc<str>), u32> = BTreeMap::new();
+        for (place, point) in (0_u32..).zip(self.points.iter()) {
+            at.insert((Arc::clone(&point.device), Arc::clone(&point.name)), place);
+        }
+        for (point, state) in before.points.iter().zip(before.states) {
+            let Some(trend) = state.trend.filter(|trend| !trend.days.is_empty()) else { continue };
+            let place = at.get(&(Arc::clone(&point.device), Arc::clone(&point.name)));
+            let to = place.map(|place| &self.points[*place as usize]);
+            let days = to.and_then(|to| trend.days.moved(point.exponent(), &point.unit, to));
+            match (place, days) {
+                (Some(place), Some(days)) => self.remember(*place, days),
+                _ => self.sweep.forget(&point.device, &point.name),
+            }
+        }
+    }
+
+    /// Closes what is open about points that nothing watches any more, and what is open about equipment that is gone.
+    pub fn adopt(&mut self, now: &Now, register: &Register, book: &mut Nonconformities) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        for check in Check::ALL {
+            let open = book.of(check.reason()).filter(|nc| !nc.life.ended || register.get(&nc.equipment).is_none());
+            let over = open.filter(|nc| self.named(&nc.facts, &nc.equipment).is_none());
+            let over: Vec<EquipmentId> = over.map(|nc| nc.equipment.clone()).collect();
+            for id in over {
+                statements.extend(match register.get(&id) {
+                    Some(_) => book.close(now, check.reason(), &id),
+                    None => book.removed(check.reason(), &id),
+                });
+                statements.extend(self.open_other(now, register, (check, &id), book));
+            }
+        }
+        statements
+    }
+}
+
+/// Whether a device has a point, in the unit that the register states. What speaks may name points that no list has.
+fn is_told(device: &Device, point: &Point) -> bool {
+    match &device.speech {
+        DeviceSpeech::Modbus { .. } if point.name.starts_with('@') => true,
+        DeviceSpeech::Modbus { speech, .. } => {
+            speech.points.iter().any(|own| own.name == *point.name && own.unit == *point.unit)
+        }
+        DeviceSpeech::Camera { .. } | DeviceSpeech::Json { .. } => !point.name.starts_with('@'),
+        DeviceSpeech::SealReader => false,
+    }
+}
+

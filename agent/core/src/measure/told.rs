@@ -1,0 +1,131 @@
+//! From what was held to nonconformities: which point names one, and in which words.
+
+use super::{Check, Measure};
+use crate::nonconformity::Nonconformities;
+use crate::register::points::Side;
+use crate::register::{EquipmentId, Register};
+use crate::statement::{Facts, Statement};
+use crate::time::Now;
+use picket_record::wall;
+
+const DAY_MS: i64 = 86_400_000;
+/// The fact of a nonconformity that a line opened, and no value.
+const REACHES: &str = "reaches";
+
+impl Measure {
+    /// Everything that was seen for a whole hold counts.
+    pub(super) fn settle_due(
+        &mut self,
+        now: &Now,
+        register: &Register,
+        book: &mut Nonconformities,
+    ) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        while let Some((at, check)) = self.turning.due(now.mono_us, self.hold_us) {
+            self.states[at as usize].held[check as usize].turn();
+            statements.extend(self.settle(now, register, (at, check), book));
+        }
+        statements
+    }
+
+    /// Opens or closes what follows for the equipment of a point.
+    pub(super) fn settle(
+        &self,
+        now: &Now,
+        register: &Register,
+        (at, check): (u32, Check),
+        book: &mut Nonconformities,
+    ) -> Vec<Statement> {
+        let id = &self.points[at as usize].equipment;
+        if self.is_wrong(at, check) {
+            return book.open(now, register, check.reason(), id, self.facts(now, at, check)).into_iter().collect();
+        }
+        let Some(open) = book.get(check.reason(), id) else { return Vec::new() };
+        // One point is right again; what is open may be about another one.
+        if self.named(&open.facts, id) != Some(at) || !self.is_right(at, check, open.facts.contains_key(REACHES)) {
+            return Vec::new();
+        }
+        let closed = book.close(now, check.reason(), id);
+        closed.into_iter().chain(self.open_other(now, register, (check, id), book)).collect()
+    }
+
+    /// Another point of the same equipment may still be wrong.
+    pub(super) fn open_other(
+        &self,
+        now: &Now,
+        register: &Register,
+        (check, id): (Check, &EquipmentId),
+        book: &mut Nonconformities,
+    ) -> Option<Statement> {
+        let from = self.by_equipment.partition_point(|at| self.points[*at as usize].equipment < *id);
+        let of_it = self.by_equipment[from..].iter().take_while(|at| self.points[**at as usize].equipment == *id);
+        let other = *of_it.copied().collect::<Vec<_>>().iter().find(|at| self.is_wrong(**at, check))?;
+        book.open(now, register, check.reason(), id, self.facts(now, other, check))
+    }
+
+    fn is_wrong(&self, at: u32, check: Check) -> bool {
+        let state = &self.states[at as usize];
+        let fails = state.trend.as_ref().is_some_and(|trend| trend.forecast.flatten().is_some());
+        state.held[check as usize].is == Some(true) || (check == Check::Degrading && fails)
+    }
+
+    /// What a line opened, a line closes.
+    fn is_right(&self, at: u32, check: Check, by_line: bool) -> bool {
+        let state = &self.states[at as usize];
+        let holds = state.trend.as_ref().is_some_and(|trend| trend.forecast == Some(None));
+        state.held[check as usize].is == Some(false) && (!by_line || holds)
+    }
+
+    /// The point that facts name, where it is watched for this equipment.
+    pub(super) fn named(&self, facts: &Facts, id: &EquipmentId) -> Option<u32> {
+        let (device, name) = (facts.get("device")?, facts.get("point")?);
+        let mut found = self.devices.iter().filter_map(|watched| watched.points.get(name.as_str()).copied());
+        found.find(|at| {
+            let point = &self.points[*at as usize];
+            *point.device == **device && point.equipment == *id
+        })
+    }
+
+    fn facts(&self, now: &Now, at: u32, check: Check) -> Facts {
+        let (point, state) = (&self.points[at as usize], &self.states[at as usize]);
+        let mut facts = vec![("device", point.device.to_string()), ("point", point.name.to_string())];
+        match check {
+            Check::Implausible => {
+                let (least, greatest) = point.range;
+                let range = format!("{least} to {}, within {}", point.shown(greatest), point.accuracy);
+                facts.push(("range", range));
+                facts.extend(state.beyond.map(|value| ("value", point.shown(value))));
+            }
+            Check::Drift => {
+                facts.extend(state.last.map(|value| ("value", point.shown(value))));
+                if let Some(reference) = &point.reference {
+                    let other = &self.points[reference.point as usize];
+                    facts.push(("reference", format!("{}/{}", other.device, other.name)));
+                    let told = self.states[reference.point as usize].last;
+                    facts.extend(told.map(|value| ("reference_value", other.shown(value))));
+                    facts.push(("agree_within", point.shown(reference.agree_within)));
+                }
+            }
+            Check::Degrading => facts.extend(self.declining(now, at)),
+        }
+        facts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+    }
+
+    fn declining(&self, now: &Now, at: u32) -> Vec<(&'static str, String)> {
+        let (point, state) = (&self.points[at as usize], &self.states[at as usize]);
+        let (Some(trend), Some(decline)) = (&point.trend, &state.trend) else { return Vec::new() };
+        let mut facts = vec![("trend", trend.what.clone())];
+        facts.extend(state.last.map(|value| ("now", point.shown(value))));
+        if state.held[Check::Degrading as usize].is == Some(true) {
+            let side = if trend.side == Side::Below { "below" } else { "above" };
+            facts.push(("limit", format!("{side} {}", point.shown(trend.warn))));
+        } else if let (Some(line), Some(limit)) = (decline.forecast.flatten(), trend.fails_at) {
+            facts.push(("per_day", point.shown(line.per_day(point.exponent()))));
+            facts.push(("fails_at", point.shown(limit)));
+            let on = i64::try_from(line.fails_in).ok().zip(now.judged_ms());
+            let on = on.and_then(|(days, now_ms)| wall::to_text(now_ms.saturating_add(days * DAY_MS)));
+            facts.extend(on.map(|text| (REACHES, text[..10].to_owned())));
+        }
+        facts
+    }
+}
