@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn steps_are_rounded_half_away_from_zero() {
-        for (text, exponent, steps) in [("12.345", -2, 1_235), ("-12.345", -2, -1_235), ("12.34", -2, 1_234), ("7", 0, 7)] {
+        for (text, exponent, steps) in
+            [("12.345", -2, 1_235), ("-12.345", -2, -1_235), ("12.34", -2, 1_234), ("7", 0, 7)]
+        {
             assert_eq!(Decimal::parse(text).unwrap().in_steps(exponent), Some(steps), "{text}");
         }
         assert_eq!(Decimal::parse("9007199254740991").unwrap().in_steps(-9), None);

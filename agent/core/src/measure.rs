@@ -112,7 +112,7 @@ impl Measure {
         }
         let (mut states, mut compared) = (Vec::with_capacity(points.len()), Vec::new());
         for (at, point) in (0_u32..).zip(points.iter()) {
-            let of_plan = named.get(&*point.device).filter(|device| is_told(&devices[**device], point));
+            let of_plan = named.get(&*point.device).filter(|device| untold(&devices[**device], point).is_none());
             if let Some(device) = of_plan {
                 watched[*device].points.insert(Arc::clone(&point.name), at);
             }
@@ -278,15 +278,32 @@ impl Measure {
     }
 }
 
-/// Whether a device has a point, in the unit that the register states. What speaks may name points that no list has.
-fn is_told(device: &Device, point: &Point) -> bool {
-    match &device.speech {
-        DeviceSpeech::Modbus { .. } if point.name.starts_with('@') => true,
-        DeviceSpeech::Modbus { speech, .. } => {
-            speech.points.iter().any(|own| own.name == *point.name && own.unit == *point.unit)
-        }
-        DeviceSpeech::Camera { .. } | DeviceSpeech::Json { .. } => !point.name.starts_with('@'),
-        DeviceSpeech::SealReader => false,
-    }
+/// Why nothing would watch a point of the register under these devices, if nothing would.
+pub fn unwatched(devices: &[Device], point: &Point) -> Option<String> {
+    let Some(device) = devices.iter().find(|device| device.name == *point.device) else {
+        return Some(format!("the settings have no device {}", point.device));
+    };
+    untold(device, point)
 }
 
+/// Why a device does not tell a point, if it does not. What speaks may name points that no list has.
+fn untold(device: &Device, point: &Point) -> Option<String> {
+    let (device_name, name) = (&device.name, &point.name);
+    let DeviceSpeech::Modbus { speech, .. } = &device.speech else {
+        let told = !matches!(device.speech, DeviceSpeech::SealReader) && !name.starts_with('@');
+        return if told { None } else { Some(format!("device {device_name} has no point {name}")) };
+    };
+    if name.starts_with('@') {
+        return None;
+    }
+    match speech.points.iter().find(|own| own.name == **name) {
+        None => Some(format!("device {device_name} has no point {name}")),
+        Some(own) if own.coding.is_flag() => {
+            Some(format!("{name} of device {device_name} is a contact, and no number"))
+        }
+        Some(own) if own.unit != *point.unit => {
+            Some(format!("device {device_name} gives {name} in {:?}, and not in {:?}", own.unit, point.unit))
+        }
+        Some(_) => None,
+    }
+}

@@ -16,6 +16,7 @@ mod nearest;
 mod profiles;
 mod reader;
 mod register_file;
+mod register_points;
 mod relations;
 mod secrets;
 mod sensitivity;
@@ -207,9 +208,11 @@ pub fn check(dir: &Path) -> Report {
     let mut findings = Findings::default();
     let reading = agent_file::read(dir, &mut findings);
     let source = register_file::find(dir, &mut findings);
-    let register = source.and_then(|source| register_file::parse(&source, 1, &mut findings));
-    if let Some(register) = &register {
+    let register = source.as_ref().and_then(|source| register_file::parse(source, 1, &mut findings));
+    if let (Some(register), Some(source)) = (&register, &source) {
         agent_file::warn_unlisted(reading.equipment, register, &mut findings);
+        let devices = reading.loaded.as_ref().map(|loaded| loaded.plan.devices.as_slice());
+        register_points::warn_unwatched(source, register, devices, &mut findings);
     }
     findings.sort();
     let plan = reading.loaded.map(|loaded| loaded.plan);

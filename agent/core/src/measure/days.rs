@@ -91,7 +91,11 @@ impl Days {
     /// The same for a point of another register; `None` where it is no longer the same quantity.
     pub(super) fn moved(self, was: i8, unit: &str, to: &Point) -> Option<Self> {
         let is_same = to.trend.is_some() && *to.unit == *unit;
-        if is_same && to.exponent() == was { Some(self) } else { Self::read(&self.stated(), was, to.exponent()).filter(|_| is_same) }
+        if is_same && to.exponent() == was {
+            Some(self)
+        } else {
+            Self::read(&self.stated(), was, to.exponent()).filter(|_| is_same)
+        }
     }
 
     /// Whether the line reaches the limit in time: its figures where it does. `None` where too little is known.

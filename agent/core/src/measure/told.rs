@@ -14,12 +14,7 @@ const REACHES: &str = "reaches";
 
 impl Measure {
     /// Everything that was seen for a whole hold counts.
-    pub(super) fn settle_due(
-        &mut self,
-        now: &Now,
-        register: &Register,
-        book: &mut Nonconformities,
-    ) -> Vec<Statement> {
+    pub(super) fn settle_due(&mut self, now: &Now, register: &Register, book: &mut Nonconformities) -> Vec<Statement> {
         let mut statements = Vec::new();
         while let Some((at, check)) = self.turning.due(now.mono_us, self.hold_us) {
             self.states[at as usize].held[check as usize].turn();

@@ -151,16 +151,10 @@ pub fn build(rows: &[Row], is_listed: impl Fn(&str) -> bool) -> Result<Vec<Point
             Err(found) => faults.extend(found.into_iter().map(|fault| of_row(index, fault))),
         }
     }
-    // Rows that are wrong in themselves are there all the same: nothing that names them is a fault of its own.
     let named = names(rows);
-    let mut places: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for (place, (_, one)) in (0_u32..).zip(&written) {
-        places.entry((&one.point.device, &one.point.name)).or_insert(place);
-    }
-    for (index, one) in &written {
-        let own = (&*one.point.device, &*one.point.name);
-        let found = twice(*index, own, &named).into_iter().chain(compared(one, &places, &written, &named));
-        faults.extend(found.map(|fault| of_row(*index, fault)));
+    for (index, row) in rows.iter().enumerate() {
+        let found = twice(index, row, &named).into_iter().chain(compared(row, rows, &named));
+        faults.extend(found.map(|fault| of_row(index, fault)));
     }
     let trends = written.iter().filter(|(_, one)| one.point.trend.is_some()).map(|(index, _)| *index);
     if let Some(index) = trends.clone().nth(MAX_TRENDS) {
@@ -185,37 +179,33 @@ fn names(rows: &[Row]) -> BTreeMap<(&str, &str), usize> {
     named.map(|(index, row)| ((text(row, "device"), text(row, "point")), index)).collect()
 }
 
-fn twice(index: usize, own: (&str, &str), named: &BTreeMap<(&str, &str), usize>) -> Option<FieldFault> {
-    let first = named.get(&own).filter(|first| **first < index)?;
-    let cause = format!("point {}/{} is there twice; first in point {}", own.0, own.1, first + 1);
+fn twice(index: usize, row: &Row, named: &BTreeMap<(&str, &str), usize>) -> Option<FieldFault> {
+    let (device, name) = (text(row, "device"), text(row, "point"));
+    let first = named.get(&(device, name)).filter(|first| **first < index && !device.is_empty() && !name.is_empty())?;
+    let cause = format!("point {device}/{name} is there twice; first in point {}", first + 1);
     Some(FieldFault { field: "point".into(), cause, remedy: "keep one of the two".into() })
 }
 
 /// What is wrong with the reference of a row.
-fn compared(
-    one: &Written<'_>,
-    places: &BTreeMap<(&str, &str), u32>,
-    written: &[(usize, Written<'_>)],
-    named: &BTreeMap<(&str, &str), usize>,
-) -> Option<FieldFault> {
-    let wanted = one.reference?;
-    let fault = |cause: String, remedy: &str| {
-        Some(FieldFault { field: "reference".into(), cause, remedy: remedy.to_owned() })
+fn compared(row: &Row, rows: &[Row], named: &BTreeMap<(&str, &str), usize>) -> Option<FieldFault> {
+    let (device, name) = split(text(row, "reference"))?;
+    let (cause, remedy) = match named.get(&(device, name)).map(|at| &rows[*at]) {
+        None => (format!("no point {device}/{name}"), "add a [[point]] for it, as device/point of the settings"),
+        Some(_) if (device, name) == (text(row, "device"), text(row, "point")) => {
+            ("a point cannot be its own reference".to_owned(), "name the other point that measures the same")
+        }
+        Some(other) if text(other, "unit") != text(row, "unit") => {
+            let (own, other) = (text(row, "unit"), text(other, "unit"));
+            (format!("it measures in {other:?}, this one in {own:?}"), "compare points of one unit")
+        }
+        Some(_) => return None,
     };
-    if wanted == (&*one.point.device, &*one.point.name) {
-        return fault("a point cannot be its own reference".into(), "name the other point that measures the same");
-    }
-    let Some(place) = places.get(&wanted).and_then(|place| usize::try_from(*place).ok()) else {
-        let nowhere = format!("no point {}/{}", wanted.0, wanted.1);
-        let known = named.contains_key(&wanted);
-        return if known { None } else { fault(nowhere, "add a [[point]] for it, as device/point of the settings") };
-    };
-    let (unit, other) = (&one.point.unit, &written[place].1.point.unit);
-    if unit != other {
-        let cause = format!("it measures in {other:?}, this one in {unit:?}");
-        return fault(cause, "compare points of one unit");
-    }
-    None
+    Some(FieldFault { field: "reference".into(), cause, remedy: remedy.to_owned() })
+}
+
+/// `device/point`; the point may have strokes of its own.
+fn split(text: &str) -> Option<(&str, &str)> {
+    text.split_once('/').filter(|(device, name)| !device.is_empty() && !name.is_empty())
 }
 
 fn resolved(written: Vec<(usize, Written<'_>)>) -> Vec<Point> {
@@ -327,7 +317,7 @@ fn two(text: &str) -> Option<Range> {
 
 fn reference<'a>(reader: &mut Reader<'a>) -> (Option<(&'a str, &'a str)>, Option<Decimal>) {
     let text = reader.text("reference");
-    let named = text.split_once('/').filter(|(device, point)| !device.is_empty() && !point.is_empty());
+    let named = split(text);
     if !text.is_empty() && named.is_none() {
         reader.fault("reference", format!("cannot read {text:?}"), "device/point, such as hall-2/ai1");
     }
@@ -362,7 +352,8 @@ fn trend(reader: &mut Reader<'_>, range: Option<Range>) -> Option<Trend> {
         reader.fault("trend", format!("{what:?} is no word"), "1 to 32 of a-z 0-9 and -, such as battery");
     }
     if low == high {
-        let cause = if low { "warn_below and warn_above are both there" } else { "warn_below or warn_above is missing" };
+        let cause =
+            if low { "warn_below and warn_above are both there" } else { "warn_below or warn_above is missing" };
         reader.fault("trend", cause, "state which way is worse: one of both");
     }
     let (side, warn) = below.map(|warn| (Side::Below, warn)).or(above.map(|warn| (Side::Above, warn)))?;

@@ -219,8 +219,7 @@ impl Site {
     /// What readings say of the points that the register knows.
     fn measured(&mut self, now: &Now, id: DeviceId, seen: &[Observation]) {
         let register = self.standings.register();
-        let statements =
-            self.measure.observed(now, register, usize::from(id.0), seen, &mut self.nonconformities);
+        let statements = self.measure.observed(now, register, usize::from(id.0), seen, &mut self.nonconformities);
         self.changed_if(!statements.is_empty());
         self.record_all(now, statements);
     }

@@ -77,8 +77,7 @@ fn opened(world: &World, reason: &str) -> Body {
     opened.rfind(|body| body.data["reason"] == reason).cloned().expect("it is opened")
 }
 
-const IMPLAUSIBLE: [&str; 2] =
-    ["nonconformity.opened implausible/MOD-1", "nonconformity.closed implausible/MOD-1"];
+const IMPLAUSIBLE: [&str; 2] = ["nonconformity.opened implausible/MOD-1", "nonconformity.closed implausible/MOD-1"];
 const DRIFT: [&str; 2] = ["nonconformity.opened drift/MOD-1", "nonconformity.closed drift/MOD-1"];
 const DEGRADING: [&str; 2] = ["nonconformity.opened degrading/MOD-1", "nonconformity.closed degrading/MOD-1"];
 

@@ -99,6 +99,7 @@ codes! {
     RegisterSize = 603, Error, "a register of too many rows";
     Unlisted = 604, Warning, "equipment that the register does not list";
     RegisterEmpty = 605, Warning, "a register without equipment";
+    Unwatched = 606, Warning, "a measuring point of the register that no device of the settings gives";
     BadCsv = 651, Error, "a file that is not CSV";
     BadColumns = 652, Error, "columns that are missing or there twice";
     ManifestRow = 701, Error, "a row of the manifest with a wrong field";

@@ -207,6 +207,7 @@ fn limits(tables: &Tables<'_, '_>, findings: &mut Findings) -> Limits {
         "due_ahead_days",
         "heartbeat_s",
         "identity_s",
+        "point_hold_s",
     ];
     let mut section = tables.open("limits", KEYS, findings);
     let default = Limits::default();
@@ -224,5 +225,6 @@ fn limits(tables: &Tables<'_, '_>, findings: &mut Findings) -> Limits {
             .unwrap_or(default.due_ahead_days),
         heartbeat_s: whole("heartbeat_s", 10..=3_600).unwrap_or(default.heartbeat_s),
         identity_s: whole("identity_s", 60..=604_800).unwrap_or(default.identity_s),
+        point_hold_ms: whole("point_hold_s", 1..=86_400).map_or(default.point_hold_ms, |s| s * 1_000),
     }
 }

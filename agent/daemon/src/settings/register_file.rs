@@ -4,8 +4,9 @@ use super::codes::Code;
 use super::reader::{self, Section};
 use super::sheet;
 use super::source::{MAX_REGISTER_BYTES, Place, Source};
-use super::{Findings, file_digest};
+use super::{Findings, file_digest, register_points};
 use picket_core::register::Register;
+use picket_core::register::points::MAX_POINTS;
 use picket_core::register::rows::{self, FIELDS, MAX_ROWS, Row, RowFault};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,9 +15,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Where a row stands, and each of its fields.
-struct Spot {
-    whole: Range<usize>,
-    fields: BTreeMap<String, Range<usize>>,
+pub(super) struct Spot {
+    pub(super) whole: Range<usize>,
+    pub(super) fields: BTreeMap<String, Range<usize>>,
 }
 
 /// Reads the one of both files that is there.
@@ -44,10 +45,12 @@ pub(super) fn find(dir: &Path, findings: &mut Findings) -> Option<Source> {
 pub(super) fn parse(source: &Source, version: u64, findings: &mut Findings) -> Option<Register> {
     let errors = findings.errors();
     let is_csv = source.path.extension().is_some_and(|ending| ending == "csv");
-    let read = if is_csv { from_csv(source, findings)? } else { from_toml(source, findings)? };
+    // A table of a spreadsheet lists one kind of thing: points stand in TOML alone.
+    let (read, points) = if is_csv { (from_csv(source, findings)?, Vec::new()) } else { from_toml(source, findings)? };
     let (rows, spots): (Vec<Row>, Vec<Spot>) = read.into_iter().unzip();
+    let points = register_points::build(source, points, &rows, findings);
     let register = match rows::build(version, file_digest(&source.text), &rows) {
-        Ok(register) => register,
+        Ok(register) => register.with_points(points?),
         Err(faults) => {
             let first = first_rows(&rows);
             for fault in faults {
@@ -131,19 +134,21 @@ fn from_csv(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>
     Some(read)
 }
 
-fn from_toml(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>> {
+/// Rows of equipment, and of points.
+fn from_toml(source: &Source, findings: &mut Findings) -> Option<(Vec<(Row, Spot)>, Vec<(Row, Spot)>)> {
     // Counted before it is parsed: a parsed table takes fifty times the memory of its text.
     let headers = source.text.match_indices("[[").count();
-    if headers > MAX_ROWS {
-        let cause = format!("{headers} rows; at most {MAX_ROWS} are allowed");
+    if headers > MAX_ROWS + MAX_POINTS {
+        let cause = format!("{headers} rows; at most {MAX_ROWS} of equipment and {MAX_POINTS} of points are allowed");
         findings.add(Code::RegisterSize, Place::file(&source.path), cause, "split the site");
         return None;
     }
     let root = reader::parse(source, findings)?;
     let what = "the register";
-    let mut section = Section::open(source, root.get_ref(), 0..0, what, &["equipment"], findings);
+    let mut section = Section::open(source, root.get_ref(), 0..0, what, &["equipment", "point"], findings);
     let tables = section.tables("equipment");
-    Some(tables.into_iter().map(|(table, span)| toml_row(&mut section, table, span)).collect())
+    let equipment = tables.into_iter().map(|(table, span)| toml_row(&mut section, table, span)).collect();
+    Some((equipment, register_points::from_toml(&mut section)))
 }
 
 fn toml_row(section: &mut Section<'_, '_>, table: &DeTable<'_>, whole: Range<usize>) -> (Row, Spot) {

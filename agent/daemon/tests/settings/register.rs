@@ -143,3 +143,57 @@ fn a_wrong_register_leaves_the_settings_right() {
     let report = settings::check(folder.path());
     assert_eq!((report.findings.errors(), report.summary.devices), (1, 4));
 }
+
+const UPS: &str = "[[equipment]]\nid = \"UPS\"\nkind = \"power\"\n";
+
+#[test]
+fn a_point_states_its_numbers_as_texts_or_as_numbers() {
+    let texts = "range = \"0 60\"\naccuracy = \"0.25\"\nwarn_below = \"24\"\n";
+    let numbers = "range = \"0 60\"\naccuracy = 0.25\nwarn_below = 24\n";
+    let of = |scale: &str| {
+        let point =
+            format!("[[point]]\nequipment = \"UPS\"\ndevice = \"ups\"\npoint = \"v\"\ntrend = \"battery\"\n{scale}");
+        only("register.toml", format!("{point}{UPS}")).expect("right").points().to_vec()
+    };
+    assert_eq!(of(texts), of(numbers));
+    let point = &of(texts)[0];
+    assert_eq!((point.equipment.as_str(), &*point.device, &*point.name), ("UPS", "ups", "v"));
+    assert_eq!(point.range.1.to_string(), "60");
+}
+
+#[test]
+fn every_fault_of_points_and_equipment_is_told_at_once_at_its_key() {
+    let text = format!(
+        "{UPS}serail = \"1\"\n[[point]]\nequipment = \"UPS\"\ndevice = \"ups\"\npoint = \"v\"\nrange = \"60 0\"\n\
+         accuracy = true\n[[point]]\nequipment = \"USP\"\ndevice = \"ups\"\npoint = \"v\"\nrange = \"0 60\"\n\
+         accuracy = 0.5\nreference = \"hall/ai1\"\ncolour = \"red\"\n"
+    );
+    let found = told("register.toml", &text);
+    let places: Vec<_> = found.iter().map(|(code, line, column, _)| (code.as_str(), *line, *column)).collect();
+    let wanted = [
+        ("PK-0602", 4, 1),
+        ("PK-0601", 9, 9),
+        ("PK-0203", 10, 12),
+        ("PK-0601", 10, 12),
+        ("PK-0601", 12, 13),
+        ("PK-0601", 14, 9),
+        ("PK-0601", 17, 13),
+        ("PK-0602", 18, 1),
+    ];
+    assert_eq!(places, wanted, "{found:?}");
+}
+
+#[test]
+fn a_point_that_no_device_gives_is_a_warning_of_the_check() {
+    let folder = Folder::whole();
+    std::fs::remove_file(folder.path().join("register.csv")).expect("it is there");
+    let point = "[[point]]\nequipment = \"UPS\"\ndevice = \"nowhere\"\npoint = \"v\"\nrange = \"0 60\"\naccuracy = 1\n";
+    folder.write("register.toml", format!("{UPS}{point}"));
+    let report = settings::check(folder.path());
+    assert!(report.passes(), "{report}");
+    let told = report.to_string();
+    assert!(
+        told.contains("warning[PK-0606]: nothing watches point nowhere/v: the settings have no device nowhere"),
+        "{told}"
+    );
+}

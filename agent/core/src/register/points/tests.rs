@@ -114,16 +114,16 @@ fn each_fault_names_its_field_and_what_to_do() {
 #[test]
 fn every_fault_of_every_row_is_told_at_once_and_a_wrong_row_is_no_second_fault_of_another() {
     let found = built(&[
-        row(&[("range", "x"), ("unit", "abcdefghijklmnopq")]),
+        row(&[("range", "x"), ("accuracy", "-1")]),
         twin(&[("reference", "ups/battery_v")]),
-        row(&[]),
+        row(&[("accuracy", "")]),
         twin(&[("point", "other"), ("unit", "A"), ("reference", "twin/battery_v")]),
     ])
     .unwrap_err();
     let places: Vec<(usize, &str)> = found.iter().map(|fault| (fault.row, fault.field.as_str())).collect();
-    assert_eq!(places, [(0, "range"), (0, "unit"), (2, "point"), (3, "reference")], "{found:?}");
-    assert!(found[2].cause.contains("ups/battery_v is there twice; first in point 1"));
-    assert!(found[3].cause.contains("it measures in \"V\", this one in \"A\""));
+    assert_eq!(places, [(0, "range"), (0, "accuracy"), (2, "accuracy"), (2, "point"), (3, "reference")], "{found:?}");
+    assert!(found[3].cause.contains("ups/battery_v is there twice; first in point 1"));
+    assert!(found[4].cause.contains("it measures in \"V\", this one in \"A\""));
 }
 
 #[test]
@@ -131,9 +131,8 @@ fn points_and_trends_have_a_limit() {
     let found = built(&vec![Row::new(); MAX_POINTS + 1]).unwrap_err();
     assert_eq!((found.len(), found[0].row), (1, MAX_POINTS));
     let name = |n: usize| format!("p{n}");
-    let rows: Vec<Row> = (0..=MAX_TRENDS)
-        .map(|n| row(&[("point", &name(n)), ("trend", "battery"), ("warn_below", "11")]))
-        .collect();
+    let rows: Vec<Row> =
+        (0..=MAX_TRENDS).map(|n| row(&[("point", &name(n)), ("trend", "battery"), ("warn_below", "11")])).collect();
     let found = built(&rows).unwrap_err();
     assert_eq!((found.len(), found[0].row, found[0].field.as_str()), (1, MAX_TRENDS, "trend"));
     assert!(built(&rows[..MAX_TRENDS]).is_ok());
