@@ -6,8 +6,8 @@
 use crate::decimal::Decimal;
 use crate::nonconformity::Nonconformities;
 use crate::plan::{Device, DeviceSpeech};
+use crate::register::Register;
 use crate::register::points::{ERRORS_PERMILLE, Point};
-use crate::register::{EquipmentId, Register};
 use crate::statement::Statement;
 use crate::time::Now;
 use crate::wire::StateRow;
@@ -15,6 +15,7 @@ use picket_device::quantity::{Observation, Quality};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod anew;
 mod days;
 mod hold;
 mod own;
@@ -78,6 +79,8 @@ struct Watched {
 /// What is known of one point: less than a kibibyte with sixty days.
 #[derive(Debug, Default)]
 struct State {
+    /// A device of the plan tells it.
+    watched: bool,
     /// The last value; `None` where it is old, bad, or cannot be.
     last: Option<Decimal>,
     /// The last value that cannot be.
@@ -118,7 +121,7 @@ impl Measure {
             }
             compared.extend(point.reference.as_ref().map(|reference| (reference.point, at)));
             let trend = point.trend.as_ref().map(|_| Box::default());
-            states.push(State { trend, ..State::default() });
+            states.push(State { watched: of_plan.is_some(), trend, ..State::default() });
         }
         compared.sort_unstable();
         let mut by_equipment: Vec<u32> = (0..).take(points.len()).collect();
@@ -234,47 +237,6 @@ impl Measure {
     /// When [`Measure::timeout`] wants to be called.
     pub fn deadline(&self) -> Option<u64> {
         self.turning.deadline(self.hold_us).into_iter().chain(self.sweep.deadline()).min()
-    }
-
-    /// Another register is in force: what was known of points that it has too goes on.
-    pub fn replace(&mut self, devices: &[Device], register: &Register) {
-        let next = Self::of(devices, register, self.hold_us);
-        let before = std::mem::replace(self, next);
-        let (own, orphans) = (before.own, before.sweep.orphans);
-        self.own = own;
-        self.sweep.orphans = orphans;
-        let mut at: BTreeMap<(Arc<str>, Arc<str>), u32> = BTreeMap::new();
-        for (place, point) in (0_u32..).zip(self.points.iter()) {
-            at.insert((Arc::clone(&point.device), Arc::clone(&point.name)), place);
-        }
-        for (point, state) in before.points.iter().zip(before.states) {
-            let Some(trend) = state.trend.filter(|trend| !trend.days.is_empty()) else { continue };
-            let place = at.get(&(Arc::clone(&point.device), Arc::clone(&point.name)));
-            let to = place.map(|place| &self.points[*place as usize]);
-            let days = to.and_then(|to| trend.days.moved(point.exponent(), &point.unit, to));
-            match (place, days) {
-                (Some(place), Some(days)) => self.remember(*place, days),
-                _ => self.sweep.forget(&point.device, &point.name),
-            }
-        }
-    }
-
-    /// Closes what is open about points that nothing watches any more, and what is open about equipment that is gone.
-    pub fn adopt(&mut self, now: &Now, register: &Register, book: &mut Nonconformities) -> Vec<Statement> {
-        let mut statements = Vec::new();
-        for check in Check::ALL {
-            let open = book.of(check.reason()).filter(|nc| !nc.life.ended || register.get(&nc.equipment).is_none());
-            let over = open.filter(|nc| self.named(&nc.facts, &nc.equipment).is_none());
-            let over: Vec<EquipmentId> = over.map(|nc| nc.equipment.clone()).collect();
-            for id in over {
-                statements.extend(match register.get(&id) {
-                    Some(_) => book.close(now, check.reason(), &id),
-                    None => book.removed(check.reason(), &id),
-                });
-                statements.extend(self.open_other(now, register, (check, &id), book));
-            }
-        }
-        statements
     }
 }
 

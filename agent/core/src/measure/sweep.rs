@@ -73,18 +73,19 @@ impl Sweep {
 impl Measure {
     /// Takes the days that the journal remembers.
     pub(super) fn recover(&mut self, rows: &[StateRow]) {
+        let places = self.trends_by_name();
         for row in rows {
             let Some((device, name)) = row.key.strip_prefix(ROW).and_then(|key| key.split_once('/')) else { continue };
             let body = serde_json::from_str::<Value>(&row.body).unwrap_or_default();
-            let of_it = |point: &Point| &*point.device == device && &*point.name == name && point.trend.is_some();
-            let place = (0_u32..).zip(self.points.iter()).find(|(_, point)| of_it(point));
-            let days = place.and_then(|(_, point)| {
+            let place = places.get(&(device.into(), name.into())).copied();
+            let days = place.and_then(|at| {
+                let point = &self.points[at as usize];
                 let same_unit = body.get("u").and_then(Value::as_str) == Some(&*point.unit);
                 let was = body.get("e").and_then(Value::as_i64).and_then(|e| i8::try_from(e).ok());
                 Days::read(body.get(DAYS).filter(|_| same_unit)?, was?, point.exponent())
             });
             match (place, days) {
-                (Some((at, _)), Some(days)) => self.remember(at, days),
+                (Some(at), Some(days)) => self.remember(at, days),
                 _ => self.sweep.forget(device, name),
             }
         }

@@ -12,6 +12,11 @@ const DAY_MS: i64 = 86_400_000;
 /// The fact of a nonconformity that a line opened, and no value.
 const REACHES: &str = "reaches";
 
+/// Whether a line through days opened it, and no value.
+pub(super) fn is_by_line(facts: &Facts) -> bool {
+    facts.contains_key(REACHES)
+}
+
 impl Measure {
     /// Everything that was seen for a whole hold counts.
     pub(super) fn settle_due(&mut self, now: &Now, register: &Register, book: &mut Nonconformities) -> Vec<Statement> {
@@ -37,7 +42,7 @@ impl Measure {
         }
         let Some(open) = book.get(check.reason(), id) else { return Vec::new() };
         // One point is right again; what is open may be about another one.
-        if self.named(&open.facts, id) != Some(at) || !self.is_right(at, check, open.facts.contains_key(REACHES)) {
+        if self.named(&open.facts, id) != Some(at) || !self.is_right(at, check, is_by_line(&open.facts)) {
             return Vec::new();
         }
         let closed = book.close(now, check.reason(), id);
@@ -52,9 +57,7 @@ impl Measure {
         (check, id): (Check, &EquipmentId),
         book: &mut Nonconformities,
     ) -> Option<Statement> {
-        let from = self.by_equipment.partition_point(|at| self.points[*at as usize].equipment < *id);
-        let of_it = self.by_equipment[from..].iter().take_while(|at| self.points[**at as usize].equipment == *id);
-        let other = *of_it.copied().collect::<Vec<_>>().iter().find(|at| self.is_wrong(**at, check))?;
+        let other = self.of_equipment(id).find(|at| self.is_wrong(*at, check))?;
         book.open(now, register, check.reason(), id, self.facts(now, other, check))
     }
 
@@ -71,13 +74,18 @@ impl Measure {
         state.held[check as usize].is == Some(false) && (!by_line || holds)
     }
 
+    fn of_equipment<'a>(&'a self, id: &'a EquipmentId) -> impl Iterator<Item = u32> + 'a {
+        let own = |at: &u32| &self.points[*at as usize].equipment;
+        let from = self.by_equipment.partition_point(|at| own(at) < id);
+        self.by_equipment[from..].iter().take_while(move |at| own(at) == id).copied()
+    }
+
     /// The point that facts name, where it is watched for this equipment.
     pub(super) fn named(&self, facts: &Facts, id: &EquipmentId) -> Option<u32> {
         let (device, name) = (facts.get("device")?, facts.get("point")?);
-        let mut found = self.devices.iter().filter_map(|watched| watched.points.get(name.as_str()).copied());
-        found.find(|at| {
+        self.of_equipment(id).find(|at| {
             let point = &self.points[*at as usize];
-            *point.device == **device && point.equipment == *id
+            self.states[*at as usize].watched && *point.device == **device && *point.name == **name
         })
     }
 

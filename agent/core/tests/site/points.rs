@@ -356,3 +356,33 @@ fn r10_answers_that_take_longer_are_told_and_others_are_not() {
     world.run_s(200);
     assert!(said(&world, "degrading").is_empty());
 }
+
+#[test]
+fn r02_a_drift_whose_reference_is_taken_back_is_over() {
+    let points = vec![temperature("temp", &[("reference", "module/twin")]), temperature("twin", &[])];
+    let mut world = world(points);
+    world.levels[TEMP] = 300;
+    world.run_s(62);
+    assert_eq!(said(&world, "drift"), DRIFT[..1]);
+    let mut world = world.restarted();
+    world.run_s(1);
+    assert_eq!(said(&world, "drift"), DRIFT[..1], "the pair is still compared");
+    for row in &mut world.listed {
+        row.remove("reference");
+    }
+    assert_eq!(said(&world.restarted(), "drift"), DRIFT);
+}
+
+#[test]
+fn r10_days_are_forgotten_with_their_point() {
+    let mut world = slow(vec![battery(&[("warn_below", "11"), ("fails_at", "10.8")])]);
+    falls(&mut world, 2, 10);
+    assert!(world.journal.rows.contains_key("trend/module/battery"));
+    let mut world = world.restarted();
+    world.run_s(5);
+    assert!(world.journal.rows.contains_key("trend/module/battery"));
+    world.listed.retain(|row| !row.contains_key("point"));
+    let mut world = world.restarted();
+    world.run_s(5);
+    assert!(!world.journal.rows.contains_key("trend/module/battery"));
+}

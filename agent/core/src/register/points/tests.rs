@@ -74,7 +74,8 @@ fn what_the_agent_measures_itself_has_a_scale_of_its_own() {
 #[test]
 fn each_fault_names_its_field_and_what_to_do() {
     let trend = |field, text| vec![("trend", "battery"), ("warn_below", "11"), (field, text)];
-    let table: &[(&[(&str, &str)], &str, &str, &str)] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
+    let table: &[Case<'_>] = &[
         (&[("equipment", "")], "equipment", "equipment is missing", "the id of a row"),
         (&[("equipment", "UPS-2")], "equipment", "no equipment \"UPS-2\" in the register", "add a row"),
         (&[("device", "")], "device", "device is missing", "the name of a device"),
