@@ -18,6 +18,7 @@ mod logs;
 mod loopback;
 mod outage;
 mod peer;
+mod points;
 mod process;
 mod programs;
 mod recheck;
@@ -102,6 +103,8 @@ enum Job {
     Flash,
     /// Standing of ten thousand pieces of equipment judged again: milliseconds, bytes
     Recheck,
+    /// A hundred thousand measuring points judged again: milliseconds, bytes
+    Points,
     /// J1 to J4 and records: what needs no peer, no root and no gigabytes
     Base,
     /// Every job
@@ -196,6 +199,7 @@ fn run(job: Job, bench: &Bench, folder: &std::path::Path) -> Result<Judged, Stri
         Job::Evidence => evidence::run(bench, folder),
         Job::Flash => flash::run(bench, folder),
         Job::Recheck => recheck::run(bench, folder),
+        Job::Points => points::run(bench, folder),
         Job::Base | Job::All => unreachable!("a list of jobs"),
     }
 }

@@ -94,7 +94,7 @@ fn floor(register: &Register) -> usize {
     register.iter().map(due).sum()
 }
 
-fn now(seconds: u64) -> Now {
+pub(crate) fn now(seconds: u64) -> Now {
     let quality = ClockQuality { src: ClockSource::Ntp, sync: true, err_ms: 1, age_s: 1, era: 0 };
     let utc_ms = i64::try_from(seconds * 1_000).ok().map(|ms| MIDNIGHT_MS + ms);
     Now {
@@ -107,14 +107,14 @@ fn now(seconds: u64) -> Now {
 }
 
 /// Milliseconds that it took.
-fn timed<T>(work: impl FnOnce() -> T) -> f64 {
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> f64 {
     let began = mono_ns();
     std::hint::black_box(work());
     (mono_ns() - began) as f64 / 1e6
 }
 
 /// Bytes of this process in memory.
-fn resident() -> Result<u64, String> {
+pub(crate) fn resident() -> Result<u64, String> {
     let text = fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc/self/status: {error}"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());

@@ -76,17 +76,36 @@ struct Watched {
     asked: bool,
 }
 
-/// What is known of one point: less than a kibibyte with sixty days.
+/// What is known of one point: less than a kibibyte with all its days.
 #[derive(Debug, Default)]
 struct State {
     /// A device of the plan tells it.
     watched: bool,
-    /// The last value; `None` where it is old, bad, or cannot be.
-    last: Option<Decimal>,
-    /// The last value that cannot be.
-    beyond: Option<Decimal>,
+    seen: Seen,
     held: [Held; 3],
     trend: Option<Box<Decline>>,
+}
+
+/// The last value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Seen {
+    /// It is old or bad, or none came.
+    #[default]
+    Untold,
+    /// It may be right.
+    Possible(Decimal),
+    /// The point cannot measure it.
+    Impossible(Decimal),
+}
+
+impl Seen {
+    /// A value from which something follows.
+    fn possible(self) -> Option<Decimal> {
+        match self {
+            Self::Possible(value) => Some(value),
+            Self::Untold | Self::Impossible(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -167,10 +186,13 @@ impl Measure {
             (Quality::Bad, Some(false)) if asked => Some(false),
             (Quality::Bad | Quality::Stale, _) => None,
         };
-        let last = value.filter(|_| fits == Some(true));
         let state = &mut self.states[at as usize];
-        state.last = last;
-        state.beyond = value.filter(|_| fits == Some(false));
+        state.seen = match (value, fits) {
+            (Some(value), Some(true)) => Seen::Possible(value),
+            (Some(value), Some(false)) => Seen::Impossible(value),
+            (_, _) => Seen::Untold,
+        };
+        let last = state.seen.possible();
         let mut past = None;
         if let (Some(trend), Some(decline)) = (&point.trend, &mut state.trend) {
             past = last.map(|value| trend.side.is_past(value, trend.warn));
@@ -198,7 +220,8 @@ impl Measure {
 
     fn compare(&mut self, now: &Now, at: u32) {
         let Some(reference) = &self.points[at as usize].reference else { return };
-        let both = self.states[at as usize].last.zip(self.states[reference.point as usize].last);
+        let [own, other] = [at, reference.point].map(|at| self.states[at as usize].seen.possible());
+        let both = own.zip(other);
         let apart = both.map(|(own, other)| (own - other).size() > reference.agree_within);
         self.see(now, at, Check::Drift, apart);
     }
@@ -214,7 +237,7 @@ impl Measure {
         let of_it = watched.points.iter().filter(|(name, _)| &***name != ERRORS_PERMILLE);
         let of_it: Vec<u32> = of_it.map(|(_, at)| *at).collect();
         for at in of_it {
-            self.states[at as usize].last = None;
+            self.states[at as usize].seen = Seen::Untold;
             self.see(now, at, Check::Implausible, None);
             self.see(now, at, Check::Degrading, None);
             self.compare_around(now, at);
@@ -267,5 +290,19 @@ fn untold(device: &Device, point: &Point) -> Option<String> {
             Some(format!("device {device_name} gives {name} in {:?}, and not in {:?}", own.unit, point.unit))
         }
         Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_with_all_its_days_takes_less_than_a_kibibyte() {
+        let row = size_of::<Point>() + size_of::<crate::register::points::Trend>();
+        let state = size_of::<State>() + size_of::<Decline>() + days::MOST * size_of::<(u16, i32)>();
+        // Two names and a unit of sixteen bytes with their counters; and its places in maps and lists.
+        let (texts, places) = (3 * (16 + 16), 4 * size_of::<(u64, u32, Check)>());
+        assert!(row + state + texts + places < 1_024, "{row} {state}");
     }
 }

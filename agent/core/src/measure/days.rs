@@ -5,13 +5,13 @@ use crate::register::points::{Point, Side, Trend};
 use serde_json::{Value, json};
 
 /// Most days that are kept: the longest window.
-const MOST: usize = 60;
+pub(super) const MOST: usize = 40;
 /// Fewer days say nothing about tomorrow.
 const LEAST: usize = 5;
 /// A line whose last day is longer ago says nothing about tomorrow either.
 const FRESH_DAYS: u16 = 3;
 /// It is told so many days before it fails.
-pub(super) const AHEAD_DAYS: i128 = 14;
+const AHEAD_DAYS: i128 = 14;
 /// Slopes are kept in millionths of a step a day.
 const FINE: i128 = 1_000_000;
 
@@ -28,16 +28,16 @@ pub(super) struct Days {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line {
     /// Millionths of a step a day.
-    pub(super) slope: i128,
+    slope: i64,
     /// Days from today until it fails; 0 = it does.
-    pub(super) fails_in: i128,
+    pub(super) fails_in: u16,
 }
 
 impl Line {
-    /// Change of a day, in thousandths of the point's step.
+    /// Change of a day, in the unit of a point that is kept in steps of `exponent`.
     pub(super) fn per_day(&self, exponent: i8) -> Decimal {
         let step = Decimal::new(1, exponent).unwrap_or(Decimal::ZERO);
-        step.times(self.slope, FINE)
+        step.times(i128::from(self.slope), FINE)
     }
 }
 
@@ -60,6 +60,10 @@ impl Days {
             return false;
         }
         self.past.retain(|(known, _)| *known < day);
+        if self.past.is_empty() {
+            // All at once: growing would take room for half as many again.
+            self.past.reserve_exact(MOST);
+        }
         if self.past.len() == MOST {
             self.past.remove(0);
         }
@@ -124,8 +128,8 @@ impl Days {
             return Some(None);
         }
         let left = (limit * FINE - level) / slope;
-        let fails_in = left.max(0);
-        Some((fails_in <= AHEAD_DAYS).then_some(Line { slope, fails_in }))
+        let soon = Some(left.max(0)).filter(|left| *left <= AHEAD_DAYS).and_then(|left| u16::try_from(left).ok());
+        Some(soon.zip(i64::try_from(slope).ok()).map(|(fails_in, slope)| Line { slope, fails_in }))
     }
 }
 
@@ -171,7 +175,7 @@ mod tests {
         days
     }
 
-    fn forecast(tenths: &[i32], fails_at: &str) -> Option<Option<i128>> {
+    fn forecast(tenths: &[i32], fails_at: &str) -> Option<Option<u16>> {
         let today = 100 + u16::try_from(tenths.len()).unwrap();
         let line = days(tenths).forecast(today, &falling(fails_at), (decimal("0.2"), -1))?;
         Some(line.map(|line| line.fails_in))
@@ -215,12 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn sixty_days_are_kept_and_read_again_in_other_steps() {
+    fn forty_days_are_kept_and_read_again_in_other_steps() {
         let many: Vec<i32> = (0..70).collect();
         let kept = days(&many);
-        assert_eq!((kept.past.len(), kept.past[0]), (60, (110, 10)));
+        assert_eq!((kept.past.len(), kept.past[0]), (40, (130, 30)));
         let again = Days::read(&kept.stated(), -1, -2).unwrap();
-        assert_eq!((again.past.len(), again.past[0]), (60, (110, 100)));
+        assert_eq!((again.past.len(), again.past[0]), (40, (130, 300)));
         assert_eq!(Days::read(&json!([["x", 1]]), -1, -1), None);
     }
 }

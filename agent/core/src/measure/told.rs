@@ -1,6 +1,6 @@
 //! From what was held to nonconformities: which point names one, and in which words.
 
-use super::{Check, Measure};
+use super::{Check, Measure, Seen};
 use crate::nonconformity::Nonconformities;
 use crate::register::points::Side;
 use crate::register::{EquipmentId, Register};
@@ -97,14 +97,16 @@ impl Measure {
                 let (least, greatest) = point.range;
                 let range = format!("{least} to {}, within {}", point.shown(greatest), point.accuracy);
                 facts.push(("range", range));
-                facts.extend(state.beyond.map(|value| ("value", point.shown(value))));
+                if let Seen::Impossible(value) = state.seen {
+                    facts.push(("value", point.shown(value)));
+                }
             }
             Check::Drift => {
-                facts.extend(state.last.map(|value| ("value", point.shown(value))));
+                facts.extend(state.seen.possible().map(|value| ("value", point.shown(value))));
                 if let Some(reference) = &point.reference {
                     let other = &self.points[reference.point as usize];
                     facts.push(("reference", format!("{}/{}", other.device, other.name)));
-                    let told = self.states[reference.point as usize].last;
+                    let told = self.states[reference.point as usize].seen.possible();
                     facts.extend(told.map(|value| ("reference_value", other.shown(value))));
                     facts.push(("agree_within", point.shown(reference.agree_within)));
                 }
@@ -118,15 +120,15 @@ impl Measure {
         let (point, state) = (&self.points[at as usize], &self.states[at as usize]);
         let (Some(trend), Some(decline)) = (&point.trend, &state.trend) else { return Vec::new() };
         let mut facts = vec![("trend", trend.what.clone())];
-        facts.extend(state.last.map(|value| ("now", point.shown(value))));
+        facts.extend(state.seen.possible().map(|value| ("now", point.shown(value))));
         if state.held[Check::Degrading as usize].is == Some(true) {
             let side = if trend.side == Side::Below { "below" } else { "above" };
             facts.push(("limit", format!("{side} {}", point.shown(trend.warn))));
         } else if let (Some(line), Some(limit)) = (decline.forecast.flatten(), trend.fails_at) {
             facts.push(("per_day", point.shown(line.per_day(point.exponent()))));
             facts.push(("fails_at", point.shown(limit)));
-            let on = i64::try_from(line.fails_in).ok().zip(now.judged_ms());
-            let on = on.and_then(|(days, now_ms)| wall::to_text(now_ms.saturating_add(days * DAY_MS)));
+            let on = now.judged_ms().map(|now_ms| now_ms.saturating_add(i64::from(line.fails_in) * DAY_MS));
+            let on = on.and_then(wall::to_text);
             facts.extend(on.map(|text| (REACHES, text[..10].to_owned())));
         }
         facts

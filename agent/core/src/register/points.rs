@@ -22,7 +22,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("warn_below", "too low from here on"),
     ("warn_above", "too high from here on"),
     ("fails_at", "where it no longer does its work; needs five days of readings"),
-    ("window_days", "days that the trend is drawn through, 5 to 60; 30 where left out"),
+    ("window_days", "days that the trend is drawn through, 5 to 40; 30 where left out"),
 ];
 
 /// Most points of one register: ten for each piece of equipment of the largest site asked for.
@@ -34,7 +34,7 @@ const MAX_NAME: usize = 128;
 /// Longest unit, in bytes.
 const MAX_UNIT: usize = 16;
 /// Days that a trend is drawn through: fewer say nothing, and more are not kept.
-const WINDOW: std::ops::RangeInclusive<u16> = 5..=60;
+const WINDOW: std::ops::RangeInclusive<u16> = 5..=40;
 const WINDOW_DAYS: u16 = 30;
 
 /// What the agent measures of a polled device itself: name, unit, and the greatest value.
@@ -337,7 +337,7 @@ fn trend(reader: &mut Reader<'_>, range: Option<Range>) -> Option<Trend> {
     };
     let [below, above, fails_at] = ["warn_below", "warn_above", "fails_at"].map(|f| reader.parsed(f, within, HOW));
     let days = |text: &str| text.parse::<u16>().ok().filter(|days| WINDOW.contains(days));
-    let window_days = reader.parsed("window_days", days, "a whole number of days, 5 to 60").unwrap_or(WINDOW_DAYS);
+    let window_days = reader.parsed("window_days", days, "a whole number of days, 5 to 40").unwrap_or(WINDOW_DAYS);
     let stated = |field: &str| !reader.text(field).is_empty();
     let (low, high) = (stated("warn_below"), stated("warn_above"));
     if what.is_empty() {

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 const HOUR_S: u64 = 3_600;
 
-fn order(ver: u64, register: Option<&str>, settings: Value) -> Order {
+pub(crate) fn order(ver: u64, register: Option<&str>, settings: Value) -> Order {
     let name = |text| Name::parse(text).unwrap();
     let to_ms = MIDNIGHT_MS + 3_600_000;
     Order {
@@ -32,7 +32,7 @@ fn order(ver: u64, register: Option<&str>, settings: Value) -> Order {
 }
 
 /// The central side sends an order, and the journal's side finds it good.
-fn give(world: &mut World, order: &Order, register: Option<&str>) {
+pub(crate) fn give(world: &mut World, order: &Order, register: Option<&str>) {
     let content = |kind: &str, payload: Vec<u8>| Input::OrderHeard { content_type: Some(kind.into()), payload };
     let before = world.orders;
     world.give(content("application/jose-lines", b"an order".to_vec()));

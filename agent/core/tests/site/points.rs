@@ -1,11 +1,13 @@
 //! Measuring points: what they can measure, what they are compared with, and what their decline means.
 
-use crate::harness::{World, row};
+use crate::harness::{MIDNIGHT_MS, World, row};
+use crate::orders::{give, order};
 use picket_core::plan::{DeviceSpeech, Plan};
 use picket_core::register::rows::Row;
 use picket_device::profile::{Coding, Point, Table};
 use picket_record::body::Body;
 use picket_record::kind::{Kind, Severity};
+use picket_record::order::Order;
 use serde_json::json;
 
 const DAY_S: u64 = 86_400;
@@ -385,4 +387,78 @@ fn r10_days_are_forgotten_with_their_point() {
     let mut world = world.restarted();
     world.run_s(5);
     assert!(!world.journal.rows.contains_key("trend/module/battery"));
+}
+
+/// Both temperatures and a battery, of which one is wrong and one falls; four days on.
+fn wrong_for_days() -> World {
+    let warned = battery(&[("warn_below", "11"), ("fails_at", "10.8")]);
+    let mut world = slow(vec![temperature("temp", &[]), temperature("twin", &[]), warned]);
+    world.levels[TEMP] = 900;
+    falls(&mut world, 4, 10);
+    assert_eq!(said(&world, "implausible"), IMPLAUSIBLE[..1]);
+    world
+}
+
+/// A register by order: one more door beside what the world lists.
+fn ordered(world: &mut World) {
+    let order = Order { exp_ms: MIDNIGHT_MS + 30 * 86_400_000, ..order(1, Some("DOOR-9"), json!({})) };
+    give(world, &order, Some("DOOR-9"));
+    world.run_s(5);
+    assert_eq!(world.standing("DOOR-9"), "good", "it is in force");
+}
+
+#[test]
+fn r02_a_register_by_order_goes_on_with_the_points_that_it_has_too() {
+    let mut world = wrong_for_days();
+    ordered(&mut world);
+    falls(&mut world, 3, 10);
+    assert_eq!(said(&world, "implausible"), IMPLAUSIBLE[..1], "neither told again nor over");
+    assert_eq!(said(&world, "degrading"), DEGRADING[..1], "the days go on");
+}
+
+#[test]
+fn r02_a_register_by_order_ends_what_is_open_about_points_that_it_has_not() {
+    let mut world = wrong_for_days();
+    falls(&mut world, 3, 10);
+    assert_eq!(said(&world, "degrading"), DEGRADING[..1]);
+    world.listed.retain(|row| !row.contains_key("point"));
+    ordered(&mut world);
+    assert_eq!((said(&world, "implausible"), said(&world, "degrading")), (told(IMPLAUSIBLE), told(DEGRADING)));
+    assert!(!world.journal.rows.contains_key("trend/module/battery"));
+}
+
+fn told(words: [&str; 2]) -> Vec<String> {
+    words.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn r02_what_the_profile_calls_bad_is_implausible_only_beyond_what_the_register_allows() {
+    let mut world = World::with(|plan, rows| {
+        measures(plan);
+        if let DeviceSpeech::Modbus { speech, .. } = &mut plan.devices[0].speech {
+            speech
+                .points
+                .iter_mut()
+                .filter(|point| point.name == "temp")
+                .for_each(|point| point.range = Some((0, 500)));
+        }
+        rows.push(temperature("temp", &[]));
+    });
+    world.levels[TEMP] = 550;
+    world.run_s(200);
+    assert!(said(&world, "implausible").is_empty(), "bad decides nothing");
+    world.levels[TEMP] = 700;
+    world.run_s(62);
+    assert_eq!(said(&world, "implausible"), IMPLAUSIBLE[..1]);
+    world.levels[TEMP] = 550;
+    world.run_s(200);
+    assert_eq!(said(&world, "implausible"), IMPLAUSIBLE[..1], "and ends nothing");
+}
+
+#[test]
+fn r02_a_point_in_another_unit_than_its_device_gives_is_not_judged() {
+    let mut world = world(vec![temperature("temp", &[("unit", "K")])]);
+    world.levels[TEMP] = 900;
+    world.run_s(200);
+    assert!(said(&world, "implausible").is_empty());
 }

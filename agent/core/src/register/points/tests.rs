@@ -98,7 +98,7 @@ fn each_fault_names_its_field_and_what_to_do() {
         (&trend("warn_above", "50"), "trend", "are both there", "one of both"),
         (&trend("fails_at", "12"), "fails_at", "it fails before it is warned of", "beyond the warning"),
         (&trend("fails_at", "-1"), "fails_at", "cannot read \"-1\"", "within its range"),
-        (&trend("window_days", "61"), "window_days", "cannot read \"61\"", "5 to 60"),
+        (&trend("window_days", "41"), "window_days", "cannot read \"41\"", "5 to 40"),
         (&trend("trend", "Battery 1"), "trend", "\"Battery 1\" is no word", "such as battery"),
         (&trend("accuracy", "0.0000001"), "accuracy", "too fine for a trend", "eight digits"),
         (&[("acuracy", "1")], "acuracy", "unknown field acuracy", "did you mean accuracy?"),
