@@ -20,6 +20,9 @@ pub(super) struct Spot {
     pub(super) fields: BTreeMap<String, Range<usize>>,
 }
 
+/// Rows with their places.
+pub(super) type Read = Vec<(Row, Spot)>;
+
 /// Reads the one of both files that is there.
 pub(super) fn find(dir: &Path, findings: &mut Findings) -> Option<Source> {
     let (toml, csv) = (dir.join("register.toml"), dir.join("register.csv"));
@@ -104,7 +107,7 @@ fn tell(
     findings.add(code, place, cause, remedy);
 }
 
-fn from_csv(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>> {
+fn from_csv(source: &Source, findings: &mut Findings) -> Option<Read> {
     let sheet = sheet::parse(source, MAX_ROWS, findings)?;
     let known: Vec<&'static str> = FIELDS.iter().map(|(name, _)| *name).collect();
     let columns = sheet::columns(source, &sheet.header, &known, Code::RegisterField, findings);
@@ -135,7 +138,7 @@ fn from_csv(source: &Source, findings: &mut Findings) -> Option<Vec<(Row, Spot)>
 }
 
 /// Rows of equipment, and of points.
-fn from_toml(source: &Source, findings: &mut Findings) -> Option<(Vec<(Row, Spot)>, Vec<(Row, Spot)>)> {
+fn from_toml(source: &Source, findings: &mut Findings) -> Option<(Read, Read)> {
     // Counted before it is parsed: a parsed table takes fifty times the memory of its text.
     let headers = source.text.match_indices("[[").count();
     if headers > MAX_ROWS + MAX_POINTS {

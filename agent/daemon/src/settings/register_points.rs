@@ -3,7 +3,7 @@
 use super::Findings;
 use super::codes::Code;
 use super::reader::Section;
-use super::register_file::Spot;
+use super::register_file::{Read, Spot};
 use super::source::{Place, Source};
 use picket_core::measure;
 use picket_core::plan::Device;
@@ -19,18 +19,13 @@ use toml::de::{DeTable, DeValue};
 const MAX_TOLD: usize = 20;
 
 /// Reads the tables.
-pub(super) fn from_toml(section: &mut Section<'_, '_>) -> Vec<(Row, Spot)> {
+pub(super) fn from_toml(section: &mut Section<'_, '_>) -> Read {
     let tables = section.tables("point");
     tables.into_iter().map(|(table, span)| toml_row(section, table, span)).collect()
 }
 
 /// Builds the points; `rows` of equipment, wrong ones too: a point of one is no second fault.
-pub(super) fn build(
-    source: &Source,
-    read: Vec<(Row, Spot)>,
-    rows: &[Row],
-    findings: &mut Findings,
-) -> Option<Vec<Point>> {
+pub(super) fn build(source: &Source, read: Read, rows: &[Row], findings: &mut Findings) -> Option<Vec<Point>> {
     let ids: BTreeSet<&str> = rows.iter().filter_map(|row| Some(row.get("id")?.trim())).collect();
     let (points, spots): (Vec<Row>, Vec<Spot>) = read.into_iter().unzip();
     let faults = match points::build(&points, |id| ids.contains(id)) {
