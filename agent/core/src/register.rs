@@ -14,8 +14,8 @@ pub mod scenarios;
 mod scheme;
 
 pub use dates::{Due, Interval};
-use scenarios::Scenario;
 pub use points::Point;
+use scenarios::Scenario;
 pub use scheme::{Scheme, Work};
 
 /// Id of a piece of equipment: a GS1 GIAI or a site id, `[A-Za-z0-9._:/-]{1,64}`.

@@ -24,7 +24,7 @@ use crate::seals::Seals;
 use crate::standing::Standings;
 use crate::steps::Steps;
 use crate::summary::Summaries;
-use crate::temporary::Measures;
+use crate::temporary::Temporaries;
 use crate::threat::Threats;
 use crate::time::{Chance, Now};
 use crate::uplink::Uplink;
@@ -79,7 +79,7 @@ pub struct Site {
     alarms: Alarms,
     nonconformities: Nonconformities,
     incidents: Incidents,
-    measures: Measures,
+    temporaries: Temporaries,
     threats: Threats,
     buses: BTreeMap<LineId, Bus>,
     contacts: Contacts,
@@ -145,7 +145,7 @@ impl Site {
             changes: Changes::recover(&recovered.rows, plan.limits.identity_s),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             incidents: Incidents::recover(now, &recovered.rows, &ringing),
-            measures: Measures::recover(now, &recovered.rows),
+            temporaries: Temporaries::recover(now, &recovered.rows),
             threats: Threats::recover(&recovered.rows),
             alarms,
             nonconformities,
@@ -294,7 +294,7 @@ impl Site {
             if now.mono_us >= self.standings.deadline() {
                 self.recheck(now);
             }
-            self.measures_timeout(now);
+            self.temporary_timeout(now);
             self.measure_timeout(now);
             self.drill_timeout(now);
             self.routine(now);
@@ -336,7 +336,7 @@ impl Site {
         let clocks =
             [Some(self.standings.deadline()), self.steps.deadline(), self.reading_deadline(), self.orders.deadline()];
         let silences = [self.contacts.deadline(), self.causes.deadline()];
-        let held = [self.rules.deadline(), self.measure.deadline(), self.measures.deadline(), self.seals.deadline()];
+        let held = [self.rules.deadline(), self.measure.deadline(), self.temporaries.deadline(), self.seals.deadline()];
         let watched = silences.into_iter().chain(held).chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();

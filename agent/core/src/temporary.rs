@@ -87,9 +87,9 @@ impl Ended {
 
 /// Everything that holds for a time: at most one of each kind for each piece of equipment of the register.
 #[derive(Debug, Default)]
-pub struct Measures(BTreeMap<(EquipmentId, Measure), Held>);
+pub struct Temporaries(BTreeMap<(EquipmentId, Measure), Held>);
 
-impl Measures {
+impl Temporaries {
     /// From the rows the journal recovered.
     pub fn recover(now: &Now, rows: &[StateRow]) -> Self {
         let read = |row: &StateRow| {
@@ -157,7 +157,7 @@ impl Measures {
         self.0.keys().filter(|(id, _)| !is_known(id)).cloned().collect()
     }
 
-    /// When [`Measures::over`] wants to be asked.
+    /// When [`Temporaries::over`] wants to be asked.
     pub fn deadline(&self) -> Option<u64> {
         self.0.values().map(|held| held.until_us).min()
     }

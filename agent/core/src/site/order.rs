@@ -87,7 +87,7 @@ impl Site {
             let register = register.numbered(version);
             let applied = routine::register_applied(&register);
             self.standings.replace(register);
-            self.measures_of_removed(now);
+            self.temporary_of_removed(now);
             self.measure.replace(&self.plan.devices, self.standings.register());
             self.register_refused = None;
             self.record(now, applied);

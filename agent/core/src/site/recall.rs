@@ -27,7 +27,7 @@ impl Site {
     }
 
     pub(super) fn recall(&mut self, now: &Now) {
-        self.recall_measures(now);
+        self.recall_temporary(now);
         self.recall_alarms(now);
         self.recall_lines(now);
         self.recall_silences(now);

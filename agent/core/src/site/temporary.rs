@@ -16,8 +16,8 @@ impl Site {
             return Err(format!("no row of the register names {equipment}: add it there first"));
         }
         let stated = match begins {
-            Some((what, for_s)) => Some(self.measures.begin(now, *measure, equipment, (what, *for_s))),
-            None => self.measures.end(*measure, equipment, Ended::Person),
+            Some((what, for_s)) => Some(self.temporaries.begin(now, *measure, equipment, (what, *for_s))),
+            None => self.temporaries.end(*measure, equipment, Ended::Person),
         };
         let stated = stated.ok_or_else(|| format!("no {} holds at {equipment}", measure.as_str()))?;
         self.drafts.begin_group();
@@ -35,29 +35,29 @@ impl Site {
     }
 
     /// What is over ends, and says so: nobody had ended it.
-    pub(super) fn measures_timeout(&mut self, now: &Now) {
-        for (id, measure) in self.measures.over(now) {
+    pub(super) fn temporary_timeout(&mut self, now: &Now) {
+        for (id, measure) in self.temporaries.over(now) {
             self.measure_over(now, &id, measure, Ended::Time);
         }
     }
 
     /// After a start, or with another register: what nobody can vouch for any more.
-    pub(super) fn recall_measures(&mut self, now: &Now) {
-        for id in self.measures.unknown(now) {
+    pub(super) fn recall_temporary(&mut self, now: &Now) {
+        for id in self.temporaries.unknown(now) {
             self.measure_over(now, &id, Measure::Bypass, Ended::Unknown);
         }
-        self.measures_of_removed(now);
+        self.temporary_of_removed(now);
     }
 
-    pub(super) fn measures_of_removed(&mut self, now: &Now) {
+    pub(super) fn temporary_of_removed(&mut self, now: &Now) {
         let register = self.standings.register();
-        for (id, measure) in self.measures.removed(|id| register.get(id).is_some()) {
+        for (id, measure) in self.temporaries.removed(|id| register.get(id).is_some()) {
             self.measure_over(now, &id, measure, Ended::Removed);
         }
     }
 
     fn measure_over(&mut self, now: &Now, id: &EquipmentId, measure: Measure, how: Ended) {
-        let Some(ended) = self.measures.end(measure, id, how) else { return };
+        let Some(ended) = self.temporaries.end(measure, id, how) else { return };
         self.record(now, ended);
         self.changed_if(true);
         self.rings_again(now, id, measure);
@@ -82,7 +82,7 @@ impl Site {
 
     /// Why an alarm of a piece of equipment does not ring now.
     pub(super) fn bypass_fact(&self, id: &EquipmentId) -> Option<(String, String)> {
-        let held = self.measures.held(Measure::Bypass, id)?;
+        let held = self.temporaries.held(Measure::Bypass, id)?;
         Some((BYPASS.to_owned(), held.what.clone()))
     }
 }

@@ -61,12 +61,12 @@ impl Site {
             standing.as_str()
         } else if silent.contains(&row.id) {
             "silent"
-        } else if self.measures.holds(Measure::Bypass, &row.id) {
+        } else if self.temporaries.holds(Measure::Bypass, &row.id) {
             "bypassed"
         } else {
             return None;
         };
-        (!self.measures.holds(Measure::Compensating, &row.id)).then(|| why.to_owned())
+        (!self.temporaries.holds(Measure::Compensating, &row.id)).then(|| why.to_owned())
     }
 
     /// The scenario that an alarm tells of: of its equipment, else of its rule.

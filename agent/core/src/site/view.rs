@@ -136,7 +136,7 @@ impl Site {
             place: self.place(id),
             standing: verdict.standing.as_str().into(),
             why: verdict.reasons.iter().map(|(_, why)| why.clone()).collect(),
-            measures: self.measures.of(id).map(measure_view).collect(),
+            measures: self.temporaries.of(id).map(measure_view).collect(),
             due: verdict.due.map(|due| due.date().to_string()),
             contact: seen.and_then(|s| s.contact).map_or("unwatched", |(_, word)| word).into(),
             seen_ms: seen.and_then(|s| s.seen_ms),

@@ -9,7 +9,7 @@ const HOUR_S: u64 = 3_600;
 #[test]
 fn one_ends_with_its_time_by_the_boot_clock_and_by_a_trusted_wall_clock() {
     let door = id("DOOR-1");
-    let mut measures = Measures::default();
+    let mut measures = Temporaries::default();
     let begun = measures.begin(&at(0), Measure::Bypass, &door, ("painters", HOUR_S));
     assert_eq!(begun.data["until_ms"], crate::testbed::MIDNIGHT_MS + 3_600_000);
     assert_eq!(measures.deadline(), Some(s(HOUR_S)));
@@ -30,27 +30,27 @@ fn one_ends_with_its_time_by_the_boot_clock_and_by_a_trusted_wall_clock() {
 #[test]
 fn what_holds_outlives_a_start_for_as_long_as_was_said_and_no_longer() {
     let camera = id("CAM-1");
-    let (mut measures, mut rows) = (Measures::default(), Rows::default());
+    let (mut measures, mut rows) = (Temporaries::default(), Rows::default());
     rows.take(&measures.begin(&at(0), Measure::Compensating, &camera, ("guard", 2 * HOUR_S)), "good");
     // Started anew after an hour, with a boot clock that began anew.
     let mut later = at(s(5));
     later.utc_ms = later.utc_ms.map(|ms| ms + 3_600_000);
-    let recovered = Measures::recover(&later, &rows.all());
+    let recovered = Temporaries::recover(&later, &rows.all());
     assert_eq!(recovered.held(Measure::Compensating, &camera).unwrap().what, "guard");
     assert_eq!(recovered.deadline(), Some(s(5) + s(HOUR_S) - s(5)));
     // Without a trusted time: once more as long as was said, because nothing says that it is over.
-    assert_eq!(Measures::recover(&untrusted(s(5)), &rows.all()).deadline(), Some(s(5) + s(2 * HOUR_S)));
+    assert_eq!(Temporaries::recover(&untrusted(s(5)), &rows.all()).deadline(), Some(s(5) + s(2 * HOUR_S)));
     // A start long after the end: over at once.
     let mut over = at(s(5));
     over.utc_ms = over.utc_ms.map(|ms| ms + 86_400_000);
-    assert_eq!(Measures::recover(&over, &rows.all()).over(&over).len(), 1);
+    assert_eq!(Temporaries::recover(&over, &rows.all()).over(&over).len(), 1);
     rows.take(&measures.end(Measure::Compensating, &camera, Ended::Person).unwrap(), "good");
     assert!(rows.all().is_empty() && measures.end(Measure::Compensating, &camera, Ended::Person).is_none());
 }
 
 #[test]
 fn without_a_trusted_time_nobody_vouches_for_a_bypass_and_what_stands_in_goes_on() {
-    let mut measures = Measures::default();
+    let mut measures = Temporaries::default();
     let door = id("DOOR-1");
     measures.begin(&at(0), Measure::Bypass, &door, ("painters", HOUR_S));
     measures.begin(&at(0), Measure::Compensating, &door, ("guard", HOUR_S));
