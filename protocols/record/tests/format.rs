@@ -15,6 +15,7 @@ use picket_record::personal::{OPENINGS_MAX, PERSONAL_MAX, SALT_BYTES};
 use picket_record::receipt::RANGES_MAX;
 use picket_record::root::{DOWN_LINES_MAX, ROOT_KEYS, ROOT_THRESHOLD, ROOT_VERSIONS_MAX};
 use picket_record::token::TOKEN_LIFE_MAX_MS;
+use std::collections::BTreeSet;
 
 const FORMAT: &str = include_str!("../FORMAT.md");
 const SOURCES: [&str; 5] = [
@@ -29,6 +30,23 @@ const SOURCES: [&str; 5] = [
 fn every_kind_stands_in_the_format() {
     for kind in Kind::ALL {
         assert!(FORMAT.contains(&format!("`{}`", kind.as_str())), "{}", kind.as_str());
+    }
+}
+
+/// The verifiers that share no code with this crate: a kind that one does not know, it refuses with the whole record.
+const VERIFIERS: [(&str, &str); 3] = [
+    ("verify.py", include_str!("../verifiers/verify.py")),
+    ("verify.mjs", include_str!("../verifiers/verify.mjs")),
+    ("read.awk", include_str!("../verifiers/read.awk")),
+];
+
+#[test]
+fn every_kind_is_known_to_every_verifier() {
+    for (name, text) in VERIFIERS {
+        let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_lowercase() && !matches!(c, '.' | '_')).collect();
+        for kind in Kind::ALL {
+            assert!(words.contains(kind.as_str()), "{name} does not know {}", kind.as_str());
+        }
     }
 }
 

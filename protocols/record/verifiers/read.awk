@@ -511,13 +511,15 @@ BEGIN {
   CHR[0] = CHR[1]
   NUL = CHR[255]
   n = split("log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad " \
-    "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored " \
-    "personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended readings " \
-    "alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained nonconformity.agreed " \
-    "nonconformity.done nonconformity.verified nonconformity.reopened nonconformity.escalated nonconformity.closed " \
-    "calibration.done maintenance.done " \
-    "inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned " \
-    "equipment.identified change.planned health.line health.input health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch", list, " ")
+    "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up " \
+    "records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started " \
+    "exercise.ended readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained " \
+    "nonconformity.agreed nonconformity.done nonconformity.verified nonconformity.reopened " \
+    "nonconformity.escalated nonconformity.closed incident.opened incident.joined incident.classified " \
+    "incident.closed measure.begun measure.ended threat.changed affected.listed calibration.done maintenance.done " \
+    "inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned equipment.identified " \
+    "change.planned health.line health.input health.central health.certificate act.acknowledged act.started " \
+    "act.stopped seal.checked seal.mismatch seal.affixed seal.removed custody.changed unit.inspected", list, " ")
   for (i = 1; i <= n; i++) KIND[list[i]] = 1
 }
 as == "sidecar" {

@@ -25,13 +25,16 @@ LINE_MAX, PAYLOAD_MAX, DEPTH_MAX, INTEGER_MAX = 11264, 8192, 4, 2**53 - 1
 LISTED, WHOLE_MAX, WITNESSES, HELD, SUMMARIES, SHOWN = 1000, 16 << 20, 65536, 65536, 1048576, 300
 FILES = ["root.jws", "enrol.jws", "receipts.jws", "summaries.jws", "sidecar.json", "orders.jws", "records.jws",
          "branches.jws", "MANIFEST.jws", "REPORT.txt"]
-KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad
-register.applied register.rejected settings.applied records.disposed records.exported records.backed_up records.restored
-personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended readings
-alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained nonconformity.agreed
-nonconformity.done nonconformity.verified nonconformity.reopened nonconformity.escalated nonconformity.closed calibration.done
-maintenance.done inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned
-equipment.identified change.planned health.line health.input health.central health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch""".split())
+KINDS = set("""log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered
+receipt.bad register.applied register.rejected settings.applied records.disposed records.exported records.backed_up
+records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended
+readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained nonconformity.agreed
+nonconformity.done nonconformity.verified nonconformity.reopened nonconformity.escalated nonconformity.closed
+incident.opened incident.joined incident.classified incident.closed measure.begun measure.ended threat.changed
+affected.listed calibration.done maintenance.done inspection.done test.done equipment.commissioned equipment.withdrawn
+equipment.returned equipment.identified change.planned health.line health.input health.central health.certificate
+act.acknowledged act.started act.stopped seal.checked seal.mismatch seal.affixed seal.removed custody.changed
+unit.inspected""".split())
 
 
 class Refused(Exception):
