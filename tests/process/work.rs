@@ -5,6 +5,7 @@ use crate::installation::Installation;
 use crate::programs::{Broker, told};
 use crate::records::payloads;
 use serde_json::{Value, json};
+use simulator::clock::{Clock, rfc3339};
 use std::fs;
 
 /// The camera's line of a status.
@@ -84,6 +85,49 @@ fn r07_a_camera_out_of_calibration_is_tagged_calibrated_and_returned_and_a_stran
     assert_eq!(reasons, ["calibration-overdue", "out-of-tolerance"]);
     assert_eq!(closed[0]["standing"]["cert"], "WT-26-1");
     assert_eq!(of_camera("nonconformity.contained")[0]["data"]["how"], "withdrawal");
+    let verifiers = Verifiers { identity: site.identity.clone() };
+    let one = [bundle.clone()];
+    for output in [verifiers.picket(&bundle), verifiers.python(&one), verifiers.node(&one), verifiers.openssl(&one)] {
+        assert!(output.status.success(), "{}", told(&output));
+    }
+}
+
+#[test]
+fn r12_a_change_is_planned_before_it_is_made_new_equipment_is_commissioned_and_a_stranger_verifies_both() {
+    let broker = Broker::start();
+    let site = Installation::make(broker.port, broker.port);
+    let register = site.settings().join("register.toml");
+    let place = "place = \"Yard, north mast\"\n";
+    let text = fs::read_to_string(&register).expect("a register");
+    fs::write(&register, text.replacen(place, &format!("{place}commissioning = \"required\"\n"), 1)).expect("written");
+    let _central = site.start_central();
+    let _agent = site.start_listening();
+    site.until("it is not commissioned", |status| (open(status) == ["not-commissioned"]).then_some(()));
+
+    let (now_ms, hour_ms) = (Clock::start().wall_ms(), 3_600_000);
+    let moment = |field: &str, hours: i64| format!("{field}={}", rfc3339(now_ms + hours * hour_ms));
+    let whole =
+        ["change", "CAM-07", "id=CH-26-4", "what=firmware 1.4", "reason=recall", "risk=second guard", "by=N. N."];
+    let plan =
+        |from: i64, until: i64| site.work(&[&whole[..], &[&moment("from", from), &moment("until", until)]].concat());
+    let endless = plan(0, 24 * 8);
+    assert!(endless.status.code() == Some(2) && told(&endless).contains("longer than 7 days"), "{}", told(&endless));
+    let late = plan(-48, 24);
+    assert!(late.status.code() == Some(3) && told(&late).contains("before it is made"), "{}", told(&late));
+    let planned = plan(0, 24);
+    assert!(planned.status.success(), "{}", told(&planned));
+    let passed = site.work(&["commissioning", "CAM-07", "item.view=pass", "change=CH-26-4", "by=N. N."]);
+    assert!(passed.status.success(), "{}", told(&passed));
+    site.until("it counts", |status| (camera(status)?["standing"] == "good" && open(status).is_empty()).then_some(()));
+
+    site.until_receipted();
+    let bundle = site.export("change");
+    let records = payloads(&bundle.join("records.jws"));
+    let planned: Vec<&Value> = records.iter().filter(|record| record["kind"] == "change.planned").collect();
+    assert_eq!(planned.len(), 1);
+    assert_eq!((&planned[0]["eq"], &planned[0]["data"]["id"]), (&json!("CAM-07"), &json!("CH-26-4")));
+    assert!(planned[0]["pii"].is_string() && planned[0]["data"]["by"].is_null(), "{:#}", planned[0]);
+    assert!(records.iter().any(|record| record["kind"] == "equipment.commissioned"));
     let verifiers = Verifiers { identity: site.identity.clone() };
     let one = [bundle.clone()];
     for output in [verifiers.picket(&bundle), verifiers.python(&one), verifiers.node(&one), verifiers.openssl(&one)] {
