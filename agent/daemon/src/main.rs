@@ -15,7 +15,7 @@ mod commands;
 #[command(
     name = "picket",
     version = VERSION,
-    after_help = "Exit codes: 0 fine, 1 findings (verify), 2 wrong settings or usage, 3 cannot run."
+    after_help = "Exit codes: 0 fine, 1 findings (verify, register), 2 wrong settings or usage, 3 cannot run."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -68,6 +68,9 @@ enum Command {
     /// Report to the running agent what was done to equipment, or about a nonconformity; a signed record states it. Alone it
     /// lists what there is.
     Work(commands::Work),
+    /// Check, compare, import or export the register: tables of calibration, asset and maintenance systems, whole or not at
+    /// all.
+    Register(commands::Register),
     /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
     Verify(commands::Verify),
     /// Save every record and the settings of the running agent; the identity key stays where it is.
@@ -125,6 +128,7 @@ fn main() -> ExitCode {
             commands::erase(&runtime, &records, &authority, &reason)
         }
         Command::Work(work) => commands::work(&work),
+        Command::Register(register) => commands::register(&register),
         Command::Verify(verify) => commands::verify(&verify),
         Command::Backup(backup) => commands::backup(&backup),
         Command::Restore(restore) => commands::restore(&restore),

@@ -9,6 +9,7 @@ mod codes;
 mod devices;
 mod diagnose;
 mod endpoint;
+pub mod exchange;
 mod gateway;
 mod lines;
 mod manifest;

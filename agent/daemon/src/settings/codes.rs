@@ -61,6 +61,7 @@ codes! {
     SecretEmpty = 107, Error, "a file with a secret does not hold one line of text";
     TwoRegisters = 108, Error, "the register is there twice";
     BadPaper = 109, Error, "a file with certificates or a key that cannot be used";
+    WrongFormat = 110, Error, "a file of another format than a register may have";
     UnknownKey = 201, Error, "a key that does not exist";
     MissingKey = 202, Error, "a key that is needed is not there";
     WrongType = 203, Error, "a value of the wrong type";
@@ -99,9 +100,15 @@ codes! {
     RegisterSize = 603, Error, "a register of too many rows";
     Unlisted = 604, Warning, "equipment that the register does not list";
     RegisterEmpty = 605, Warning, "a register without equipment";
-    Unwatched = 606, Warning, "a measuring point of the register that no device of the settings gives";
+    Formula = 606, Error, "a formula where a value belongs";
+    UnclearDate = 607, Error, "a date whose day and month are not certain";
+    ForeignWord = 608, Error, "a word of another system that nobody has translated";
+    LostDigits = 609, Error, "a number whose digits a spreadsheet has dropped";
+    Unwatched = 610, Warning, "a measuring point of the register that no device of the settings gives";
     BadCsv = 651, Error, "a file that is not CSV";
     BadColumns = 652, Error, "columns that are missing or there twice";
+    BadWorkbook = 653, Error, "a workbook that cannot be read";
+    BadMap = 654, Error, "a map of columns and words that cannot be used";
     ManifestRow = 701, Error, "a row of the manifest with a wrong field";
     SealTwice = 702, Error, "a seal that is on the manifest twice";
     CheckDigit = 703, Warning, "a container number with a wrong check digit";

@@ -23,6 +23,19 @@ pub(super) struct Spot {
 /// Rows with their places.
 pub(super) type Read = Vec<(Row, Spot)>;
 
+/// How a register text is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Toml,
+    Csv,
+}
+
+/// The rows of a register text, and what they make.
+pub(super) struct Written {
+    pub(super) rows: Vec<Row>,
+    pub(super) register: Register,
+}
+
 /// Reads the one of both files that is there.
 pub(super) fn find(dir: &Path, findings: &mut Findings) -> Option<Source> {
     let (toml, csv) = (dir.join("register.toml"), dir.join("register.csv"));
@@ -46,10 +59,23 @@ pub(super) fn find(dir: &Path, findings: &mut Findings) -> Option<Source> {
 
 /// Reads the rows of a register text; the ending of its name tells TOML from CSV.
 pub(super) fn parse(source: &Source, version: u64, findings: &mut Findings) -> Option<Register> {
-    let errors = findings.errors();
+    read(source, version, findings).map(|written| written.register)
+}
+
+/// The same, with the rows as they were written.
+pub(super) fn read(source: &Source, version: u64, findings: &mut Findings) -> Option<Written> {
     let is_csv = source.path.extension().is_some_and(|ending| ending == "csv");
-    // A table of a spreadsheet lists one kind of thing: points stand in TOML alone.
-    let (read, points) = if is_csv { (from_csv(source, findings)?, Vec::new()) } else { from_toml(source, findings)? };
+    read_as(source, if is_csv { Form::Csv } else { Form::Toml }, version, findings)
+}
+
+/// The same, whatever the file is called.
+pub(super) fn read_as(source: &Source, form: Form, version: u64, findings: &mut Findings) -> Option<Written> {
+    let errors = findings.errors();
+    let (read, points) = match form {
+        // A table of a spreadsheet lists one kind of thing: points stand in TOML alone.
+        Form::Csv => (from_csv(source, findings)?, Vec::new()),
+        Form::Toml => from_toml(source, findings)?,
+    };
     let (rows, spots): (Vec<Row>, Vec<Spot>) = read.into_iter().unzip();
     let points = register_points::build(source, points, &rows, findings);
     let register = match rows::build(version, file_digest(&source.text), &rows) {
@@ -71,7 +97,7 @@ pub(super) fn parse(source: &Source, version: u64, findings: &mut Findings) -> O
             "add a row for each piece of equipment",
         );
     }
-    (findings.errors() == errors).then_some(register)
+    (findings.errors() == errors).then_some(Written { rows, register })
 }
 
 /// The first row of each id.

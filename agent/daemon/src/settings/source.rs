@@ -168,7 +168,7 @@ fn from_io(fault: io::Error) -> ReadFault {
     }
 }
 
-fn tell_not_utf8(path: &Path, bytes: &[u8], at: usize, findings: &mut Findings) {
+pub(super) fn tell_not_utf8(path: &Path, bytes: &[u8], at: usize, findings: &mut Findings) {
     let from = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| at + end);
     let before = String::from_utf8_lossy(&bytes[from..at]).into_owned();

@@ -193,7 +193,7 @@ fn a_point_that_no_device_gives_is_a_warning_of_the_check() {
     assert!(report.passes(), "{report}");
     let told = report.to_string();
     assert!(
-        told.contains("warning[PK-0606]: nothing watches point nowhere/v: the settings have no device nowhere"),
+        told.contains("warning[PK-0610]: nothing watches point nowhere/v: the settings have no device nowhere"),
         "{told}"
     );
 }

@@ -1,0 +1,219 @@
+//! `picket register`: tables of others against the register in force. Only `import` writes, and only a table without a fault.
+
+use super::counted;
+use crate::{refuse, say};
+use clap::{Args, Subcommand};
+use picket::settings::Faults;
+use picket::settings::exchange::{self, DateOrder, Difference, Format, InForce, ReplaceFault, Taken, Wish};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What is done with a register.
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Tell every fault of a table at once, each with row, column and remedy; nothing is changed.
+    Check(Table),
+    /// Tell what a table would change in the register of the settings, cell by cell; nothing is changed.
+    Diff(Table),
+    /// Put a table without a fault in the place of the register of the settings; the one before is kept beside it.
+    Import {
+        #[command(flatten)]
+        table: Table,
+        /// Who does it.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+    },
+    /// Write the register of the settings as a table or as TOML; it is read back unchanged.
+    Export {
+        /// Folder with the register.
+        #[arg(long, value_name = "DIR", default_value = "/etc/picket")]
+        config: PathBuf,
+        /// csv or toml.
+        #[arg(long, default_value = "csv", value_parser = ["csv", "toml"])]
+        format: String,
+        /// File to write, which must not be there; else it is printed.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// A table and how it is read.
+#[derive(Debug, Args)]
+struct Table {
+    /// The table: CSV, XLSX, or TOML as the settings have it.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Folder with the register in force.
+    #[arg(long, value_name = "DIR", default_value = "/etc/picket")]
+    config: PathBuf,
+    /// auto, csv, xlsx or toml.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "csv", "xlsx", "toml"])]
+    format: String,
+    /// The system it comes from: gagetrak, snipe-it or maximo.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// File that says which column gives which field, and what words mean.
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
+    /// Order of day, month and year in dates such as 03/04/2026.
+    #[arg(long, value_name = "ORDER", value_parser = ["dmy", "mdy", "ymd"])]
+    date_order: Option<String>,
+    /// Sheet of a workbook; else its first.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// Keep what the table has no column or row for.
+    #[arg(long)]
+    update: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Table {
+    fn wish(&self) -> Wish {
+        Wish {
+            format: Format::parse(&self.format),
+            preset: self.preset.clone(),
+            map: self.map.clone(),
+            order: self.date_order.as_deref().and_then(DateOrder::parse),
+            sheet: self.sheet.clone(),
+        }
+    }
+
+    /// The table, on top of the register in force where that is wanted.
+    fn read(&self) -> Result<Taken, Stop> {
+        let base = if self.update { Some(self.in_force()?) } else { None };
+        let base = base.as_ref().map(|base| base.rows.as_slice());
+        exchange::read(&self.file, &self.wish(), base).map_err(Stop::Findings)
+    }
+
+    fn in_force(&self) -> Result<InForce, Stop> {
+        exchange::in_force(&self.config).map_err(Stop::Settings)
+    }
+}
+
+/// Why nothing was done.
+enum Stop {
+    /// Of the table.
+    Findings(Faults),
+    /// Of the register in force.
+    Settings(Faults),
+    /// Of the machine.
+    Write(ReplaceFault),
+}
+
+/// Does it.
+pub(crate) fn register(register: &Register) -> ExitCode {
+    let (done, json) = match &register.what {
+        What::Check(table) => (check(table), table.json),
+        What::Diff(table) => (diff(table), table.json),
+        What::Import { table, by } => (import(table, by), table.json),
+        What::Export { config, format, out } => return export(config, format, out.as_deref()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Findings(faults)) => {
+            if json { say(faults.to_json()) } else { say(faults.to_string().trim_end()) }
+            eprintln!("picket register: the table is not taken; the register in force stays as it is");
+            ExitCode::from(1)
+        }
+        Err(Stop::Settings(faults)) => {
+            eprint!("{faults}");
+            eprintln!("picket register: the register in force cannot be read; mend it, or import without --update");
+            ExitCode::from(2)
+        }
+        Err(Stop::Write(fault)) => refuse(&fault.to_string()),
+    }
+}
+
+fn check(table: &Table) -> Result<(), Stop> {
+    let taken = table.read()?;
+    if table.json {
+        let mut told = taken.warnings.to_json();
+        told["rows"] = taken.rows.len().into();
+        told["notes"] = taken.notes.into();
+        say(told);
+        return Ok(());
+    }
+    tell(&taken);
+    say(format_args!("{}, no fault", pieces(taken.rows.len())));
+    Ok(())
+}
+
+fn diff(table: &Table) -> Result<(), Stop> {
+    let in_force = table.in_force()?;
+    let taken = table.read()?;
+    let difference = exchange::compare(&in_force.rows, &taken.rows);
+    show(table, &taken, &difference);
+    Ok(())
+}
+
+fn import(table: &Table, by: &str) -> Result<(), Stop> {
+    let taken = table.read()?;
+    let before = exchange::in_force(&table.config).map_or(Vec::new(), |in_force| in_force.rows);
+    let difference = exchange::compare(&before, &taken.rows);
+    let replaced = exchange::replace(&table.config, &taken.rows, taken.text.as_deref()).map_err(Stop::Write)?;
+    show(table, &taken, &difference);
+    if table.json {
+        return Ok(());
+    }
+    let kept = replaced.before.map_or(String::new(), |before| format!("; the one before is {}", before.display()));
+    say(format_args!("{} is the register now, by {by}{kept}", replaced.path.display()));
+    say("the agent reads it when it starts, and records it as register.applied: systemctl restart picket");
+    Ok(())
+}
+
+fn export(config: &Path, format: &str, out: Option<&Path>) -> ExitCode {
+    let rows = match exchange::in_force(config) {
+        Ok(in_force) => in_force.rows,
+        Err(faults) => {
+            eprint!("{faults}");
+            return ExitCode::from(2);
+        }
+    };
+    let text = if format == "toml" { Ok(exchange::toml(&rows)) } else { exchange::csv(&rows) };
+    let text = match text {
+        Ok(text) => text,
+        Err(unwritable) => {
+            unwritable.iter().for_each(|fault| eprintln!("picket register: {fault}"));
+            return ExitCode::from(1);
+        }
+    };
+    let Some(out) = out else {
+        say(text.trim_end_matches(['\r', '\n']));
+        return ExitCode::SUCCESS;
+    };
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(out);
+    match made.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())) {
+        Ok(()) => {
+            say(format_args!("{} written to {}", pieces(rows.len()), out.display()));
+            ExitCode::SUCCESS
+        }
+        Err(fault) => refuse(&format!("{}: cannot write it: {fault}", out.display())),
+    }
+}
+
+fn show(table: &Table, taken: &Taken, difference: &Difference) {
+    if table.json {
+        return say(difference.to_json());
+    }
+    tell(taken);
+    say(difference);
+}
+
+fn tell(taken: &Taken) {
+    taken.notes.iter().for_each(|note| say(note));
+    if taken.warnings.warnings() > 0 {
+        say(taken.warnings.to_string().trim_end());
+    }
+}
+
+fn pieces(count: usize) -> String {
+    counted(u64::try_from(count).unwrap_or(u64::MAX), "piece of equipment", "pieces of equipment")
+}
