@@ -13,8 +13,31 @@ use crate::settings::source::{Place, Source};
 use picket_core::register::rows::{self, FIELDS, MAX_ROWS, Row, RowFault};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Cells whose value a workbook does not have, by index of row and column.
-pub(super) type Spoilt = BTreeMap<(usize, usize), (Code, &'static str, &'static str)>;
+/// Cells whose value a spreadsheet does not have or has changed, by index of row and column.
+pub(super) type Spoilt = BTreeMap<(usize, usize), Spoils>;
+
+/// What is wrong with such a cell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spoils {
+    code: Code,
+    cause: &'static str,
+    remedy: &'static str,
+    /// Whether it is right in a field that holds a date.
+    spares_dates: bool,
+}
+
+#[cfg(feature = "xlsx")]
+impl Spoils {
+    /// In any field.
+    pub(super) fn always(code: Code, cause: &'static str, remedy: &'static str) -> Self {
+        Self { code, cause, remedy, spares_dates: false }
+    }
+
+    /// In all but dates.
+    pub(super) fn outside_dates(code: Code, cause: &'static str, remedy: &'static str) -> Self {
+        Self { code, cause, remedy, spares_dates: true }
+    }
+}
 
 /// A table as it was written.
 pub(super) struct Table {
@@ -138,11 +161,22 @@ impl Reading<'_> {
     }
 
     fn unknown(&mut self, index: usize, cell: &Cell) {
+        if cell.text.trim().is_empty() {
+            return self.nameless(index);
+        }
         let known = FIELDS.iter().map(|(field, _)| *field);
         let otherwise = "rename it to a field of the register, or say what it is: --preset NAME, --map FILE";
         let remedy = did_you_mean(cell.text.trim(), known, otherwise);
         let cause = format!("column {} `{}` is no field of the register", letters(index), cell.text.trim());
         self.findings.add(Code::RegisterField, self.table.source.at(cell.span.clone(), "unknown"), cause, remedy);
+    }
+
+    /// A column without a name: spreadsheets write empty ones at the end.
+    fn nameless(&mut self, index: usize) {
+        let Some(row) = self.table.sheet.rows.iter().position(|row| !row[index].text.trim().is_empty()) else { return };
+        let cause = format!("column {} has no name, but row {} has {} in it", letters(index), self.table.sheet.numbers[row], quoted(self.table.sheet.rows[row][index].text.trim()));
+        let place = self.table.source.at(self.table.sheet.rows[row][index].span.clone(), "no name");
+        self.findings.add(Code::BadColumns, place, cause, "name the column on the line of the header, or clear it");
     }
 
     /// Whether id and kind come from somewhere; told once, and not for each row.
@@ -171,8 +205,9 @@ impl Reading<'_> {
             let mut texts = Vec::new();
             for column in &one.columns {
                 let text = self.table.sheet.rows[index][*column].text.trim();
-                match self.table.spoilt.get(&(index, *column)) {
-                    Some((code, cause, remedy)) => {
+                let spoilt = self.table.spoilt.get(&(index, *column));
+                match spoilt.filter(|spoilt| !(spoilt.spares_dates && values::is_date(one.field))) {
+                    Some(Spoils { code, cause, remedy, .. }) => {
                         self.refuse(index, *column, one.field, Unclear::one(*code, *cause, remedy));
                     }
                     None if !text.is_empty() => texts.push(text),

@@ -1,0 +1,145 @@
+//! The archive of a workbook: its parts and their true sizes, and which formulas have no value. Entities of XML are never
+//! expanded.
+
+use super::{Refused, refused, unreadable};
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read};
+use zip::ZipArchive;
+
+/// Most parts: a workbook has some ten, and one for each sheet and picture.
+const MAX_PARTS: usize = 2_000;
+/// Most bytes of all parts together: 20,000 rows of 42 cells are 40 MiB.
+const MAX_UNPACKED: u64 = 64 << 20;
+
+/// An archive whose size is known.
+pub(super) struct Parts<'b> {
+    archive: ZipArchive<Cursor<&'b [u8]>>,
+}
+
+impl<'b> Parts<'b> {
+    /// Unpacks everything once, into nothing: what an archive says of its sizes may be wrong.
+    pub(super) fn look_through(bytes: &'b [u8]) -> Result<Self, Refused> {
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(unreadable)?;
+        if archive.len() > MAX_PARTS {
+            let cause = format!("it has {} parts; a workbook has at most {MAX_PARTS}", archive.len());
+            return Err(refused(cause, "save the table as CSV UTF-8"));
+        }
+        let mut left = MAX_UNPACKED;
+        for index in 0..archive.len() {
+            let part = archive.by_index(index).map_err(unreadable)?;
+            let unpacked = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(unreadable)?;
+            let Some(rest) = left.checked_sub(unpacked) else {
+                let cause = format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20);
+                return Err(refused(cause, "remove pictures and sheets that are not the table, or save it as CSV UTF-8"));
+            };
+            left = rest;
+        }
+        Ok(Self { archive })
+    }
+
+    /// Cells with a formula and without its value, by row and column from 0.
+    pub(super) fn formulas_without_value(&mut self, sheet: &str) -> Result<BTreeSet<(u32, u32)>, Refused> {
+        let Some(part) = self.part_of(sheet)? else { return Ok(BTreeSet::new()) };
+        let text = self.text(&part)?;
+        let mut found = BTreeSet::new();
+        let (mut at, mut row, mut column, mut formula, mut valued) = (None, 0, 0, false, false);
+        each(&text, |name, element, is_end| match (name, is_end) {
+            (b"row", false) => {
+                row = attribute(element, b"r").and_then(|text| text.parse::<u32>().ok()).map_or(row, |r| r.saturating_sub(1));
+                column = 0;
+            }
+            (b"row", true) => row += 1,
+            (b"c", false) => {
+                let place = attribute(element, b"r").and_then(|text| place(&text)).unwrap_or((row, column));
+                column = place.1 + 1;
+                (at, formula, valued) = (Some(place), false, false);
+            }
+            (b"f", false) => formula = true,
+            (b"v" | b"is", false) => valued = true,
+            (b"c", true) => found.extend(at.take().filter(|_| formula && !valued)),
+            _ => {}
+        })?;
+        Ok(found)
+    }
+
+    /// The part that holds a sheet; `None` where the workbook names it in a way of its own.
+    fn part_of(&mut self, sheet: &str) -> Result<Option<String>, Refused> {
+        let mut id = None;
+        each(&self.text("xl/workbook.xml")?, |name, element, is_end| {
+            if name == b"sheet" && !is_end && attribute(element, b"name").as_deref() == Some(sheet) {
+                id = attribute(element, b"id");
+            }
+        })?;
+        let mut targets = BTreeMap::new();
+        each(&self.text("xl/_rels/workbook.xml.rels")?, |name, element, is_end| {
+            if name == b"Relationship" && !is_end {
+                targets.extend(attribute(element, b"Id").zip(attribute(element, b"Target")));
+            }
+        })?;
+        let target = id.and_then(|id| targets.remove(&id));
+        Ok(target.map(|target| match target.strip_prefix('/') {
+            Some(absolute) => absolute.to_owned(),
+            None => format!("xl/{target}"),
+        }))
+    }
+
+    fn text(&mut self, part: &str) -> Result<Vec<u8>, Refused> {
+        let mut bytes = Vec::new();
+        let part = self.archive.by_name(part).map_err(|fault| unreadable(format_args!("{part}: {fault}")))?;
+        part.take(MAX_UNPACKED).read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(bytes)
+    }
+}
+
+/// Shows every element by its name without prefix: its begin, and its end.
+fn each(text: &[u8], mut show: impl FnMut(&[u8], &BytesStart<'_>, bool)) -> Result<(), Refused> {
+    let mut reader = Reader::from_reader(text);
+    loop {
+        match reader.read_event().map_err(unreadable)? {
+            Event::Start(element) => show(element.local_name().as_ref(), &element, false),
+            Event::Empty(element) => {
+                show(element.local_name().as_ref(), &element, false);
+                show(element.local_name().as_ref(), &element, true);
+            }
+            Event::End(element) => {
+                let name = element.local_name();
+                show(name.as_ref(), &BytesStart::new(""), true);
+            }
+            Event::DocType(_) => return Err(unreadable("a document type declaration, which no workbook has")),
+            Event::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Option<String> {
+    let found = element.attributes().flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
+    Some(String::from_utf8_lossy(&found.value).into_owned())
+}
+
+/// Row and column of `C7`, from 0.
+fn place(text: &str) -> Option<(u32, u32)> {
+    let digits = text.find(|c: char| c.is_ascii_digit())?;
+    let (letters, digits) = text.split_at(digits);
+    let column = letters.bytes().try_fold(0_u32, |sum, letter| {
+        let value = u32::from(letter.to_ascii_uppercase().checked_sub(b'A')?) + 1;
+        sum.checked_mul(26)?.checked_add(value)
+    })?;
+    Some((digits.parse::<u32>().ok()?.checked_sub(1)?, column.checked_sub(1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_place_is_row_and_column() {
+        assert_eq!(place("A1"), Some((0, 0)));
+        assert_eq!(place("AB12"), Some((11, 27)));
+        for wrong in ["", "A", "1", "A0", "ZZZZZZZZZ1", "A-1"] {
+            assert_eq!(place(wrong), None, "{wrong}");
+        }
+    }
+}
