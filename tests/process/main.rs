@@ -22,6 +22,7 @@ mod programs;
 mod quarantine;
 mod readme;
 mod records;
+mod register;
 mod renewal;
 mod seals;
 mod secrecy;

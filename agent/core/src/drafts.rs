@@ -295,6 +295,7 @@ fn is_vital(kind: Kind) -> bool {
                 | Kind::PersonalErased
                 | Kind::EpochClose
                 | Kind::RegisterApplied
+                | Kind::RegisterImported
                 | Kind::SettingsApplied
                 | Kind::OrderApplied
                 | Kind::RootApplied

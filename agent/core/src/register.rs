@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 pub mod dates;
 pub mod points;
+pub mod imported;
 pub mod rows;
 pub mod scenarios;
 mod scheme;

@@ -45,6 +45,7 @@ impl Label {
             K::LogGenesis | K::EpochOpen | K::EpochClose => Self::Open,
             K::Heartbeat | K::GapDropped | K::ClockStep | K::JournalRecovered => Self::Internal,
             K::RegisterApplied | K::SettingsApplied | K::OrderApplied | K::RootApplied => Self::Internal,
+            K::RegisterImported => Self::Internal,
             K::RecordsDisposed | K::RecordsRestored | K::PersonalErased => Self::Internal,
             K::ExerciseStarted | K::ExerciseEnded | K::ActStarted | K::ActStopped => Self::Internal,
             K::Readings | K::SealChecked | K::SummaryDay => Self::Internal,

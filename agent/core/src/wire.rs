@@ -9,6 +9,7 @@ use crate::plan::LineId;
 use crate::register::Register;
 use crate::seals::UnitReport;
 use crate::temporary::Temporary;
+use crate::register::imported::Imported;
 use crate::work::Report;
 use picket_device::modbus::{Answer, Fault, Read};
 use picket_device::seal_reader::{Scan, ScanFault};
@@ -197,6 +198,8 @@ pub enum Act {
     Temporary(Temporary),
     /// Something was done to a unit or its seal.
     Unit(UnitReport),
+    /// A register was put in place.
+    Import(Imported),
 }
 
 /// Whoever acted is never printed.
@@ -212,6 +215,7 @@ impl std::fmt::Debug for Act {
             Self::Classify(act) => f.debug_tuple("Classify").field(act).finish(),
             Self::Temporary(act) => f.debug_tuple("Temporary").field(act).finish(),
             Self::Unit(report) => f.debug_tuple("Unit").field(report).finish(),
+            Self::Import(import) => f.debug_tuple("Import").field(import).finish(),
         }
     }
 }

@@ -193,6 +193,7 @@ impl Thinker {
                 let unit = lets(report.task().kind()).then(|| report.unit());
                 tracing::info!(unit, work = report.task().as_str(), "something is reported of a unit");
             }
+            Act::Import(_) => tracing::info!("a register was put in place"),
         }
     }
 

@@ -74,6 +74,8 @@ kinds! {
     ReceiptBad = "receipt.bad",
     /// A register came into force.
     RegisterApplied = "register.applied",
+    /// A person has put a register in place; it comes into force with the next start.
+    RegisterImported = "register.imported",
     /// A register was refused; the one before stays in force.
     RegisterRejected = "register.rejected",
     /// Settings came into force.

@@ -153,6 +153,7 @@ fn a_full_budget_still_takes_heartbeats_acts_and_what_memory_follows_from() {
         Kind::EpochClose,
         Kind::ActStopped,
         Kind::RegisterApplied,
+        Kind::RegisterImported,
         Kind::ActAcknowledged,
         Kind::AlarmClosed,
         Kind::NonconformityOpened,

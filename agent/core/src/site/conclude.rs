@@ -35,6 +35,7 @@ impl Site {
             Act::Classify(act) => self.classify(now, act),
             Act::Temporary(act) => self.temporary(now, act),
             Act::Unit(report) => self.unit_reported(now, report),
+            Act::Import(import) => self.room().and_then(|()| written(self.record(now, import.statement()))),
         };
         self.threats(now);
         self.changed_if(result.is_ok());

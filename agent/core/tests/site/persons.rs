@@ -2,10 +2,12 @@
 
 use crate::harness::{DOOR, World};
 use picket_core::erasure::{self, Erasure};
+use picket_core::register::imported::Imported;
 use picket_core::sensitivity::{Channel, Label, Sensitivity, WITHHELD};
 use picket_core::wire::{Act, Input, Rebased};
 use picket_record::kind::Kind;
 use picket_record::personal::Personal;
+use serde_json::{Value, json};
 
 const FORCED: &str = "door-forced/DOOR-1";
 
@@ -110,4 +112,30 @@ fn a_channel_shows_what_its_ceiling_lets_and_always_what_rings() {
     assert_eq!(ids(&bare), ids(&status));
     assert!(bare.alarms.iter().flat_map(|alarm| alarm.facts.values()).all(|fact| fact == WITHHELD), "{bare:#?}");
     assert!(bare.equipment.iter().flat_map(|item| item.signals.values()).all(|value| value == WITHHELD));
+}
+
+#[test]
+fn r12_an_import_of_a_register_is_a_record_and_who_did_it_stands_beside_it() {
+    let mut world = World::with(|_, _| {});
+    world.run_s(1);
+    let fields = [("equipment", "18"), ("added", "1"), ("changed", "2"), ("gone", "3"), ("by", "Ines")];
+    let fields = fields.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    let import = Imported::read(&"0f".repeat(32), &fields).unwrap();
+    world.give(Input::Act { act: Act::Import(import), ticket: Some(3) });
+    world.run_s(1);
+    let stated: Vec<_> = world.journal.records.iter().filter(|body| body.kind == Kind::RegisterImported).collect();
+    assert_eq!(stated.len(), 1);
+    let wanted = json!({ "digest": "0f".repeat(32), "equipment": 18, "added": 1, "changed": 2, "gone": 3 });
+    assert_eq!(Value::Object(stated[0].data.clone()), wanted);
+    let Some(Personal::Said(said)) = &stated[0].personal else { panic!("{stated:?}") };
+    assert_eq!(said.as_str(), r#"{"by":"Ines"}"#);
+    // It comes into force with a start, and no sooner.
+    assert!(
+        !world
+            .journal
+            .records
+            .iter()
+            .skip_while(|body| body.kind != Kind::RegisterImported)
+            .any(|body| body.kind == Kind::RegisterApplied)
+    );
 }

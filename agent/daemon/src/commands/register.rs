@@ -3,8 +3,11 @@
 use super::counted;
 use crate::{refuse, say};
 use clap::{Args, Subcommand};
+use picket::control::{self, Done};
 use picket::settings::Faults;
 use picket::settings::exchange::{self, DateOrder, Difference, Format, InForce, ReplaceFault, Taken, Wish};
+use picket_core::fields::{FieldFault, Fields};
+use picket_core::register::imported;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,9 +28,12 @@ enum What {
     Import {
         #[command(flatten)]
         table: Table,
-        /// Who does it.
+        /// Who does it; kept beside the record that says so.
         #[arg(long, value_name = "NAME")]
         by: String,
+        /// Folder of the control socket of the running agent, which makes the record.
+        #[arg(long, value_name = "DIR", default_value = "/run/picket")]
+        runtime: PathBuf,
     },
     /// Write the register of the settings as a table or as TOML; it is read back unchanged.
     Export {
@@ -104,6 +110,8 @@ enum Stop {
     Findings(Faults),
     /// Of the register in force.
     Settings(Faults),
+    /// Of what a record shall say of it.
+    Report(Vec<FieldFault>),
     /// Of the machine.
     Write(ReplaceFault),
 }
@@ -113,19 +121,27 @@ pub(crate) fn register(register: &Register) -> ExitCode {
     let (done, json) = match &register.what {
         What::Check(table) => (check(table), table.json),
         What::Diff(table) => (diff(table), table.json),
-        What::Import { table, by } => (import(table, by), table.json),
+        What::Import { table, by, runtime } => (import(table, by, runtime), table.json),
         What::Export { config, format, out } => return export(config, format, out.as_deref()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stop::Findings(faults)) => {
-            if json { say(faults.to_json()) } else { say(faults.to_string().trim_end()) }
+            if json {
+                say(faults.to_json())
+            } else {
+                say(faults.to_string().trim_end())
+            }
             eprintln!("picket register: the table is not taken; the register in force stays as it is");
             ExitCode::from(1)
         }
         Err(Stop::Settings(faults)) => {
             eprint!("{faults}");
             eprintln!("picket register: the register in force cannot be read; mend it, or import without --update");
+            ExitCode::from(2)
+        }
+        Err(Stop::Report(faults)) => {
+            faults.iter().for_each(|fault| eprintln!("picket register: {fault}"));
             ExitCode::from(2)
         }
         Err(Stop::Write(fault)) => refuse(&fault.to_string()),
@@ -154,18 +170,34 @@ fn diff(table: &Table) -> Result<(), Stop> {
     Ok(())
 }
 
-fn import(table: &Table, by: &str) -> Result<(), Stop> {
+fn import(table: &Table, by: &str, runtime: &Path) -> Result<(), Stop> {
+    let mut done = Done { task: imported::WORD.to_owned(), subject: "0".repeat(64), fields: Fields::new() };
+    done.fields.insert("by".to_owned(), by.to_owned());
     let taken = table.read()?;
     let before = exchange::in_force(&table.config).map_or(Vec::new(), |in_force| in_force.rows);
     let difference = exchange::compare(&before, &taken.rows);
+    let (added, changed, gone) = difference.counts();
+    for (name, count) in [("equipment", taken.rows.len()), ("added", added), ("changed", changed), ("gone", gone)] {
+        done.fields.insert(name.to_owned(), count.to_string());
+    }
+    // Before anything is written: a name that no record takes is no name.
+    done.act().map_err(Stop::Report)?;
     let replaced = exchange::replace(&table.config, &taken.rows, taken.text.as_deref()).map_err(Stop::Write)?;
     show(table, &taken, &difference);
+    done.subject = replaced.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let stated = super::converse(control::work(runtime, done));
+    if let Err(why) = &stated {
+        eprintln!("picket register: no record says who imported it: {why}");
+    }
     if table.json {
         return Ok(());
     }
     let kept = replaced.before.map_or(String::new(), |before| format!("; the one before is {}", before.display()));
-    say(format_args!("{} is the register now, by {by}{kept}", replaced.path.display()));
-    say("the agent reads it when it starts, and records it as register.applied: systemctl restart picket");
+    say(format_args!("{} is the register now{kept}", replaced.path.display()));
+    if let Ok(record) = stated {
+        say(format_args!("record {record} states it"));
+    }
+    say("the agent reads it when it starts, and states register.applied then: systemctl restart picket");
     Ok(())
 }
 

@@ -3,15 +3,17 @@
 use super::{Answering, recorded};
 use picket_core::acts::Word;
 use picket_core::fields::{FieldFault, Fields};
+use picket_core::register::imported::{self, Imported};
 use picket_core::wire::Act;
 use serde::{Deserialize, Serialize};
 
-/// What was done, as it is reported; see [`Word`].
+/// What was done, as it is reported; see [`Word`] and [`Imported`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
-    /// The word, such as `calibration`, `contain` or `classify`.
+    /// The word, such as `calibration`, `contain` or `classify`, or [`imported::WORD`].
     pub task: String,
-    /// Id of the equipment, of the nonconformity or of the incident, or number of the unit.
+    /// Id of the equipment, of the nonconformity or of the incident, number of the unit, or digest
+    /// of the register.
     pub subject: String,
     /// What there is to say.
     pub fields: Fields,
@@ -27,6 +29,10 @@ impl std::fmt::Debug for Done {
 impl Done {
     /// As it is read; else every fault.
     pub fn act(&self) -> Result<Act, Vec<FieldFault>> {
+        // What `picket register import` says is no form that people fill in.
+        if self.task == imported::WORD {
+            return Imported::read(&self.subject, &self.fields).map(Act::Import);
+        }
         let word = Word::parse(&self.task).map_err(|unknown| vec![unknown])?;
         word.read(&self.subject, &self.fields)
     }

@@ -214,7 +214,11 @@ fn xlsx_table(
 
 /// A sheet without a row is told as an empty file is.
 #[cfg(feature = "xlsx")]
-fn sheet_of(source: &Source, mut rows: Vec<(usize, Vec<sheet::Cell>)>, findings: &mut Findings) -> Option<sheet::Sheet> {
+fn sheet_of(
+    source: &Source,
+    mut rows: Vec<(usize, Vec<sheet::Cell>)>,
+    findings: &mut Findings,
+) -> Option<sheet::Sheet> {
     if rows.is_empty() {
         sheet::tell_no_header(source, findings);
         return None;

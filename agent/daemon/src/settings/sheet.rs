@@ -84,12 +84,7 @@ pub(super) fn header_line(text: &str, is_header: impl Fn(&[Cell]) -> bool) -> Op
 }
 
 /// Reads a file from its header on.
-pub(super) fn parse_from(
-    source: &Source,
-    layout: Layout,
-    max_rows: usize,
-    findings: &mut Findings,
-) -> Option<Sheet> {
+pub(super) fn parse_from(source: &Source, layout: Layout, max_rows: usize, findings: &mut Findings) -> Option<Sheet> {
     let text = source.text.as_str();
     let mut number = text[..layout.at].matches('\n').count();
     let mut cursor = Cursor { text, at: layout.at, delimiter: layout.delimiter };

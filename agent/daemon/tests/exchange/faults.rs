@@ -94,7 +94,11 @@ fn tables() -> Vec<Case> {
         case("too many columns", "t.csv", format!("id,kind,{}\n", many(200))),
         case("a field that is too long", "t.csv", format!("id,kind,place\nA,door,{}\n", "x".repeat(4097))),
         case("too many rows", "t.csv", format!("id,kind\n{rows}")),
-        case("an id twice, and other faults of both rows", "t.csv", "id,kind,owner\nA,dor,own\nB,door,me\nA,door,own\n"),
+        case(
+            "an id twice, and other faults of both rows",
+            "t.csv",
+            "id,kind,owner\nA,dor,own\nB,door,me\nA,door,own\n",
+        ),
     ]
 }
 
@@ -115,7 +119,11 @@ fn files() -> Vec<Case> {
         case("a web page", "t.xls", "<html><table><tr><td>id</td></tr></table></html>"),
         case("a PDF", "t.pdf", "%PDF-1.7"),
         case("TOML that is none", "t.toml", "[[equipment]]\nid = A\n"),
-        case("a key that registers do not have", "t.toml", "[[equipment]]\nid = \"A\"\nkind = \"door\"\nserail = \"1\"\n"),
+        case(
+            "a key that registers do not have",
+            "t.toml",
+            "[[equipment]]\nid = \"A\"\nkind = \"door\"\nserail = \"1\"\n",
+        ),
         case("a number where a text belongs", "t.toml", "[[equipment]]\nid = \"A\"\nkind = \"door\"\nserial = 1\n"),
         case("another table", "t.toml", "[[gauge]]\nid = \"A\"\n"),
     ]
@@ -129,8 +137,16 @@ fn foreign() -> Vec<Case> {
         with("a preset that does not exist", preset("gagetrack"), "id,kind\n"),
         with("a map that is not there", Wish { map: Some("no-map.toml".into()), ..Wish::default() }, "id,kind\n"),
         with("a date against the order that was said", order(DateOrder::MonthDayYear), dates),
-        with("an interval by use", preset("gagetrak"), "Gage ID,Type,Calibration Frequency\nA,sensor,30 Days after Issue\n"),
-        with("a status without a meaning", preset("gagetrak"), "Gage ID,Type,Status\nA,sensor,7-Lost\nB,sensor,7-lost\n"),
+        with(
+            "an interval by use",
+            preset("gagetrak"),
+            "Gage ID,Type,Calibration Frequency\nA,sensor,30 Days after Issue\n",
+        ),
+        with(
+            "a status without a meaning",
+            preset("gagetrak"),
+            "Gage ID,Type,Status\nA,sensor,7-Lost\nB,sensor,7-lost\n",
+        ),
         with("a type without a meaning", preset("gagetrak"), "Gage ID,Type\nA,Micrometer\n"),
         with("no column of the preset's id", preset("maximo"), "ID,STATUS\nA,OPERATING\n"),
     ]
@@ -199,7 +215,14 @@ fn a_map_with_faults_tells_all_of_them() {
     let wish = Wish { map: Some(map), ..Wish::default() };
     let base = [row(&[("id", "A"), ("kind", "door")])];
     let told = read("t.csv", b"id,kind\n", &wish, Some(&base)).expect_err("a wrong map");
-    for fault in ["`dym`", "unknown key `colour`", "no field `serail`", "`B` in [columns]", "`kind` below words", "no field `foo`"] {
+    for fault in [
+        "`dym`",
+        "unknown key `colour`",
+        "no field `serail`",
+        "`B` in [columns]",
+        "`kind` below words",
+        "no field `foo`",
+    ] {
         assert!(told.contains(fault), "{fault}: {told}");
     }
 }

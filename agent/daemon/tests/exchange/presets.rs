@@ -29,7 +29,7 @@ fn r05_an_export_of_gagetrak_is_read_with_its_intervals_and_traceability() {
 #[test]
 fn the_order_of_dates_is_asked_for_once_and_never_guessed() {
     let told = read("gages.csv", GAGETRAK.as_bytes(), &preset("gagetrak"), None).expect_err("the order is not said");
-    let wanted = "PK-0607 2:55 row 2, column I `Next Due Date`: 03/04/2026 is 3 April 2026 or 4 March 2026: the order of day \
+    let wanted = "PK-0607 2:52 row 2, column I `Next Due Date`: 03/04/2026 is 3 April 2026 or 4 March 2026: the order of day \
         and month is not said (2 cells, first here)\n    -> say the order that the whole file has: --date-order dmy, mdy or \
         ymd; or write dates as YYYY-MM-DD\n";
     assert_eq!(told, wanted);
@@ -106,6 +106,7 @@ fn an_update_keeps_what_the_table_says_nothing_of() {
     let wanted = row(&[("id", "A"), ("kind", "camera"), ("place", "Yard"), ("calibration_last", "2026-01-01")]);
     assert_eq!(taken.rows, [wanted, base[1].clone()]);
     // A row that is new needs all that a row needs.
-    let told = read("t.csv", b"id,calibration_last\nC,2026-01-01\n", &Wish::default(), Some(&base)).expect_err("no kind");
+    let told =
+        read("t.csv", b"id,calibration_last\nC,2026-01-01\n", &Wish::default(), Some(&base)).expect_err("no kind");
     assert!(told.contains("row 2: kind is missing"), "{told}");
 }

@@ -27,9 +27,9 @@ fn field(name: &'static str) -> BoxedStrategy<String> {
         name if name.ends_with("_due") || name.ends_with("_until") => {
             prop_oneof![day(), day().prop_map(|day| format!("{day}T10:00:00Z"))].boxed()
         }
-        name if name.ends_with("_interval") => {
-            (1..60_u16, prop::sample::select(&["days", "weeks", "months"][..])).prop_map(|(n, unit)| format!("{n} {unit}")).boxed()
-        }
+        name if name.ends_with("_interval") => (1..60_u16, prop::sample::select(&["days", "weeks", "months"][..]))
+            .prop_map(|(n, unit)| format!("{n} {unit}"))
+            .boxed(),
         _ => text().boxed(),
     }
 }

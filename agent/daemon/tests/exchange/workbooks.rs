@@ -58,7 +58,10 @@ fn book_with(sheets: &[Sheet], doctype: &str) -> Vec<u8> {
     let mut parts = Vec::new();
     for (n, sheet) in (1..).zip(sheets) {
         let _ = write!(listed, "<sheet name=\"{}\" sheetId=\"{n}\" r:id=\"rId{n}\"/>", sheet.name);
-        let _ = write!(links, "<Relationship Id=\"rId{n}\" Type=\"{LINKS}/worksheet\" Target=\"worksheets/sheet{n}.xml\"/>");
+        let _ = write!(
+            links,
+            "<Relationship Id=\"rId{n}\" Type=\"{LINKS}/worksheet\" Target=\"worksheets/sheet{n}.xml\"/>"
+        );
         let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml";
         let _ = write!(types, "<Override PartName=\"/xl/worksheets/sheet{n}.xml\" ContentType=\"{kind}\"/>");
         let xml = format!("{doctype}<worksheet xmlns=\"{MAIN}\"><sheetData>{}</sheetData></worksheet>", sheet.rows);
@@ -70,13 +73,23 @@ fn book_with(sheets: &[Sheet], doctype: &str) -> Vec<u8> {
         ("[Content_Types].xml", format!("<Types xmlns=\"{package}/content-types\">{types}</Types>")),
         (
             "_rels/.rels",
-            format!("<Relationships xmlns=\"{package}/relationships\"><Relationship Id=\"rId1\" Type=\"{LINKS}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"),
+            format!(
+                "<Relationships xmlns=\"{package}/relationships\"><Relationship Id=\"rId1\" Type=\"{LINKS}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+            ),
         ),
-        ("xl/workbook.xml", format!("<workbook xmlns=\"{MAIN}\" xmlns:r=\"{LINKS}\"><sheets>{listed}</sheets></workbook>")),
-        ("xl/_rels/workbook.xml.rels", format!("<Relationships xmlns=\"{package}/relationships\">{links}</Relationships>")),
+        (
+            "xl/workbook.xml",
+            format!("<workbook xmlns=\"{MAIN}\" xmlns:r=\"{LINKS}\"><sheets>{listed}</sheets></workbook>"),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!("<Relationships xmlns=\"{package}/relationships\">{links}</Relationships>"),
+        ),
         (
             "xl/styles.xml",
-            format!("<styleSheet xmlns=\"{MAIN}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"),
+            format!(
+                "<styleSheet xmlns=\"{MAIN}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+            ),
         ),
     ];
     let fixed = whole.iter().map(|(name, text)| (*name, text.as_str()));
@@ -113,7 +126,8 @@ fn r01_a_workbook_gives_the_rows_of_its_sheet() {
 #[test]
 fn a_sheet_is_named_and_its_header_stands_behind_a_title() {
     let first = Sheet { name: "Cover", rows: texts(1, &["Gages of the site"]) };
-    let rows = texts(2, &["Gages, 2026"]) + &texts(5, &["kind", "id"]) + &texts(9, &["door", "A"]) + &texts(11, &["dor", "B"]);
+    let rows =
+        texts(2, &["Gages, 2026"]) + &texts(5, &["kind", "id"]) + &texts(9, &["door", "A"]) + &texts(11, &["dor", "B"]);
     let book = book(&[first, Sheet { name: "Gages", rows }]);
     let wish = Wish { sheet: Some("Gages".to_owned()), ..Wish::default() };
     let told = read("t.xlsx", &book, &wish, None).expect_err("dor");

@@ -63,7 +63,14 @@ pub(super) fn taken(
     mut notes: Vec<String>,
     findings: &mut Findings,
 ) -> Option<Taken> {
-    let mut reading = Reading { table, mapping, order: order.or(mapping.order), grouped: BTreeMap::new(), refused: BTreeSet::new(), findings };
+    let mut reading = Reading {
+        table,
+        mapping,
+        order: order.or(mapping.order),
+        grouped: BTreeMap::new(),
+        refused: BTreeSet::new(),
+        findings,
+    };
     let uses = reading.uses(base.is_some(), &mut notes)?;
     let mut rows: Vec<Row> = base.unwrap_or_default().to_vec();
     // Where each row of the outcome stands in the table.
@@ -97,7 +104,7 @@ pub(super) fn taken(
         reading.findings.add(Code::RegisterSize, Place::file(&table.source.path), cause, "split the site");
         return None;
     }
-    reading.judge(&rows, &origins, &uses);
+    reading.judge(&rows, &origins, &uses, base.is_some());
     reading.tell_grouped();
     if rows.is_empty() && reading.findings.errors() == 0 {
         let place = table.source.at(0..0, "no rows");
@@ -174,16 +181,21 @@ impl Reading<'_> {
     /// A column without a name: spreadsheets write empty ones at the end.
     fn nameless(&mut self, index: usize) {
         let Some(row) = self.table.sheet.rows.iter().position(|row| !row[index].text.trim().is_empty()) else { return };
-        let cause = format!("column {} has no name, but row {} has {} in it", letters(index), self.table.sheet.numbers[row], quoted(self.table.sheet.rows[row][index].text.trim()));
+        let cause = format!(
+            "column {} has no name, but row {} has {} in it",
+            letters(index),
+            self.table.sheet.numbers[row],
+            quoted(self.table.sheet.rows[row][index].text.trim())
+        );
         let place = self.table.source.at(self.table.sheet.rows[row][index].span.clone(), "no name");
         self.findings.add(Code::BadColumns, place, cause, "name the column on the line of the header, or clear it");
     }
 
-    /// Whether id and kind come from somewhere; told once, and not for each row.
+    /// Whether id and kind come from somewhere; told once, and not for each row. Without an id no row can be read.
     fn needs(&mut self, uses: &[Use], is_update: bool) -> bool {
         let has = |field: &str| uses.iter().any(|one| one.field == field) || self.mapping.constants.contains_key(field);
         let mut cause = Vec::new();
-        if !uses.iter().any(|one| one.field == "id") {
+        if !has("id") {
             let remedy = format!("name the column with the unique id of each row: {}", self.mapping.names_of_id());
             cause.push(("there is no column id".to_owned(), remedy));
         }
@@ -191,12 +203,12 @@ impl Reading<'_> {
             let remedy = "add one, or say it for all in the file of --map: [constants], kind = \"module\"; or --update";
             cause.push(("there is no column kind".to_owned(), remedy.to_owned()));
         }
-        let is_whole = cause.is_empty();
+        let has_id = has("id");
         for (cause, remedy) in cause {
             let at = self.table.source.at(self.table.sheet.header[0].span.clone(), "the header");
             self.findings.add(Code::BadColumns, at, cause, remedy);
         }
-        is_whole
+        has_id
     }
 
     fn row(&mut self, index: usize, uses: &[Use]) -> Row {
@@ -259,9 +271,7 @@ impl Reading<'_> {
 
     fn twice(&mut self, index: usize, first: usize, id: &str, uses: &[Use]) {
         let column = uses.iter().find(|one| one.field == "id").map_or(0, |one| one.columns[0]);
-        let at = |row: usize, label: &str| {
-            self.table.source.at(self.table.sheet.rows[row][column].span.clone(), label)
-        };
+        let at = |row: usize, label: &str| self.table.source.at(self.table.sheet.rows[row][column].span.clone(), label);
         let place = at(index, "again").and(at(first, "first here"));
         let first = self.table.sheet.numbers[first];
         let cause = format!("{}: id {id} is used twice; first in row {first}", self.cell(index, Some(column)));
@@ -269,7 +279,7 @@ impl Reading<'_> {
     }
 
     /// What the register itself says against the rows.
-    fn judge(&mut self, rows: &[Row], origins: &[Option<usize>], uses: &[Use]) {
+    fn judge(&mut self, rows: &[Row], origins: &[Option<usize>], uses: &[Use], is_update: bool) {
         for fault in rows::build(0, [0; 32], rows).err().unwrap_or_default() {
             let RowFault { row, field, cause, remedy } = fault;
             let Some(index) = origins.get(row).copied().flatten() else {
@@ -277,7 +287,12 @@ impl Reading<'_> {
                 continue;
             };
             let given = uses.iter().find(|one| one.field == field);
-            if given.is_some_and(|one| self.refused.contains(&(index, one.field))) {
+            let is_told = match given {
+                Some(one) => self.refused.contains(&(index, one.field)),
+                // As a column that is missing.
+                None => field == "kind" && !is_update,
+            };
+            if is_told {
                 continue;
             }
             let column = given.map(|one| one.columns[0]);
@@ -295,9 +310,8 @@ impl Reading<'_> {
     fn cell(&self, index: usize, column: Option<usize>) -> String {
         let sheet = self.table.name.as_ref().map_or(String::new(), |name| format!("sheet `{name}`, "));
         let row = self.table.sheet.numbers[index];
-        let named = |column: usize| {
-            format!(", column {} `{}`", letters(column), self.table.sheet.header[column].text.trim())
-        };
+        let named =
+            |column: usize| format!(", column {} `{}`", letters(column), self.table.sheet.header[column].text.trim());
         format!("{sheet}row {row}{}", column.map_or(String::new(), named))
     }
 }

@@ -153,7 +153,11 @@ mod tests {
             ("04/04/2026", None, "may be 4 April 2026, but"),
             ("31/31/2026", None, "no day in any order"),
             ("3/4/26", None, "no day in any order (a year has four digits)"),
-            ("13/04/2026", Some(DateOrder::MonthDayYear), "in the order mdy; as dmy it would be 13 April 2026: the file mixes"),
+            (
+                "13/04/2026",
+                Some(DateOrder::MonthDayYear),
+                "in the order mdy; as dmy it would be 13 April 2026: the file mixes",
+            ),
             ("30/02/2026", Some(DateOrder::DayMonthYear), "30/02/2026 is no day in the order dmy"),
             ("46093", None, "46093 is the number by which a spreadsheet counts a day"),
         ];

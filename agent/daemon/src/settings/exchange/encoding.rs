@@ -9,7 +9,7 @@ use std::path::Path;
 /// Beginnings of files that are no text, and what they are.
 const NO_TEXT: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "a workbook or zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook of the old kind (.xls)"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook of the old kind (.xls), or one with a password"),
     (b"%PDF", "a PDF"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"SQLite format 3", "a database"),
@@ -35,7 +35,10 @@ pub(super) fn text(path: &Path, bytes: Vec<u8>, findings: &mut Findings) -> Opti
     };
     if let Some(at) = text.find('\0') {
         let line = text[..at].matches('\n').count() + 1;
-        let cause = format!("{}: line {line} has a NUL character: UTF-16 without a byte order mark, or no text", path.display());
+        let cause = format!(
+            "{}: line {line} has a NUL character: UTF-16 without a byte order mark, or no text",
+            path.display()
+        );
         findings.add(Code::NotUtf8, Place::file(path), cause, REMEDY);
         return None;
     }

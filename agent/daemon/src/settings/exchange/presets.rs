@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn every_preset_gives_fields_that_the_register_has() {
         for preset in ALL {
-            let fields = preset.columns.iter().map(|(_, field)| field).chain(preset.words.iter().map(|(field, _)| field));
+            let fields =
+                preset.columns.iter().map(|(_, field)| field).chain(preset.words.iter().map(|(field, _)| field));
             for field in fields {
                 assert!(FIELDS.iter().any(|(known, _)| known == field), "{}: {field}", preset.name);
             }

@@ -1,6 +1,7 @@
 //! A register in the place of another: whole or not at all, and the one before is kept.
 
 use super::{Unwritable, written};
+use crate::settings::file_digest;
 use picket_core::register::rows::Row;
 use rustix::fs::{Gid, Uid};
 use std::fs::{self, File, OpenOptions};
@@ -15,6 +16,8 @@ pub struct Replaced {
     pub path: PathBuf,
     /// The one before, where there was one.
     pub before: Option<PathBuf>,
+    /// SHA-256 of its text, by which records name it.
+    pub digest: [u8; 32],
 }
 
 /// Why a register was not replaced. Nothing has changed then.
@@ -57,7 +60,7 @@ pub fn replace(dir: &Path, rows: &[Row], text: Option<&str>) -> Result<Replaced,
         }
     };
     write_whole(&path, whole.as_bytes(), mode, &owner)?;
-    Ok(Replaced { path, before })
+    Ok(Replaced { path, before, digest: file_digest(&whole) })
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

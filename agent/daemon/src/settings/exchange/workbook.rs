@@ -1,7 +1,7 @@
 //! Workbooks of spreadsheets (XLSX, ECMA-376) as tables of text. An archive is looked through before it is opened: how many
 //! parts it has and how large they really are, because a few kilobytes may unpack to gigabytes.
 
-use super::cells::{Spoilt, Spoils, Table};
+use super::cells::{Spoils, Spoilt, Table};
 use super::mapping::Mapping;
 use crate::settings::Findings;
 use crate::settings::codes::Code;
@@ -67,7 +67,10 @@ fn refused(cause: impl Display, remedy: impl Display) -> Refused {
 }
 
 fn unreadable(why: impl Display) -> Refused {
-    refused(format_args!("cannot be read as a workbook: {why}"), "open it in a spreadsheet and save it anew, or as CSV UTF-8")
+    refused(
+        format_args!("cannot be read as a workbook: {why}"),
+        "open it in a spreadsheet and save it anew, or as CSV UTF-8",
+    )
 }
 
 /// A sheet by its name, or the first; with the names of the others.
@@ -88,7 +91,8 @@ fn sheet(bytes: &[u8], wanted: Option<&str>) -> Result<(String, Rows, Vec<String
     let mut cells = book.worksheet_cells_reader(&name).map_err(unreadable)?;
     while let Some(cell) = cells.next_cell().map_err(unreadable)? {
         let (row, column) = (cell.get_position().0 + 1, usize::try_from(cell.get_position().1).unwrap_or(usize::MAX));
-        let value = if unvalued.contains(&cell.get_position()) { Some(unvalued_cell()) } else { value(cell.get_value()) };
+        let value =
+            if unvalued.contains(&cell.get_position()) { Some(unvalued_cell()) } else { value(cell.get_value()) };
         let Some(value) = value else { continue };
         if column >= MAX_COLUMNS {
             let cause = format!("sheet `{name}` has a cell in row {row}, column {}", column + 1);
@@ -126,7 +130,11 @@ fn value(read: &DataRef<'_>) -> Option<Value> {
         DataRef::DateTime(moment) => date(moment),
         DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => plain(text.clone()),
         DataRef::Error(error) => {
-            let spoils = Spoils::always(Code::BadWorkbook, "the result of a formula that failed", "mend the formula, or write the value");
+            let spoils = Spoils::always(
+                Code::BadWorkbook,
+                "the result of a formula that failed",
+                "mend the formula, or write the value",
+            );
             Value { text: error.to_string(), spoils: Some(spoils) }
         }
     };
@@ -144,7 +152,8 @@ fn number(number: f64) -> Value {
 /// `YYYY-MM-DD`, with the time where that is not midnight.
 fn date(moment: &ExcelDateTime) -> Value {
     if moment.is_duration() {
-        let spoils = Spoils::always(Code::UnclearDate, "a time span where a date or text belongs", "change the number format");
+        let spoils =
+            Spoils::always(Code::UnclearDate, "a time span where a date or text belongs", "change the number format");
         return Value { text: moment.as_f64().to_string(), spoils: Some(spoils) };
     }
     let (year, month, day, hour, minute, second, _) = moment.to_ymd_hms_milli();

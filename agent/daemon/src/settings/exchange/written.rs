@@ -17,7 +17,10 @@ pub struct Unwritable {
 impl fmt::Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, field } = self;
-        write!(f, "{field} of {id} begins with = + - or @, which spreadsheets run; begin it otherwise, or use --format toml")
+        write!(
+            f,
+            "{field} of {id} begins with = + - or @, which spreadsheets run; begin it otherwise, or use --format toml"
+        )
     }
 }
 
@@ -44,7 +47,8 @@ pub fn csv(rows: &[Row]) -> Result<String, Vec<Unwritable>> {
 
 /// TOML as the settings have it; days without quotes.
 pub fn toml(rows: &[Row]) -> String {
-    let mut whole = String::from("# Register of the site; config/register.toml of the distribution explains the fields.\n");
+    let mut whole =
+        String::from("# Register of the site; config/register.toml of the distribution explains the fields.\n");
     for row in rows {
         whole.push_str("\n[[equipment]]\n");
         for (field, _) in FIELDS {
@@ -100,7 +104,8 @@ mod tests {
             row(&[("id", "A"), ("kind", "door"), ("place", "Hall 2, \"cage\""), ("serial", " ")]),
             row(&[("id", "B"), ("kind", "camera"), ("inspection_last", "2026-01-02")]),
         ];
-        let wanted = "\u{feff}id,kind,place,inspection_last\r\nA,door,\"Hall 2, \"\"cage\"\"\",\r\nB,camera,,2026-01-02\r\n";
+        let wanted =
+            "\u{feff}id,kind,place,inspection_last\r\nA,door,\"Hall 2, \"\"cage\"\"\",\r\nB,camera,,2026-01-02\r\n";
         assert_eq!(csv(&rows).as_deref(), Ok(wanted));
     }
 
@@ -108,7 +113,8 @@ mod tests {
     fn toml_has_days_without_quotes() {
         let rows = [row(&[("id", "A"), ("kind", "door"), ("place", "a \\ \"b\""), ("test_last", "2026-01-02")])];
         let text = toml(&rows);
-        let wanted = "\n[[equipment]]\nid = \"A\"\nkind = \"door\"\nplace = \"a \\\\ \\\"b\\\"\"\ntest_last = 2026-01-02\n";
+        let wanted =
+            "\n[[equipment]]\nid = \"A\"\nkind = \"door\"\nplace = \"a \\\\ \\\"b\\\"\"\ntest_last = 2026-01-02\n";
         assert!(text.ends_with(wanted), "{text}");
     }
 

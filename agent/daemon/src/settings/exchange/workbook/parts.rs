@@ -32,7 +32,10 @@ impl<'b> Parts<'b> {
             let unpacked = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(unreadable)?;
             let Some(rest) = left.checked_sub(unpacked) else {
                 let cause = format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20);
-                return Err(refused(cause, "remove pictures and sheets that are not the table, or save it as CSV UTF-8"));
+                return Err(refused(
+                    cause,
+                    "remove pictures and sheets that are not the table, or save it as CSV UTF-8",
+                ));
             };
             left = rest;
         }
@@ -47,7 +50,9 @@ impl<'b> Parts<'b> {
         let (mut at, mut row, mut column, mut formula, mut valued) = (None, 0, 0, false, false);
         each(&text, |name, element, is_end| match (name, is_end) {
             (b"row", false) => {
-                row = attribute(element, b"r").and_then(|text| text.parse::<u32>().ok()).map_or(row, |r| r.saturating_sub(1));
+                row = attribute(element, b"r")
+                    .and_then(|text| text.parse::<u32>().ok())
+                    .map_or(row, |r| r.saturating_sub(1));
                 column = 0;
             }
             (b"row", true) => row += 1,
