@@ -174,15 +174,16 @@ fn import(table: &Table, by: &str, runtime: &Path) -> Result<(), Stop> {
     let mut done = Done { task: imported::WORD.to_owned(), subject: "0".repeat(64), fields: Fields::new() };
     done.fields.insert("by".to_owned(), by.to_owned());
     let taken = table.read()?;
-    let before = exchange::in_force(&table.config).map_or(Vec::new(), |in_force| in_force.rows);
-    let difference = exchange::compare(&before, &taken.rows);
+    // One that cannot be read is replaced all the same: that may be what the import is for.
+    let before = exchange::in_force(&table.config).ok();
+    let difference = exchange::compare(before.as_ref().map_or(&[], |before| &before.rows), &taken.rows);
     let (added, changed, gone) = difference.counts();
     for (name, count) in [("equipment", taken.rows.len()), ("added", added), ("changed", changed), ("gone", gone)] {
         done.fields.insert(name.to_owned(), count.to_string());
     }
     // Before anything is written: a name that no record takes is no name.
     done.act().map_err(Stop::Report)?;
-    let replaced = exchange::replace(&table.config, &taken.rows, taken.text.as_deref()).map_err(Stop::Write)?;
+    let replaced = exchange::replace(&table.config, &taken, before.as_ref()).map_err(Stop::Write)?;
     show(table, &taken, &difference);
     done.subject = replaced.digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let stated = super::converse(control::work(runtime, done));
@@ -202,14 +203,14 @@ fn import(table: &Table, by: &str, runtime: &Path) -> Result<(), Stop> {
 }
 
 fn export(config: &Path, format: &str, out: Option<&Path>) -> ExitCode {
-    let rows = match exchange::in_force(config) {
-        Ok(in_force) => in_force.rows,
+    let in_force = match exchange::in_force(config) {
+        Ok(in_force) => in_force,
         Err(faults) => {
             eprint!("{faults}");
             return ExitCode::from(2);
         }
     };
-    let text = if format == "toml" { Ok(exchange::toml(&rows)) } else { exchange::csv(&rows) };
+    let text = if format == "toml" { Ok(exchange::toml_of(&in_force)) } else { exchange::csv(&in_force.rows) };
     let text = match text {
         Ok(text) => text,
         Err(unwritable) => {
@@ -224,7 +225,7 @@ fn export(config: &Path, format: &str, out: Option<&Path>) -> ExitCode {
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(out);
     match made.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())) {
         Ok(()) => {
-            say(format_args!("{} written to {}", pieces(rows.len()), out.display()));
+            say(format_args!("{} written to {}", pieces(in_force.rows.len()), out.display()));
             ExitCode::SUCCESS
         }
         Err(fault) => refuse(&format!("{}: cannot write it: {fault}", out.display())),
@@ -240,7 +241,7 @@ fn show(table: &Table, taken: &Taken, difference: &Difference) {
 }
 
 fn tell(taken: &Taken) {
-    taken.notes.iter().for_each(|note| say(note));
+    taken.notes.iter().for_each(say);
     if taken.warnings.warnings() > 0 {
         say(taken.warnings.to_string().trim_end());
     }

@@ -18,7 +18,7 @@ mod written;
 pub use dates::DateOrder;
 pub use difference::{Change, Difference, compare};
 pub use replaced::{ReplaceFault, Replaced, replace};
-pub use written::{Unwritable, csv, toml};
+pub use written::{Unwritable, csv, toml, toml_of};
 
 use super::codes::Code;
 use super::register_file::{self, Form};

@@ -79,7 +79,7 @@ fn numbers(text: &str) -> Option<[&str; 3]> {
     let parts = [parts.next()?, parts.next()?, parts.next()?];
     let is_number = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_iso = mark == '-' && parts[0].len() == 4;
-    (!is_iso && parts.iter().all(|part| is_number(part))).then_some(parts)
+    (!is_iso && parts.iter().all(is_number)).then_some(parts)
 }
 
 fn readings(parts: [&str; 3]) -> Vec<(DateOrder, Date)> {

@@ -1,9 +1,11 @@
 //! Rows as a table or as TOML. What is written here is read back as the same rows.
 
+use super::InForce;
 use super::values::{is_date, runs_as_formula};
 use picket_core::register::rows::{FIELDS, Row};
 use std::fmt;
 use std::fmt::Write;
+use toml::de::DeTable;
 
 /// A text that a spreadsheet would run as a formula.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,32 @@ pub fn toml(rows: &[Row]) -> String {
                 day if is_day => writeln!(whole, "{field} = {day}"),
                 text => writeln!(whole, "{field} = {}", quoted(text)),
             };
+        }
+    }
+    whole
+}
+
+/// A register as TOML, with all that it says beside its equipment.
+pub fn toml_of(in_force: &InForce) -> String {
+    toml(&in_force.rows) + &beside(&in_force.text)
+}
+
+/// The tables of a register as TOML beside those of its equipment, each value as it was written; a table of a spreadsheet has
+/// none of them, and a text that is no TOML.
+pub(super) fn beside(text: &str) -> String {
+    let (root, faults) = DeTable::parse_recoverable(text);
+    let mut whole = String::new();
+    if !faults.is_empty() {
+        return whole;
+    }
+    let others = root.get_ref().iter().filter(|(name, _)| name.get_ref() != "equipment");
+    for (name, list) in others {
+        let items = list.get_ref().as_array().into_iter().flat_map(|list| list.iter());
+        for table in items.filter_map(|item| item.get_ref().as_table()) {
+            let _ = writeln!(whole, "\n[[{}]]", name.get_ref());
+            for (key, value) in table.iter() {
+                let _ = writeln!(whole, "{} = {}", &text[key.span()], &text[value.span()]);
+            }
         }
     }
     whole
@@ -123,5 +151,14 @@ mod tests {
         let rows = [row(&[("id", "A"), ("kind", "door"), ("place", "=1+1"), ("make", "-x")])];
         let told: Vec<String> = csv(&rows).expect_err("a fault").iter().map(ToString::to_string).collect();
         assert!(told.len() == 2 && told[0].starts_with("place of A begins with"), "{told:?}");
+    }
+
+    #[test]
+    fn what_stands_beside_the_equipment_is_kept_as_it_was_written() {
+        let text = "[[equipment]]\nid = \"A\"\nkind = \"door\"\n\n# The mast.\n[[point]]\nequipment = \"A\"\naccuracy = \"0.5 degC\"\n\
+            range = [-20, 60]\n";
+        let wanted = "\n[[point]]\naccuracy = \"0.5 degC\"\nequipment = \"A\"\nrange = [-20, 60]\n";
+        assert_eq!(beside(text), wanted);
+        assert_eq!((beside("id,kind\nA,door\n"), beside("")), (String::new(), String::new()));
     }
 }
