@@ -4,6 +4,7 @@ use crate::{preset, read, row};
 use picket::settings::exchange::{DateOrder, Wish};
 use picket_core::register::rows::Row;
 use std::fs;
+use std::path::Path;
 
 fn field<'r>(row: &'r Row, name: &str) -> &'r str {
     row.get(name).map_or("", String::as_str)
@@ -109,4 +110,17 @@ fn an_update_keeps_what_the_table_says_nothing_of() {
     let told =
         read("t.csv", b"id,calibration_last\nC,2026-01-01\n", &Wish::default(), Some(&base)).expect_err("no kind");
     assert!(told.contains("row 2: kind is missing"), "{told}");
+}
+
+#[test]
+fn the_shipped_map_reads_a_table_of_its_columns() {
+    let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/register-map.toml");
+    let wish = Wish { map: Some(map), ..Wish::default() };
+    let table = "inventory no;Device Type;State;Last calibrated;Every;Every (unit);Cost centre;Room\n\
+        0815;Motion detector;In operation;18.09.2025;12;Months;4711;2\n";
+    let taken = read("t.csv", table.as_bytes(), &wish, None).expect("right");
+    let found = ["id", "kind", "withdrawn", "calibration_last", "calibration_interval", "criticality"]
+        .map(|name| field(&taken.rows[0], name));
+    assert_eq!(found, ["0815", "sensor", "", "2025-09-18", "12 months", "normal"]);
+    assert_eq!(taken.notes[1], "left out: Cost centre, Room");
 }
