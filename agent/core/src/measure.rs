@@ -65,6 +65,8 @@ pub struct Measure {
     /// Points in order of their equipment.
     by_equipment: Vec<u32>,
     turning: Turning<(u32, Check)>,
+    /// Nothing is settled before: so much was said at once.
+    resume_us: u64,
     sweep: Sweep,
     own: Own,
 }
@@ -147,7 +149,8 @@ impl Measure {
         by_equipment.sort_by_key(|at| &points[*at as usize].equipment);
         let sweep = Sweep::new(&points);
         let own = Own::new(devices.len());
-        Self { hold_us, points, states, devices: watched, compared, by_equipment, turning: Turning::new(), sweep, own }
+        let turning = Turning::new();
+        Self { hold_us, points, states, devices: watched, compared, by_equipment, turning, resume_us: 0, sweep, own }
     }
 
     /// Observations of one poll or message. Statements for what opens or closes by them.
@@ -259,7 +262,8 @@ impl Measure {
 
     /// When [`Measure::timeout`] wants to be called.
     pub fn deadline(&self) -> Option<u64> {
-        self.turning.deadline(self.hold_us).into_iter().chain(self.sweep.deadline()).min()
+        let held = self.turning.deadline(self.hold_us).map(|due| due.max(self.resume_us));
+        held.into_iter().chain(self.sweep.deadline()).min()
     }
 }
 
@@ -296,6 +300,39 @@ fn untold(device: &Device, point: &Point) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::register::{points, rows};
+    use crate::testbed::at;
+    use picket_device::quantity::Value;
+
+    #[test]
+    fn ranges_that_are_wrong_for_all_equipment_are_told_in_steps_that_leave_room() {
+        let fields =
+            |of: &[(&str, String)]| of.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect::<rows::Row>();
+        let equipment = |n: u32| fields(&[("id", format!("EQ-{n}")), ("kind", "sensor".into())]);
+        let point = |n: u32| {
+            let place = [("equipment", format!("EQ-{n}")), ("device", "module".into()), ("point", format!("p{n}"))];
+            fields(&[&place[..], &[("range", "0 60".into()), ("accuracy", "1".into())]].concat())
+        };
+        let points = points::build(&(0..200).map(point).collect::<Vec<_>>(), |_| true).unwrap();
+        let listed: Vec<rows::Row> = (0..200).map(equipment).collect();
+        let register = rows::build(1, [7; 32], &listed).unwrap().with_points(points);
+        let speech = DeviceSpeech::Camera { prefix: "cam".into() };
+        let device = Device { speech, ..crate::testbed::module() };
+        let mut measure = Measure::new(&[device], &register, 60_000, &[]);
+        let seen = |n: u32| {
+            let value = Value::Number { mantissa: 99, exponent: 0 };
+            Observation { point: format!("p{n}"), value, quality: Quality::Good }
+        };
+        let seen: Vec<Observation> = (0..200).map(seen).collect();
+        let mut book = Nonconformities::default();
+        assert!(measure.observed(&at(0), &register, 0, &seen, &mut book).is_empty());
+        let mut told = Vec::new();
+        while let Some(due) = measure.deadline() {
+            told.push((due, measure.timeout(&at(due), &register, true, &mut book).len()));
+        }
+        let steps = [(60_000_000, 64), (60_100_000, 64), (60_200_000, 64), (60_300_000, 8)];
+        assert_eq!((told.as_slice(), book.iter().count()), (&steps[..], 200));
+    }
 
     #[test]
     fn a_point_with_all_its_days_takes_less_than_a_kibibyte() {

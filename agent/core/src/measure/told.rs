@@ -5,10 +5,14 @@ use crate::nonconformity::Nonconformities;
 use crate::register::points::Side;
 use crate::register::{EquipmentId, Register};
 use crate::statement::{Facts, Statement};
-use crate::time::Now;
+use crate::time::{Now, ms};
 use picket_record::wall;
 
 const DAY_MS: i64 = 86_400_000;
+/// Statements of one step: a register whose ranges are wrong opens something for each of ten thousand pieces of equipment ...
+const AT_ONCE: usize = 64;
+/// ... and alarms find room between the steps.
+const PAUSE_US: u64 = ms(100);
 /// The fact of a nonconformity that a line opened, and no value.
 const REACHES: &str = "reaches";
 
@@ -21,9 +25,16 @@ impl Measure {
     /// Everything that was seen for a whole hold counts.
     pub(super) fn settle_due(&mut self, now: &Now, register: &Register, book: &mut Nonconformities) -> Vec<Statement> {
         let mut statements = Vec::new();
+        if now.mono_us < self.resume_us {
+            return statements;
+        }
         while let Some((at, check)) = self.turning.due(now.mono_us, self.hold_us) {
             self.states[at as usize].held[check as usize].turn();
             statements.extend(self.settle(now, register, (at, check), book));
+            if statements.len() >= AT_ONCE {
+                self.resume_us = now.mono_us + PAUSE_US;
+                break;
+            }
         }
         statements
     }
