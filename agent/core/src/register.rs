@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub mod dates;
-pub mod points;
 pub mod imported;
+pub mod points;
 pub mod rows;
 pub mod scenarios;
 mod scheme;

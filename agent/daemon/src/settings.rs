@@ -18,6 +18,7 @@ mod profiles;
 mod reader;
 mod register_file;
 mod register_points;
+mod register_scenarios;
 mod relations;
 mod secrets;
 mod sensitivity;

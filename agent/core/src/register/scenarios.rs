@@ -134,6 +134,20 @@ pub fn build(rows: &[Row]) -> Result<BTreeMap<String, Scenario>, Vec<RowFault>> 
     if faults.is_empty() { Ok(scenarios) } else { Err(faults) }
 }
 
+/// Faults of rows of equipment that name a scenario which is not listed.
+pub fn strangers(rows: &[Row], scenarios: &BTreeMap<String, Scenario>) -> Vec<RowFault> {
+    let mut faults = Vec::new();
+    for (row, fields) in rows.iter().enumerate() {
+        let named = fields.get("scenario").into_iter().flat_map(|ids| ids.split(',')).map(str::trim);
+        for id in named.filter(|id| is_id(id) && !scenarios.contains_key(*id)) {
+            let cause = format!("no scenario {id} is listed");
+            let remedy = format!("add a [[scenario]] with id = \"{id}\" to register.toml, or name another one");
+            faults.push(RowFault { row, field: "scenario".into(), cause, remedy });
+        }
+    }
+    faults
+}
+
 /// Whether a text may be the id of a scenario.
 pub fn is_id(text: &str) -> bool {
     let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';

@@ -4,10 +4,11 @@ use super::codes::Code;
 use super::reader::{self, Section};
 use super::sheet;
 use super::source::{MAX_REGISTER_BYTES, Place, Source};
-use super::{Findings, file_digest, register_points};
+use super::{Findings, file_digest, register_points, register_scenarios};
 use picket_core::register::Register;
 use picket_core::register::points::MAX_POINTS;
 use picket_core::register::rows::{self, FIELDS, MAX_ROWS, Row, RowFault};
+use picket_core::register::scenarios;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -22,6 +23,13 @@ pub(super) struct Spot {
 
 /// Rows with their places.
 pub(super) type Read = Vec<(Row, Spot)>;
+
+/// The tables of a register text.
+struct Tables {
+    equipment: Read,
+    points: Read,
+    scenarios: Read,
+}
 
 /// How a register text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,15 +79,16 @@ pub(super) fn read(source: &Source, version: u64, findings: &mut Findings) -> Op
 /// The same, whatever the file is called.
 pub(super) fn read_as(source: &Source, form: Form, version: u64, findings: &mut Findings) -> Option<Written> {
     let errors = findings.errors();
-    let (read, points) = match form {
-        // A table of a spreadsheet lists one kind of thing: points stand in TOML alone.
-        Form::Csv => (from_csv(source, findings)?, Vec::new()),
+    let Tables { equipment: read, points, scenarios } = match form {
+        // A table of a spreadsheet lists one kind of thing: points and scenarios stand in TOML alone.
+        Form::Csv => Tables { equipment: from_csv(source, findings)?, points: Vec::new(), scenarios: Vec::new() },
         Form::Toml => from_toml(source, findings)?,
     };
     let (rows, spots): (Vec<Row>, Vec<Spot>) = read.into_iter().unzip();
     let points = register_points::build(source, points, &rows, findings);
+    let scenarios = register_scenarios::build(source, scenarios, (&rows, &spots), findings);
     let register = match rows::build(version, file_digest(&source.text), &rows) {
-        Ok(register) => register.with_points(points?),
+        Ok(register) => register.with_points(points?).with_scenarios(scenarios?),
         Err(faults) => {
             let first = first_rows(&rows);
             for fault in faults {
@@ -164,20 +173,22 @@ fn from_csv(source: &Source, findings: &mut Findings) -> Option<Read> {
 }
 
 /// Rows of equipment, and of points.
-fn from_toml(source: &Source, findings: &mut Findings) -> Option<(Read, Read)> {
+fn from_toml(source: &Source, findings: &mut Findings) -> Option<Tables> {
     // Counted before it is parsed: a parsed table takes fifty times the memory of its text.
     let headers = source.text.match_indices("[[").count();
-    if headers > MAX_ROWS + MAX_POINTS {
+    if headers > MAX_ROWS + MAX_POINTS + scenarios::MAX {
         let cause = format!("{headers} rows; at most {MAX_ROWS} of equipment and {MAX_POINTS} of points are allowed");
         findings.add(Code::RegisterSize, Place::file(&source.path), cause, "split the site");
         return None;
     }
     let root = reader::parse(source, findings)?;
     let what = "the register";
-    let mut section = Section::open(source, root.get_ref(), 0..0, what, &["equipment", "point"], findings);
+    let mut section = Section::open(source, root.get_ref(), 0..0, what, &["equipment", "point", "scenario"], findings);
     let tables = section.tables("equipment");
-    let equipment = tables.into_iter().map(|(table, span)| toml_row(&mut section, table, span)).collect();
-    Some((equipment, register_points::from_toml(&mut section)))
+    let rows = tables.into_iter().map(|(table, span)| toml_row(&mut section, table, span));
+    let equipment = rows.collect();
+    let points = register_points::from_toml(&mut section);
+    Some(Tables { equipment, points, scenarios: register_scenarios::from_toml(&mut section) })
 }
 
 fn toml_row(section: &mut Section<'_, '_>, table: &DeTable<'_>, whole: Range<usize>) -> (Row, Spot) {

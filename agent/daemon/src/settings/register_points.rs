@@ -5,6 +5,7 @@ use super::codes::Code;
 use super::reader::Section;
 use super::register_file::{Read, Spot};
 use super::source::{Place, Source};
+use picket_core::fields::Field;
 use picket_core::measure;
 use picket_core::plan::Device;
 use picket_core::register::Register;
@@ -21,7 +22,7 @@ const MAX_TOLD: usize = 20;
 /// Reads the tables.
 pub(super) fn from_toml(section: &mut Section<'_, '_>) -> Read {
     let tables = section.tables("point");
-    tables.into_iter().map(|(table, span)| toml_row(section, table, span)).collect()
+    tables.into_iter().map(|(table, span)| toml_row(section, FIELDS, table, span)).collect()
 }
 
 /// Builds the points; `rows` of equipment, wrong ones too: a point of one is no second fault.
@@ -52,13 +53,19 @@ fn tell(source: &Source, spots: &[Spot], fault: RowFault, findings: &mut Finding
     findings.add(code, source.at(span, label), cause, remedy);
 }
 
-fn toml_row(section: &mut Section<'_, '_>, table: &DeTable<'_>, whole: Range<usize>) -> (Row, Spot) {
+/// One table: its fields as text, those of `known` where their value stands.
+pub(super) fn toml_row(
+    section: &mut Section<'_, '_>,
+    known: &[Field],
+    table: &DeTable<'_>,
+    whole: Range<usize>,
+) -> (Row, Spot) {
     let mut row = Row::new();
     let mut fields = BTreeMap::new();
     for (key, value) in table.iter() {
         let name = key.get_ref().as_ref();
-        let known = FIELDS.iter().any(|(field, _)| *field == name);
-        fields.insert(name.to_owned(), if known { value.span() } else { key.span() });
+        let is_known = known.iter().any(|(field, _)| *field == name);
+        fields.insert(name.to_owned(), if is_known { value.span() } else { key.span() });
         if let Some(text) = cell(section, name, value) {
             row.insert(name.to_owned(), text);
         }
