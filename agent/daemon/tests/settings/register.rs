@@ -197,3 +197,25 @@ fn a_point_that_no_device_gives_is_a_warning_of_the_check() {
         "{told}"
     );
 }
+
+#[test]
+fn r19_every_fault_of_scenarios_is_told_at_once_at_its_key() {
+    let text = format!(
+        "{UPS}scenario = \"theft, smugling\"\n[[scenario]]\nid = \"theft\"\ntitle = \"Theft\"\nconsequence = \"high\"\n\
+         [[scenario]]\nid = \"theft\"\ntitle = \"Theft\"\nconsequence = \"high\"\n"
+    );
+    let found = told("register.toml", &text);
+    let wanted = [("PK-0601", 10, 6, "scenario theft is there twice")];
+    let told_of: Vec<_> = found.iter().map(|(code, line, column, why)| (code.as_str(), *line, *column, why.as_str())).collect();
+    assert_eq!(told_of, wanted);
+    let text = text.replacen("id = \"theft\"", "id = \"smuggling\"", 1);
+    let found = told("register.toml", &text);
+    let told_of: Vec<_> = found.iter().map(|(code, line, column, why)| (code.as_str(), *line, *column, why.as_str())).collect();
+    assert_eq!(told_of, [("PK-0601", 4, 12, "no scenario smugling is listed")]);
+    let right = only("register.toml", text.replace("smugling", "smuggling")).expect("right");
+    let ids: Vec<&str> = right.scenarios().map(|scenario| scenario.id.as_str()).collect();
+    assert_eq!(ids, ["smuggling", "theft"]);
+    // A table of a spreadsheet has no scenarios.
+    let found = told("register.csv", "id,kind,scenario\nUPS,power,theft\n");
+    assert_eq!((found[0].0.as_str(), found[0].1, found[0].3.as_str()), ("PK-0601", 2, "no scenario theft is listed"));
+}
