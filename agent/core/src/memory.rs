@@ -91,6 +91,9 @@ impl<'a> Stated<'a> {
 
 /// What a record changes in memory, in order.
 pub fn changes(stated: Stated<'_>) -> Vec<Change> {
+    if let Some(rows) = rows_of(stated) {
+        return rows.into_iter().map(change).collect();
+    }
     match stated.kind {
         // What is raised anew was not seen by a guard yet.
         Kind::AlarmRaised => vec![alarm_row(stated), Change::Drop { key: format!("ack/{}", stated.text("alarm")) }],
@@ -111,33 +114,6 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
                 stated.kind == Kind::NonconformityClosed && stated.text("reason") == nonconformity::OUT_OF_TOLERANCE;
             let over = over.then(|| change(affected::dropped(stated.equipment.unwrap_or_default())));
             rows.into_iter().map(change).chain(floor).chain(over).collect()
-        }
-        kind if changes::tells(kind) => {
-            let rows = changes::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
-            rows.into_iter().map(change).collect()
-        }
-        kind if work::tells(kind) => {
-            let row = work::rows(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
-            row.map(change).into_iter().collect()
-        }
-        Kind::AffectedListed => {
-            let row = affected::row(stated.equipment.unwrap_or_default(), stated.data);
-            row.map(change).into_iter().collect()
-        }
-        Kind::ThreatChanged => threat::row(stated.data).map(change).into_iter().collect(),
-        kind if temporary::tells(kind) => {
-            let row = temporary::row(stated.kind, stated.equipment.unwrap_or_default(), stated.data);
-            row.map(change).into_iter().collect()
-        }
-        kind if incident::tells(kind) => {
-            let rows = incident::rows(kind, stated.equipment.unwrap_or_default(), with_about(stated));
-            rows.into_iter().map(change).collect()
-        }
-        kind if seals::are_reports(kind) || matches!(kind, Kind::SealChecked | Kind::SealMismatch) => {
-            seals::rows(kind, stated.equipment, stated.data).into_iter().map(change).collect()
-        }
-        Kind::Readings if stated.data.contains_key(measure::DAYS) => {
-            measure::row(stated.data).map(change).into_iter().collect()
         }
         Kind::Readings if stated.driver == Some("mqtt") => heard_rows(stated),
         Kind::GapDropped => {
@@ -169,6 +145,23 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             floor.into_iter().chain(commanded(stated)).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// The rows of what people report and of what machines of their own keep: each knows its own.
+fn rows_of(stated: Stated<'_>) -> Option<Vec<(String, Option<Value>)>> {
+    let (kind, data, equipment) = (stated.kind, stated.data, stated.equipment.unwrap_or_default());
+    let one = |row: Option<(String, Option<Value>)>| Some(row.into_iter().collect());
+    match kind {
+        kind if changes::tells(kind) => Some(changes::rows(kind, equipment, data)),
+        kind if work::tells(kind) => one(work::rows(kind, equipment, data)),
+        kind if temporary::tells(kind) => one(temporary::row(kind, equipment, data)),
+        kind if incident::tells(kind) => Some(incident::rows(kind, equipment, with_about(stated))),
+        kind if seals::tells(kind) => Some(seals::rows(kind, stated.equipment, data)),
+        Kind::AffectedListed => one(affected::row(equipment, data)),
+        Kind::ThreatChanged => one(threat::row(data)),
+        Kind::Readings if data.contains_key(measure::DAYS) => one(measure::row(data)),
+        _ => None,
     }
 }
 

@@ -213,6 +213,11 @@ pub(crate) fn are_reports(kind: Kind) -> bool {
     matches!(kind, Kind::SealAffixed | Kind::SealRemoved | Kind::CustodyChanged | Kind::UnitInspected)
 }
 
+/// Whether records of a kind tell of units and seals.
+pub(crate) fn tells(kind: Kind) -> bool {
+    are_reports(kind) || matches!(kind, Kind::SealChecked | Kind::SealMismatch)
+}
+
 /// The rows that a record writes, or drops where there is no body, in order.
 pub(crate) fn rows(kind: Kind, equipment: Option<&str>, data: &Map<String, Value>) -> Vec<(String, Option<Value>)> {
     match equipment {

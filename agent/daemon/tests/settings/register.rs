@@ -206,11 +206,13 @@ fn r19_every_fault_of_scenarios_is_told_at_once_at_its_key() {
     );
     let found = told("register.toml", &text);
     let wanted = [("PK-0601", 10, 6, "scenario theft is there twice")];
-    let told_of: Vec<_> = found.iter().map(|(code, line, column, why)| (code.as_str(), *line, *column, why.as_str())).collect();
+    let told_of: Vec<_> =
+        found.iter().map(|(code, line, column, why)| (code.as_str(), *line, *column, why.as_str())).collect();
     assert_eq!(told_of, wanted);
     let text = text.replacen("id = \"theft\"", "id = \"smuggling\"", 1);
     let found = told("register.toml", &text);
-    let told_of: Vec<_> = found.iter().map(|(code, line, column, why)| (code.as_str(), *line, *column, why.as_str())).collect();
+    let told_of: Vec<_> =
+        found.iter().map(|(code, line, column, why)| (code.as_str(), *line, *column, why.as_str())).collect();
     assert_eq!(told_of, [("PK-0601", 4, 12, "no scenario smugling is listed")]);
     let right = only("register.toml", text.replace("smugling", "smuggling")).expect("right");
     let ids: Vec<&str> = right.scenarios().map(|scenario| scenario.id.as_str()).collect();
