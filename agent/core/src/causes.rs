@@ -1,7 +1,7 @@
 //! One nonconformity per cause: whether a silence is the device's own, or its line as a whole is lost.
 //!
 //! Alarms ring at once and are none of this. Where one line carries several supervised devices, the nonconformity of a
-//! silent one waits for [`WAIT_US`], because those behind the same break fall silent one after the other.
+//! silent one waits for half a minute, because those behind the same break fall silent one after the other.
 
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId, Plan};
 use crate::register::EquipmentId;

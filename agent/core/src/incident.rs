@@ -87,7 +87,7 @@ pub struct Incident {
     pub source: EquipmentId,
     /// When that was raised.
     pub since_ms: Option<i64>,
-    /// Its alarms, the first [`NAMED`], each with the digest of its frame.
+    /// Its alarms, the first sixteen, each with the digest of its frame.
     pub alarms: Vec<(String, Option<String>)>,
     /// How many there were.
     pub count: u64,
