@@ -162,6 +162,9 @@ fn books() -> Vec<Case> {
     no_sheet.wish.sheet = Some("Gages".to_owned());
     vec![
         one("a formula without its value", &format!("{a}<c r=\"C2\"><f>1+1</f></c>")),
+        // As a program writes it that cannot calculate.
+        one("a formula with an empty value", &format!("{a}<c r=\"C2\"><f>1+1</f><v></v></c>")),
+        one("a formula with no value at all", &format!("{a}<c r=\"C2\"><f>1+1</f><v/></c>")),
         one("a formula that failed", &format!("{a}<c r=\"C2\" t=\"e\"><f>1/0</f><v>#DIV/0!</v></c>")),
         one("a number that lost its digits", &format!("{a}<c r=\"C2\"><v>1234567890123456</v></c>")),
         one("a serial number that became a date", &format!("{a}<c r=\"C2\" s=\"1\"><v>46085</v></c>")),

@@ -47,22 +47,27 @@ impl<'b> Parts<'b> {
         let Some(part) = self.part_of(sheet)? else { return Ok(BTreeSet::new()) };
         let text = self.text(&part)?;
         let mut found = BTreeSet::new();
-        let (mut at, mut row, mut column, mut formula, mut valued) = (None, 0, 0, false, false);
+        let (mut at, mut row, mut column) = (None, 0, 0);
+        let (mut formula, mut valued, mut within, mut may_be_empty) = (false, false, false, false);
         each(&text, |name, element, is_end| match (name, is_end) {
             (b"row", false) => {
-                row = attribute(element, b"r")
-                    .and_then(|text| text.parse::<u32>().ok())
-                    .map_or(row, |r| r.saturating_sub(1));
+                let number = attribute(element, b"r").and_then(|text| text.parse::<u32>().ok());
+                row = number.map_or(row, |number| number.saturating_sub(1));
                 column = 0;
             }
             (b"row", true) => row += 1,
             (b"c", false) => {
                 let place = attribute(element, b"r").and_then(|text| place(&text)).unwrap_or((row, column));
                 column = place.1 + 1;
-                (at, formula, valued) = (Some(place), false, false);
+                at = Some(place);
+                // A formula may give an empty text, and then says so: `t="str"` beside an empty value.
+                may_be_empty = attribute(element, b"t").as_deref() == Some("str");
+                (formula, valued, within) = (false, false, false);
             }
             (b"f", false) => formula = true,
-            (b"v" | b"is", false) => valued = true,
+            (b"v" | b"is", false) => (within, valued) = (true, may_be_empty),
+            (b"v" | b"is", true) => within = false,
+            (TEXT, _) => valued |= within,
             (b"c", true) => found.extend(at.take().filter(|_| formula && !valued)),
             _ => {}
         })?;
@@ -98,7 +103,10 @@ impl<'b> Parts<'b> {
     }
 }
 
-/// Shows every element by its name without prefix: its begin, and its end.
+/// What stands for the name of an element where there is text; none is called so.
+const TEXT: &[u8] = b"#text";
+
+/// Shows every element by its name without prefix: its begin, its end, and that there is text in it.
 fn each(text: &[u8], mut show: impl FnMut(&[u8], &BytesStart<'_>, bool)) -> Result<(), Refused> {
     let mut reader = Reader::from_reader(text);
     loop {
@@ -112,6 +120,7 @@ fn each(text: &[u8], mut show: impl FnMut(&[u8], &BytesStart<'_>, bool)) -> Resu
                 let name = element.local_name();
                 show(name.as_ref(), &BytesStart::new(""), true);
             }
+            Event::Text(text) if !text.trim_ascii().is_empty() => show(TEXT, &BytesStart::new(""), false),
             Event::DocType(_) => return Err(unreadable("a document type declaration, which no workbook has")),
             Event::Eof => return Ok(()),
             _ => {}
