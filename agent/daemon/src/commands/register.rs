@@ -8,6 +8,8 @@ use picket::settings::Faults;
 use picket::settings::exchange::{self, DateOrder, Difference, Format, InForce, ReplaceFault, Taken, Wish};
 use picket_core::fields::{FieldFault, Fields};
 use picket_core::register::imported;
+#[cfg(feature = "dcc")]
+use picket_core::register::rows::Row;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,6 +36,16 @@ enum What {
         /// Folder of the control socket of the running agent, which makes the record.
         #[arg(long, value_name = "DIR", default_value = "/run/picket")]
         runtime: PathBuf,
+    },
+    /// Read a digital calibration certificate (DCC of PTB), and print the report of the calibration for `picket work`.
+    #[cfg(feature = "dcc")]
+    Dcc {
+        /// The certificate, as XML. Its signature is not verified.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Folder with the register, in which what it is about is looked up.
+        #[arg(long, value_name = "DIR", default_value = "/etc/picket")]
+        config: PathBuf,
     },
     /// Write the register of the settings as a table or as TOML; it is read back unchanged.
     Export {
@@ -122,6 +134,8 @@ pub(crate) fn register(register: &Register) -> ExitCode {
         What::Check(table) => (check(table), table.json),
         What::Diff(table) => (diff(table), table.json),
         What::Import { table, by, runtime } => (import(table, by, runtime), table.json),
+        #[cfg(feature = "dcc")]
+        What::Dcc { file, config } => return dcc(file, config),
         What::Export { config, format, out } => return export(config, format, out.as_deref()),
     };
     match done {
@@ -202,6 +216,42 @@ fn import(table: &Table, by: &str, runtime: &Path) -> Result<(), Stop> {
     Ok(())
 }
 
+#[cfg(feature = "dcc")]
+fn dcc(file: &Path, config: &Path) -> ExitCode {
+    let found = match exchange::certificate(file) {
+        Ok(found) => found,
+        Err(findings) => {
+            say(findings.to_string().trim_end());
+            return ExitCode::from(1);
+        }
+    };
+    let rows = exchange::in_force(config).map_or(Vec::new(), |in_force| in_force.rows);
+    let is_named = |row: &&Row| {
+        let called = ["id", "serial"].map(|field| row.get(field).map_or("", |text| text.trim()));
+        found.names.iter().any(|(_, name)| !name.is_empty() && called.contains(&name.as_str()))
+    };
+    let ids: Vec<&str> = rows.iter().filter(is_named).filter_map(|row| Some(row.get("id")?.trim())).collect();
+    for (by, name) in &found.names {
+        say(format_args!("about {name} (as the {by} calls it)"));
+    }
+    for (word, times) in &found.conformity {
+        say(format_args!("states conformity: {word}, {times} times"));
+    }
+    match ids.as_slice() {
+        [] => say("no row of the register has such an id or serial number: put the id for ID"),
+        [_] => {}
+        several => say(format_args!("several rows are called so, put one for ID: {}", several.join(", "))),
+    }
+    let id = if let [one] = ids.as_slice() { one } else { "ID" };
+    let texts = [("certificate", &found.number), ("laboratory", &found.laboratory), ("accreditation", &found.code)];
+    let fields: Vec<String> =
+        texts.iter().filter(|(_, text)| !text.is_empty()).map(|(f, text)| shell(f, text)).collect();
+    let (on, fields) = (&found.on, fields.join(" "));
+    say("as found, as left and the traceability stand in the certificate for people: add them, then run");
+    say(format_args!("picket work calibration {id} on={on} {fields} found= left= traceability= by="));
+    ExitCode::SUCCESS
+}
+
 fn export(config: &Path, format: &str, out: Option<&Path>) -> ExitCode {
     let in_force = match exchange::in_force(config) {
         Ok(in_force) => in_force,
@@ -249,4 +299,10 @@ fn tell(taken: &Taken) {
 
 fn pieces(count: usize) -> String {
     counted(u64::try_from(count).unwrap_or(u64::MAX), "piece of equipment", "pieces of equipment")
+}
+
+/// A field as a shell takes it, whatever is in the text.
+#[cfg(feature = "dcc")]
+fn shell(field: &str, text: &str) -> String {
+    format!("{field}='{}'", text.replace('\'', "'\\''"))
 }

@@ -109,6 +109,7 @@ codes! {
     BadColumns = 652, Error, "columns that are missing or there twice";
     BadWorkbook = 653, Error, "a workbook that cannot be read";
     BadMap = 654, Error, "a map of columns and words that cannot be used";
+    BadCertificate = 655, Error, "a file that is no digital calibration certificate";
     ManifestRow = 701, Error, "a row of the manifest with a wrong field";
     SealTwice = 702, Error, "a seal that is on the manifest twice";
     CheckDigit = 703, Warning, "a container number with a wrong check digit";

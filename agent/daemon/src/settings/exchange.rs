@@ -5,6 +5,8 @@
 
 mod cells;
 mod dates;
+#[cfg(feature = "dcc")]
+pub mod dcc;
 mod difference;
 mod encoding;
 mod mapping;
@@ -122,6 +124,20 @@ pub fn read(path: &Path, wish: &Wish, base: Option<&[Row]>) -> Result<Taken, Fau
         Some(taken) if findings.errors() == 0 => Ok(Taken { warnings: findings, ..taken }),
         _ => Err(Faults { findings }),
     }
+}
+
+/// A certificate of a calibration; why there is none, with what to do.
+#[cfg(feature = "dcc")]
+pub fn certificate(path: &Path) -> Result<dcc::Certificate, Findings> {
+    let mut findings = Findings::default();
+    match source::read_bytes(path, MAX_REGISTER_BYTES) {
+        Ok(bytes) => match dcc::read(path, &bytes) {
+            Ok(certificate) => return Ok(certificate),
+            Err((cause, remedy)) => findings.add(Code::BadCertificate, Place::file(path), cause, remedy),
+        },
+        Err(fault) => fault.tell(path, Place::file(path), "name a file that is there", &mut findings),
+    }
+    Err(findings)
 }
 
 fn taken(path: &Path, wish: &Wish, base: Option<&[Row]>, findings: &mut Findings) -> Option<Taken> {
