@@ -11,6 +11,7 @@ mod programs;
 mod quiet;
 mod screen;
 mod script;
+mod story;
 mod verdict;
 
 use agent::STOP_WITHIN;
@@ -31,6 +32,7 @@ use simulator::virtual_site::{EQUIPMENT, LINES, VirtualSite};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use story::CAMERA;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -105,8 +107,8 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
     let expires =
         LEAD + arguments.length() * u32::try_from(EXPIRES_S).unwrap_or(0) / u32::try_from(WRITTEN_S).unwrap_or(1);
     let due_ms = clock.wall_ms() + i64::try_from(expires.as_millis()).unwrap_or(0);
-    let overdue = Expected::new("nonconformity.opened", "FENCE-1", "calibration-overdue");
-    let expiry = site.ledger().act(due_ms, "calibration expired", "FENCE-1", "calibration expires", &[overdue]);
+    let overdue = Expected::new("nonconformity.opened", CAMERA, "calibration-overdue");
+    let expiry = site.ledger().act(due_ms, "calibration expired", CAMERA, "calibration expires", &[overdue]);
     let expiry = Some(expiry.doing("noting the expiry")?);
     let identity = installer::install(&places, &product, &endpoints, &network, clock.wall_ms(), due_ms)?;
 

@@ -7,6 +7,7 @@ use crate::page::Page;
 use crate::programs::Program;
 use crate::quiet::Quiet;
 use crate::screen::Screen;
+use crate::story::CAMERA;
 use simulator::ledger::{Certainty, Entry, Expected};
 use simulator::product::Product;
 use simulator::shells::relay::Relay;
@@ -106,7 +107,8 @@ impl Play<'_> {
 
         self.quiet_until(times.at(EXPIRES_S)).await?;
         if let Some(entry) = self.expiry.take() {
-            self.shown("calibration expired", "FENCE-1", entry, "calibration-overdue/FENCE-1").await?;
+            self.shown("calibration expired", CAMERA, entry, &format!("calibration-overdue/{CAMERA}")).await?;
+            self.story().await?;
         }
         self.site.panel("panel at rest", false).await.doing("panel at rest")?;
         self.site.stranger("unlisted device", false).await.map(drop).doing("unlisted device")
