@@ -12,6 +12,7 @@ pub mod control;
 pub mod enrolment;
 pub mod evidence;
 pub mod journal;
+pub mod labels;
 pub mod line;
 pub mod secrecy;
 pub mod settings;

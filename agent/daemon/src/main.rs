@@ -71,6 +71,8 @@ enum Command {
     /// Check, compare, import or export the register: tables of calibration, asset and maintenance systems, whole or not at
     /// all.
     Register(commands::Register),
+    /// Write printable labels whose QR codes open equipment on the guards' page.
+    Label(commands::Label),
     /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
     Verify(commands::Verify),
     /// Save every record and the settings of the running agent; the identity key stays where it is.
@@ -129,6 +131,7 @@ fn main() -> ExitCode {
         }
         Command::Work(work) => commands::work(&work),
         Command::Register(register) => commands::register(&register),
+        Command::Label(label) => commands::label(&label),
         Command::Verify(verify) => commands::verify(&verify),
         Command::Backup(backup) => commands::backup(&backup),
         Command::Restore(restore) => commands::restore(&restore),

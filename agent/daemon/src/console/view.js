@@ -84,6 +84,18 @@ export function draw(status, now) {
   byId("jump-alarms").textContent = status.alarms.length;
   byId("jump-equipment").textContent = status.equipment.length;
   byId("jump-findings").textContent = status.nonconformities.length;
+  showWanted();
+}
+
+let shownWanted = "";
+
+/** Once for each label: who reads on is not pulled back by the next news. */
+function showWanted() {
+  const id = wanted();
+  const row = id === "" || id === shownWanted ? null : document.getElementById(`e/${id}`);
+  if (row === null) return;
+  shownWanted = id;
+  row.scrollIntoView({ block: "center" });
 }
 
 /** "All quiet" only where something is watched, and all of it is heard: from what is not heard, quiet says nothing. */
@@ -225,13 +237,22 @@ function sums(equipment) {
     .filter(Boolean);
 }
 
+/** A label was scanned: its equipment is marked, and brought into view by the first drawing. */
+function wanted() {
+  try {
+    return decodeURIComponent(location.hash).replace(/^#e\//, "");
+  } catch {
+    return "";
+  }
+}
+
 function equipmentRow(item, now) {
   const far = item.contact !== "seen";
   const contact = level(CONTACTS, item.contact);
   const seen = item.seen_ms === null || !far ? null : el("span", { class: "sub" }, "last ", moment(item.seen_ms, now));
   const why = item.why.length === 0 ? null : el("span", { class: "sub" }, item.why.map(sentence).join(", "));
   const due = item.due === null ? null : el("span", { class: "sub" }, "due ", el("time", { datetime: item.due }, item.due));
-  return el("li", { class: "row" },
+  return el("li", { class: item.id === wanted() ? "row wanted" : "row", id: `e/${item.id}` },
     el("p", { class: "who" }, el("strong", {}, item.place || "place not stated"), el("code", {}, item.id)),
     el("p", { class: "cell" }, chip(contact), seen),
     el("p", { class: "cell" }, chip(level(STANDINGS, item.standing)), why, due, ...item.measures.map((one) => held(one, now))),
