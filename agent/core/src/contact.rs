@@ -116,6 +116,16 @@ impl Contacts {
         silent
     }
 
+    /// Devices that are never silent by a limit of their own, and of which nothing was heard since the start, which was so
+    /// long ago.
+    pub fn never_heard(&self, now: &Now, for_us: u64) -> Vec<DeviceId> {
+        let never = |contact: &Contact| {
+            contact.limit_us == 0 && !contact.heard && now.mono_us.saturating_sub(contact.since_us) >= for_us
+        };
+        let devices = (0..).map(DeviceId).zip(&self.devices);
+        devices.filter(|(_, contact)| never(contact)).map(|(id, _)| id).collect()
+    }
+
     /// When [`Contacts::timeout`] wants to be called.
     pub fn deadline(&self) -> Option<u64> {
         self.devices.iter().filter_map(|contact| contact.due(self.line_lost_us)).min()

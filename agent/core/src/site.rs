@@ -318,6 +318,7 @@ impl Site {
         statements.extend(self.nonconformities.escalate(now));
         self.changed_if(!statements.is_empty());
         self.record_all(now, statements);
+        self.missing(now);
         self.threats(now);
     }
 

@@ -3,6 +3,7 @@
 use super::hear::Handed;
 use super::{ROOM, Site, hear};
 use crate::bus::Event;
+use crate::contact::Presence;
 use crate::measure::Poll;
 use crate::nonconformity::Nonconformity;
 use crate::plan::{Device, DeviceId, DeviceSpeech, LineId};
@@ -154,6 +155,9 @@ impl Site {
         let first = self.standings.seen(now, &equipment, &mut self.nonconformities);
         self.changed_if(first.is_some());
         self.record_all(now, first);
+        if self.contacts.presence(device).0 == Presence::Never {
+            self.found_again(now, &equipment);
+        }
         if self.contacts.good(now, device) {
             self.silent(now, device, false);
         } else {

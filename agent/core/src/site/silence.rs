@@ -8,18 +8,44 @@ use crate::plan::{Device, DeviceId, LineId};
 use crate::register::EquipmentId;
 use crate::rules::{Finding, Turn};
 use crate::statement::Facts;
-use crate::time::Now;
+use crate::time::{Now, s};
 
 /// Reason of a nonconformity: equipment is not heard any more.
 pub(super) const SILENT: &str = "silent";
 /// Reason of a nonconformity: nobody on a line is.
 pub(super) const LINE_LOST: &str = "line-lost";
+/// Reason of a nonconformity: equipment of the register of which nothing was heard since the start.
+const MISSING: &str = "missing";
+/// A reader may rest over a holiday.
+const MISSING_US: u64 = s(7 * 86_400);
 /// Devices of a lost line that are named; all are counted.
 const NAMED: usize = 5;
 /// Longest cause that stands in a nonconformity, in characters: it is said again with each of its steps.
 const CAUSE_MAX: usize = 200;
 
 impl Site {
+    /// Equipment that is listed, and that nobody has ever heard. What has a limit for its silence is silent long before.
+    pub(super) fn missing(&mut self, now: &Now) {
+        for id in self.contacts.never_heard(now, MISSING_US) {
+            let Some(device) = self.device(id) else { continue };
+            let equipment = device.equipment.clone();
+            let heard_before = self.readings.of(usize::from(id.0)).next().is_some();
+            if heard_before || self.standings.register().get(&equipment).is_none() {
+                continue;
+            }
+            let facts = Facts::from([("device".to_owned(), device.name.clone())]);
+            let opened = self.nonconformities.open(now, self.standings.register(), MISSING, &equipment, facts);
+            self.changed_if(opened.is_some());
+            self.record_all(now, opened);
+        }
+    }
+
+    /// The first good word of a device since the start.
+    pub(super) fn found_again(&mut self, now: &Now, equipment: &EquipmentId) {
+        let closed = self.nonconformities.close(now, MISSING, equipment);
+        self.record_all(now, closed);
+    }
+
     /// Silence of a device began or ended. Equipment of several devices is silent while one of them is.
     pub(super) fn silent(&mut self, now: &Now, id: DeviceId, silent: bool) {
         let Some(device) = self.plan.devices.get(usize::from(id.0)) else { return };

@@ -128,7 +128,7 @@ fn a_calibration_expires_while_the_agent_runs_and_marks_the_next_record() {
 }
 
 #[test]
-fn another_module_at_the_address_is_a_mismatch_until_the_right_one_answers() {
+fn r01_another_module_at_the_address_is_a_mismatch_until_the_right_one_answers() {
     let mut world = World::new();
     world.serial = "ZZ99";
     world.run_s(1);

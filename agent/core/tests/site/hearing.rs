@@ -158,7 +158,7 @@ fn an_empty_retained_payload_clears_nothing_and_nor_does_a_restart_after_it() {
 }
 
 #[test]
-fn an_unlisted_camera_is_a_nonconformity_once_and_its_alarm_rings_marked() {
+fn r01_an_unlisted_camera_is_a_nonconformity_once_and_its_alarm_rings_marked() {
     let mut world = World::new();
     for n in 0..3 {
         let payload = format!(r#"{{"UtcTime":"2026-11-22T08:00:0{n}Z","Data":{{"State":true}}}}"#);
@@ -409,4 +409,32 @@ fn a_message_and_what_follows_from_it_are_stored_together_behind_any_backlog() {
     let last = append.last().unwrap();
     assert!(append.len() > 250, "{}", append.len());
     assert_ne!(last.kind, Kind::Readings, "its alarm is in the next append");
+}
+
+#[test]
+fn r01_what_is_listed_and_never_heard_is_missing_after_a_week_until_it_is_heard() {
+    let missing =
+        |world: &World| -> Vec<String> { world.told().into_iter().filter(|told| told.contains(" missing/")).collect() };
+    let mut world = World::with(|plan, _| {
+        // A week of polls ten times a second would tell no more.
+        let module = &mut plan.devices[0];
+        module.silence_ms = 300_000;
+        if let DeviceSpeech::Modbus { poll_ms, .. } = &mut module.speech {
+            *poll_ms = 60_000;
+        }
+    });
+    // The camera speaks; the seal reader never does.
+    world.scene(false, 0);
+    for _ in 0..7 {
+        world.run_s(86_000);
+    }
+    assert_eq!(missing(&world), Vec::<String>::new());
+    world.run_s(3_000);
+    assert_eq!(missing(&world), ["nonconformity.opened missing/READER-1"]);
+    // A start tells it no second time, and forgets nothing.
+    let mut world = world.restarted();
+    world.run_s(5);
+    world.scan("AB123456");
+    world.run_s(1);
+    assert_eq!(missing(&world), ["nonconformity.opened missing/READER-1", "nonconformity.closed missing/READER-1"]);
 }
