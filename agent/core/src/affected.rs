@@ -115,9 +115,10 @@ impl Affected {
         true
     }
 
-    /// The chain goes on behind a record of the central side: numbers are others by now.
-    pub fn went_back(&mut self) {
-        self.search = None;
+    /// The chain goes on behind a record of the central side: numbers are others by now, and what was listed may have been
+    /// left. `open` as for [`Affected::recover`].
+    pub fn went_back(&mut self, open: impl Iterator<Item = (EquipmentId, Facts)>) {
+        *self = Self::recover(&[], open);
     }
 
     fn list(&mut self, first: u64, head: u64) -> Statement {
@@ -144,7 +145,8 @@ impl Search {
 
     /// A slice behind `after`. A record without a time, and what cannot be read, is taken to be in doubt.
     fn found(&mut self, after: u64, past: &[Past]) {
-        let is_older = |record: &&Past| record.wall_ms.is_some_and(|ms| ms < self.from_ms);
+        // A clock that nobody had set proves nothing.
+        let is_older = |record: &&Past| record.synced && record.wall_ms.is_some_and(|ms| ms < self.from_ms);
         let older = past.iter().take_while(is_older).last().map(|record| record.seq);
         match older {
             None => self.high = self.high.min(after.max(self.low) + 1),

@@ -320,16 +320,22 @@ impl Alarms {
         // what a broker says may turn to and fro.
         let expired = |facts: &Facts| facts.get("why").is_some_and(|why| why == "expired");
         let turned = rule == Rule::Certificate && expired(&facts) && !expired(&alarm.facts);
-        let repeats = turned || rule.is_of_seals() && alarm.facts != facts;
+        let said = |facts: &Facts| {
+            facts.iter().filter(|(name, _)| *name != BYPASS).map(|(k, v)| (k.clone(), v.clone())).collect::<Facts>()
+        };
+        let repeats = turned || rule.is_of_seals() && said(&alarm.facts) != said(&facts);
         if alarm.active && !repeats {
             return None;
         }
+        // A bypass silences nothing that rings already and that nobody has seen.
+        let rings_on = alarm.active && alarm.rings && alarm.acknowledged.is_none();
         alarm.active = true;
         alarm.raised_us = Some(now.mono_us);
         alarm.times = alarm.times.saturating_add(1);
         alarm.severity = alarm.severity.max(severity);
         standing.as_str().clone_into(&mut alarm.standing);
-        alarm.rings = standing.rings() && !facts.contains_key(BYPASS) || severity == Severity::Life;
+        let silenced = facts.contains_key(BYPASS) && !rings_on;
+        alarm.rings = standing.rings() && !silenced || severity == Severity::Life;
         alarm.facts = facts;
         // What is raised anew was not seen by a guard yet.
         alarm.acknowledged = None;
@@ -340,14 +346,14 @@ impl Alarms {
     }
 
     /// A bypass is over: alarms that it kept silent, and that hold still, ring as if they began now.
-    pub fn unsilenced(&mut self, now: &Now, equipment: &EquipmentId, standing: Standing) -> Vec<Statement> {
+    pub fn unsilenced(&mut self, equipment: &EquipmentId, standing: Standing) -> Vec<Statement> {
         let silenced = |alarm: &&mut Alarm| alarm.equipment == *equipment && alarm.facts.contains_key(BYPASS);
         let mut statements = Vec::new();
         for alarm in self.open.values_mut().filter(silenced).filter(|alarm| alarm.active) {
             alarm.facts.remove(BYPASS);
             alarm.rings = standing.rings() || alarm.severity == Severity::Life;
             alarm.times = alarm.times.saturating_add(1);
-            (alarm.raised_us, alarm.acknowledged) = (Some(now.mono_us), None);
+            alarm.acknowledged = None;
             (alarm.seq, alarm.draft) = (None, NOT_DRAFTED);
             statements.push(alarm.statement(Kind::AlarmRaised));
         }

@@ -15,7 +15,6 @@ use picket_record::encode::base64url;
 use picket_record::kind::{Kind, Severity};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
 
 /// An alarm belongs to the incident of its zone that had its last one so long ago: an intruder is through a yard by then.
 const TOGETHER_US: u64 = s(600);
@@ -68,7 +67,7 @@ pub struct Scene {
     pub zone: String,
     /// The drill that its equipment takes part in: never told together with what is no drill.
     pub drill: Option<String>,
-    /// Other alarms of the zone that hold and belong to no incident.
+    /// Other alarms of the zone that hold.
     pub around: Vec<Raised>,
     /// Where recordings of the zone are, by camera.
     pub clips: Vec<(EquipmentId, String)>,
@@ -103,8 +102,10 @@ pub struct Incident {
     pub closed: bool,
     /// Alarms of it that are open.
     open: BTreeSet<String>,
-    /// When the last one came.
-    last_us: u64,
+    /// When the last one came; `None` where that was before the start, and too long ago or nobody knows.
+    last_us: Option<u64>,
+    /// The same by a trusted clock, milliseconds since 1970 UTC.
+    last_ms: Option<i64>,
 }
 
 impl Incident {
@@ -115,7 +116,7 @@ impl Incident {
 
     /// Whether it has more alarms than it names.
     pub fn is_full(&self) -> bool {
-        self.class.is_none() && self.count > self.alarms.len() as u64
+        self.alarms.len() == NAMED && self.count > NAMED as u64
     }
 
     /// Its type.
@@ -123,12 +124,17 @@ impl Incident {
         sign::type_of(&self.signs)
     }
 
+    /// What makes news of it.
+    fn face(&self) -> (Severity, BTreeSet<Sign>, BTreeSet<String>) {
+        (self.severity, self.signs.clone(), self.scenarios.clone())
+    }
+
     fn names(&self, alarm: &str) -> bool {
         self.alarms.iter().any(|(named, _)| named == alarm)
     }
 
     fn take(&mut self, now: &Now, raised: &Raised) {
-        self.last_us = now.mono_us;
+        (self.last_us, self.last_ms) = (Some(now.mono_us), now.judged_ms());
         self.count = self.count.saturating_add(1);
         self.severity = self.severity.max(raised.severity);
         self.signs.insert(raised.sign);
@@ -136,10 +142,7 @@ impl Incident {
             self.scenarios.extend(raised.scenario.clone());
         }
         let known = self.names(&raised.alarm);
-        if !known && self.alarms.len() == NAMED {
-            return;
-        }
-        if !known {
+        if !known && self.alarms.len() < NAMED {
             self.alarms.push((raised.alarm.clone(), raised.raw.map(|raw| base64url(&raw))));
         }
         self.open.insert(raised.alarm.clone());
@@ -152,6 +155,7 @@ impl Incident {
         data.insert("type".into(), self.type_of().into());
         data.insert("zone".into(), self.zone.as_str().into());
         data.insert("since_ms".into(), self.since_ms.into());
+        data.insert("last_ms".into(), self.last_ms.into());
         data.insert("severity".into(), (self.severity as u64).into());
         data.insert("signs".into(), signs.into());
         data.insert("alarms".into(), json!(self.alarms));
@@ -160,7 +164,7 @@ impl Incident {
             data.insert("scenarios".into(), json!(self.scenarios));
         }
         if let Some(drill) = &self.drill {
-            data.insert("exercise".into(), drill.as_str().into());
+            data.insert(EXERCISE.into(), drill.as_str().into());
         }
         if let Some((class, said)) = &self.class {
             data.insert("class".into(), class.as_str().into());
@@ -194,11 +198,12 @@ impl Incident {
             count: body.get("n")?.as_u64()?,
             signs: list("signs").filter_map(|sign| Sign::parse(sign.as_str()?)).collect(),
             scenarios: list("scenarios").filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
-            drill: text("exercise").map(str::to_owned),
+            drill: text(EXERCISE).map(str::to_owned),
             class: text("class").and_then(Class::parse).map(|class| (class, said)),
             closed: body.get("closed") == Some(&json!(true)),
             open: BTreeSet::new(),
-            last_us: 0,
+            last_us: None,
+            last_ms: body.get("last_ms").and_then(Value::as_i64),
         })
     }
 }
@@ -218,13 +223,16 @@ impl Incidents {
         let mut incidents = Self::default();
         for row in rows {
             if row.key == COUNTED {
-                incidents.last = row.body.parse().unwrap_or(0);
+                incidents.last = incidents.last.max(row.body.parse().unwrap_or(0));
             } else if let Some(id) = row.key.strip_prefix(FAULTY).and_then(EquipmentId::parse) {
                 incidents.faults.insert(id, serde_json::from_str(&row.body).unwrap_or_default());
             } else if let Some(mut read) = row.key.strip_prefix(ROW).and_then(|_| Incident::read(row)) {
                 let named = read.alarms.iter().map(|(alarm, _)| alarm).filter(|_| !read.closed);
                 read.open = named.filter(|alarm| open.contains(*alarm)).cloned().collect();
-                read.last_us = now.mono_us;
+                // Without a trusted time nobody knows that it is not long ago.
+                let ago_ms = now.judged_ms().zip(read.last_ms).and_then(|(now, last)| u64::try_from(now - last).ok());
+                read.last_us = ago_ms.and_then(|ms| now.mono_us.checked_sub(ms.saturating_mul(1_000)));
+                incidents.last = incidents.last.max(read.n);
                 incidents.known.insert(read.n, read);
             }
         }
@@ -246,6 +254,11 @@ impl Incidents {
         self.known.values().any(|incident| incident.open.contains(alarm))
     }
 
+    /// Whether an open alarm was told with one, even with one that was closed over it.
+    pub fn told(&self, alarm: &str) -> bool {
+        self.known.values().any(|incident| incident.open.contains(alarm) || (incident.closed && incident.names(alarm)))
+    }
+
     /// An alarm was raised. What states it: an incident begins, or one takes it in; nothing where it is known, or only
     /// makes a place weaker in which nothing is.
     pub fn raised(&mut self, now: &Now, raised: &Raised, begins: bool, scene: Scene) -> Vec<Statement> {
@@ -253,7 +266,7 @@ impl Incidents {
         let of = self.known.values().rev().find(|incident| !incident.closed && incident.names(&raised.alarm));
         let of = of.map_or(0, |incident| incident.n);
         let near = |incident: &&mut Incident| {
-            let soon = now.mono_us.saturating_sub(incident.last_us) <= TOGETHER_US;
+            let soon = incident.last_us.is_some_and(|last| now.mono_us.saturating_sub(last) <= TOGETHER_US);
             let here = incident.zone == scene.zone && soon;
             incident.n >= of
                 && !incident.closed
@@ -263,12 +276,16 @@ impl Incidents {
         };
         if let Some(incident) = self.known.values_mut().rev().find(near) {
             if incident.open.contains(&raised.alarm) {
-                incident.last_us = now.mono_us;
+                incident.last_us = Some(now.mono_us);
                 return Vec::new();
             }
+            let before = incident.face();
             incident.take(now, raised);
-            let (n, joined) = (incident.n, incident.statement(Kind::IncidentJoined, incident.severity));
-            return iter::once(joined).chain(self.belongs_to(n)).collect();
+            // One more of what is there already, which has no room among the named, is no news.
+            let news = incident.names(&raised.alarm) || incident.face() != before;
+            let joined = news.then(|| incident.statement(Kind::IncidentJoined, incident.severity));
+            let n = incident.n;
+            return joined.into_iter().chain(self.belongs_to(n)).collect();
         }
         if !begins {
             // It is still a part of what waits for somebody.
@@ -295,11 +312,17 @@ impl Incidents {
             class: None,
             closed: false,
             open: BTreeSet::new(),
-            last_us: now.mono_us,
+            last_us: Some(now.mono_us),
+            last_ms: now.judged_ms(),
         };
         incident.take(now, raised);
         for other in scene.around.iter().filter(|other| other.alarm != raised.alarm) {
-            incident.take(now, other);
+            // What another incident has told is a sign all the same: a camera that was covered before the door.
+            if self.has(&other.alarm) {
+                incident.signs.insert(other.sign);
+            } else {
+                incident.take(now, other);
+            }
         }
         let mut opened = incident.statement(Kind::IncidentOpened, incident.severity);
         if !scene.clips.is_empty() {
@@ -355,6 +378,7 @@ impl Incidents {
         }
         let incident = self.known.get_mut(&n).expect("whoever closes an incident has found it");
         incident.closed = true;
+        incident.open.clear();
         let mut statement = incident.statement(Kind::IncidentClosed, Severity::Notice);
         statement.data.extend(forgotten.map(|n| ("forgets".to_owned(), id(n).into())));
         statement
@@ -414,6 +438,9 @@ impl Incidents {
         too_many.then(|| source.clone())
     }
 }
+
+/// The field of what belongs to a drill.
+pub const EXERCISE: &str = "exercise";
 
 const ROW: &str = "incident/";
 const COUNTED: &str = "incidents";

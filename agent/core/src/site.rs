@@ -81,6 +81,8 @@ pub struct Site {
     incidents: Incidents,
     temporaries: Temporaries,
     threats: Threats,
+    /// What protects may be another thing by now.
+    threats_due: bool,
     buses: BTreeMap<LineId, Bus>,
     contacts: Contacts,
     causes: Causes,
@@ -135,18 +137,23 @@ impl Site {
         let affected = Affected::recover(&recovered.rows, doubts);
         let alarms = Alarms::recover(&recovered.rows, &recovered.personal);
         let ringing = alarms.iter().map(Alarm::id).collect();
+        let measure = Measure::new(&plan.devices, &register, plan.limits.point_hold_ms, &recovered.rows);
+        let standings = Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own);
+        let floor_ms = standings.floor_ms();
         let mut site = Self {
             buses,
-            measure: Measure::new(&plan.devices, &register, plan.limits.point_hold_ms, &recovered.rows),
-            standings: plan.lines.iter().map(|line| EquipmentId::line(&line.name)).fold(
-                Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own),
-                Standings::vouched_for,
-            ),
+            measure,
+            standings: plan
+                .lines
+                .iter()
+                .map(|line| EquipmentId::line(&line.name))
+                .fold(standings, Standings::vouched_for),
             changes: Changes::recover(&recovered.rows, plan.limits.identity_s),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             incidents: Incidents::recover(now, &recovered.rows, &ringing),
-            temporaries: Temporaries::recover(now, &recovered.rows),
+            temporaries: Temporaries::recover(now, &recovered.rows, floor_ms),
             threats: Threats::recover(&recovered.rows),
+            threats_due: false,
             alarms,
             nonconformities,
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
@@ -186,6 +193,7 @@ impl Site {
         site.adopt(now);
         site.recheck(now);
         site.recall(now);
+        site.threats(now);
         site
     }
 
@@ -319,7 +327,7 @@ impl Site {
         self.changed_if(!statements.is_empty());
         self.record_all(now, statements);
         self.missing(now);
-        self.threats(now);
+        self.threats_due = true;
     }
 
     /// The next thing for a carrier to do.
@@ -356,6 +364,9 @@ impl Site {
 
     /// Hands out what is due: asks, one append, batches; and ends a stop.
     fn drive(&mut self, now: &Now) {
+        if self.threats_due && !self.said_last_words() {
+            self.threats(now);
+        }
         self.ask_due(now);
         self.stop_step(now);
         self.health.queued(self.drafts.not_stored());
@@ -386,7 +397,8 @@ impl Site {
 
     /// One reader of the past at a time.
     fn look_back(&mut self, now: &Now) {
-        while !self.summaries.is_asking() {
+        // What finds no room in the queue would count as listed.
+        while !self.summaries.is_asking() && self.drafts.has_room(ROOM) {
             match self.affected.next(now, self.uplink.head()) {
                 Some(Ok(after)) => self.outputs.push_back(Output::LookBack { after }),
                 Some(Err(listed)) => drop(self.record(now, listed)),

@@ -104,6 +104,10 @@ impl Standings {
         let is_known = |id: &EquipmentId| register.get(id).is_some() || unlisted.contains(id);
         self.mismatched.retain(|id, _| is_known(id));
         self.verdicts.retain(|id, verdict| is_known(id) || *verdict == Verdict::good());
+        // What is new is judged by the last trusted time until the re-check has come to it.
+        let fresh = self.ids().into_iter().filter(|id| !self.verdicts.contains_key(id));
+        let fresh: Vec<_> = fresh.map(|id| (id.clone(), self.judge(&id, self.floor_ms))).collect();
+        self.verdicts.extend(fresh);
         self.settled = false;
         self.next_us = 0;
     }

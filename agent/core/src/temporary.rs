@@ -91,14 +91,17 @@ pub struct Temporaries(BTreeMap<(EquipmentId, Measure), Held>);
 
 impl Temporaries {
     /// From the rows the journal recovered.
-    pub fn recover(now: &Now, rows: &[StateRow]) -> Self {
+    ///
+    /// `floor_ms` is the latest wall time that was ever trusted.
+    pub fn recover(now: &Now, rows: &[StateRow], floor_ms: Option<i64>) -> Self {
         let read = |row: &StateRow| {
             let (measure, id) = row.key.strip_prefix(ROW)?.split_once('/')?;
             let body: Value = serde_json::from_str(&row.body).ok()?;
             let for_s = body.get("for_s")?.as_u64()?;
             let until_ms = body.get("until_ms").and_then(Value::as_i64);
-            // What is left by a trusted clock; else as long as it was said to last, and no longer.
-            let left = now.judged_ms().zip(until_ms).and_then(|(now_ms, until)| u64::try_from(until - now_ms).ok());
+            // What is left by a trusted clock, or by the latest that was; else as long as it was said to last.
+            let known = now.judged_ms().max(floor_ms).zip(until_ms);
+            let left = known.map(|(now_ms, until)| u64::try_from(until - now_ms).unwrap_or(0));
             let left_us = left.map_or(s(for_s), |ms| ms.saturating_mul(1_000).min(s(for_s)));
             let what = body.get("what")?.as_str()?.to_owned();
             let until_us = now.mono_us.saturating_add(left_us);
@@ -137,6 +140,21 @@ impl Temporaries {
         let severity = if how == Ended::Person { Severity::Notice } else { Severity::Fault };
         let data = json!({ "measure": measure.as_str(), "what": held.what, "how": how.as_str() });
         Some(Statement::new(Kind::MeasureEnded, severity, data).about(id))
+    }
+
+    /// Those that began without a trusted time, now that there is one: each is stated again with its end, so that a start
+    /// does not make it longer.
+    pub fn dated(&mut self, now: &Now) -> Vec<Statement> {
+        let Some(judged) = now.judged_ms() else { return Vec::new() };
+        let undated = self.0.iter_mut().filter(|(_, held)| held.until_ms.is_none());
+        let stated = undated.map(|((id, measure), held)| {
+            let left_us = held.until_us.saturating_sub(now.mono_us);
+            held.until_ms = Some(judged.saturating_add(i64::try_from(left_us / 1_000).unwrap_or(0)));
+            let (what, for_s) = (&held.what, left_us.div_ceil(1_000_000));
+            let data = json!({ "measure": measure.as_str(), "what": what, "for_s": for_s, "until_ms": held.until_ms });
+            Statement::new(Kind::MeasureBegun, Severity::Notice, data).about(id)
+        });
+        stated.collect()
     }
 
     /// Those whose time is over.

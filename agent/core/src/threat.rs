@@ -76,7 +76,8 @@ impl Threats {
         if before.map(|threat| &threat.told) == Some(&told) || (before.is_none() && is_usual) {
             return None;
         }
-        let worse = before.map_or(likelihood > scenario.likelihood || needed, |threat| threat.likelihood < likelihood);
+        let more = |threat: &Threat| threat.likelihood < likelihood || (needed && !threat.needed);
+        let worse = before.map_or(likelihood > scenario.likelihood || needed, more);
         let severity = match (worse, needed) {
             (true, true) => scenario.consequence.severity().max(Severity::Fault),
             (true, false) => Severity::Fault,

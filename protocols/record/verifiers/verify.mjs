@@ -37,7 +37,7 @@ const KINDS = new Set(`log.genesis epoch.open epoch.close heartbeat snapshot gap
   exercise.ended readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained
   nonconformity.agreed nonconformity.done nonconformity.verified nonconformity.reopened nonconformity.escalated
   nonconformity.closed incident.opened incident.joined incident.classified incident.closed measure.begun measure.ended
-  threat.changed affected.listed calibration.done maintenance.done inspection.done test.done equipment.commissioned
+  threat.changed affected.listed register.imported calibration.done maintenance.done inspection.done test.done equipment.commissioned
   equipment.withdrawn equipment.returned equipment.identified change.planned health.line health.input health.central
   health.certificate act.acknowledged act.started act.stopped seal.checked seal.mismatch seal.affixed seal.removed
   custody.changed unit.inspected`.split(/\s+/));

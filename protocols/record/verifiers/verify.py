@@ -30,7 +30,7 @@ receipt.bad register.applied register.rejected settings.applied records.disposed
 records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started exercise.ended
 readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained nonconformity.agreed
 nonconformity.done nonconformity.verified nonconformity.reopened nonconformity.escalated nonconformity.closed
-incident.opened incident.joined incident.classified incident.closed measure.begun measure.ended threat.changed
+incident.opened incident.joined incident.classified incident.closed measure.begun measure.ended threat.changed register.imported
 affected.listed calibration.done maintenance.done inspection.done test.done equipment.commissioned equipment.withdrawn
 equipment.returned equipment.identified change.planned health.line health.input health.central health.certificate
 act.acknowledged act.started act.stopped seal.checked seal.mismatch seal.affixed seal.removed custody.changed

@@ -305,7 +305,7 @@ fn told_of((known, last, faults): &Lasting) -> Lasting {
 
 /// What must outlive a start; when the last alarm came begins anew with it.
 fn lasting(book: &Incidents) -> Lasting {
-    let known = book.known.values().map(|one| Incident { last_us: 0, ..one.clone() });
+    let known = book.known.values().map(|one| Incident { last_us: None, last_ms: None, ..one.clone() });
     (known.collect(), book.last, book.faults.clone())
 }
 

@@ -37,7 +37,7 @@ impl Site {
             Act::Unit(report) => self.unit_reported(now, report),
             Act::Import(import) => self.room().and_then(|()| written(self.record(now, import.statement()))),
         };
-        self.threats(now);
+        self.threats_due = true;
         self.changed_if(result.is_ok());
         match (result, ticket) {
             (Ok(draft), Some(ticket)) => self.answers.drafted(ticket, draft),
@@ -166,16 +166,14 @@ impl Site {
         let draft = self.record(now, statement);
         if let Some(draft) = draft {
             self.alarms.drafted(&id, draft);
-            match kind {
-                Kind::AlarmRaised => self.incident_by(now, &id, raw),
-                Kind::AlarmClosed => self.incident_over(now, &id),
-                _ => {}
-            }
-            if id.starts_with("silent/") {
-                // What is not heard protects nothing.
-                self.threats(now);
-            }
         }
+        match kind {
+            Kind::AlarmRaised => self.incident_by(now, &id, raw),
+            Kind::AlarmClosed => self.incident_over(now, &id),
+            _ => {}
+        }
+        // What is not heard protects nothing.
+        self.threats_due |= id.starts_with("silent/");
         self.changed_if(true);
         draft
     }
@@ -200,7 +198,11 @@ impl Site {
             source,
         });
         self.tally.recorded(severity);
-        let drill = about.as_ref().and_then(|about| self.orders.drill()?.of(now, &about.equipment));
+        // What is no drill's own stays live, although its equipment takes part in one by now.
+        let is_live = crate::temporary::tells(kind)
+            || (crate::incident::tells(kind) && !data.contains_key(crate::incident::EXERCISE));
+        let takes_part = about.as_ref().filter(|_| !is_live);
+        let drill = takes_part.and_then(|about| self.orders.drill()?.of(now, &about.equipment));
         let mode = drill.map_or(Mode::Live, Mode::Drill);
         let personal = personal.map(Personal::Said);
         let body = Body { mode, about, device_time, personal, ..Body::new(now.when(), kind, severity, data) };

@@ -20,7 +20,7 @@ impl Site {
         let Some(mut raised) = self.raised(alarm) else { return };
         raised.raw = raw;
         let begins = incident::begins(alarm.rule, alarm.severity);
-        let scene = self.scene(now, &raised.equipment);
+        let scene = self.scene(now, alarm);
         for statement in self.incidents.raised(now, &raised, begins, scene) {
             self.record(now, statement);
         }
@@ -29,8 +29,8 @@ impl Site {
     /// After a start: what was raised and not told together before it. What was told is known.
     pub(super) fn recall_incidents(&mut self, now: &Now) {
         let full: Vec<String> = self.incidents.open().filter(|one| one.is_full()).map(|one| one.zone.clone()).collect();
-        let active = self.alarms.iter().filter(|alarm| alarm.active && !self.incidents.has(&alarm.id()));
-        let missed = active.filter(|alarm| !full.contains(&self.zone(&alarm.equipment)));
+        let active = self.alarms.iter().filter(|alarm| alarm.active && !self.incidents.told(&alarm.id()));
+        let missed = active.filter(|alarm| !full.contains(&self.zone_of(alarm)));
         let missed: Vec<String> = missed.map(Alarm::id).collect();
         for id in missed {
             self.incident_by(now, &id, None);
@@ -49,17 +49,22 @@ impl Site {
         Some(Raised { alarm: alarm.id(), equipment: alarm.equipment.clone(), sign, severity, scenario, raw: None })
     }
 
-    fn scene(&self, now: &Now, equipment: &EquipmentId) -> Scene {
-        let zone = self.zone(equipment);
+    fn scene(&self, now: &Now, alarm: &Alarm) -> Scene {
+        let zone = self.zone_of(alarm);
         let drill = |id: &EquipmentId| Some(self.orders.drill()?.of(now, id.as_str())?.id);
-        let mine = drill(equipment);
-        let here = |alarm: &&Alarm| self.zone(&alarm.equipment) == zone && drill(&alarm.equipment) == mine;
-        let around = self.alarms.iter().filter(|alarm| alarm.active && !self.incidents.has(&alarm.id())).filter(here);
+        let mine = drill(&alarm.equipment);
+        let here = |alarm: &&Alarm| self.zone_of(alarm) == zone && drill(&alarm.equipment) == mine;
+        let around = self.alarms.iter().filter(|alarm| alarm.active).filter(here);
         let around = around.filter_map(|alarm| self.raised(alarm)).collect();
         let rows = self.standings.register().iter().filter(|row| !row.clip.is_empty());
         let rows = rows.filter(|row| self.zone(&row.id) == zone).take(CLIPS);
         let clips = rows.map(|row| (row.id.clone(), clip(&row.clip, now))).collect();
         Scene { zone, drill: mine, around, clips }
+    }
+
+    /// Where an alarm is; what is about a unit or its seal goes with that, wherever it was read.
+    fn zone_of(&self, alarm: &Alarm) -> String {
+        if alarm.subject.is_empty() { self.zone(&alarm.equipment) } else { alarm.subject.clone() }
     }
 
     /// The zone of a piece of equipment; its place where no row says, and itself where nobody knows where it is.

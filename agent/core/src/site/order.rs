@@ -87,12 +87,12 @@ impl Site {
             let register = register.numbered(version);
             let applied = routine::register_applied(&register);
             self.standings.replace(register);
-            self.temporary_of_removed(now);
             self.measure.replace(&self.plan.devices, self.standings.register());
             self.register_refused = None;
             self.record(now, applied);
         }
         self.drafts.end_group();
+        self.temporary_of_removed(now);
         self.adopt(now);
         self.recheck(now);
         self.judge_orders(now);

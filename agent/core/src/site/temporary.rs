@@ -36,6 +36,8 @@ impl Site {
 
     /// What is over ends, and says so: nobody had ended it.
     pub(super) fn temporary_timeout(&mut self, now: &Now) {
+        let dated = self.temporaries.dated(now);
+        self.record_all(now, dated);
         for (id, measure) in self.temporaries.over(now) {
             self.measure_over(now, &id, measure, Ended::Time);
         }
@@ -60,9 +62,10 @@ impl Site {
         let Some(ended) = self.temporaries.end(measure, id, how) else { return };
         self.record(now, ended);
         self.changed_if(true);
+        self.threats_due = true;
         self.rings_again(now, id, measure);
         // Equipment that can be relied on again needs nothing in its place.
-        let needed = measure == Measure::Bypass || !self.standings.standing(id).may_clear();
+        let needed = measure == Measure::Bypass || self.protects_not(id);
         if how == Ended::Time && needed {
             let reason = if measure == Measure::Bypass { "bypass-expired" } else { "measure-expired" };
             let opened = self.nonconformities.happened(now, self.standings.register(), reason, id, Facts::new());
@@ -75,7 +78,7 @@ impl Site {
         if measure != Measure::Bypass {
             return;
         }
-        for statement in self.alarms.unsilenced(now, id, self.standings.standing(id)) {
+        for statement in self.alarms.unsilenced(id, self.standings.standing(id)) {
             self.record_alarm(now, statement);
         }
     }

@@ -13,6 +13,7 @@ use picket_record::kind::Severity;
 impl Site {
     /// Judges every scenario. Before any trusted time nothing is known of dates, and what was stated stands.
     pub(super) fn threats(&mut self, now: &Now) {
+        self.threats_due = false;
         if self.standings.floor_ms().is_none() || !self.drafts.has_room(super::ROOM) {
             return;
         }
@@ -43,6 +44,12 @@ impl Site {
             }
         }
         protections
+    }
+
+    /// Whether a piece of equipment does not protect by itself now.
+    pub(super) fn protects_not(&self, id: &EquipmentId) -> bool {
+        let row = self.standings.register().get(id);
+        row.is_some_and(|row| self.counts_not(row, &self.silent_equipment()).is_some())
     }
 
     fn silent_equipment(&self) -> std::collections::BTreeSet<EquipmentId> {

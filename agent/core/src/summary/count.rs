@@ -60,8 +60,10 @@ struct Acknowledged {
 impl Counts {
     /// Counts a record. What is no live record is counted by its mode alone: a drill never mixes with real figures.
     pub(super) fn take(&mut self, record: &Past) {
-        if record.mode != "live" {
-            self.kinds.count(&record.mode);
+        // What was played is classified behind its drill.
+        let played = record.data.contains_key(crate::incident::EXERCISE);
+        if record.mode != "live" || played {
+            self.kinds.count(if played { "drill" } else { &record.mode });
             return;
         }
         self.kinds.count(record.kind.as_str());

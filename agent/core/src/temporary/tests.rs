@@ -35,15 +35,18 @@ fn what_holds_outlives_a_start_for_as_long_as_was_said_and_no_longer() {
     // Started anew after an hour, with a boot clock that began anew.
     let mut later = at(s(5));
     later.utc_ms = later.utc_ms.map(|ms| ms + 3_600_000);
-    let recovered = Temporaries::recover(&later, &rows.all());
+    let recovered = Temporaries::recover(&later, &rows.all(), None);
     assert_eq!(recovered.held(Measure::Compensating, &camera).unwrap().what, "guard");
     assert_eq!(recovered.deadline(), Some(s(5) + s(HOUR_S) - s(5)));
     // Without a trusted time: once more as long as was said, because nothing says that it is over.
-    assert_eq!(Temporaries::recover(&untrusted(s(5)), &rows.all()).deadline(), Some(s(5) + s(2 * HOUR_S)));
+    assert_eq!(Temporaries::recover(&untrusted(s(5)), &rows.all(), None).deadline(), Some(s(5) + s(2 * HOUR_S)));
+    // But for what the latest trusted time of all says.
+    let floor = Some(crate::testbed::MIDNIGHT_MS + 3_600_000);
+    assert_eq!(Temporaries::recover(&untrusted(s(5)), &rows.all(), floor).deadline(), Some(s(5) + s(HOUR_S)));
     // A start long after the end: over at once.
     let mut over = at(s(5));
     over.utc_ms = over.utc_ms.map(|ms| ms + 86_400_000);
-    assert_eq!(Temporaries::recover(&over, &rows.all()).over(&over).len(), 1);
+    assert_eq!(Temporaries::recover(&over, &rows.all(), None).over(&over).len(), 1);
     rows.take(&measures.end(Measure::Compensating, &camera, Ended::Person).unwrap(), "good");
     assert!(rows.all().is_empty() && measures.end(Measure::Compensating, &camera, Ended::Person).is_none());
 }
@@ -82,4 +85,19 @@ fn each_fault_of_a_form_names_its_field() {
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert!(told.iter().any(|told| told.contains(wanted)), "{wanted}: {told:?}");
     }
+}
+
+#[test]
+fn what_began_without_a_trusted_time_is_dated_once_there_is_one_and_no_start_makes_it_longer() {
+    let door = id("DOOR-1");
+    let (mut measures, mut rows) = (Temporaries::default(), Rows::default());
+    rows.take(&measures.begin(&untrusted(0), Measure::Bypass, &door, ("painters", 2 * HOUR_S)), "good");
+    assert!(measures.dated(&untrusted(s(60))).is_empty());
+    let dated = measures.dated(&at(s(HOUR_S)));
+    assert_eq!(dated[0].data["until_ms"], crate::testbed::MIDNIGHT_MS + 7_200_000);
+    assert!(measures.dated(&at(s(HOUR_S))).is_empty(), "once");
+    rows.take(&dated[0], "good");
+    let mut later = at(s(5));
+    later.utc_ms = later.utc_ms.map(|ms| ms + 7_000_000);
+    assert_eq!(Temporaries::recover(&later, &rows.all(), None).deadline(), Some(s(5) + s(195)));
 }

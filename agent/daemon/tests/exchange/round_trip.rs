@@ -21,6 +21,9 @@ fn field(name: &'static str) -> BoxedStrategy<String> {
     let words = |words: &'static [&'static str]| prop::sample::select(words).prop_map(str::to_owned).boxed();
     match name {
         "kind" => words(&["door", "camera", "alarm-panel", "seal-reader", "module", "sensor", "power"]),
+        "commissioning" => words(&["required"]),
+        // A register of its own has none, and a row may name only what is listed.
+        "scenario" => Just(String::new()).boxed(),
         "criticality" => words(&["low", "normal", "high", "life"]),
         "owner" => prop_oneof![Just("own".to_owned()), text().prop_map(|name| format!("contractor:{name}"))].boxed(),
         name if name.ends_with("_last") => prop_oneof![day(), Just("unknown".to_owned())].boxed(),
