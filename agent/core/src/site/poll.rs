@@ -155,7 +155,7 @@ impl Site {
         let first = self.standings.seen(now, &equipment, &mut self.nonconformities);
         self.changed_if(first.is_some());
         self.record_all(now, first);
-        if self.contacts.presence(device).0 == Presence::Never {
+        if self.contacts.presence(device).0 != Presence::Seen {
             self.found_again(now, &equipment);
         }
         if self.contacts.good(now, device) {

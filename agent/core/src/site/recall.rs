@@ -31,6 +31,7 @@ impl Site {
         self.recall_alarms(now);
         self.recall_lines(now);
         self.recall_silences(now);
+        self.recall_missing(now);
         self.recall_refusals(now);
         self.recall_points(now);
         self.recall_unheard(now);

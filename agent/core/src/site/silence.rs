@@ -30,7 +30,8 @@ impl Site {
             let Some(device) = self.device(id) else { continue };
             let equipment = device.equipment.clone();
             let heard_before = self.readings.of(usize::from(id.0)).next().is_some();
-            if heard_before || self.standings.register().get(&equipment).is_none() {
+            let is_symptom = self.contacts.is_line_lost(id) || self.contacts.presence(id).0 == Presence::Silent;
+            if heard_before || is_symptom || self.standings.register().get(&equipment).is_none() {
                 continue;
             }
             let facts = Facts::from([("device".to_owned(), device.name.clone())]);
@@ -40,7 +41,16 @@ impl Site {
         }
     }
 
-    /// The first good word of a device since the start.
+    /// After a start: what no device or row tells of any more is not missed.
+    pub(super) fn recall_missing(&mut self, now: &Now) {
+        let register = self.standings.register();
+        let open = self.nonconformities.of(MISSING).map(|nc| nc.equipment.clone());
+        let told = |id: &EquipmentId| register.get(id).is_some() && self.devices_of(id).next().is_some();
+        let over: Vec<EquipmentId> = open.filter(|id| !told(id)).collect();
+        over.iter().for_each(|id| self.found_again(now, id));
+    }
+
+    /// A good word of a device that was not heard before it.
     pub(super) fn found_again(&mut self, now: &Now, equipment: &EquipmentId) {
         let closed = self.nonconformities.close(now, MISSING, equipment);
         self.record_all(now, closed);

@@ -96,7 +96,7 @@ fn r13_what_happens_elsewhere_or_later_is_another_incident() {
     force(&mut world);
     assert_eq!(incidents(&world), ["incident.opened I-1", "incident.opened I-2", "incident.opened I-3"]);
     let zones: Vec<String> = waiting(&world).into_iter().map(|one| format!("{} {}", one.type_of, one.zone)).collect();
-    assert_eq!(zones, ["forced-entry gate", "cargo-seal yard", "forced-entry gate"]);
+    assert_eq!(zones, ["forced-entry gate", "cargo-seal ZZ999", "forced-entry gate"]);
 }
 
 #[test]

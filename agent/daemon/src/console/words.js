@@ -57,7 +57,7 @@ const REASONS = {
   "implausible": "Measures what it cannot measure",
   "drift": "Differs from its reference by more than its accuracy",
   "degrading": "Declines, and will fail",
-  "missing": "In the register, but never heard",
+  "missing": "In the register, and never heard since the start a week ago",
   "withdrawn-used": "Withdrawn, but still in use",
   "bypass-expired": "A bypass ran out, and nobody had ended it",
   "measure-expired": "What stood in for it ran out",
