@@ -278,6 +278,8 @@ fn is_vital(kind: Kind) -> bool {
         || crate::work::tells(kind)
         || crate::incident::tells(kind)
         || crate::temporary::tells(kind)
+        || crate::duty::tells(kind)
+        || crate::exercise::tells(kind)
         || crate::changes::tells(kind)
         || crate::seals::are_reports(kind);
     by_family
@@ -300,6 +302,7 @@ fn is_vital(kind: Kind) -> bool {
                 | Kind::OrderApplied
                 | Kind::RootApplied
                 | Kind::ThreatChanged
+                | Kind::LevelChanged
                 | Kind::AffectedListed
                 | Kind::ExerciseStarted
                 | Kind::ExerciseEnded

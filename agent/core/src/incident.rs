@@ -7,6 +7,7 @@ mod sign;
 pub use classify::{Class, Classify, WORD};
 pub use sign::{Sign, begins};
 
+use crate::level::Level;
 use crate::register::EquipmentId;
 use crate::statement::Statement;
 use crate::time::{Now, s};
@@ -67,6 +68,8 @@ pub struct Scene {
     pub zone: String,
     /// The drill that its equipment takes part in: never told together with what is no drill.
     pub drill: Option<String>,
+    /// Security level of the site.
+    pub level: Level,
     /// Other alarms of the zone that hold.
     pub around: Vec<Raised>,
     /// Where recordings of the zone are, by camera.
@@ -96,6 +99,8 @@ pub struct Incident {
     pub scenarios: BTreeSet<String>,
     /// The drill it belongs to.
     pub drill: Option<String>,
+    /// Security level of the site when it began; `None` where nobody stated it.
+    pub level: Option<Level>,
     /// What it was, once somebody said so, with what else they said.
     pub class: Option<(Class, Map<String, Value>)>,
     /// It is over.
@@ -166,6 +171,9 @@ impl Incident {
         if let Some(drill) = &self.drill {
             data.insert(EXERCISE.into(), drill.as_str().into());
         }
+        if let Some(level) = self.level {
+            data.insert("level".into(), level.number().into());
+        }
         if let Some((class, said)) = &self.class {
             data.insert("class".into(), class.as_str().into());
             data.extend(said.clone());
@@ -199,6 +207,7 @@ impl Incident {
             signs: list("signs").filter_map(|sign| Sign::parse(sign.as_str()?)).collect(),
             scenarios: list("scenarios").filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
             drill: text(EXERCISE).map(str::to_owned),
+            level: body.get("level").and_then(Value::as_u64).and_then(Level::parse),
             class: text("class").and_then(Class::parse).map(|class| (class, said)),
             closed: body.get("closed") == Some(&json!(true)),
             open: BTreeSet::new(),
@@ -309,6 +318,7 @@ impl Incidents {
             signs: BTreeSet::new(),
             scenarios: BTreeSet::new(),
             drill: scene.drill,
+            level: Some(scene.level),
             class: None,
             closed: false,
             open: BTreeSet::new(),

@@ -4,7 +4,9 @@
 //! not match their signed digest. A row is therefore never more than what records say.
 
 use crate::wire::StateRow;
-use crate::{affected, changes, incident, measure, nonconformity, seals, temporary, threat, work};
+use crate::{
+    affected, changes, duty, exercise, incident, level, measure, nonconformity, seals, temporary, threat, work,
+};
 use picket_record::body::Body;
 use picket_record::encode::{base64url, bytes32};
 use picket_record::kind::Kind;
@@ -123,11 +125,6 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
         Kind::RegisterApplied => vec![put("register".into(), &Value::Object(stated.data.clone()))],
         Kind::OrderApplied => vec![put("order".into(), &Value::Object(stated.data.clone()))],
         Kind::RootApplied => vec![put("root".into(), &Value::Object(stated.data.clone()))],
-        Kind::ExerciseStarted => {
-            let row = json!({ "id": stated.data.get("id"), "auth": stated.data.get("auth") });
-            [put("drill".into(), &row)].into_iter().chain(commanded(stated)).collect()
-        }
-        Kind::ExerciseEnded => [Change::Drop { key: "drill".into() }].into_iter().chain(commanded(stated)).collect(),
         Kind::OrderRejected => commanded(stated).into_iter().collect(),
         Kind::SettingsApplied => vec![put("settings".into(), &Value::Object(stated.data.clone()))],
         // Rows said again, because the records that said them are disposed of.
@@ -144,6 +141,24 @@ pub fn changes(stated: Stated<'_>) -> Vec<Change> {
             let floor = stated.data.get("judged_ms").map(|ms| put("floor".into(), ms));
             floor.into_iter().chain(commanded(stated)).collect()
         }
+        _ => by_people(stated),
+    }
+}
+
+/// What people do beside equipment: drills and what follows them, shifts, the level of the site.
+fn by_people(stated: Stated<'_>) -> Vec<Change> {
+    match stated.kind {
+        Kind::ExerciseStarted => {
+            let row = json!({ "id": stated.data.get("id"), "auth": stated.data.get("auth") });
+            [put("drill".into(), &row)].into_iter().chain(commanded(stated)).collect()
+        }
+        Kind::ExerciseEnded => {
+            let waits = exercise::rows(stated.kind, stated.data).into_iter().map(change);
+            [Change::Drop { key: "drill".into() }].into_iter().chain(waits).chain(commanded(stated)).collect()
+        }
+        kind if exercise::tells(kind) => exercise::rows(kind, stated.data).into_iter().map(change).collect(),
+        kind if duty::tells(kind) => duty::row(kind, stated.data).map(change).into_iter().collect(),
+        Kind::LevelChanged => level::row(stated.data).map(change).into_iter().collect(),
         _ => Vec::new(),
     }
 }

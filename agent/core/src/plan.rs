@@ -1,5 +1,6 @@
 //! Validated intent: what the site's settings ask for, after every fault was refused at the door.
 
+use crate::level::Level;
 use crate::register::EquipmentId;
 use crate::sensitivity::Sensitivity;
 use picket_device::pointer_map::PointerMap;
@@ -159,6 +160,8 @@ pub enum ReadingsPolicy {
 pub struct Limits {
     /// A door may stand open so long, in milliseconds.
     pub door_held_ms: u64,
+    /// The same while the security level of the site is 2, and 3; `None` = as at level 1.
+    pub level_door_held_ms: [Option<u64>; 2],
     /// An opening within this time after a release is authorised, in milliseconds.
     pub door_release_ms: u64,
     /// After an opening without a release the door waits so long for a late one before it is forced, in milliseconds;
@@ -185,6 +188,17 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How long a door may stand open at a security level, in milliseconds.
+    pub fn door_held_at(&self, level: Level) -> u64 {
+        let [heightened, exceptional] = self.level_door_held_ms;
+        let own = match level {
+            Level::Normal => None,
+            Level::Heightened => heightened,
+            Level::Exceptional => exceptional,
+        };
+        own.unwrap_or(self.door_held_ms)
+    }
+
     /// How long a signal must hold before it counts, in milliseconds. Life safety and tampering wait for nothing.
     pub fn hold_ms(&self, signal: Signal) -> u64 {
         match signal {
@@ -204,6 +218,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             door_held_ms: 30_000,
+            level_door_held_ms: [None, None],
             door_release_ms: 7_000,
             door_grace_ms: 0,
             door_clear_ms: 2_000,

@@ -158,6 +158,12 @@ impl Rules {
         Self { limits, delays, doors: BTreeMap::new(), contacts: BTreeMap::new() }
     }
 
+    /// Doors may stand open so long from here on, in milliseconds; one that stands open too, from its opening on.
+    pub fn hold_doors(&mut self, held_ms: u64) {
+        self.limits.door_held_ms = held_ms;
+        self.doors.values_mut().for_each(|door| door.hold(held_ms));
+    }
+
     fn door(&mut self, equipment: &EquipmentId) -> &mut Door {
         let Self { limits, delays, doors, .. } = self;
         doors.entry(equipment.clone()).or_insert_with(|| {

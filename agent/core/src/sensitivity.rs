@@ -59,6 +59,10 @@ impl Label {
             K::NonconformityEscalated | K::NonconformityClosed => Self::Restricted,
             K::IncidentOpened | K::IncidentJoined | K::IncidentClassified | K::IncidentClosed => Self::Restricted,
             K::MeasureBegun | K::MeasureEnded | K::ThreatChanged | K::AffectedListed => Self::Restricted,
+            K::LevelChanged | K::ExerciseReviewed | K::ExerciseUnreviewed => Self::Restricted,
+            K::ExerciseActionDone | K::ExerciseActionLate => Self::Restricted,
+            K::ShiftPlanned | K::ShiftBegun | K::ShiftEnded | K::ShiftTaken => Self::Restricted,
+            K::ShiftMissed | K::ShiftLeft | K::ShiftClosed => Self::Restricted,
             K::HealthLine | K::HealthInput | K::HealthCentral | K::HealthCertificate => Self::Restricted,
             K::ReceiptBad | K::RegisterRejected | K::OrderRejected => Self::Restricted,
             K::CalibrationDone | K::MaintenanceDone | K::InspectionDone | K::TestDone => Self::Restricted,
@@ -163,6 +167,12 @@ impl Status {
         }
         if !lets(Kind::IncidentClassified) {
             shown.incidents.iter_mut().for_each(|incident| withhold(&mut incident.class));
+        }
+        if !lets(Kind::ShiftPlanned) {
+            shown.posts.clear();
+        }
+        if !lets(Kind::ExerciseReviewed) {
+            shown.reviews.iter_mut().for_each(|review| withhold(&mut review.what));
         }
         if !lets(Kind::Readings) {
             shown.equipment.iter_mut().for_each(|item| withhold(item.signals.values_mut()));

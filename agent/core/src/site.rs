@@ -34,9 +34,13 @@ use std::collections::{BTreeMap, VecDeque};
 mod certificate;
 mod changes;
 mod conclude;
+mod duty;
+mod exercise;
 mod hear;
 mod incident;
+mod level;
 mod order;
+mod people;
 mod poll;
 mod recall;
 mod routine;
@@ -80,6 +84,7 @@ pub struct Site {
     nonconformities: Nonconformities,
     incidents: Incidents,
     temporaries: Temporaries,
+    people: people::People,
     threats: Threats,
     /// What protects may be another thing by now.
     threats_due: bool,
@@ -131,7 +136,6 @@ impl Site {
             let asked = matches!(line.driver, Driver::ModbusTcp | Driver::ModbusRtu);
             asked.then(|| (id, Bus::new(id, line.driver, &plan.devices, now, &mut chance)))
         });
-        let buses = buses.collect();
         let nonconformities = Nonconformities::recover(&recovered.rows);
         let doubts = nonconformities.of(OUT_OF_TOLERANCE).map(|nc| (nc.equipment.clone(), nc.facts.clone()));
         let affected = Affected::recover(&recovered.rows, doubts);
@@ -141,7 +145,7 @@ impl Site {
         let standings = Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own);
         let floor_ms = standings.floor_ms();
         let mut site = Self {
-            buses,
+            buses: buses.collect(),
             measure,
             standings: plan
                 .lines
@@ -152,6 +156,7 @@ impl Site {
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             incidents: Incidents::recover(now, &recovered.rows, &ringing),
             temporaries: Temporaries::recover(now, &recovered.rows, floor_ms),
+            people: people::People::recover(&recovered.rows),
             threats: Threats::recover(&recovered.rows),
             threats_due: false,
             alarms,
@@ -303,6 +308,8 @@ impl Site {
                 self.recheck(now);
             }
             self.temporary_timeout(now);
+            self.duty_timeout(now);
+            self.exercise_timeout(now);
             self.measure_timeout(now);
             self.drill_timeout(now);
             self.routine(now);
@@ -346,7 +353,7 @@ impl Site {
             [Some(self.standings.deadline()), self.steps.deadline(), self.reading_deadline(), self.orders.deadline()];
         let silences = [self.contacts.deadline(), self.causes.deadline()];
         let held = [self.rules.deadline(), self.measure.deadline(), self.temporaries.deadline(), self.seals.deadline()];
-        let watched = silences.into_iter().chain(held).chain(clocks);
+        let watched = silences.into_iter().chain(held).chain(self.people.deadlines()).chain(clocks);
         let watched = watched.filter(|_| watching);
         let running = self.stopping.is_none();
         let asked = self.buses.values().map(Bus::deadline).chain([Some(self.tally.deadline())]).filter(|_| running);

@@ -38,6 +38,15 @@ pub struct Status {
     /// The drill that runs.
     #[serde(default)]
     pub drill: Option<DrillStatus>,
+    /// Security level of the site: 1 normal, 2 heightened, 3 exceptional; 0 where an older agent does not say.
+    #[serde(default)]
+    pub level: u64,
+    /// Posts with somebody on duty, or with a planned shift, by name.
+    #[serde(default)]
+    pub posts: Vec<PostStatus>,
+    /// Drills that wait for a review, and actions of reviews that wait to be done.
+    #[serde(default)]
+    pub reviews: Vec<ReviewStatus>,
     /// Open alarms: those that nobody has acknowledged, then the worst, then the newest first.
     pub alarms: Vec<AlarmStatus>,
     /// Incidents that wait for somebody to say what they were, or for the end of their alarms; oldest first.
@@ -175,6 +184,34 @@ impl AlarmStatus {
     pub fn occurrence(&self) -> Occurrence {
         Occurrence { since_ms: self.since_ms, times: self.times }
     }
+}
+
+/// A post where people stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostStatus {
+    /// Its name.
+    pub post: String,
+    /// Heads on duty, by what was reported.
+    pub on: u64,
+    /// Heads of the shift that runs by a trusted clock; `None` where none does, or no clock is trusted.
+    pub heads: Option<u64>,
+    /// When that shift ends.
+    pub until_ms: Option<i64>,
+    /// When the next planned shift begins.
+    pub next_ms: Option<i64>,
+}
+
+/// What waits after a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewStatus {
+    /// The drill, or the drill and the action, such as `fire/bell`.
+    pub id: String,
+    /// The action; `None` = the drill waits for its review.
+    pub what: Option<String>,
+    /// By when, milliseconds since 1970 UTC; `None` where no trusted time was known.
+    pub due_ms: Option<i64>,
+    /// It was told as overdue.
+    pub late: bool,
 }
 
 /// One threat scenario.

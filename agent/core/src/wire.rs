@@ -1,9 +1,12 @@
 //! What goes in and out of [`crate::site::Site`]: the whole contract between decisions and carriers.
 
 use crate::certificate::Certificate;
+use crate::duty::Duty;
 use crate::erasure::Erasure;
+use crate::exercise::Exercise;
 use crate::health::Vitals;
 use crate::incident::Classify;
+use crate::level::SetLevel;
 use crate::nonconformity::Corrective;
 use crate::plan::LineId;
 use crate::register::Register;
@@ -196,6 +199,12 @@ pub enum Act {
     Classify(Classify),
     /// A temporary measure begins or ends.
     Temporary(Temporary),
+    /// A shift was planned, begun or ended.
+    Duty(Duty),
+    /// A drill was reviewed, or what its review agreed was done.
+    Exercise(Exercise),
+    /// The security level of the site was set.
+    Level(SetLevel),
     /// Something was done to a unit or its seal.
     Unit(UnitReport),
     /// A register was put in place.
@@ -213,6 +222,9 @@ impl std::fmt::Debug for Act {
             Self::Work(report) => f.debug_tuple("Work").field(report).finish(),
             Self::Correct(act) => f.debug_tuple("Correct").field(act).finish(),
             Self::Classify(act) => f.debug_tuple("Classify").field(act).finish(),
+            Self::Level(act) => f.debug_tuple("Level").field(act).finish(),
+            Self::Exercise(act) => f.debug_tuple("Exercise").field(act).finish(),
+            Self::Duty(act) => f.debug_tuple("Duty").field(act).finish(),
             Self::Temporary(act) => f.debug_tuple("Temporary").field(act).finish(),
             Self::Unit(report) => f.debug_tuple("Unit").field(report).finish(),
             Self::Import(import) => f.debug_tuple("Import").field(import).finish(),

@@ -185,6 +185,18 @@ impl Thinker {
                 let equipment = lets(Kind::MeasureBegun).then(|| act.equipment().as_str());
                 tracing::info!(equipment, measure = act.measure().as_str(), "a temporary measure is reported");
             }
+            Act::Duty(act) => {
+                let post = lets(Kind::ShiftPlanned).then(|| act.post().as_str());
+                tracing::info!(post, "a shift is reported");
+            }
+            Act::Exercise(act) => {
+                let drill = lets(Kind::ExerciseReviewed).then(|| act.id());
+                tracing::info!(drill, "a drill is reviewed, or an action of it done");
+            }
+            Act::Level(act) => {
+                let level = lets(Kind::LevelChanged).then(|| act.to().number());
+                tracing::info!(level, "the security level is set");
+            }
             Act::Correct(act) => {
                 let id = lets(Kind::NonconformityOpened).then(|| act.id());
                 tracing::info!(id, step = act.step().as_str(), "a nonconformity is answered");

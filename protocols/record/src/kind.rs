@@ -102,6 +102,16 @@ kinds! {
     ExerciseStarted = "exercise.started",
     /// A drill ended.
     ExerciseEnded = "exercise.ended",
+    /// A drill that ended was reviewed, and actions were agreed.
+    ExerciseReviewed = "exercise.reviewed",
+    /// Nobody has reviewed a drill in time.
+    ExerciseUnreviewed = "exercise.unreviewed",
+    /// An action of a review was done.
+    ExerciseActionDone = "exercise.action_done",
+    /// An action of a review is overdue.
+    ExerciseActionLate = "exercise.action_late",
+    /// The security level of the site is another one from here on.
+    LevelChanged = "level.changed",
     /// Changes of points of one device in one poll or message.
     Readings = "readings",
     /// An alarm began.
@@ -138,6 +148,20 @@ kinds! {
     MeasureBegun = "measure.begun",
     /// That is over.
     MeasureEnded = "measure.ended",
+    /// A shift at a post is planned, or planned anew.
+    ShiftPlanned = "shift.planned",
+    /// Somebody is on duty at a post.
+    ShiftBegun = "shift.begun",
+    /// Somebody is no longer.
+    ShiftEnded = "shift.ended",
+    /// As many as planned were on duty soon after a shift began.
+    ShiftTaken = "shift.taken",
+    /// Fewer than planned were.
+    ShiftMissed = "shift.missed",
+    /// Somebody left a shift that was taken, and fewer than planned stay.
+    ShiftLeft = "shift.left",
+    /// A planned shift is over, or cancelled.
+    ShiftClosed = "shift.closed",
     /// How well the measures against a threat scenario protect is another thing by now.
     ThreatChanged = "threat.changed",
     /// Records that are in doubt because equipment was found out of its tolerance.

@@ -513,10 +513,14 @@ BEGIN {
   n = split("log.genesis epoch.open epoch.close heartbeat snapshot gap.dropped clock.step journal.recovered receipt.bad " \
     "register.applied register.rejected settings.applied records.disposed records.exported records.backed_up " \
     "records.restored personal.erased order.applied root.applied order.rejected summary.day exercise.started " \
-    "exercise.ended readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained " \
+    "exercise.ended exercise.reviewed exercise.unreviewed exercise.action_done exercise.action_late " \
+    "level.changed register.imported " \
+    "readings alarm.raised alarm.cleared alarm.closed nonconformity.opened nonconformity.contained " \
     "nonconformity.agreed nonconformity.done nonconformity.verified nonconformity.reopened " \
     "nonconformity.escalated nonconformity.closed incident.opened incident.joined incident.classified " \
-    "incident.closed measure.begun measure.ended threat.changed affected.listed register.imported calibration.done maintenance.done " \
+    "incident.closed measure.begun measure.ended " \
+    "shift.planned shift.begun shift.ended shift.taken shift.missed shift.left shift.closed " \
+    "threat.changed affected.listed calibration.done maintenance.done " \
     "inspection.done test.done equipment.commissioned equipment.withdrawn equipment.returned equipment.identified " \
     "change.planned health.line health.input health.central health.certificate act.acknowledged act.started " \
     "act.stopped seal.checked seal.mismatch seal.affixed seal.removed custody.changed unit.inspected", list, " ")

@@ -79,6 +79,11 @@ impl Door {
         }
     }
 
+    /// It may stand open so long from its opening on, in milliseconds.
+    pub(super) fn hold(&mut self, held_ms: u64) {
+        self.times.held_us = ms(held_ms);
+    }
+
     pub(super) fn recover(&mut self, rule: Rule) {
         match rule {
             Rule::DoorForced => self.forced = true,

@@ -34,6 +34,9 @@ impl Site {
             Act::Correct(act) => self.correct(now, act),
             Act::Classify(act) => self.classify(now, act),
             Act::Temporary(act) => self.temporary(now, act),
+            Act::Duty(act) => self.duty(now, act),
+            Act::Exercise(act) => self.exercise(now, act),
+            Act::Level(act) => self.set_level(now, act),
             Act::Unit(report) => self.unit_reported(now, report),
             Act::Import(import) => self.room().and_then(|()| written(self.record(now, import.statement()))),
         };
@@ -190,7 +193,10 @@ impl Site {
         if self.said_last_words() {
             return None;
         }
-        let Statement { kind, severity, equipment, source, device_time, data, personal, commit } = statement;
+        let Statement { kind, severity, equipment, source, device_time, mut data, personal, commit } = statement;
+        if kind == Kind::ExerciseEnded {
+            self.people.exercises.ended(now, &mut data);
+        }
         let about = equipment.map(|id| About {
             register: self.standings.register().version(),
             standing: self.standings.verdict(&id).stated(),

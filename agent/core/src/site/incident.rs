@@ -59,7 +59,7 @@ impl Site {
         let rows = self.standings.register().iter().filter(|row| !row.clip.is_empty());
         let rows = rows.filter(|row| self.zone(&row.id) == zone).take(CLIPS);
         let clips = rows.map(|row| (row.id.clone(), clip(&row.clip, now))).collect();
-        Scene { zone, drill: mine, around, clips }
+        Scene { zone, drill: mine, level: self.people.level, around, clips }
     }
 
     /// Where an alarm is; what is about a unit or its seal goes with that, wherever it was read.

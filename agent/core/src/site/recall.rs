@@ -27,6 +27,7 @@ impl Site {
     }
 
     pub(super) fn recall(&mut self, now: &Now) {
+        self.rules.hold_doors(self.plan.limits.door_held_at(self.people.level));
         self.recall_temporary(now);
         self.recall_alarms(now);
         self.recall_lines(now);

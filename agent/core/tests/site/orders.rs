@@ -48,7 +48,7 @@ pub(crate) fn give(world: &mut World, order: &Order, register: Option<&str>) {
     }
 }
 
-fn command(world: &mut World, n: u64, act: Act) {
+pub(crate) fn command(world: &mut World, n: u64, act: Act) {
     let (sms, gw) = (Name::parse("hq").unwrap(), Name::parse("gw-1").unwrap());
     let command = Box::new(Command { sms, gw, n, seq: 2, on: [3; 32], act });
     world.give(Input::OrderChecked(Checked::Command { command, link: [9; 32], judged: Ok(()) }));

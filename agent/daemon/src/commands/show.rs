@@ -5,7 +5,8 @@ use crate::{refuse, say};
 use picket::control;
 use picket_core::health::Numbers;
 use picket_core::status::{
-    IncidentStatus, JournalStatus, LinkStatus, MeasureStatus, NonconformityStatus, Status, ThreatStatus,
+    IncidentStatus, JournalStatus, LinkStatus, MeasureStatus, NonconformityStatus, PostStatus, ReviewStatus, Status,
+    ThreatStatus,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -45,6 +46,11 @@ fn words(status: &Status) -> String {
         (false, None) => "NOT reporting".to_owned(),
     };
     let _ = writeln!(text, "centre     {centre}; {}", counted(link.waiting, "record waits", "records wait"));
+    if status.level > 1 {
+        let word = if status.level == 2 { "heightened" } else { "exceptional" };
+        let _ = writeln!(text, "level      {} of 3: {word}", status.level);
+    }
+    posts(status, &mut text);
     certificate(status, &mut text);
     history(link, &mut text);
     orders(status, &mut text);
@@ -101,6 +107,7 @@ fn open_matters(status: &Status, text: &mut String) {
         let _ = writeln!(text, "\nincidents  {}", status.incidents.len());
         status.incidents.iter().for_each(|incident| incident_line(incident, text));
     }
+    after_drills(status, text);
     if !status.threats.is_empty() {
         let _ = writeln!(text, "\nthreats    {} not as usual", status.threats.len());
         status.threats.iter().for_each(|threat| threat_line(threat, text));
@@ -157,6 +164,31 @@ fn journal(journal: &JournalStatus, text: &mut String) {
     let _ = writeln!(text, "{}", journal.fault.as_ref().map(|f| format!("; FAULT: {f}")).unwrap_or_default());
     if journal.anew {
         text.push_str("journal    BEGUN ANEW: this gateway had one, and it is not here; is its volume mounted?\n");
+    }
+}
+
+/// Who is on duty by what was reported, and who was to be.
+fn posts(status: &Status, text: &mut String) {
+    for PostStatus { post, on, heads, until_ms, next_ms } in &status.posts {
+        let moment = |ms: &Option<i64>| ms.and_then(picket_record::wall::to_text);
+        let planned = heads.map(|heads| format!(" of {heads}")).unwrap_or_default();
+        let until = moment(until_ms).map(|at| format!(", until {at}")).unwrap_or_default();
+        let next = moment(next_ms).map(|at| format!(", next shift {at}")).unwrap_or_default();
+        let _ = writeln!(text, "post       {post}: {on}{planned} on duty{until}{next}");
+    }
+}
+
+/// Drills that wait for a review, and actions that wait to be done.
+fn after_drills(status: &Status, text: &mut String) {
+    if !status.reviews.is_empty() {
+        let _ = writeln!(text, "\ndrills     {} to review or to do", status.reviews.len());
+    }
+    for ReviewStatus { id, what, due_ms, late } in &status.reviews {
+        let what = what.as_deref().unwrap_or("waits for its review");
+        let by = due_ms.and_then(picket_record::wall::to_text);
+        let by = by.map(|by| format!(", by {}", &by[..10])).unwrap_or_default();
+        let late = if *late { ", OVERDUE" } else { "" };
+        let _ = writeln!(text, "  {id:<20} {what}{by}{late}");
     }
 }
 

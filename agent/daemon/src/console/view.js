@@ -3,7 +3,7 @@
 import { ask, pendingFor, pendingWords } from "./acknowledge.js";
 import {
   CENTRE_DOUBTS, CONTACTS, KINDS, SEVERITIES, STANDINGS, age, classWords, clockTime, counted, drillWords, factWords,
-  leftWords, level, reasonWords, ruleWords, sentence, staleWords, typeWords,
+  leftWords, level, levelWords, reasonWords, ruleWords, sentence, staleWords, typeWords,
 } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -64,7 +64,7 @@ function keyed(list, items, now, build, extra = () => "") {
 /** Everything. `now` is the gateway's time, `null` where its clock was never set. */
 export function draw(status, now) {
   byId("site").textContent = status.site;
-  byId("gateway").textContent = status.gateway;
+  byId("gateway").textContent = status.gateway + levelWords(status.level);
   drawState(status);
   drawLink(status.link, now);
   drawNotes(status);

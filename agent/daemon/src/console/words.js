@@ -171,6 +171,10 @@ export function sentence(id) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** The security level of the site, where it is not the usual one. */
+export const levelWords = (level) => (level > 1 ? ` · security level ${level} of 3: ${level === 2 ? "heightened" : "exceptional"}`
+  : "");
+
 /** A drill that runs: nothing rings less because of it. */
 export const drillWords = ({ id, equipment, left_s: left }) => `DRILL “${id}” with ${equipment.join(", ")}, `
   + `${counted(Math.ceil(left / 60), "minute", "minutes")} left at most. What this equipment tells is marked as a drill. `

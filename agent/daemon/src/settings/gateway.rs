@@ -198,6 +198,8 @@ fn control(tables: &Tables<'_, '_>, findings: &mut Findings) -> PathBuf {
 fn limits(tables: &Tables<'_, '_>, findings: &mut Findings) -> Limits {
     const KEYS: &[&str] = &[
         "door_held_s",
+        "level2_door_held_s",
+        "level3_door_held_s",
         "door_release_s",
         "door_grace_ms",
         "door_clear_ms",
@@ -214,6 +216,8 @@ fn limits(tables: &Tables<'_, '_>, findings: &mut Findings) -> Limits {
     let mut whole = |key, range| section.whole(key, range).map(Spanned::into_inner);
     Limits {
         door_held_ms: whole("door_held_s", 1..=86_400).map_or(default.door_held_ms, |s| s * 1_000),
+        level_door_held_ms: ["level2_door_held_s", "level3_door_held_s"]
+            .map(|key| whole(key, 1..=86_400).map(|s| s * 1_000)),
         door_release_ms: whole("door_release_s", 1..=600).map_or(default.door_release_ms, |s| s * 1_000),
         door_grace_ms: whole("door_grace_ms", 0..=5_000).unwrap_or(default.door_grace_ms),
         door_clear_ms: whole("door_clear_ms", 0..=600_000).unwrap_or(default.door_clear_ms),
