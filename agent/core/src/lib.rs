@@ -33,6 +33,7 @@ pub mod plan;
 pub mod readings;
 pub mod receipts;
 pub mod register;
+pub mod report;
 pub mod rules;
 pub mod seals;
 pub mod sensitivity;
