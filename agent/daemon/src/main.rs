@@ -15,7 +15,7 @@ mod commands;
 #[command(
     name = "picket",
     version = VERSION,
-    after_help = "Exit codes: 0 fine, 1 findings (verify, register), 2 wrong settings or usage, 3 cannot run."
+    after_help = "Exit codes: 0 fine, 1 findings (verify, report, register), 2 wrong settings or usage, 3 cannot run."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -75,6 +75,8 @@ enum Command {
     Label(commands::Label),
     /// Verify an exported folder, or a file of records: what is verified, what was lost and declared, what contradicts.
     Verify(commands::Verify),
+    /// Report from an exported folder, which is verified first: key figures, deployment, or evidence by clause.
+    Report(commands::Report),
     /// Save every record and the settings of the running agent; the identity key stays where it is.
     Backup(commands::Backup),
     /// Verify a backup, and make an archive of it on a box with a new identity.
@@ -133,6 +135,7 @@ fn main() -> ExitCode {
         Command::Register(register) => commands::register(&register),
         Command::Label(label) => commands::label(&label),
         Command::Verify(verify) => commands::verify(&verify),
+        Command::Report(report) => commands::report(&report),
         Command::Backup(backup) => commands::backup(&backup),
         Command::Restore(restore) => commands::restore(&restore),
         Command::Enroll { config, token, answer, out } => {

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// What is exported, and where to.
 #[derive(Debug, clap::Args)]
@@ -140,14 +140,14 @@ fn wish(export: &Export) -> Result<Wish, String> {
 
 /// An end of a range.
 #[derive(Debug, PartialEq, Eq)]
-enum Bound {
+pub(super) enum Bound {
     Number(u64),
     Day(i64),
     Moment(i64),
 }
 
 impl Bound {
-    fn read(text: &str) -> Result<Self, String> {
+    pub(super) fn read(text: &str) -> Result<Self, String> {
         if let Ok(n) = text.parse::<u32>() {
             return Ok(Self::Number(n.into()));
         }

@@ -49,6 +49,24 @@ struct Known {
     roots: Option<Roots>,
 }
 
+/// The folder of a bundle, verified for somebody who goes on with its records: the verdict, and what it rests on as a word and
+/// in a sentence.
+pub(super) fn bundle(
+    folder: &Path,
+    root: Option<PathBuf>,
+    identity: Option<String>,
+) -> Result<(Verdict, &'static str, String), String> {
+    if !folder.is_dir() {
+        return Err(format!("{} is no folder: name that of a bundle, as picket export makes it", folder.display()));
+    }
+    let asked = Verify { path: folder.to_owned(), root, root_hash: None, identity, no_manifest: false, json: false };
+    let known = known(&asked)?;
+    let verdict = judged(&asked, &known)?;
+    let trusted = Trusted::of(&known, &verdict);
+    let sentence = trusted.sentence(verdict.roots.is_some()).join(" ");
+    Ok((verdict, trusted.word(), sentence))
+}
+
 /// Verifies an export, or a file of records.
 pub(crate) fn verify(asked: &Verify) -> ExitCode {
     let verdict = known(asked).and_then(|known| judged(asked, &known).map(|verdict| (known, verdict)));
@@ -136,7 +154,7 @@ fn records(file: &Path, identity: PublicKey) -> Result<Verdict, String> {
 
 /// Reads a line without its line feed. Of one that is longer than the format allows, one byte too many is kept, for
 /// which it is refused; the rest is passed over.
-fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+pub(super) fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     if reader.by_ref().take(LINE_MAX as u64 + 1).read_until(b'\n', line)? == 0 {
         return Ok(false);
