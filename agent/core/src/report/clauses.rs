@@ -118,10 +118,10 @@ mod tests {
         let rows: Vec<&str> = REQUIREMENTS.iter().map(|of| of.row).collect();
         let wanted: Vec<String> = (1..=20).map(|n| format!("R{n:02}")).collect();
         assert_eq!(rows, wanted);
-        let known = |of: &&str| {
-            Kind::ALL.iter().any(|kind| kind.as_str() == **of || of.ends_with('.') && kind.as_str().starts_with(**of))
+        let known = |of: &str| {
+            Kind::ALL.iter().any(|kind| kind.as_str() == of || of.ends_with('.') && kind.as_str().starts_with(of))
         };
-        assert!(REQUIREMENTS.iter().all(|of| of.kinds.iter().all(|of| known(&of))), "a word that is no kind");
+        assert!(REQUIREMENTS.iter().all(|of| of.kinds.iter().all(|of| known(of))), "a word that is no kind");
     }
 
     #[test]
