@@ -24,6 +24,7 @@ mod readme;
 mod records;
 mod register;
 mod renewal;
+mod report;
 mod seals;
 mod secrecy;
 mod settings;
