@@ -84,7 +84,7 @@ pub struct Row {
     pub first: Option<(u64, Option<String>)>,
     /// Number and time of the last of them.
     pub last: Option<(u64, Option<String>)>,
-    /// As the last record about it states it; `not known` where there is none.
+    /// As the last record about it states it, or as the work that it reports leaves it; `not known` where none says.
     pub standing: String,
     /// What else there is to say, with the number of the record that states it.
     pub note: String,
@@ -173,6 +173,25 @@ impl List {
     }
 }
 
+/// How equipment stands after a record that states how it stood before. Reported work may have mended what was not good: the
+/// records that follow say so, and where none does, nobody knows.
+fn after(kind: Kind, standing: &str) -> &str {
+    match kind {
+        Kind::EquipmentWithdrawn => "withdrawn",
+        Kind::CalibrationDone
+        | Kind::MaintenanceDone
+        | Kind::InspectionDone
+        | Kind::TestDone
+        | Kind::EquipmentCommissioned
+        | Kind::EquipmentReturned
+            if !matches!(standing, "good" | "due") =>
+        {
+            NOT_KNOWN
+        }
+        _ => standing,
+    }
+}
+
 /// No record says how it stands.
 const NOT_KNOWN: &str = "not known";
 
@@ -185,7 +204,9 @@ impl Seen {
             self.first = self.first.or(Some(this));
             self.last = Some(this);
         }
-        record.standing.iter().for_each(|standing| standing.clone_into(&mut self.standing));
+        if let Some(standing) = &record.standing {
+            after(record.kind, standing).clone_into(&mut self.standing);
+        }
         let measure = moment.text("measure");
         match record.kind {
             Kind::EquipmentWithdrawn => self.withdrawn = Some(record.seq),

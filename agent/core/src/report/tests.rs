@@ -293,15 +293,19 @@ fn r18_deployment_holds_the_register_against_what_records_speak_of() {
         record(1, 1, Kind::RegisterApplied, None, json!({ "digest": "ab".repeat(32) })),
         at(2, Kind::Readings, "CAM-1", "good", json!({})),
         at(3, Kind::Readings, "CAM-1", "overdue", json!({})),
-        at(4, Kind::EquipmentWithdrawn, "CAM-2", "withdrawn", json!({ "tag": "0117" })),
+        at(4, Kind::EquipmentWithdrawn, "CAM-2", "good", json!({ "tag": "0117" })),
         at(5, Kind::MeasureBegun, "CAM-2", "withdrawn", measure("compensating")),
         at(6, Kind::MeasureBegun, "CAM-1", "overdue", measure("bypass")),
         at(7, Kind::MeasureBegun, "CAM-4", "good", measure("bypass")),
         at(8, Kind::MeasureEnded, "CAM-4", "good", measure("bypass")),
         at(9, Kind::Readings, "unlisted:cam-09", "unlisted", json!({})),
         at(10, Kind::HealthLine, "line:south", "good", json!({})),
+        // A record of work states how it stood before.
+        at(11, Kind::EquipmentWithdrawn, "CAM-5", "good", json!({ "tag": "0118" })),
+        at(12, Kind::EquipmentWithdrawn, "CAM-6", "good", json!({ "tag": "0119" })),
+        at(13, Kind::EquipmentReturned, "CAM-6", "withdrawn", json!({})),
     ];
-    let register = register(&["CAM-1", "CAM-2", "CAM-3", "CAM-4"]);
+    let register = register(&["CAM-1", "CAM-2", "CAM-3", "CAM-4", "CAM-5", "CAM-6"]);
     let of = |register: Option<&Register>| {
         let report = told(Wanted::Deployment, Period::default(), register, &records);
         serde_json::to_value(report).unwrap()["deployment"].clone()
@@ -313,14 +317,15 @@ fn r18_deployment_holds_the_register_against_what_records_speak_of() {
     };
     assert_eq!(
         (&report["registered"], &report["seen"], &report["register_in_force"]),
-        (&json!(4), &json!(3), &json!(true))
+        (&json!(6), &json!(5), &json!(true))
     );
     assert_eq!(ids("not_seen"), ["CAM-3"]);
     assert_eq!(ids("unlisted"), ["unlisted:cam-09"]);
-    assert_eq!(ids("not_good"), ["CAM-1", "CAM-2", "unlisted:cam-09"]);
-    assert_eq!((ids("withdrawn"), ids("bypassed")), (vec!["CAM-2".to_owned()], vec!["CAM-1".to_owned()]));
+    assert_eq!(ids("not_good"), ["CAM-1", "CAM-2", "CAM-5", "unlisted:cam-09"]);
+    assert_eq!(ids("withdrawn"), ["CAM-2", "CAM-5"]);
+    assert_eq!(ids("bypassed"), ["CAM-1"]);
     assert_eq!(ids("compensated"), ["CAM-2"]);
-    assert_eq!(report["standings"], json!({ "good": 1, "not known": 1, "overdue": 1, "unlisted": 1, "withdrawn": 1 }));
+    assert_eq!(report["standings"], json!({ "good": 1, "not known": 2, "overdue": 1, "unlisted": 1, "withdrawn": 2 }));
     let row = &report["all"]["listed"][0];
     assert_eq!((&row["records"], &row["first"][0], &row["last"][0]), (&json!(3), &json!(2), &json!(6)));
     // Without a register nobody knows what should be there.
