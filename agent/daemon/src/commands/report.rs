@@ -244,3 +244,112 @@ fn write(file: &Path, text: &str) -> Result<(), Stop> {
         failed(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// The frozen bundle of the format: 17 records, a damaged line, every kind of declared loss.
+    const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../protocols/record/vectors/v1/bundle");
+    /// `identity` in its `keys.tsv`.
+    const IDENTITY: &str = "iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w";
+
+    fn asked(kind: &str, bundle: &Path, to: &Path) -> Report {
+        Report {
+            kind: kind.into(),
+            from_bundle: bundle.into(),
+            root: None,
+            identity: None,
+            register: None,
+            from: None,
+            to: None,
+            clause: None,
+            out: Some(to.join("report.html")),
+            json: Some(to.join("report.json")),
+        }
+    }
+
+    fn said(stop: Result<(), Stop>) -> (u8, String) {
+        match stop {
+            Ok(()) => (0, String::new()),
+            Err(Stop::Refused(why)) => (1, why),
+            Err(Stop::Usage(why)) => (2, why),
+            Err(Stop::Write(why)) => (3, why),
+        }
+    }
+
+    #[test]
+    fn r18_a_report_counts_the_verified_records_of_a_bundle_and_tells_what_it_rests_on_and_what_was_lost() {
+        for kind in ["kpi", "deployment", "evidence"] {
+            let folder = tempfile::tempdir().unwrap();
+            let asked = Report { identity: Some(IDENTITY.into()), ..asked(kind, Path::new(BUNDLE), folder.path()) };
+            assert_eq!(said(made(&asked)), (0, String::new()));
+            let text = fs::read(folder.path().join("report.json")).unwrap();
+            let report: Value = serde_json::from_slice(&text).unwrap();
+            assert_eq!((&report["report"], report[kind].is_object()), (&json!(kind), true));
+            let source = ["trust", "records", "first", "last", "refused"].map(|name| report["source"][name].clone());
+            assert_eq!(source, [json!("identity"), json!(17), json!(6), json!(27), json!(1)]);
+            let losses = report["source"]["losses"].as_u64().unwrap();
+            assert!(losses > 1 && report["source"]["listed_losses"].to_string().contains("17 events were dropped"));
+            // One record in a drill, in a bundle of one alarm.
+            let period = ["records", "not_live", "from"].map(|name| report["period"][name].clone());
+            assert_eq!(period, [json!(17), json!({ "drill": 1 }), json!("2025-11-22T02:20:06.120Z")]);
+            let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+            let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(page.contains(&digest) && page.contains("17 events were dropped"), "{kind}");
+            // Nothing is written over.
+            let again = said(made(&asked));
+            assert!(again.0 == 2 && again.1.contains("is there already"), "{again:?}");
+        }
+    }
+
+    #[test]
+    fn r18_a_period_takes_whole_days_and_moments_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let wish = |from: Option<&str>, to: Option<&str>| {
+            let (from, to) = (from.map(str::to_owned), to.map(str::to_owned));
+            period(&Report { from, to, ..asked("kpi", Path::new(BUNDLE), folder.path()) })
+        };
+        let day = 86_400_000;
+        assert_eq!(wish(None, None), Ok(Period::default()));
+        let one = Period { from_ms: Some(day), before_ms: Some(2 * day) };
+        assert_eq!(wish(Some("1970-01-02"), Some("1970-01-02")), Ok(one));
+        let moment = Period { from_ms: None, before_ms: Some(1_501) };
+        assert_eq!(wish(None, Some("1970-01-01T00:00:01.500Z")), Ok(moment));
+        for (from, to, said) in [
+            (Some("17"), None, "--from \"17\" is no day"),
+            (None, Some("yesterday"), "--to \"yesterday\" is no day"),
+            (Some("1970-01-02"), Some("1970-01-01"), "--from comes after --to"),
+        ] {
+            assert!(wish(from, to).is_err_and(|why| why.contains(said)), "{said}");
+        }
+    }
+
+    #[test]
+    fn r18_no_report_rests_on_a_bundle_that_was_touched_or_on_another_key_and_a_clause_must_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle");
+        fs::create_dir(&bundle).unwrap();
+        for entry in fs::read_dir(BUNDLE).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, bundle.join(path.file_name().unwrap())).unwrap();
+        }
+        // As it is, it agrees with itself; one line less, and it does not.
+        assert_eq!(said(made(&Report { out: None, ..asked("kpi", &bundle, folder.path()) })).0, 0);
+        fs::remove_file(folder.path().join("report.json")).unwrap();
+        let stranger = Report { identity: Some("A".repeat(43)), ..asked("kpi", &bundle, folder.path()) };
+        assert_ne!(said(made(&stranger)).0, 0);
+        let records = fs::read_to_string(bundle.join("records.jws")).unwrap();
+        let kept: Vec<&str> = records.lines().enumerate().filter(|(n, _)| *n != 1).map(|(_, line)| line).collect();
+        fs::write(bundle.join("records.jws"), kept.join("\n") + "\n").unwrap();
+        let refused = said(made(&asked("kpi", &bundle, folder.path())));
+        assert!(refused.0 == 1 && refused.1.contains("See picket verify"), "{refused:?}");
+        let wrong = Report { clause: Some("9.9".into()), ..asked("evidence", &bundle, folder.path()) };
+        let wrong = said(made(&wrong));
+        assert!(wrong.0 == 2 && wrong.1.contains("no clause \"9.9\"; one of 28000-10.2"), "{wrong:?}");
+        let other = said(made(&Report { clause: Some("4.5.3".into()), ..asked("kpi", &bundle, folder.path()) }));
+        assert!(other.0 == 2 && other.1.contains("--clause is of evidence"), "{other:?}");
+        assert!(!folder.path().join("report.html").exists() && !folder.path().join("report.json").exists());
+    }
+}
