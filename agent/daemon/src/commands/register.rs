@@ -197,7 +197,7 @@ fn import(table: &Table, by: &str, runtime: &Path) -> Result<(), Stop> {
     }
     // Before anything is written: a name that no record takes is no name.
     done.act().map_err(Stop::Report)?;
-    let replaced = exchange::replace(&table.config, &taken, before.as_ref()).map_err(Stop::Write)?;
+    let replaced = exchange::replace(&table.config, &taken).map_err(Stop::Write)?;
     show(table, &taken, &difference);
     done.subject = replaced.digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let stated = super::converse(control::work(runtime, done));

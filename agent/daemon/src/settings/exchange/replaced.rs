@@ -1,13 +1,16 @@
 //! A register in the place of another: whole or not at all, and the one before is kept.
 
-use super::{InForce, Taken, Unwritable, written};
-use crate::settings::source::Source;
+use super::{Taken, Unwritable, written};
+use crate::settings::source::{MAX_REGISTER_BYTES, Source};
 use crate::settings::{Faults, Findings, file_digest, register_file};
 use rustix::fs::{Gid, Uid};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Most registers of before that are kept beside the one in force; each is small, and somebody should look at them one day.
+const MAX_BEFORE: usize = 99;
 
 /// What was done.
 #[derive(Debug)]
@@ -37,36 +40,68 @@ pub enum ReplaceFault {
     /// The new text would be refused by the agent.
     #[error("the agent would not read it, with what stays beside the equipment:\n{0}")]
     Unread(Faults),
+    /// What a register in force says beside its equipment would be lost.
+    #[error(
+        "{}: it does not read as TOML, so its points and scenarios would be lost; mend it (picket check tells its faults), or import a register as TOML",
+        .0.display()
+    )]
+    Beside(PathBuf),
+    /// Every name for the one before is taken.
+    #[error("{}: {MAX_BEFORE} registers of before are kept already; move them to another folder", .0.display())]
+    Kept(PathBuf),
 }
 
 /// Puts a register in the place of that of a folder, in the format that it has: TOML stays TOML, and becomes the text of
-/// `taken` word for word where that is one. What the register in force says beside its equipment stays. Where there is none,
-/// a table becomes `register.csv`.
-pub fn replace(dir: &Path, taken: &Taken, in_force: Option<&InForce>) -> Result<Replaced, ReplaceFault> {
-    let (rows, text) = (&taken.rows, taken.text.as_deref());
+/// `taken` word for word where that is one. What the register there says beside its equipment stays under a table, whether or
+/// not the agent would read it. Where there is none, a table becomes `register.csv`.
+pub fn replace(dir: &Path, taken: &Taken) -> Result<Replaced, ReplaceFault> {
+    let text = taken.text.as_deref();
     let there = ["register.toml", "register.csv"].map(|name| dir.join(name)).into_iter().find(|path| path.exists());
     let new = || dir.join(if text.is_some() { "register.toml" } else { "register.csv" });
     let path = there.clone().unwrap_or_else(new);
-    let is_toml = path.extension().is_some_and(|ending| ending == "toml");
-    let whole = match (is_toml, text) {
-        (true, Some(text)) => text.to_owned(),
-        (true, None) => written::toml(rows) + &in_force.map_or(String::new(), |old| written::beside(&old.text)),
-        (false, _) => written::csv(rows).map_err(ReplaceFault::Unwritable)?,
-    };
+    let old = there.as_deref().map(|there| fs::read(there).map_err(io_at(there))).transpose()?;
+    let whole = whole(&path, taken, old.as_deref())?;
     read_back(&path, &whole)?;
     let owner = fs::metadata(there.as_deref().unwrap_or(dir)).map_err(io_at(dir))?;
     let mode = if there.is_some() { owner.mode() & 0o777 } else { 0o640 };
-    let before = match there {
+    let before = match old {
         None => None,
-        Some(_) => {
-            let old = fs::read(&path).map_err(io_at(&path))?;
-            let before = named(&path, "before");
+        Some(old) => {
+            let before = unused(&path)?;
             write_whole(&before, &old, mode, &owner)?;
             Some(before)
         }
     };
     write_whole(&path, whole.as_bytes(), mode, &owner)?;
     Ok(Replaced { path, before, digest: file_digest(&whole) })
+}
+
+/// The new text, with what stays of the old one.
+fn whole(path: &Path, taken: &Taken, old: Option<&[u8]>) -> Result<String, ReplaceFault> {
+    let is_toml = path.extension().is_some_and(|ending| ending == "toml");
+    match (is_toml, taken.text.as_deref()) {
+        (true, Some(text)) => Ok(text.to_owned()),
+        (true, None) => {
+            let beside = beside(old.unwrap_or_default()).ok_or_else(|| ReplaceFault::Beside(path.to_owned()))?;
+            Ok(written::toml(&taken.rows) + &beside)
+        }
+        (false, _) => written::csv(&taken.rows).map_err(ReplaceFault::Unwritable),
+    }
+}
+
+/// What a register as TOML says beside its equipment; `None` where that cannot be told.
+fn beside(old: &[u8]) -> Option<String> {
+    let is_small = u64::try_from(old.len()).is_ok_and(|length| length <= MAX_REGISTER_BYTES);
+    let text = std::str::from_utf8(old).ok().filter(|_| is_small)?;
+    written::beside(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// A name for the one before: none that is kept is written over.
+fn unused(path: &Path) -> Result<PathBuf, ReplaceFault> {
+    let names =
+        (1..=MAX_BEFORE).map(|n| if n == 1 { named(path, "before") } else { named(path, &format!("before-{n}")) });
+    let mut free = names.filter(|name| fs::symlink_metadata(name).is_err());
+    free.next().ok_or_else(|| ReplaceFault::Kept(path.to_owned()))
 }
 
 /// As the agent will read it: what stays beside the equipment may be of a piece that is gone.
@@ -135,7 +170,7 @@ mod tests {
         let file = dir.path().join("register.toml");
         fs::write(&file, "# mine\n").expect("written");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
-        let replaced = replace(dir.path(), &taken("Gate"), None).expect("replaced");
+        let replaced = replace(dir.path(), &taken("Gate")).expect("replaced");
         let before = dir.path().join("register.toml.before");
         assert_eq!((replaced.path, replaced.before.as_ref()), (file.clone(), Some(&before)));
         assert_eq!(fs::read_to_string(before).expect("kept"), "# mine\n");
@@ -148,7 +183,7 @@ mod tests {
     #[test]
     fn a_folder_without_a_register_gets_a_table() {
         let dir = tempfile::tempdir().expect("a folder");
-        let replaced = replace(dir.path(), &taken("Gate"), None).expect("made");
+        let replaced = replace(dir.path(), &taken("Gate")).expect("made");
         assert_eq!((replaced.path, replaced.before), (dir.path().join("register.csv"), None));
     }
 
@@ -157,10 +192,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("register.csv");
         fs::write(&file, "id,kind\n").expect("written");
-        assert!(matches!(replace(dir.path(), &taken("=1"), None), Err(ReplaceFault::Unwritable(_))));
+        assert!(matches!(replace(dir.path(), &taken("=1")), Err(ReplaceFault::Unwritable(_))));
         // A folder where the new file would be written.
         fs::create_dir(dir.path().join("register.csv.new")).expect("made");
-        assert!(matches!(replace(dir.path(), &taken("Gate"), None), Err(ReplaceFault::Io { .. })));
+        assert!(matches!(replace(dir.path(), &taken("Gate")), Err(ReplaceFault::Io { .. })));
         assert_eq!(fs::read_to_string(&file).expect("there"), "id,kind\n");
     }
 
@@ -168,10 +203,47 @@ mod tests {
     fn what_the_agent_would_not_read_is_not_written() {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("register.toml");
-        fs::write(&file, "").expect("written");
-        let text = "[[gauge]]\nid = \"A\"\n".to_owned();
-        let in_force = InForce { path: file.clone(), text, rows: Vec::new() };
-        assert!(matches!(replace(dir.path(), &taken("Gate"), Some(&in_force)), Err(ReplaceFault::Unread(_))));
-        assert_eq!(fs::read_to_string(&file).expect("there"), "");
+        let text = "[[gauge]]\nid = \"A\"\n";
+        fs::write(&file, text).expect("written");
+        assert!(matches!(replace(dir.path(), &taken("Gate")), Err(ReplaceFault::Unread(_))));
+        assert_eq!(fs::read_to_string(&file).expect("there"), text);
+    }
+
+    #[test]
+    fn points_stay_where_the_agent_would_not_read_the_register() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("register.toml");
+        let point = "[[point]]\nname = \"P\"\nequipment = \"A\"\n";
+        // The kind is none, so the agent refuses it; what it says is told all the same.
+        fs::write(&file, format!("[[equipment]]\nid = \"A\"\nkind = \"dor\"\n{point}")).expect("written");
+        let whole = whole(&file, &taken("Gate"), fs::read(&file).ok().as_deref()).expect("told");
+        assert!(whole.contains("[[point]]") && whole.contains("name = \"P\""), "{whole}");
+    }
+
+    #[test]
+    fn what_says_nothing_certain_beside_its_equipment_is_not_replaced_by_a_table() {
+        for old in ["[[point]]\nname = \n", "[point]\nname = \"P\"\n", "point = [1]\n"] {
+            let dir = tempfile::tempdir().expect("a folder");
+            let file = dir.path().join("register.toml");
+            fs::write(&file, old).expect("written");
+            assert!(matches!(replace(dir.path(), &taken("Gate")), Err(ReplaceFault::Beside(_))), "{old}");
+            assert_eq!(fs::read_to_string(&file).expect("there"), old);
+            let text = "[[equipment]]\nid = \"A\"\nkind = \"door\"\n".to_owned();
+            let toml = Taken { text: Some(text), ..taken("Gate") };
+            assert!(replace(dir.path(), &toml).is_ok(), "TOML replaces all of it");
+        }
+    }
+
+    #[test]
+    fn no_register_of_before_is_written_over() {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::write(dir.path().join("register.csv"), "id,kind\n").expect("written");
+        for n in 1..=MAX_BEFORE {
+            let before = replace(dir.path(), &taken(&format!("Gate {n}"))).expect("replaced").before.expect("kept");
+            let wanted = if n == 1 { "register.csv.before".to_owned() } else { format!("register.csv.before-{n}") };
+            assert_eq!(before, dir.path().join(wanted));
+        }
+        assert_eq!(fs::read_to_string(dir.path().join("register.csv.before")).expect("kept"), "id,kind\n");
+        assert!(matches!(replace(dir.path(), &taken("Gate")), Err(ReplaceFault::Kept(_))));
     }
 }

@@ -68,28 +68,26 @@ pub fn toml(rows: &[Row]) -> String {
 
 /// A register as TOML, with all that it says beside its equipment.
 pub fn toml_of(in_force: &InForce) -> String {
-    toml(&in_force.rows) + &beside(&in_force.text)
+    toml(&in_force.rows) + &beside(&in_force.text).unwrap_or_default()
 }
 
-/// The tables of a register as TOML beside those of its equipment, each value as it was written; a table of a spreadsheet has
-/// none of them, and a text that is no TOML.
-pub(super) fn beside(text: &str) -> String {
+/// The tables of a register as TOML beside those of its equipment, each value as it was written; `None` where that is not
+/// certain: the text is no TOML, or says something that is no list of tables.
+pub(super) fn beside(text: &str) -> Option<String> {
     let (root, faults) = DeTable::parse_recoverable(text);
-    let mut whole = String::new();
     if !faults.is_empty() {
-        return whole;
+        return None;
     }
-    let others = root.get_ref().iter().filter(|(name, _)| name.get_ref() != "equipment");
-    for (name, list) in others {
-        let items = list.get_ref().as_array().into_iter().flat_map(|list| list.iter());
-        for table in items.filter_map(|item| item.get_ref().as_table()) {
+    let mut whole = String::new();
+    for (name, list) in root.get_ref().iter().filter(|(name, _)| name.get_ref() != "equipment") {
+        for item in list.get_ref().as_array()?.iter() {
             let _ = writeln!(whole, "\n[[{}]]", name.get_ref());
-            for (key, value) in table.iter() {
+            for (key, value) in item.get_ref().as_table()?.iter() {
                 let _ = writeln!(whole, "{} = {}", &text[key.span()], &text[value.span()]);
             }
         }
     }
-    whole
+    Some(whole)
 }
 
 fn text<'r>(row: &'r Row, field: &str) -> &'r str {
@@ -158,7 +156,7 @@ mod tests {
         let text = "[[equipment]]\nid = \"A\"\nkind = \"door\"\n\n# The mast.\n[[point]]\nequipment = \"A\"\naccuracy = \"0.5 degC\"\n\
             range = [-20, 60]\n";
         let wanted = "\n[[point]]\naccuracy = \"0.5 degC\"\nequipment = \"A\"\nrange = [-20, 60]\n";
-        assert_eq!(beside(text), wanted);
-        assert_eq!((beside("id,kind\nA,door\n"), beside("")), (String::new(), String::new()));
+        assert_eq!(beside(text).as_deref(), Some(wanted));
+        assert_eq!((beside("id,kind\nA,door\n"), beside("")), (None, Some(String::new())));
     }
 }
