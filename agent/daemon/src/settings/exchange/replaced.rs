@@ -46,6 +46,12 @@ pub enum ReplaceFault {
         .0.display()
     )]
     Beside(PathBuf),
+    /// The text has more than a table of a spreadsheet can hold.
+    #[error(
+        "{}: a table holds no points and no scenarios, and this register has some; move it to another folder and import again: register.toml is written then",
+        .0.display()
+    )]
+    OnlyTables(PathBuf),
     /// Every name for the one before is taken.
     #[error("{}: {MAX_BEFORE} registers of before are kept already; move them to another folder", .0.display())]
     Kept(PathBuf),
@@ -84,6 +90,9 @@ fn whole(path: &Path, taken: &Taken, old: Option<&[u8]>) -> Result<String, Repla
         (true, None) => {
             let beside = beside(old.unwrap_or_default()).ok_or_else(|| ReplaceFault::Beside(path.to_owned()))?;
             Ok(written::toml(&taken.rows) + &beside)
+        }
+        (false, Some(text)) if beside(text.as_bytes()).is_none_or(|beside| !beside.is_empty()) => {
+            Err(ReplaceFault::OnlyTables(path.to_owned()))
         }
         (false, _) => written::csv(&taken.rows).map_err(ReplaceFault::Unwritable),
     }
@@ -232,6 +241,21 @@ mod tests {
             let toml = Taken { text: Some(text), ..taken("Gate") };
             assert!(replace(dir.path(), &toml).is_ok(), "TOML replaces all of it");
         }
+    }
+
+    #[test]
+    fn points_and_scenarios_are_never_put_into_a_table() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("register.csv");
+        fs::write(&file, "id,kind\n").expect("written");
+        let with = |text: &str| Taken { text: Some(text.to_owned()), ..taken("Gate") };
+        for list in ["point", "scenario"] {
+            let toml = with(&format!("[[equipment]]\nid = \"A\"\nkind = \"door\"\n[[{list}]]\nname = \"P\"\n"));
+            assert!(matches!(replace(dir.path(), &toml), Err(ReplaceFault::OnlyTables(_))), "{list}");
+            assert_eq!(fs::read_to_string(&file).expect("there"), "id,kind\n");
+        }
+        let bare = with("[[equipment]]\nid = \"A\"\nkind = \"door\"\n");
+        assert_eq!(replace(dir.path(), &bare).expect("nothing is lost").path, file);
     }
 
     #[test]
