@@ -46,6 +46,9 @@ pub enum ReplaceFault {
         .0.display()
     )]
     Beside(PathBuf),
+    /// Nobody knows which of them is in force.
+    #[error("both register.toml and register.csv are in {}; keep the one that is maintained", .0.display())]
+    TwoRegisters(PathBuf),
     /// The text has more than a table of a spreadsheet can hold.
     #[error(
         "{}: a table holds no points and no scenarios, and this register has some; move it to another folder and import again: register.toml is written then",
@@ -62,7 +65,12 @@ pub enum ReplaceFault {
 /// not the agent would read it. Where there is none, a table becomes `register.csv`.
 pub fn replace(dir: &Path, taken: &Taken) -> Result<Replaced, ReplaceFault> {
     let text = taken.text.as_deref();
-    let there = ["register.toml", "register.csv"].map(|name| dir.join(name)).into_iter().find(|path| path.exists());
+    let mut found =
+        ["register.toml", "register.csv"].map(|name| dir.join(name)).into_iter().filter(|path| path.exists());
+    let (there, other) = (found.next(), found.next());
+    if other.is_some() {
+        return Err(ReplaceFault::TwoRegisters(dir.to_owned()));
+    }
     let new = || dir.join(if text.is_some() { "register.toml" } else { "register.csv" });
     let path = there.clone().unwrap_or_else(new);
     let old = there.as_deref().map(|there| fs::read(there).map_err(io_at(there))).transpose()?;
@@ -256,6 +264,16 @@ mod tests {
         }
         let bare = with("[[equipment]]\nid = \"A\"\nkind = \"door\"\n");
         assert_eq!(replace(dir.path(), &bare).expect("nothing is lost").path, file);
+    }
+
+    #[test]
+    fn of_two_registers_none_is_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for name in ["register.toml", "register.csv"] {
+            fs::write(dir.path().join(name), "").expect("written");
+        }
+        assert!(matches!(replace(dir.path(), &taken("Gate")), Err(ReplaceFault::TwoRegisters(_))));
+        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 2, "something was written");
     }
 
     #[test]
