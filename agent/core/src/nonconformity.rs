@@ -249,6 +249,11 @@ impl Nonconformities {
         late.take(AT_ONCE).collect()
     }
 
+    /// Equipment that was found out of its tolerance, with since when it is in doubt.
+    pub fn doubts(&self) -> impl Iterator<Item = (EquipmentId, Facts)> {
+        self.of(OUT_OF_TOLERANCE).map(|nc| (nc.equipment.clone(), nc.facts.clone()))
+    }
+
     /// Every open one of a reason.
     pub fn of(&self, reason: &str) -> impl Iterator<Item = &Nonconformity> {
         let prefix = format!("{reason}/");

@@ -13,9 +13,9 @@ use crate::drafts::Drafts;
 use crate::health::Health;
 use crate::incident::Incidents;
 use crate::measure::Measure;
-use crate::nonconformity::{Nonconformities, OUT_OF_TOLERANCE};
+use crate::nonconformity::Nonconformities;
 use crate::orders::{self, Orders};
-use crate::plan::{Device, DeviceId, Driver, LineId, Plan};
+use crate::plan::{Device, DeviceId, Driver, Line, LineId, Plan};
 use crate::readings::Readings;
 use crate::receipts::Checks;
 use crate::register::{EquipmentId, Register};
@@ -69,6 +69,13 @@ pub struct Start {
     pub seed: u64,
     /// Version of the agent.
     pub version: &'static str,
+}
+
+/// The buses of the lines that are asked.
+fn buses(plan: &Plan, now: &Now, chance: &mut Chance) -> BTreeMap<LineId, Bus> {
+    let asked = |line: &Line| matches!(line.driver, Driver::ModbusTcp | Driver::ModbusRtu);
+    let lines = (0..).map(LineId).zip(&plan.lines).filter(|(_, line)| asked(line));
+    lines.map(|(id, line)| (id, Bus::new(id, line.driver, &plan.devices, now, chance))).collect()
 }
 
 /// Every decision of one gateway. Four verbs: [`Site::handle`], [`Site::timeout`], [`Site::next_output`],
@@ -129,37 +136,29 @@ impl Site {
         let mut chance = Chance::new(seed);
         let root = recovered.root.map_or(0, |(ver, _)| ver);
         let (orders, ordered) = Orders::recover(recovered.order.as_ref(), root, &recovered.rows);
-        let own = EquipmentId::gateway(&plan.gateway);
         let (register, register_changed) = routine::renumbered(register, &recovered.rows);
-        let buses = plan.lines.iter().enumerate().filter_map(|(index, line)| {
-            let id = LineId(u16::try_from(index).ok()?);
-            let asked = matches!(line.driver, Driver::ModbusTcp | Driver::ModbusRtu);
-            asked.then(|| (id, Bus::new(id, line.driver, &plan.devices, now, &mut chance)))
-        });
         let nonconformities = Nonconformities::recover(&recovered.rows);
-        let doubts = nonconformities.of(OUT_OF_TOLERANCE).map(|nc| (nc.equipment.clone(), nc.facts.clone()));
-        let affected = Affected::recover(&recovered.rows, doubts);
         let alarms = Alarms::recover(&recovered.rows, &recovered.personal);
         let ringing = alarms.iter().map(Alarm::id).collect();
         let measure = Measure::new(&plan.devices, &register, plan.limits.point_hold_ms, &recovered.rows);
-        let standings = Standings::new(register, plan.limits.due_ahead_days, &recovered.rows).vouched_for(own);
-        let floor_ms = standings.floor_ms();
+        // No row names the gateway and its lines, and none has to.
+        let own = plan.lines.iter().map(|line| EquipmentId::line(&line.name));
+        let own = own.chain([EquipmentId::gateway(&plan.gateway)]);
+        let standings = Standings::new(register, plan.limits.due_ahead_days, &recovered.rows);
+        let standings = own.fold(standings, Standings::vouched_for);
         let mut site = Self {
-            buses: buses.collect(),
+            buses: buses(&plan, now, &mut chance),
             measure,
-            standings: plan
-                .lines
-                .iter()
-                .map(|line| EquipmentId::line(&line.name))
-                .fold(standings, Standings::vouched_for),
             changes: Changes::recover(&recovered.rows, plan.limits.identity_s),
             rules: Rules::new(plan.limits.clone(), &plan.devices),
             incidents: Incidents::recover(now, &recovered.rows, &ringing),
-            temporaries: Temporaries::recover(now, &recovered.rows, floor_ms),
+            temporaries: Temporaries::recover(now, &recovered.rows, standings.floor_ms()),
+            standings,
             people: people::People::recover(&recovered.rows),
             threats: Threats::recover(&recovered.rows),
             threats_due: false,
             alarms,
+            affected: Affected::recover(&recovered.rows, nonconformities.doubts()),
             nonconformities,
             contacts: Contacts::new(now, &plan.devices, plan.limits.line_lost_ms),
             causes: Causes::new(&plan),
@@ -173,7 +172,6 @@ impl Site {
             checks: Checks::default(),
             steps: Steps::new(now, recovered.clock.as_ref()),
             summaries: Summaries::new(now, &recovered.rows, recovered.head),
-            affected,
             orders,
             certificate: Watch::default(),
             ordered,

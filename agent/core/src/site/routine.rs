@@ -257,8 +257,7 @@ impl Site {
         self.alarms.said_again(rebased.head);
         self.alarms.nameless(rebased.nameless_from, rebased.head);
         self.uplink.rebased(now, &rebased);
-        let doubts = self.nonconformities.of(crate::nonconformity::OUT_OF_TOLERANCE);
-        self.affected.went_back(doubts.map(|nc| (nc.equipment.clone(), nc.facts.clone())));
+        self.affected.went_back(self.nonconformities.doubts());
         self.summaries.went_back(now, &rebased);
         self.changed_if(true);
         self.record(now, Statement::new(Kind::HealthCentral, Severity::Security, data));
