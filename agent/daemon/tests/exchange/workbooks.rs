@@ -103,6 +103,16 @@ pub(crate) fn bomb() -> Vec<u8> {
     book(&[Sheet { name: "Sheet1", rows: format!("<row r=\"1\">{blanks}</row>") }])
 }
 
+/// A workbook that says how many shared texts it has, and has one.
+pub(crate) fn with_shared(count: u64) -> Vec<u8> {
+    let text = format!("<sst xmlns=\"{MAIN}\" uniqueCount=\"{count}\"><si><t>door</t></si></sst>");
+    let cells = "<c r=\"A2\"><v>7</v></c><c r=\"B2\" t=\"s\"><v>0</v></c>";
+    let mut zip = ZipWriter::new_append(Cursor::new(book(&[Sheet::with_row(&["id", "kind"], cells)]))).expect("a book");
+    zip.start_file("xl/sharedStrings.xml", SimpleFileOptions::default()).expect("a part");
+    zip.write_all(text.as_bytes()).expect("written");
+    zip.finish().expect("an archive").into_inner()
+}
+
 /// A cell whose text would be a million times as long, were entities expanded.
 pub(crate) fn with_entities() -> Vec<u8> {
     let doctype = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">]>";
@@ -132,4 +142,10 @@ fn a_sheet_is_named_and_its_header_stands_behind_a_title() {
     let wish = Wish { sheet: Some("Gages".to_owned()), ..Wish::default() };
     let told = read("t.xlsx", &book, &wish, None).expect_err("dor");
     assert!(told.starts_with("PK-0601 11:1 sheet `Gages`, row 11, column A `kind`: unknown kind \"dor\""), "{told}");
+}
+
+#[test]
+fn shared_texts_are_read_where_there_are_as_many_as_the_part_says() {
+    let taken = read("t.xlsx", &with_shared(1), &Wish::default(), None).expect("right");
+    assert_eq!(taken.rows, [row(&[("id", "7"), ("kind", "door")])]);
 }

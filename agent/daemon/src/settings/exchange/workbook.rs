@@ -90,7 +90,8 @@ fn sheet(bytes: &[u8], wanted: Option<&str>) -> Result<(String, Rows, Vec<String
     let mut rows = Rows::new();
     let mut cells = book.worksheet_cells_reader(&name).map_err(unreadable)?;
     while let Some(cell) = cells.next_cell().map_err(unreadable)? {
-        let (row, column) = (cell.get_position().0 + 1, usize::try_from(cell.get_position().1).unwrap_or(usize::MAX));
+        let (row, column) =
+            (cell.get_position().0.saturating_add(1), usize::try_from(cell.get_position().1).unwrap_or(usize::MAX));
         let value =
             if unvalued.contains(&cell.get_position()) { Some(unvalued_cell()) } else { value(cell.get_value()) };
         let Some(value) = value else { continue };
@@ -173,7 +174,7 @@ fn laid_out(path: &Path, name: String, rows: Rows, mapping: &Mapping, findings: 
     let mut text = String::new();
     let (mut line, mut read, mut spoils) = (1, Vec::new(), Vec::new());
     for (number, mut row) in rows {
-        text.extend(std::iter::repeat_n('\n', usize::try_from(number - line).unwrap_or(0)));
+        text.extend(std::iter::repeat_n('\n', usize::try_from(number.saturating_sub(line)).unwrap_or(0)));
         line = number;
         let mut cells = Vec::new();
         for column in 0..width {

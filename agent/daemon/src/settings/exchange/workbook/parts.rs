@@ -2,6 +2,7 @@
 //! expanded.
 
 use super::{Refused, refused, unreadable};
+use crate::settings::exchange::values::quoted;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,13 +14,18 @@ const MAX_PARTS: usize = 2_000;
 /// Most bytes of all parts together: 20,000 rows of 42 cells are 40 MiB.
 const MAX_UNPACKED: u64 = 64 << 20;
 
+/// Most rows and columns of a sheet, by ECMA-376.
+const MAX_PLACE: (u32, u32) = (1_048_576, 16_384);
+/// Fewest bytes of a shared text: `<si/>`.
+const LEAST_TEXT: usize = 5;
+
 /// An archive whose size is known.
 pub(super) struct Parts<'b> {
     archive: ZipArchive<Cursor<&'b [u8]>>,
 }
 
 impl<'b> Parts<'b> {
-    /// Unpacks everything once, into nothing: what an archive says of its sizes may be wrong.
+    /// Unpacks everything once: what an archive says of its sizes may be wrong, and what its parts say of theirs.
     pub(super) fn look_through(bytes: &'b [u8]) -> Result<Self, Refused> {
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(unreadable)?;
         if archive.len() > MAX_PARTS {
@@ -29,14 +35,22 @@ impl<'b> Parts<'b> {
         let mut left = MAX_UNPACKED;
         for index in 0..archive.len() {
             let part = archive.by_index(index).map_err(unreadable)?;
-            let unpacked = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(unreadable)?;
-            let Some(rest) = left.checked_sub(unpacked) else {
+            // As they are looked up: without regard to case.
+            let name = part.name().to_lowercase().replace('\\', "/");
+            let mut bytes = Vec::new();
+            part.take(left + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+            let Some(rest) = left.checked_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX)) else {
                 let cause = format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20);
                 return Err(refused(
                     cause,
                     "remove pictures and sheets that are not the table, or save it as CSV UTF-8",
                 ));
             };
+            if name == "xl/sharedstrings.xml" {
+                counted(&bytes)?;
+            } else if name.starts_with("xl/worksheets/") && !name.contains("/_rels/") {
+                placed(&name, &bytes)?;
+            }
             left = rest;
         }
         Ok(Self { archive })
@@ -55,10 +69,10 @@ impl<'b> Parts<'b> {
                 row = number.map_or(row, |number| number.saturating_sub(1));
                 column = 0;
             }
-            (b"row", true) => row += 1,
+            (b"row", true) => row = row.saturating_add(1),
             (b"c", false) => {
                 let place = attribute(element, b"r").and_then(|text| place(&text)).unwrap_or((row, column));
-                column = place.1 + 1;
+                column = place.1.saturating_add(1);
                 at = Some(place);
                 // A formula may give an empty text, and then says so: `t="str"` beside an empty value.
                 may_be_empty = attribute(element, b"t").as_deref() == Some("str");
@@ -79,7 +93,7 @@ impl<'b> Parts<'b> {
         let mut id = None;
         each(&self.text("xl/workbook.xml")?, |name, element, is_end| {
             if name == b"sheet" && !is_end && attribute(element, b"name").as_deref() == Some(sheet) {
-                id = attribute(element, b"id");
+                id = link(element);
             }
         })?;
         let mut targets = BTreeMap::new();
@@ -100,6 +114,69 @@ impl<'b> Parts<'b> {
         let part = self.archive.by_name(part).map_err(|fault| unreadable(format_args!("{part}: {fault}")))?;
         part.take(MAX_UNPACKED).read_to_end(&mut bytes).map_err(unreadable)?;
         Ok(bytes)
+    }
+}
+
+/// Room is made for as many shared texts as the part says it has, so it must be able to hold them.
+fn counted(part: &[u8]) -> Result<(), Refused> {
+    let mut wrong = None;
+    each(part, |name, element, _| {
+        if let (b"sst", Some(count)) = (name, attribute(element, b"uniqueCount")) {
+            let is_right = count.parse::<usize>().is_ok_and(|count| count <= part.len() / LEAST_TEXT);
+            wrong = wrong.take().or((!is_right).then_some(count));
+        }
+    })?;
+    match wrong {
+        None => Ok(()),
+        Some(count) => Err(unreadable(format_args!("it says that it has {} shared texts", quoted(&count)))),
+    }
+}
+
+/// Every row and cell is where a sheet has one: places that are beyond are no numbers to count with.
+fn placed(part: &str, text: &[u8]) -> Result<(), Refused> {
+    let (mut row, mut column) = (0_u32, 0_u32);
+    let mut wrong: Option<String> = None;
+    each(text, |name, element, is_end| {
+        let said = if name == b"dimension" { attribute(element, b"ref") } else { attribute(element, b"r") };
+        let is_right = match (name, is_end) {
+            (b"row", false) => {
+                let number = said.as_deref().map_or(Some(row), |text| text.parse::<u32>().ok()?.checked_sub(1));
+                row = number.unwrap_or(row);
+                number.is_some_and(|row| row < MAX_PLACE.0)
+            }
+            (b"row", true) => {
+                (row, column) = (row.saturating_add(1), 0);
+                true
+            }
+            (b"c", false) => {
+                let at = said.as_deref().map_or(Some((row, column)), place);
+                column = at.map_or(column, |at| at.1).saturating_add(1);
+                at.is_some_and(is_within)
+            }
+            (b"dimension", false) => said.as_deref().is_none_or(is_range),
+            _ => true,
+        };
+        if !is_right && wrong.is_none() {
+            wrong = Some(said.unwrap_or_else(|| format!("row {}, column {}", u64::from(row) + 1, column)));
+        }
+    })?;
+    let Some(said) = wrong else { return Ok(()) };
+    let cause = format!("{part} has a row or cell at {}, where no sheet has one", quoted(&said));
+    let (rows, columns) = MAX_PLACE;
+    Err(refused(cause, format_args!("a sheet has {rows} rows and {columns} columns: save it anew, or as CSV UTF-8")))
+}
+
+fn is_within((row, column): (u32, u32)) -> bool {
+    row < MAX_PLACE.0 && column < MAX_PLACE.1
+}
+
+/// `A1` or `A1:C7`, from the first corner to the last.
+fn is_range(text: &str) -> bool {
+    let corners: Option<Vec<_>> = text.split(':').map(|corner| place(corner).filter(|at| is_within(*at))).collect();
+    match corners.as_deref() {
+        Some([_]) => true,
+        Some([from, to]) => from.0 <= to.0 && from.1 <= to.1,
+        _ => false,
     }
 }
 
@@ -129,7 +206,14 @@ fn each(text: &[u8], mut show: impl FnMut(&[u8], &BytesStart<'_>, bool)) -> Resu
 }
 
 fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Option<String> {
-    let found = element.attributes().flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
+    let found = element.attributes().flatten().find(|attribute| attribute.key.as_ref() == name)?;
+    Some(String::from_utf8_lossy(&found.value).into_owned())
+}
+
+/// The name of a relationship, whatever prefix the workbook gave it.
+fn link(element: &BytesStart<'_>) -> Option<String> {
+    let found =
+        element.attributes().flatten().filter(|attribute| attribute.key.local_name().as_ref() == b"id").last()?;
     Some(String::from_utf8_lossy(&found.value).into_owned())
 }
 
