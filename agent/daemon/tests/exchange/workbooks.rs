@@ -149,3 +149,13 @@ fn shared_texts_are_read_where_there_are_as_many_as_the_part_says() {
     let taken = read("t.xlsx", &with_shared(1), &Wish::default(), None).expect("right");
     assert_eq!(taken.rows, [row(&[("id", "7"), ("kind", "door")])]);
 }
+
+#[test]
+fn a_formula_without_a_value_is_seen_in_a_sheet_whose_name_is_escaped() {
+    let row = "<row r=\"2\"><c r=\"A2\"><v>7</v></c><c r=\"B2\"><f>1+1</f></c></row>";
+    for name in ["R&amp;D", "&#82;2", "6 &lt; 7"] {
+        let rows = texts(1, &["id", "kind"]) + row;
+        let told = read("t.xlsx", &book(&[Sheet { name, rows }]), &Wish::default(), None).expect_err(name);
+        assert!(told.contains("a formula whose value was never saved"), "{name}: {told}");
+    }
+}

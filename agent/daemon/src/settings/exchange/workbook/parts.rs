@@ -4,7 +4,9 @@
 use super::{Refused, refused, unreadable};
 use crate::settings::exchange::values::quoted;
 use quick_xml::Reader;
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
@@ -58,7 +60,10 @@ impl<'b> Parts<'b> {
 
     /// Cells with a formula and without its value, by row and column from 0.
     pub(super) fn formulas_without_value(&mut self, sheet: &str) -> Result<BTreeSet<(u32, u32)>, Refused> {
-        let Some(part) = self.part_of(sheet)? else { return Ok(BTreeSet::new()) };
+        // Without it, nobody knows which formulas have no value.
+        let part = self.part_of(sheet)?.ok_or_else(|| {
+            unreadable(format_args!("it does not say which of its parts is the sheet {}", quoted(sheet)))
+        })?;
         let text = self.text(&part)?;
         let mut found = BTreeSet::new();
         let (mut at, mut row, mut column) = (None, 0, 0);
@@ -88,11 +93,11 @@ impl<'b> Parts<'b> {
         Ok(found)
     }
 
-    /// The part that holds a sheet; `None` where the workbook names it in a way of its own.
+    /// The part that holds a sheet; `None` where the workbook names it in a way of its own. Of two with one name the first.
     fn part_of(&mut self, sheet: &str) -> Result<Option<String>, Refused> {
         let mut id = None;
         each(&self.text("xl/workbook.xml")?, |name, element, is_end| {
-            if name == b"sheet" && !is_end && attribute(element, b"name").as_deref() == Some(sheet) {
+            if name == b"sheet" && !is_end && id.is_none() && attribute(element, b"name").as_deref() == Some(sheet) {
                 id = link(element);
             }
         })?;
@@ -105,6 +110,7 @@ impl<'b> Parts<'b> {
         let target = id.and_then(|id| targets.remove(&id));
         Ok(target.map(|target| match target.strip_prefix('/') {
             Some(absolute) => absolute.to_owned(),
+            None if target.starts_with("xl/") => target,
             None => format!("xl/{target}"),
         }))
     }
@@ -207,14 +213,19 @@ fn each(text: &[u8], mut show: impl FnMut(&[u8], &BytesStart<'_>, bool)) -> Resu
 
 fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Option<String> {
     let found = element.attributes().flatten().find(|attribute| attribute.key.as_ref() == name)?;
-    Some(String::from_utf8_lossy(&found.value).into_owned())
+    unescaped(&found.value)
 }
 
 /// The name of a relationship, whatever prefix the workbook gave it.
 fn link(element: &BytesStart<'_>) -> Option<String> {
     let found =
         element.attributes().flatten().filter(|attribute| attribute.key.local_name().as_ref() == b"id").last()?;
-    Some(String::from_utf8_lossy(&found.value).into_owned())
+    unescaped(&found.value)
+}
+
+/// `R&D`, which is written `R&amp;D`; `None` where it names an entity that only a document type declares.
+fn unescaped(value: &[u8]) -> Option<String> {
+    unescape(&String::from_utf8_lossy(value)).ok().map(Cow::into_owned)
 }
 
 /// Row and column of `C7`, from 0.
