@@ -172,12 +172,19 @@ fn from_csv(source: &Source, findings: &mut Findings) -> Option<Read> {
     Some(read)
 }
 
+/// How many tables a text seems to have, where those are more than a register may have. Counted before it is parsed: a parsed
+/// table takes fifty times the memory of its text. A register has no inline tables; the braces in its texts are fewer than its
+/// rows, because one field alone has any.
+pub(super) fn crowd(text: &str) -> Option<usize> {
+    let headers = text.lines().filter(|line| line.trim_start().starts_with('[')).count();
+    let tables = headers.max(text.bytes().filter(|byte| *byte == b'{').count());
+    (tables > MAX_ROWS + MAX_POINTS + scenarios::MAX).then_some(tables)
+}
+
 /// Rows of equipment, and of points.
 fn from_toml(source: &Source, findings: &mut Findings) -> Option<Tables> {
-    // Counted before it is parsed: a parsed table takes fifty times the memory of its text.
-    let headers = source.text.match_indices("[[").count();
-    if headers > MAX_ROWS + MAX_POINTS + scenarios::MAX {
-        let cause = format!("{headers} rows; at most {MAX_ROWS} of equipment and {MAX_POINTS} of points are allowed");
+    if let Some(tables) = crowd(&source.text) {
+        let cause = format!("{tables} rows; at most {MAX_ROWS} of equipment and {MAX_POINTS} of points are allowed");
         findings.add(Code::RegisterSize, Place::file(&source.path), cause, "split the site");
         return None;
     }
@@ -214,4 +221,23 @@ fn cell(section: &mut Section<'_, '_>, name: &str, value: &Spanned<DeValue<'_>>)
     let cause = format!("field {name} is neither a text nor a date");
     section.refuse(Code::WrongType, value.span(), "not a text", cause, format!("put it in quotes: {name} = \"...\""));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_counted_however_they_are_written() {
+        let most = MAX_ROWS + MAX_POINTS + scenarios::MAX;
+        for (one, before, behind) in [("[[point]]\n", "", ""), ("{},", "point = [", "]\n"), ("  [a]\n", "", "")] {
+            let text = |count: usize| format!("{before}{}{behind}", one.repeat(count));
+            assert_eq!(crowd(&text(most - 1)), None, "{one}");
+            assert_eq!(crowd(&text(most + 2)).map(|tables| tables > most), Some(true), "{one}");
+        }
+        let mut findings = Findings::default();
+        let source = Source::new(Path::new("register.toml"), format!("point = [{}]\n", "{},".repeat(most + 1)));
+        assert!(read(&source, 0, &mut findings).is_none());
+        assert!(findings.errors() == 1, "it was parsed");
+    }
 }

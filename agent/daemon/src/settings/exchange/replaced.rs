@@ -109,7 +109,7 @@ fn whole(path: &Path, taken: &Taken, old: Option<&[u8]>) -> Result<String, Repla
 /// What a register as TOML says beside its equipment; `None` where that cannot be told.
 fn beside(old: &[u8]) -> Option<String> {
     let is_small = u64::try_from(old.len()).is_ok_and(|length| length <= MAX_REGISTER_BYTES);
-    let text = std::str::from_utf8(old).ok().filter(|_| is_small)?;
+    let text = std::str::from_utf8(old).ok().filter(|text| is_small && register_file::crowd(text).is_none())?;
     written::beside(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
