@@ -24,7 +24,6 @@ mod readme;
 mod records;
 mod register;
 mod renewal;
-mod report;
 mod seals;
 mod secrecy;
 mod settings;
