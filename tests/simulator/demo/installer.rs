@@ -105,6 +105,11 @@ impl Places {
         self.root.join("evidence")
     }
 
+    /// The report of the evidence.
+    pub(crate) fn report(&self, ending: &str) -> PathBuf {
+        self.root.join(format!("report.{ending}"))
+    }
+
     /// The log of a program.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.root.join(format!("{name}.log"))

@@ -125,9 +125,14 @@ async fn demo(arguments: &Arguments, hurry: watch::Receiver<bool>) -> Result<boo
     let mut play = Play { site, page, link, agent, quiet, screen, product, places, hurry, expiry, not_shown: 0 };
     rounds(&mut play, arguments).await?;
     let evidence = evidence(&mut play, &identity).await?;
+    // Where the export does not hold there is nothing to report on, and the verdict says so.
+    let story = if evidence.verified { story::printed(&play, &identity).await? } else { String::new() };
     let not_shown = play.not_shown;
     stop(play, central).await?;
-    judge(&screen, places, (&network.names.gateway, &identity), not_shown, &evidence)
+    let good = judge(&screen, places, (&network.names.gateway, &identity), not_shown, &evidence)?;
+    screen.line(Tone::Strong, &format!("\nStory of {CAMERA}"));
+    screen.line(Tone::Plain, &story);
+    Ok(good)
 }
 
 /// The verdict, told; whether all is well.

@@ -4,6 +4,7 @@
 use crate::failure::{Doing, Failure};
 use crate::programs::ask_aside;
 use crate::script::Play;
+use serde_json::Value;
 use simulator::ledger::Expected;
 use std::ffi::OsString;
 
@@ -77,4 +78,29 @@ impl Play<'_> {
         }
         Ok(())
     }
+}
+
+/// The story as the shipped report tells it, from verified records alone; where the whole report is.
+pub(crate) async fn printed(play: &Play<'_>, identity: &str) -> Result<String, Failure> {
+    let (page, json) = (play.places.report("html"), play.places.report("json"));
+    let asked = ["report", "evidence", "--identity", identity, "--from-bundle"].map(OsString::from);
+    let files =
+        [play.places.evidence().into(), "--out".into(), page.clone().into(), "--json".into(), json.clone().into()];
+    ask_aside(play.product.picket.clone(), asked.into_iter().chain(files).collect()).await?;
+    let text = std::fs::read_to_string(&json).doing("reading the report")?;
+    let report: Value = serde_json::from_str(&text).doing("reading the report")?;
+    let stories = report["evidence"]["stories"].as_array().into_iter().flatten();
+    let of_camera = stories.filter(|story| story["nonconformity"].as_str().is_some_and(|id| id.ends_with(CAMERA)));
+    let mut told = String::new();
+    for story in of_camera {
+        let steps = story["steps"].as_array().into_iter().flatten();
+        let steps: Vec<String> =
+            steps.map(|step| format!("{} ({})", step["step"].as_str().unwrap_or_default(), step["record"])).collect();
+        let id = story["nonconformity"].as_str().unwrap_or_default();
+        told.push_str(&format!("  {id}: {}\n", steps.join(", ")));
+    }
+    if told.is_empty() {
+        return Err(Failure::new(format!("the report {} tells nothing of {CAMERA}", page.display())));
+    }
+    Ok(format!("{told}  the whole report, to be printed: {}", page.display()))
 }
