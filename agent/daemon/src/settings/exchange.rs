@@ -20,7 +20,7 @@ mod written;
 pub use dates::DateOrder;
 pub use difference::{Change, Difference, compare};
 pub use replaced::{ReplaceFault, Replaced, replace};
-pub use written::{Unwritable, csv, toml, toml_of};
+pub use written::{Unwritable, counts_beside, csv, toml, toml_of};
 
 use super::codes::Code;
 use super::register_file::{self, Form};

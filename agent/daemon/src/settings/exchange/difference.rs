@@ -1,5 +1,6 @@
 //! What a register would change in the one in force, row by row and field by field.
 
+use super::written::lists;
 use picket_core::register::rows::{FIELDS, Row};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub struct Difference {
     pub changes: BTreeMap<String, Change>,
     /// Rows that are the same.
     pub unchanged: usize,
+    /// Tables beside the equipment (`point`, `scenario`) that only the new text has, and only the old one: each that is another
+    /// counts in both. Empty where nothing there is another.
+    pub beside: BTreeMap<String, (usize, usize)>,
 }
 
 /// Compares rows without regard to their order. Ids are those of registers without a fault: there, and each once.
@@ -67,6 +71,21 @@ fn fields(old: &Row, new: &Row) -> Vec<(&'static str, String, String)> {
 }
 
 impl Difference {
+    /// With what two texts of registers say beside their equipment; a table of a spreadsheet says nothing there.
+    #[must_use]
+    pub fn with_beside(mut self, old: &str, new: &str) -> Self {
+        let mut tables: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
+        lists(old).unwrap_or_default().into_iter().for_each(|table| tables.entry(table).or_default().1 += 1);
+        lists(new).unwrap_or_default().into_iter().for_each(|table| tables.entry(table).or_default().0 += 1);
+        for ((list, _), (new, old)) in tables {
+            if new != old {
+                let counts = self.beside.entry(list).or_default();
+                *counts = (counts.0 + new.saturating_sub(old), counts.1 + old.saturating_sub(new));
+            }
+        }
+        self
+    }
+
     /// Rows that are added, changed and gone.
     pub fn counts(&self) -> (usize, usize, usize) {
         let count = |of: fn(&Change) -> bool| self.changes.values().filter(|change| of(change)).count();
@@ -78,7 +97,7 @@ impl Difference {
     }
 
     /// `{"added": {id: {field: text}}, "changed": {id: {field: [old, new]}}, "gone": {id: {field: text}}, "unchanged": n}`;
-    /// an empty text is a field that is not stated.
+    /// an empty text is a field that is not stated. Where it differs, `"beside": {"point": [only in new, only in old]}` too.
     pub fn to_json(&self) -> serde_json::Value {
         let mut whole = json!({ "added": {}, "changed": {}, "gone": {}, "unchanged": self.unchanged });
         for (id, change) in &self.changes {
@@ -91,6 +110,9 @@ impl Difference {
                 }
             };
             whole[kind][id] = value;
+        }
+        if !self.beside.is_empty() {
+            whole["beside"] = json!(self.beside);
         }
         whole
     }
@@ -110,6 +132,9 @@ impl fmt::Display for Difference {
                     }
                 }
             }
+        }
+        for (list, (new, old)) in &self.beside {
+            writeln!(f, "[[{list}]] tables: {new} added or changed, {old} gone or changed")?;
         }
         let (added, changed, gone) = self.counts();
         write!(f, "{added} added, {changed} changed, {gone} gone, {} unchanged", self.unchanged)
@@ -165,5 +190,18 @@ mod tests {
         let [a, b] = ["A", "B"].map(|id| row(&[("id", id), ("kind", "door")]));
         let difference = compare(&[a.clone(), b.clone()], &[b, a]);
         assert_eq!((difference.changes.len(), difference.unchanged), (0, 2));
+    }
+
+    #[test]
+    fn points_and_scenarios_that_are_others_are_counted() {
+        let old = "[[point]]\nname = \"P\"\nunit = \"degC\"\n[[point]]\nname = \"Q\"\n[[scenario]]\nname = \"S\"\n";
+        let new = "[[point]]\nunit = \"degC\"\nname = \"P\"\n[[point]]\nname = \"R\"\n[[scenario]]\nname = \"S\"\n";
+        let of = |old: &str, new: &str| compare(&[], &[]).with_beside(old, new);
+        let wanted = "[[point]] tables: 1 added or changed, 1 gone or changed\n0 added, 0 changed, 0 gone, 0 unchanged";
+        assert_eq!(of(old, new).to_string(), wanted);
+        assert_eq!(of(old, new).to_json()["beside"], json!({ "point": [1, 1] }));
+        assert_eq!(of(old, old), Difference::default());
+        // A table of a spreadsheet is no TOML, and has none.
+        assert_eq!(of("id,kind\nA,door\n", new).to_json()["beside"], json!({ "point": [2, 0], "scenario": [1, 0] }));
     }
 }

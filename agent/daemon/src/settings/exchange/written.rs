@@ -3,6 +3,7 @@
 use super::InForce;
 use super::values::{is_date, runs_as_formula};
 use picket_core::register::rows::{FIELDS, Row};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write;
 use toml::de::DeTable;
@@ -66,6 +67,15 @@ pub fn toml(rows: &[Row]) -> String {
     whole
 }
 
+/// How many tables of each list a register has beside its equipment, by the name of the list; a table of a spreadsheet has none.
+pub fn counts_beside(text: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (list, _) in lists(text).unwrap_or_default() {
+        *counts.entry(list).or_default() += 1;
+    }
+    counts
+}
+
 /// A register as TOML, with all that it says beside its equipment.
 pub fn toml_of(in_force: &InForce) -> String {
     toml(&in_force.rows) + &beside(&in_force.text).unwrap_or_default()
@@ -74,20 +84,26 @@ pub fn toml_of(in_force: &InForce) -> String {
 /// The tables of a register as TOML beside those of its equipment, each value as it was written; `None` where that is not
 /// certain: the text is no TOML, or says something that is no list of tables.
 pub(super) fn beside(text: &str) -> Option<String> {
+    Some(lists(text)?.into_iter().fold(String::new(), |whole, (list, table)| whole + "\n[[" + &list + "]]\n" + &table))
+}
+
+/// The same, table by table: the name of its list, and a line for each of its keys.
+pub(super) fn lists(text: &str) -> Option<Vec<(String, String)>> {
     let (root, faults) = DeTable::parse_recoverable(text);
     if !faults.is_empty() {
         return None;
     }
-    let mut whole = String::new();
+    let mut tables = Vec::new();
     for (name, list) in root.get_ref().iter().filter(|(name, _)| name.get_ref() != "equipment") {
         for item in list.get_ref().as_array()?.iter() {
-            let _ = writeln!(whole, "\n[[{}]]", name.get_ref());
+            let mut lines = String::new();
             for (key, value) in item.get_ref().as_table()?.iter() {
-                let _ = writeln!(whole, "{} = {}", &text[key.span()], &text[value.span()]);
+                let _ = writeln!(lines, "{} = {}", &text[key.span()], &text[value.span()]);
             }
+            tables.push((name.get_ref().to_string(), lines));
         }
     }
-    Some(whole)
+    Some(tables)
 }
 
 fn text<'r>(row: &'r Row, field: &str) -> &'r str {
