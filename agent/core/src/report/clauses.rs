@@ -60,14 +60,15 @@ requirements! {
     "R15" ["4.5.3", "28000-10.2"], "Corrective action is agreed, done and looked at; what is overdue is reported upward",
         ["nonconformity."], ["*"];
     "R16" ["28000-8.6"], "Thresholds start the response; what is done and decided is recorded; temporary measures end",
-        ["alarm.", "act.", "measure.", "health.central", "health.certificate"], ["line-lost"];
+        ["alarm.", "act.", "measure.", "level.changed", "health.central", "health.certificate"],
+        ["line-lost", "bypass-expired", "measure-expired"];
     "R17" ["4.5.4", "28000-7.5.3"], "Records are identifiable, protected, retained and disposed of by rule",
         [
             "log.", "epoch.", "snapshot", "gap.dropped", "clock.step", "journal.recovered", "receipt.bad", "records.",
             "personal.erased", "root.applied",
         ], [];
     "R18" ["28000-9.1", "28000-9.2.2-d", "28000-9.3.2"], "Performance is evaluated; deployment is audited",
-        ["heartbeat", "summary.day"], [];
+        ["heartbeat", "summary.day", "shift."], [];
     "R19" ["4.3.1", "28004-3-4"], "Likelihood of threats follows from how well the measures protect",
         ["threat.changed"], [];
     "R20" ["28004-3-table-3"], "Seals are affixed, recorded and verified; units are inspected before they are loaded",
