@@ -42,6 +42,7 @@ fn register() -> impl Strategy<Value = Vec<Row>> {
     let others: Vec<_> = FIELDS[2..].iter().map(|(name, _)| prop::option::weighted(0.3, field(name))).collect();
     let row = (field("kind"), others).prop_map(|(kind, others)| {
         let named = FIELDS[2..].iter().zip(others).filter_map(|((name, _), text)| Some(((*name).to_owned(), text?)));
+        let named = named.filter(|(_, text)| !text.is_empty());
         named.chain([("kind".to_owned(), kind)]).collect::<Row>()
     });
     btree_map("[A-Za-z0-9._:/-]{1,20}", row, 1..12).prop_map(|rows| {
