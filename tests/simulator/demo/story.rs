@@ -29,6 +29,7 @@ const SCENES: [Scene; 9] = [
             "point.bearing=90.0 92.1 90.0 0.5 deg",
             "certificate=CAL-2026-0117",
             "reference=REF-7",
+            "until=2099-12-31",
             "traceability=PTB via WT-R-07",
         ],
         &[
