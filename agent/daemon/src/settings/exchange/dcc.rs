@@ -1,4 +1,4 @@
-//! Digital calibration certificates (DCC of PTB, version 3, namespace https://ptb.de/dcc): what a report of the calibration
+//! Digital calibration certificates (DCC of PTB, version 3, namespace `https://ptb.de/dcc`): what a report of the calibration
 //! needs. Their signature is not verified, and as-found and as-left are not read, because certificates have no agreed place
 //! for them: a person says both.
 
